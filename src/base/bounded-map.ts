@@ -1,0 +1,32 @@
+/** A map that forgets its oldest entries instead of growing without limit. */
+
+export class BoundedMap<K, V> {
+  readonly #entries = new Map<K, V>()
+  readonly #sizeMax: number
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(key: K): V | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** Writing an entry again makes it the newest. */
+  set(key: K, value: V): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, value)
+    if (this.#entries.size > this.#sizeMax) {
+      const oldest = this.#entries.keys().next()
+      if (oldest.done === false) this.#entries.delete(oldest.value)
+    }
+  }
+
+  delete(key: K): boolean {
+    return this.#entries.delete(key)
+  }
+}

@@ -1,0 +1,82 @@
+/** The one catalogue of errors that a client can meet: code, status, type, and whether trying again can help. */
+
+export interface ErrorKind {
+  readonly status: number
+  readonly type:
+    | 'invalid_request_error'
+    | 'authentication_error'
+    | 'permission_error'
+    | 'rate_limit_error'
+    | 'overloaded_error'
+    | 'upstream_error'
+    | 'timeout_error'
+    | 'internal_error'
+  /** Sent as `x-should-retry`; the OpenAI and Anthropic clients obey it. */
+  readonly shouldRetry: boolean
+  /** One sentence for README's table. */
+  readonly meaning: string
+}
+
+const kind = (status: number, type: ErrorKind['type'], shouldRetry: boolean, meaning: string): ErrorKind => ({
+  status,
+  type,
+  shouldRetry,
+  meaning,
+})
+
+export const errorCatalogue = {
+  invalid_request: kind(400, 'invalid_request_error', false, 'A field that the gateway or the host reads is wrong.'),
+  invalid_json: kind(400, 'invalid_request_error', false, 'The body is not JSON.'),
+  context_length_exceeded: kind(400, 'invalid_request_error', false, "The prompt does not fit the model's context."),
+  model_not_allowed: kind(403, 'permission_error', false, 'The name would leave the local network.'),
+  model_not_found: kind(404, 'invalid_request_error', false, 'No host serves the model.'),
+  not_found: kind(404, 'invalid_request_error', false, 'There is no such path, stored response or host endpoint.'),
+  method_not_allowed: kind(405, 'invalid_request_error', false, 'The path exists, but not with this method.'),
+  request_timeout: kind(408, 'timeout_error', false, 'The client took too long to send its request.'),
+  request_too_large: kind(413, 'invalid_request_error', false, 'The body is over the limit.'),
+  unsupported_media_type: kind(415, 'invalid_request_error', false, 'Not the content type that this path takes.'),
+  headers_too_large: kind(431, 'invalid_request_error', false, 'The request headers are over the limit.'),
+  internal_error: kind(500, 'internal_error', false, 'A fault of the gateway itself.'),
+  upstream_bad_response: kind(502, 'upstream_error', true, 'The host answered with something unusable.'),
+  upstream_protocol_error: kind(502, 'upstream_error', true, 'The host did not speak correct HTTP.'),
+  upstream_disconnected: kind(502, 'upstream_error', true, 'The host closed the connection without an answer.'),
+  upstream_truncated: kind(502, 'upstream_error', true, 'The answer ended before it was complete.'),
+  upstream_tls_error: kind(502, 'upstream_error', false, "The host's certificate or TLS handshake failed."),
+  upstream_auth_failed: kind(502, 'upstream_error', false, "The host refused the gateway's own key."),
+  queue_full: kind(503, 'overloaded_error', true, 'Every slot is busy and the line is full.'),
+  queue_timeout: kind(503, 'overloaded_error', true, 'No slot became free in time.'),
+  upstream_busy: kind(503, 'overloaded_error', true, 'The host says it is busy.'),
+  no_upstream_available: kind(503, 'overloaded_error', true, 'No host that serves the model can be reached now.'),
+  gateway_shutting_down: kind(503, 'overloaded_error', true, 'The gateway is stopping.'),
+  upstream_timeout: kind(504, 'timeout_error', false, 'The host did not begin to answer in time.'),
+  upstream_stalled: kind(504, 'timeout_error', false, 'The host stopped in the middle of its answer.'),
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof errorCatalogue
+
+export interface ErrorDetail {
+  /** The request field the message is about, as OpenAI's `param`. */
+  readonly param?: string | undefined
+  /** How long the caller should wait before another try, in milliseconds. */
+  readonly retryAfterMs?: number | undefined
+  /** For `method_not_allowed`: what goes into `Allow`. */
+  readonly allow?: string | undefined
+  readonly cause?: unknown
+}
+
+/** An error whose message may be shown to a client: it names no address, path or secret. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly code: ErrorCode
+  readonly detail: ErrorDetail
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
+    this.code = code
+    this.detail = detail
+  }
+
+  get kind(): ErrorKind {
+    return errorCatalogue[this.code]
+  }
+}

@@ -1,0 +1,10 @@
+/** What the rooms may say to the operator; the writer is `observe/log-writer.ts`. */
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** Values only: never prompts, answers, headers or secrets. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+export type Log = (level: LogLevel, message: string, fields?: LogFields) => void
+
+export const silentLog: Log = () => {}

@@ -1,0 +1,27 @@
+/** The whole configuration, composed of the rooms' options; defaults live there and nowhere else. */
+import { z } from 'zod'
+import { balancingOptions } from '../balancing/options.ts'
+import { hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
+import { adminOptions, serverOptions } from '../http/options.ts'
+import { logOptions } from '../observe/options.ts'
+import { queueOptions } from '../queue/options.ts'
+import { relayOptions } from '../relay/options.ts'
+
+/** The address Opta LMX has by convention on a home network; used when no host is configured at all. */
+const hostUrlDefault = 'http://192.168.188.11:1234'
+
+export const configSchema = z.strictObject({
+  server: serverOptions.prefault({}),
+  admin: adminOptions.prefault({}),
+  hosts: hostsOptions.prefault([{ url: hostUrlDefault }]),
+  models: modelsOptions.prefault({}),
+  probe: probeOptions.prefault({}),
+  balancing: balancingOptions.prefault({}),
+  queue: queueOptions.prefault({}),
+  relay: relayOptions.prefault({}),
+  log: logOptions.prefault({}),
+})
+
+export type Config = z.output<typeof configSchema>
+/** The configuration as a file or a test writes it: everything may be left out. */
+export type ConfigInput = z.input<typeof configSchema>

@@ -1,0 +1,50 @@
+/** What the gateway must know of one sort of inference server; one file beside this one per sort, listed in `kinds.ts`. */
+
+export const hostKindNames = ['lmx', 'openai', 'vllm', 'llama-cpp', 'ollama', 'lm-studio', 'mlx-lm'] as const
+export type HostKindName = (typeof hostKindNames)[number]
+
+/** One GET to the host with the host's own credentials; never throws for an HTTP status, only for a failed connection or time-out. */
+export type ProbeGet = (path: string) => Promise<ProbeAnswer>
+
+export interface ProbeAnswer {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Parsed when the body was JSON of at most `probeBytesMax`, else undefined. */
+  readonly json: unknown
+  readonly text: string
+}
+
+export interface HostModel {
+  readonly id: string
+  /** Unix seconds; null where the host does not say. */
+  readonly created: number | null
+  readonly ownedBy: string | null
+  /** False where the host would have to load it first; true where it is in memory or the kind cannot tell. */
+  readonly resident: boolean
+}
+
+/** What one probe learned. `models: null` means the list failed and the last one stays. */
+export interface ProbeResult {
+  readonly models: readonly HostModel[] | null
+  /** The host's own number of parallel requests, where it says so. */
+  readonly slots?: number | undefined
+  /** Why the host, though alive, cannot take work just now (memory pressure, starting). */
+  readonly shedding?: string | undefined
+}
+
+export interface HostKind {
+  readonly name: HostKindName
+  /** True where we know this server only from its documentation and never ran our suite against its captures or itself. */
+  readonly documentationOnly: boolean
+  /** Parallel requests to start with; a configured number and one the host reports win, in this order. */
+  readonly slotsDefault: number
+  /** Such a host loads a model when first asked, so the first-content clock gets `loadMsMax` on top until it is resident. */
+  readonly loadsOnDemand: boolean
+  /** Names in `wire/endpoints.ts` that this server never has. */
+  readonly lacks: ReadonlySet<string>
+  /** Whether the server at the other end is of this kind; asked in the order of `kinds.ts`, the generic kind last. */
+  recognises(get: ProbeGet): Promise<boolean>
+  /** Asks for health and models; must never load, wake or bill a model. Throws when the host is not alive. */
+  probe(get: ProbeGet): Promise<ProbeResult>
+}

@@ -1,0 +1,74 @@
+/** Options of the inference hosts. */
+import { z } from 'zod'
+import { count, positiveMilliseconds } from '../base/option-types.ts'
+import { hostKindNames } from './kinds/host-kind.ts'
+
+const hostUrl = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = hostUrlProblem(text)
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem })
+  })
+  .describe('Where the host listens, without /v1: http://192.168.188.11:1234')
+
+export const hostOptions = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores')
+    .optional()
+    .describe("Name in headers, logs and metrics; default: the URL's host and port"),
+  url: hostUrl,
+  kind: z.enum(hostKindNames).optional().describe('Kind of server; detected when absent'),
+  slots: count.max(1024).optional().describe('Parallel requests; default: what the host says, else its kind'),
+  apiKey: z.string().optional().describe("Sent to this host as a bearer token; a client's own key never is"),
+  models: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Names this host serves beyond those it lists, such as audio models or configured names that leave the LAN',
+    ),
+})
+
+export const hostsOptions = z.array(hostOptions).min(1)
+
+export const probeOptions = z.strictObject({
+  everyMs: positiveMilliseconds.min(100).default(5_000).describe('Between two probes of a host, ± 20 %'),
+  timeoutMs: positiveMilliseconds.default(2_000).describe('A probe that takes longer has failed'),
+  fall: count
+    .default(3)
+    .describe('Failed probes in a row until a host counts as down; a refused connection counts at once'),
+  bytesMax: count.default(4_194_304).describe('Largest model list that is read, in bytes'),
+})
+
+export const modelsOptions = z.strictObject({
+  aliases: z
+    .record(
+      z.string().min(1),
+      z.union([z.string().min(1), z.record(z.string().min(1), z.string().min(1)), z.array(z.string().min(1)).min(1)]),
+    )
+    .default({})
+    .describe(
+      'A name of your own: for one model, for a model per host (host: model), or for an ordered list (fallback)',
+    ),
+})
+
+export type HostOptions = z.infer<typeof hostOptions>
+export type ProbeOptions = z.infer<typeof probeOptions>
+export type ModelsOptions = z.infer<typeof modelsOptions>
+
+/** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */
+export function hostUrlProblem(text: string): string | null {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    return `"${text}" is not a URL; write it like http://192.168.188.11:1234`
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return `"${text}" must begin with http:// or https://`
+  if (url.username !== '' || url.password !== '') {
+    return 'a host URL must not carry credentials; put the key into apiKey, for instance apiKey: "${LMX_API_KEY}"'
+  }
+  if (url.search !== '' || url.hash !== '') return `"${text}" must end after the path; remove the query or fragment`
+  if (/\/v1\/?$/.test(url.pathname)) return `"${text}" must be given without /v1; the gateway adds the path`
+  return null
+}

@@ -1,0 +1,21 @@
+/** What `observe/` reads of the live counters, at scrape time. */
+
+/** Token counters of one (model, host, key); they only ever grow. */
+export interface TokenTotals {
+  readonly model: string
+  readonly host: string
+  readonly key: string
+  readonly input: number
+  readonly cachedInput: number
+  readonly output: number
+  readonly reasoning: number
+}
+
+/** Seconds of streams in each phase of one (model, host), added up to now. */
+export interface PhaseTotals {
+  readonly model: string
+  readonly host: string
+  readonly prefillSeconds: number
+  readonly decodeSeconds: number
+  readonly busySeconds: number
+}

@@ -1,0 +1,103 @@
+/** Every metric of the gateway: name, type, labels, buckets and meaning. README and the dashboard are tested against this table. */
+
+export interface MetricDefinition {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+  readonly help: string
+  readonly buckets?: readonly number[]
+}
+
+/** Waits until something happens, in seconds; edges at the usual objectives, long enough for a 100k-token prefill on a Mac. */
+const waitBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600]
+/** Whole requests, in seconds. */
+const durationBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600]
+/** Seconds per output token. */
+const perTokenBuckets = [
+  0.002, 0.004, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2,
+  0.3, 0.5, 1, 2,
+]
+
+export const metricPrefix = 'lmx_gateway_'
+
+/** Keyed by the name without its prefix. */
+export const metricDefinitions = {
+  requests_total: {
+    type: 'counter',
+    labels: ['endpoint', 'model', 'key', 'status', 'end'],
+    help: 'Requests that ended, by the status the client got (499: it left) and the end code: who ended it and in which phase.',
+  },
+  request_duration_seconds: {
+    type: 'histogram',
+    labels: ['model', 'host'],
+    help: 'From accepting a request to the last byte of its answer, for answered requests.',
+    buckets: durationBuckets,
+  },
+  time_to_first_token_seconds: {
+    type: 'histogram',
+    labels: ['model', 'host'],
+    help: 'Streams: from accepting a request to its first non-empty content, reasoning or tool delta.',
+    buckets: waitBuckets,
+  },
+  time_per_output_token_seconds: {
+    type: 'histogram',
+    labels: ['model', 'host'],
+    help: 'Streams of two tokens and more: (last token time - first token time) / (output tokens - 1), one value per request.',
+    buckets: perTokenBuckets,
+  },
+  queue_wait_seconds: {
+    type: 'histogram',
+    labels: ['model', 'outcome'],
+    help: 'From asking for a slot until one was granted, or until the wait ended otherwise; outcome is granted, timeout, left or refused.',
+    buckets: waitBuckets,
+  },
+  queue_depth: { type: 'gauge', labels: ['model'], help: 'Requests waiting for a slot now.' },
+  queue_bytes: { type: 'gauge', labels: [], help: 'Bytes of request bodies held now.' },
+  queue_rejections_total: {
+    type: 'counter',
+    labels: ['model', 'reason'],
+    help: 'Requests refused by the line: full, bytes, timeout or no_host.',
+  },
+  tokens_total: {
+    type: 'counter',
+    labels: ['model', 'host', 'key', 'type'],
+    help: 'Tokens by type (input, cached_input, output, reasoning); output is counted live, a frame with content at a time, and topped up to the usage the host reports. cached_input is part of input, reasoning part of output.',
+  },
+  usage_source_total: {
+    type: 'counter',
+    labels: ['host', 'source'],
+    help: 'Answers by where their token counts come from: reported by the host, or counted by the gateway.',
+  },
+  prefill_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Stream-seconds between dispatch and first content, added up live.',
+  },
+  decode_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Stream-seconds between first content and end, added up live; of a non-streamed answer, dispatch to end.',
+  },
+  host_busy_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Wall seconds in which at least one stream was decoding.',
+  },
+  host_up: { type: 'gauge', labels: ['host'], help: '1 while the host answers its probes.' },
+  host_inflight: { type: 'gauge', labels: ['host'], help: 'Live leases: requests at the host now.' },
+  host_concurrency_limit: { type: 'gauge', labels: ['host'], help: 'Slots of the host.' },
+  host_models: { type: 'gauge', labels: ['host'], help: 'Models in the last list of the host.' },
+  host_errors_total: {
+    type: 'counter',
+    labels: ['host', 'reason'],
+    help: 'Failed attempts at the host, by the error code they led to.',
+  },
+  failovers_total: {
+    type: 'counter',
+    labels: ['model', 'phase', 'result'],
+    help: 'Requests moved to another connection or host; phase is connect or reused_socket, result ok or failed.',
+  },
+  open_streams: { type: 'gauge', labels: [], help: 'Streams being relayed now.' },
+  build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof metricDefinitions

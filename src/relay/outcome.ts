@@ -1,0 +1,40 @@
+/** How a request ended: exactly one of these per request, the source of its log line, its metrics and later its ledger row. */
+import type { ErrorCode } from '../base/errors.ts'
+import type { TokenCounts, UsageSource } from '../metering/usage.ts'
+import type { EndpointName } from '../wire/endpoints.ts'
+
+/**
+ * Who ended it and in which phase, after HAProxy's termination codes.
+ * Who: C the client left, c the client was too slow, U a host broke, u a host was too slow, G refused by a rule,
+ * R a resource of ours ran out, A shutdown, - normal.
+ * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, L last bytes, - none.
+ */
+export type EndCode =
+  | `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'}`
+  | '--'
+
+export interface Outcome {
+  readonly requestId: string
+  readonly endpoint: EndpointName
+  /** The name the client asked for where it is a known one, else null: a client cannot invent label values. */
+  readonly model: string | null
+  /** Name of the host of the last attempt; null when there was none. */
+  readonly host: string | null
+  /** Name of the caller's key; `anonymous` without keys. */
+  readonly key: string
+  readonly stream: boolean
+  /** What the client got; 499 when it left first. */
+  readonly status: number
+  readonly end: EndCode
+  readonly errorCode: ErrorCode | null
+  readonly attempts: number
+  /** From asking for a slot to the grant; null when none was granted. */
+  readonly queueWaitMs: number | null
+  /** From accepting the request to its first content; null without content and for answers that were not streamed. */
+  readonly ttftMs: number | null
+  /** Mean over a stream of two and more tokens, else null. */
+  readonly timePerOutputTokenMs: number | null
+  readonly durationMs: number
+  readonly tokens: TokenCounts
+  readonly usageSource: UsageSource
+}
