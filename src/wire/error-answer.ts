@@ -1,0 +1,62 @@
+/** A GatewayError as it goes over the wire: status, headers and the envelope of the caller's dialect. */
+import type { GatewayError } from '../base/errors.ts'
+
+export interface ErrorAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** One JSON object. */
+  readonly body: string
+}
+
+/** Clients ignore a longer hint and try at once, so beyond this they are told not to retry; the true figure is in the body. */
+const retryHintSecondsMax = 60
+
+export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswer {
+  const { status, shouldRetry } = error.kind
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  const { retryAfterMs, allow } = error.detail
+  let retry = shouldRetry
+  if (retryAfterMs !== undefined) {
+    const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
+    headers['retry-after'] = String(seconds)
+    headers['retry-after-ms'] = String(Math.max(1, Math.ceil(retryAfterMs)))
+    if (seconds > retryHintSecondsMax) retry = false
+  }
+  headers['x-should-retry'] = String(retry)
+  if (allow !== undefined) headers['allow'] = allow
+  return { status, headers, body: errorBody(error, anthropic) }
+}
+
+/** The envelope alone, as it also stands in an error frame inside a stream. */
+export function errorBody(error: GatewayError, anthropic: boolean): string {
+  const seconds = error.detail.retryAfterMs === undefined ? null : Math.ceil(error.detail.retryAfterMs / 1000)
+  const waits = seconds !== null && seconds > retryHintSecondsMax ? ` Try again in ${seconds} s.` : ''
+  const message = error.message + waits
+  if (anthropic) return JSON.stringify({ type: 'error', error: { type: anthropicType(error), message } })
+  return JSON.stringify({
+    error: { message, type: error.kind.type, param: error.detail.param ?? null, code: error.code },
+  })
+}
+
+/** https://docs.anthropic.com/en/api/errors */
+function anthropicType(error: GatewayError): string {
+  switch (error.kind.status) {
+    case 404:
+      return 'not_found_error'
+    case 413:
+      return 'request_too_large'
+    case 503:
+      return 'overloaded_error'
+    default:
+      break
+  }
+  switch (error.kind.type) {
+    case 'invalid_request_error':
+    case 'authentication_error':
+    case 'permission_error':
+    case 'rate_limit_error':
+      return error.kind.type
+    default:
+      return 'api_error'
+  }
+}

@@ -1,0 +1,90 @@
+/** Token usage in the spellings of the dialects, brought to one form. */
+import { isObject, type JsonObject, property } from './json-value.ts'
+
+/** What a host reported; a field it did not report is absent, an explicit zero is a value. */
+export interface ReportedUsage {
+  readonly input?: number
+  readonly cachedInput?: number
+  readonly output?: number
+  readonly reasoning?: number
+}
+
+/** Beyond this a count is a fault of the host: no context is a billion tokens. */
+const tokensMax = 1_000_000_000
+
+/** Reads a `usage` object; null when nothing in it can be believed. */
+export function readUsage(usage: unknown): ReportedUsage | null {
+  if (!isObject(usage)) return null
+  const output = firstCount(usage, 'completion_tokens', 'output_tokens')
+  const input = wholeInput(usage, output !== undefined)
+  if (input === undefined && output === undefined) return null
+  const cachedInput =
+    count(usage, 'cache_read_input_tokens') ??
+    firstCountIn(usage, ['prompt_tokens_details', 'input_tokens_details'], 'cached_tokens')
+  const reasoning = firstCountIn(usage, ['completion_tokens_details', 'output_tokens_details'], 'reasoning_tokens')
+  return withoutAbsent({ input, cachedInput, output, reasoning })
+}
+
+/** A later report of the same stream wins field by field: Anthropic tells input at the start and output at the end. */
+export function mergeUsage(earlier: ReportedUsage | null, later: ReportedUsage | null): ReportedUsage | null {
+  if (earlier === null || later === null) return later ?? earlier
+  return { ...earlier, ...later }
+}
+
+/**
+ * Finds the last `usage` object in the end of a JSON answer that was not kept whole.
+ * The bytes `"usage":` are a real key, since a quote inside a JSON string is always escaped.
+ */
+export function usageInTail(tail: Buffer): ReportedUsage | null {
+  const at = tail.lastIndexOf('"usage"')
+  if (at === -1) return null
+  const open = tail.indexOf('{', at)
+  if (open === -1) return null
+  let depth = 0
+  for (let i = open; i < tail.length; i++) {
+    // Usage objects hold numbers and nested objects, so braces need no look at strings.
+    if (tail[i] === 123) depth++
+    else if (tail[i] === 125 && --depth === 0) {
+      try {
+        return readUsage(JSON.parse(tail.toString('utf8', open, i + 1)))
+      } catch {
+        return null
+      }
+    }
+  }
+  return null
+}
+
+/** Anthropic's input_tokens leave cached ones out; a reranker reports a total alone. */
+function wholeInput(usage: JsonObject, hasOutput: boolean): number | undefined {
+  const input = firstCount(usage, 'prompt_tokens', 'input_tokens')
+  if (input === undefined) return hasOutput ? undefined : count(usage, 'total_tokens')
+  const cacheRead = count(usage, 'cache_read_input_tokens') ?? 0
+  const cacheWritten = count(usage, 'cache_creation_input_tokens') ?? 0
+  return input + cacheRead + cacheWritten
+}
+
+function withoutAbsent(counts: Record<keyof ReportedUsage, number | undefined>): ReportedUsage {
+  return Object.fromEntries(Object.entries(counts).filter(([, value]) => value !== undefined))
+}
+
+function firstCountIn(usage: JsonObject, holders: readonly string[], key: string): number | undefined {
+  for (const holder of holders) {
+    const value = count(usage[holder], key)
+    if (value !== undefined) return value
+  }
+  return undefined
+}
+
+function firstCount(usage: unknown, ...keys: string[]): number | undefined {
+  for (const key of keys) {
+    const value = count(usage, key)
+    if (value !== undefined) return value
+  }
+  return undefined
+}
+
+function count(from: unknown, key: string): number | undefined {
+  const value = property(from, key)
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= tokensMax ? value : undefined
+}
