@@ -1,0 +1,30 @@
+/** What no test may do unseen: write to the console, leave a rejection unhandled, leak listeners. */
+
+import { afterEach, beforeEach } from 'vitest'
+
+const consoleMethods = ['debug', 'error', 'info', 'log', 'trace', 'warn'] as const
+const seen: string[] = []
+
+for (const method of consoleMethods) {
+  console[method] = (...args: unknown[]) => {
+    seen.push(`console.${method}: ${args.map(String).join(' ')}`)
+  }
+}
+
+process.on('unhandledRejection', (reason) => {
+  seen.push(`unhandled rejection: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`)
+})
+
+process.on('warning', (warning) => {
+  if (warning.name === 'MaxListenersExceededWarning') seen.push(warning.stack ?? warning.message)
+})
+
+beforeEach(() => {
+  seen.length = 0
+})
+
+afterEach(async () => {
+  // Node tells of rejections and warnings only after the turn in which they happened.
+  await new Promise((resolve) => setImmediate(resolve))
+  if (seen.length > 0) throw new Error(`a test must not leave this behind:\n${seen.join('\n')}`)
+})

@@ -1,0 +1,45 @@
+/** How tests run: one project per kind of test, so that the path of a file says what it may do and how long it may take. */
+
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import { CountsReporter } from './kit/reporter.ts'
+
+interface ProjectLimits {
+  pool: 'threads' | 'forks'
+  testTimeoutMs: number
+}
+
+/** The deadlines here are a last net; a test names what it waits for with `within` (test/kit/within.ts). */
+const fast: ProjectLimits = { pool: 'threads', testTimeoutMs: 5_000 }
+const sockets: ProjectLimits = { pool: 'forks', testTimeoutMs: 30_000 }
+const processes: ProjectLimits = { pool: 'forks', testTimeoutMs: 120_000 }
+
+const project = (name: string, limits: ProjectLimits) => ({
+  extends: true as const,
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    pool: limits.pool,
+    testTimeout: limits.testTimeoutMs,
+    hookTimeout: limits.testTimeoutMs,
+  },
+})
+
+export default defineConfig({
+  test: {
+    root: fileURLToPath(new URL('..', import.meta.url)),
+    setupFiles: ['test/kit/setup.ts'],
+    reporters: ['default', new CountsReporter(process.env['TEST_COUNTS_FILE'])],
+    maxWorkers: 2,
+    restoreMocks: true,
+    expect: { requireAssertions: true },
+    projects: [
+      project('unit', fast),
+      project('tidy', fast),
+      project('docs', processes),
+      project('contract', sockets),
+      project('integration', sockets),
+      project('e2e', processes),
+    ],
+  },
+})
