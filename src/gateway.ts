@@ -1,7 +1,7 @@
 /** The composition root: builds every part from a Config, starts, drains and stops them. */
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
-import type { Config } from './config/schema.ts'
+import type { ResolvedConfig } from './config/schema.ts'
 
 export interface GatewayParts {
   readonly version: string
@@ -35,6 +35,6 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
-export function createGateway(_config: Config, _parts: GatewayParts): Gateway {
+export function createGateway(_config: ResolvedConfig, _parts: GatewayParts): Gateway {
   throw new StartError('not built yet')
 }

@@ -1,7 +1,7 @@
 /** The whole configuration, composed of the rooms' options; defaults live there and nowhere else. */
 import { z } from 'zod'
 import { balancingOptions } from '../balancing/options.ts'
-import { hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
+import { type HostOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { logOptions } from '../observe/options.ts'
 import { queueOptions } from '../queue/options.ts'
@@ -22,6 +22,11 @@ export const configSchema = z.strictObject({
   log: logOptions.prefault({}),
 })
 
-export type Config = z.output<typeof configSchema>
 /** The configuration as a file or a test writes it: everything may be left out. */
 export type ConfigInput = z.input<typeof configSchema>
+export type ParsedConfig = z.output<typeof configSchema>
+
+/** A host whose name is settled: what the operator gave, else the host and port of its URL. */
+export type NamedHost = HostOptions & { readonly name: string }
+/** What the gateway is built from: every default filled in, every host named, no two alike. */
+export type ResolvedConfig = Omit<ParsedConfig, 'hosts'> & { readonly hosts: readonly NamedHost[] }
