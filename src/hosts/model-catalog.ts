@@ -1,0 +1,143 @@
+/** Which hosts serve a name: models, aliases in their three forms, and what to say when none does. */
+import { GatewayError } from '../base/errors.ts'
+import type { Host } from './host.ts'
+import type { HostModel } from './kinds/host-kind.ts'
+
+/** A host that could serve a request, and the name the model has there. */
+export interface Candidate {
+  readonly host: Host
+  readonly model: string
+}
+
+/** Where a request may go; asked again whenever a host is to be chosen, since hosts come and go while it waits. */
+export interface Route {
+  /** The name the client used: a configured alias or a name that a host lists. */
+  readonly model: string
+  /** Hosts that may take it now, whether a slot is free or not. */
+  candidates(): readonly Candidate[]
+}
+
+export type Aliases = Readonly<Record<string, string | Readonly<Record<string, string>> | readonly string[]>>
+
+/** Names by which LMX leaves the local network, or swaps the model for a stored prompt; also as bare words. */
+const offLanName = /^(?:copilot|github-copilot|gemini-cli)(?:\/|$)|^preset:/i
+
+/** Unknown names are answered with what is there, up to this many. */
+const namesShownMax = 20
+
+export class ModelCatalog {
+  readonly #hosts: readonly Host[]
+  readonly #aliases: ReadonlyMap<string, Aliases[string]>
+
+  constructor(hosts: readonly Host[], aliases: Aliases) {
+    this.#hosts = hosts
+    this.#aliases = new Map(Object.entries(aliases))
+  }
+
+  /**
+   * The route of a name. Throws `model_not_allowed` for a name that leaves the LAN and is not configured, `model_not_found`
+   * only when every host's catalogue is known, else `no_upstream_available`.
+   */
+  route(name: string, endpoint: string): Route {
+    if (this.#targets(name).length === 0) throw this.#unknown(name)
+    if (this.#capable(name, endpoint).length === 0) {
+      throw new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
+    }
+    // The first group with a host that is up: an ordered alias falls back as a whole, never by load.
+    const candidates = (): readonly Candidate[] => {
+      for (const group of this.#capable(name, endpoint)) {
+        const available = group.filter(({ host }) => host.available)
+        if (available.length > 0) return available
+      }
+      return []
+    }
+    return { model: name, candidates }
+  }
+
+  /** Whether the name is an alias or listed by a host: only such names become label values. */
+  knows(name: string): boolean {
+    return this.#aliases.has(name) || this.#hosts.some((host) => host.serves(name))
+  }
+
+  /** All names that a host which is up serves, aliases included, sorted; the first host that lists a model describes it. */
+  list(): HostModel[] {
+    const models = new Map<string, HostModel>()
+    for (const host of this.#hosts) {
+      if (!host.up) continue
+      for (const model of host.models?.values() ?? []) if (!models.has(model.id)) models.set(model.id, model)
+      for (const id of host.configuredModels) if (!models.has(id)) models.set(id, ownModel(id))
+    }
+    for (const [alias] of this.#aliases) {
+      if (this.#targets(alias).some((group) => group.some(({ host }) => host.up))) models.set(alias, ownModel(alias))
+    }
+    return [...models.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  /** One of `list`, or the error a request for it would meet. */
+  describe(name: string): HostModel {
+    const found = this.list().find((model) => model.id === name)
+    if (found !== undefined) return found
+    throw this.#targets(name).length > 0 ? unavailable(name) : this.#unknown(name)
+  }
+
+  #capable(name: string, endpoint: string): Candidate[][] {
+    return this.#targets(name)
+      .map((group) => group.filter(({ host }) => host.kind?.lacks.has(endpoint) !== true))
+      .filter((group) => group.length > 0)
+  }
+
+  /** Groups in order of preference, without empty ones; a host is in a group when it was last seen to serve the name. */
+  #targets(name: string): Candidate[][] {
+    const alias = this.#aliases.get(name)
+    let groups: Candidate[][]
+    if (alias === undefined) groups = [this.#serving(name)]
+    else if (typeof alias === 'string') groups = [this.#serving(alias)]
+    else if (isList(alias)) groups = alias.map((target) => this.#serving(target))
+    else groups = [Object.entries(alias).flatMap(([host, target]) => this.#serving(target, host))]
+    return groups.filter((group) => group.length > 0)
+  }
+
+  #serving(model: string, hostName?: string): Candidate[] {
+    const configured = (host: Host): boolean => host.configuredModels.includes(model)
+    return this.#hosts
+      .filter((host) => (hostName === undefined || host.name === hostName) && host.serves(model))
+      .filter((host) => !offLanName.test(model) || configured(host))
+      .map((host) => ({ host, model }))
+  }
+
+  #unknown(name: string): GatewayError {
+    if (offLanName.test(name)) {
+      return new GatewayError(
+        'model_not_allowed',
+        `"${name}" would leave the local network; to allow it, name it in the models of a host.`,
+        { param: 'model' },
+      )
+    }
+    if (this.#hosts.some((host) => !host.catalogueKnown)) return unavailable(name)
+    const names = this.list().map((model) => model.id)
+    const shown = names.slice(0, namesShownMax).join(', ')
+    const more = names.length > namesShownMax ? ` and ${names.length - namesShownMax} more (GET /v1/models)` : ''
+    const there = names.length === 0 ? 'No host lists a model.' : `There are: ${shown}${more}.`
+    const what = this.#aliases.has(name)
+      ? `The alias "${name}" names a model that no host lists.`
+      : `The model "${name}" does not exist.`
+    return new GatewayError('model_not_found', `${what} ${there}`, { param: 'model' })
+  }
+}
+
+/** The host may be back at the next probe. */
+const retryAfterMs = 5_000
+
+export function unavailable(name: string): GatewayError {
+  return new GatewayError('no_upstream_available', `No host that serves "${name}" can be reached now.`, {
+    retryAfterMs,
+  })
+}
+
+function ownModel(id: string): HostModel {
+  return { id, created: null, ownedBy: 'lmx-gateway', resident: true }
+}
+
+function isList(alias: Aliases[string]): alias is readonly string[] {
+  return Array.isArray(alias)
+}

@@ -1,0 +1,161 @@
+/** Asks every host again and again whether it is alive and what it serves; never in a way that loads, wakes or bills a model. */
+import PQueue from 'p-queue'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { parseJson } from '../wire/json-value.ts'
+import type { Host } from './host.ts'
+import type { HostKind, ProbeAnswer, ProbeGet } from './kinds/host-kind.ts'
+import type { ProbeOptions } from './options.ts'
+
+export interface ProberParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly userAgent: string
+  /** Finds the kind of a host that has none configured. */
+  readonly detect: (get: ProbeGet) => Promise<HostKind>
+  /** A host came up, went down, or changed its models or slots. */
+  readonly onChange: (host: Host) => void
+}
+
+/** Probes under way at once, so that many hosts behind one slow link do not pile up. */
+const probesAtOnceMax = 8
+/** A host that is down is asked again this soon at first, then at doubled distances up to the ordinary one. */
+const downAgainMs = 250
+
+export class Prober {
+  readonly #hosts: readonly Host[]
+  readonly #options: ProbeOptions
+  readonly #parts: ProberParts
+  readonly #queue = new PQueue({ concurrency: probesAtOnceMax })
+  readonly #timers = new Map<Host, Timer>()
+  readonly #running = new Map<Host, Promise<void>>()
+  #stopped = false
+
+  constructor(hosts: readonly Host[], options: ProbeOptions, parts: ProberParts) {
+    this.#hosts = hosts
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** Probes all hosts now and from then on; resolves when each has been probed once. */
+  async start(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => this.probe(host)))
+  }
+
+  /** Probes one host now, or joins the probe that is under way. */
+  probe(host: Host): Promise<void> {
+    const running = this.#running.get(host)
+    if (running !== undefined) return running
+    this.#timers.get(host)?.cancel()
+    const probe = this.#queue
+      .add(() => this.#probeOnce(host))
+      // The queue rejects what `stop` cleared from it; a probe itself never does.
+      .catch(() => {})
+      .finally(() => {
+        this.#running.delete(host)
+        this.#schedule(host)
+      })
+    this.#running.set(host, probe)
+    return probe
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#queue.clear()
+    await Promise.allSettled(this.#running.values())
+  }
+
+  #schedule(host: Host): void {
+    if (this.#stopped) return
+    const { everyMs } = this.#options
+    const failures = host.failuresInARow
+    const downMs = downAgainMs * 2 ** Math.min(failures, 16)
+    // ± 20 %, so that hosts and gateways do not probe in step.
+    const delayMs = (failures > 0 ? Math.min(everyMs, downMs) : everyMs) * (0.8 + 0.4 * Math.random())
+    this.#timers.set(
+      host,
+      this.#parts.clock.after(delayMs, () => void this.probe(host)),
+    )
+  }
+
+  async #probeOnce(host: Host): Promise<void> {
+    const { log, onChange } = this.#parts
+    const wasUp = host.up
+    const wasProbed = host.probed
+    const get: ProbeGet = (path) => probeGet(host, path, this.#options, this.#parts)
+    let changed: boolean
+    try {
+      host.kind ??= await this.#parts.detect(get)
+      changed = host.probeSucceeded(await host.kind.probe(get))
+    } catch (error) {
+      host.probeFailed(error instanceof Error ? error.message : String(error), this.#options.fall)
+      changed = wasUp !== host.up || !wasProbed
+    }
+    if (wasUp !== host.up && wasProbed && !this.#stopped) {
+      if (host.up) log('info', 'host is up', { host: host.name })
+      else log('warn', 'host is down', { host: host.name, problem: host.problem })
+    }
+    if (changed) onChange(host)
+  }
+}
+
+const problems: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOTFOUND: 'the name cannot be resolved',
+  EAI_AGAIN: 'the name cannot be resolved just now',
+  UND_ERR_CONNECT_TIMEOUT: 'no answer to the connection attempt',
+  UND_ERR_SOCKET: 'the connection was closed without an answer',
+}
+
+/** One sentence on a failed connection, by the code of the failure. */
+export function connectionProblem(code: string): string {
+  return problems[code] ?? `the connection failed (${code})`
+}
+
+function probeGet(host: Host, path: string, options: ProbeOptions, parts: ProberParts): Promise<ProbeAnswer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    let status = 0
+    let headers: ProbeAnswer['headers'] = {}
+    let problem: string | null = null
+    const timer = parts.clock.after(options.timeoutMs, () => {
+      problem = `no answer within ${options.timeoutMs} ms`
+      trip.abort()
+    })
+    const headersSent: Record<string, string> = { accept: 'application/json', 'user-agent': parts.userAgent }
+    if (host.apiKey !== undefined) headersSent['authorization'] = `Bearer ${host.apiKey}`
+    const request = { method: 'GET', path: host.basePath + path, headers: headersSent, body: null } as const
+    const trip = host.transport.send(
+      request,
+      {
+        connected() {},
+        head(answerStatus, answerHeaders) {
+          status = answerStatus
+          headers = answerHeaders
+        },
+        data(chunk) {
+          size += chunk.length
+          if (size > options.bytesMax) {
+            problem = `the answer to GET ${path} is larger than ${options.bytesMax} bytes`
+            trip.abort()
+          } else chunks.push(chunk)
+        },
+        end() {
+          timer.cancel()
+          const text = Buffer.concat(chunks).toString('utf8')
+          resolve({ status, headers, text, json: parseJson(text) })
+        },
+        failed({ code }) {
+          timer.cancel()
+          reject(new Error(problem ?? connectionProblem(code)))
+        },
+      },
+      { fresh: false },
+    )
+  })
+}

@@ -1,0 +1,231 @@
+/**
+ * The one door to the HTTP client: a round trip to one host, told as plain events.
+ *
+ * Node's `dispatch` of undici hands over each piece of an answer as it arrives, without streams or promises between.
+ * Its own time-outs are off, since they are fed by any byte; the relay's clocks are fed by content.
+ */
+import type { Socket } from 'node:net'
+import { buildConnector, Client, type Dispatcher, Pool } from 'undici'
+import type { HeaderFields } from '../wire/headers.ts'
+
+export type FailureKind =
+  /** No connection, so nothing was sent. */
+  | 'connect'
+  | 'tls'
+  /** The connection broke before the answer was whole. */
+  | 'disconnected'
+  /** What came was not correct HTTP. */
+  | 'protocol'
+  /** `abort` was called. */
+  | 'aborted'
+
+export interface TransportFailure {
+  readonly kind: FailureKind
+  /** The client library's own code, for the log: ECONNREFUSED, UND_ERR_SOCKET, HPE_INVALID_CONSTANT. */
+  readonly code: string
+  /** The connection had served an earlier request, so the host may have closed it just as we wrote. */
+  readonly reusedSocket: boolean
+}
+
+/** Called in this order: connected?, head?, data*, then exactly one of end or failed. None may throw. */
+export interface RoundTripEvents {
+  /** A connection is there and the request is being written. */
+  connected(): void
+  head(status: number, headers: HeaderFields): void
+  data(chunk: Buffer): void
+  end(): void
+  failed(failure: TransportFailure): void
+}
+
+export interface TransportRequest {
+  readonly method: 'GET' | 'POST'
+  /** Path and query on the host, its base path included. */
+  readonly path: string
+  readonly headers: Record<string, string>
+  readonly body: Buffer | null
+}
+
+/** One request to one host. */
+export interface RoundTrip {
+  /** Stops `data` until `resume`; one more piece may still come when called from outside of an event. */
+  pause(): void
+  resume(): void
+  /** Closes the connection; `failed` with kind `aborted` follows, at once where nothing had been sent. */
+  abort(): void
+  /** Bytes of the request that the host has not taken yet. */
+  unsentBytes(): number
+}
+
+export interface TransportOptions {
+  readonly connectMsMax: number
+}
+
+/** Below the 5 s after which uvicorn and Node close an idle connection; a host that hints at more is believed up to the maximum. */
+const keepAliveMs = 4_000
+const keepAliveMsMax = 30_000
+const keepAliveMarginMs = 2_000
+
+/** The connections to one host. */
+export class Transport {
+  readonly #origin: string
+  readonly #clientOptions: WatchedClientOptions
+  readonly #pool: Pool
+
+  constructor(origin: string, options: TransportOptions) {
+    this.#origin = origin
+    this.#clientOptions = {
+      connectMsMax: options.connectMsMax,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMsMax,
+      keepAliveTimeoutThreshold: keepAliveMarginMs,
+      pipelining: 1,
+    }
+    this.#pool = new Pool(origin, {
+      factory: (poolOrigin) => new WatchedClient(String(poolOrigin), this.#clientOptions),
+    })
+  }
+
+  /** `fresh` uses a connection that served nothing before and is closed afterwards. */
+  send(request: TransportRequest, events: RoundTripEvents, options: { fresh: boolean }): RoundTrip {
+    const trip = new UndiciRoundTrip(events)
+    if (!options.fresh) {
+      this.#pool.dispatch(request, trip)
+      return trip
+    }
+    const client = new WatchedClient(this.#origin, this.#clientOptions)
+    client.dispatch(request, trip)
+    // Waits for the request by itself; a failure was told to the round trip already.
+    client.close().catch(() => {})
+    return trip
+  }
+
+  /** Ends idle connections; running requests must have been aborted or ended before. */
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+type WatchedClientOptions = Client.Options & TransportOptions
+
+/** A client that knows its socket, which tells whether a request was the first on its connection and how much of it was taken. */
+class WatchedClient extends Client {
+  readonly #holder: { socket: Socket | null }
+
+  constructor(origin: string, { connectMsMax, ...options }: WatchedClientOptions) {
+    const connector = buildConnector({ timeout: connectMsMax })
+    const holder: { socket: Socket | null } = { socket: null }
+    super(origin, {
+      ...options,
+      connect: (target, callback) => {
+        connector(target, (...result) => {
+          holder.socket = result[1]
+          callback(...result)
+        })
+      },
+    })
+    this.#holder = holder
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (handler instanceof UndiciRoundTrip) handler.sockets = this.#holder
+    return super.dispatch(options, handler)
+  }
+}
+
+/** undici's handler with all its methods in one shape, so that nothing is allocated per piece of an answer. */
+class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
+  sockets: { readonly socket: Socket | null } = { socket: null }
+  readonly #events: RoundTripEvents
+  #controller: Dispatcher.DispatchController | null = null
+  #socket: Socket | null = null
+  #reusedSocket = false
+  #aborted = false
+  #ended = false
+
+  constructor(events: RoundTripEvents) {
+    this.#events = events
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(): void {
+    if (this.#aborted || this.#ended) return
+    this.#aborted = true
+    if (this.#controller === null) {
+      // Still connecting: the request is dropped in onRequestStart, before a byte of it is written.
+      this.#fail('aborted', 'ABORTED')
+    } else {
+      this.#controller.abort(new Error('aborted'))
+    }
+  }
+
+  unsentBytes(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#aborted) {
+      controller.abort(new Error('aborted'))
+      return
+    }
+    this.#controller = controller
+    this.#socket = this.sockets.socket
+    this.#reusedSocket = (this.#socket?.bytesRead ?? 0) > 0
+    this.#events.connected()
+  }
+
+  onRequestUpgrade(controller: Dispatcher.DispatchController): void {
+    // We never ask for an upgrade, so a 101 is a fault of the host.
+    this.#fail('protocol', 'UNASKED_UPGRADE')
+    controller.abort(new Error('unasked upgrade'))
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HeaderFields): void {
+    // 102 and 103 come before the answer and say nothing that could be relayed.
+    if (status >= 200 && !this.#ended) this.#events.head(status, headers)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#ended) this.#events.data(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#events.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    const code = errorCode(error)
+    this.#fail(this.#aborted ? 'aborted' : this.#failureKind(code), code)
+  }
+
+  #fail(kind: FailureKind, code: string): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#events.failed({ kind, code, reusedSocket: this.#reusedSocket })
+  }
+
+  #failureKind(code: string): FailureKind {
+    if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) return 'tls'
+    if (this.#controller === null) return 'connect'
+    if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'BAD_RESPONSE') return 'protocol'
+    return 'disconnected'
+  }
+}
+
+function errorCode(error: Error): string {
+  // undici's word for a 100 or 101 that nobody asked for.
+  if (error.message === 'bad response' || error.message === 'bad upgrade') return 'BAD_RESPONSE'
+  const code: unknown = 'code' in error ? error.code : undefined
+  if (typeof code === 'string' && code !== '') return code
+  return error.name
+}

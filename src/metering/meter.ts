@@ -1,0 +1,90 @@
+/** Counts one answer: live while it passes, corrected by the host's own usage at the end. */
+import type { Clock } from '../base/clock.ts'
+import { mergeUsage, type ReportedUsage } from '../wire/usage.ts'
+import type { PhaseTimes } from './phase-times.ts'
+import type { Tally } from './token-tallies.ts'
+import type { TokenCounts, UsageSource } from './usage.ts'
+
+export interface Metered {
+  readonly tokens: TokenCounts
+  readonly usageSource: UsageSource
+  /** Monotonic; null when there was no content. */
+  readonly firstContentAtMs: number | null
+  /** Mean of a stream of two and more tokens, else null. */
+  readonly timePerOutputTokenMs: number | null
+}
+
+export class Meter {
+  readonly #clock: Clock
+  readonly #tally: Tally
+  readonly #phases: PhaseTimes
+  #endPhase: () => void
+  #frames = 0
+  #reported: ReportedUsage | null = null
+  #firstContentAtMs: number | null = null
+  #lastContentAtMs = 0
+  #ended: Metered | null = null
+
+  /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
+  constructor(options: { clock: Clock; tally: Tally; phases: PhaseTimes; stream: boolean }) {
+    this.#clock = options.clock
+    this.#tally = options.tally
+    this.#phases = options.phases
+    const { model, host } = options.tally
+    this.#endPhase = options.phases.enter(model, host, options.stream ? 'prefill' : 'decode')
+  }
+
+  get hasContent(): boolean {
+    return this.#frames > 0
+  }
+
+  get lastContentAtMs(): number {
+    return this.#lastContentAtMs
+  }
+
+  /** A frame with content passes: one token at least. */
+  content(): void {
+    this.#lastContentAtMs = this.#clock.now()
+    if (this.#frames++ === 0) {
+      this.#firstContentAtMs = this.#lastContentAtMs
+      this.#endPhase()
+      this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
+    }
+    this.#tally.output++
+  }
+
+  /** The host reports usage; of several reports the last wins, field by field. */
+  report(usage: ReportedUsage | null): void {
+    this.#reported = mergeUsage(this.#reported, usage)
+  }
+
+  /** Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back. */
+  end(): Metered {
+    if (this.#ended !== null) return this.#ended
+    this.#endPhase()
+    const reported = this.#reported
+    const output = reported?.output ?? this.#frames
+    const tokens: TokenCounts = {
+      input: reported?.input ?? 0,
+      cachedInput: Math.min(reported?.cachedInput ?? 0, reported?.input ?? 0),
+      output,
+      reasoning: Math.min(reported?.reasoning ?? 0, output),
+    }
+    this.#tally.input += tokens.input
+    this.#tally.cachedInput += tokens.cachedInput
+    this.#tally.output += Math.max(0, output - this.#frames)
+    this.#tally.reasoning += tokens.reasoning
+    this.#ended = {
+      tokens,
+      usageSource: reported !== null ? 'reported' : this.#frames > 0 ? 'counted' : 'none',
+      firstContentAtMs: this.#firstContentAtMs,
+      timePerOutputTokenMs: this.#timePerToken(output),
+    }
+    return this.#ended
+  }
+
+  #timePerToken(output: number): number | null {
+    if (this.#firstContentAtMs === null || this.#frames < 2 || output < 2) return null
+    return (this.#lastContentAtMs - this.#firstContentAtMs) / (output - 1)
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Seconds that streams spend in each phase, by model and host, added up while they run: counted at their end instead,
+ * a long generation would land in one scrape as a spike.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { PhaseTotals } from './events.ts'
+
+export type Phase = 'prefill' | 'decode'
+
+interface Account {
+  readonly model: string
+  readonly host: string
+  readonly running: Record<Phase, number>
+  readonly ms: Record<Phase | 'busy', number>
+  countedToMs: number
+}
+
+export class PhaseTimes {
+  readonly #clock: Clock
+  readonly #accounts = new Map<string, Account>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** A stream enters the phase; the returned function ends it, once. */
+  enter(model: string, host: string, phase: Phase): () => void {
+    const account = this.#account(model, host)
+    this.#countUp(account)
+    account.running[phase]++
+    let ended = false
+    return () => {
+      if (ended) return
+      ended = true
+      this.#countUp(account)
+      account.running[phase]--
+    }
+  }
+
+  *totals(): Generator<PhaseTotals> {
+    for (const account of this.#accounts.values()) {
+      this.#countUp(account)
+      const { model, host, ms } = account
+      yield {
+        model,
+        host,
+        prefillSeconds: ms.prefill / 1000,
+        decodeSeconds: ms.decode / 1000,
+        busySeconds: ms.busy / 1000,
+      }
+    }
+  }
+
+  #account(model: string, host: string): Account {
+    const id = JSON.stringify([model, host])
+    let account = this.#accounts.get(id)
+    if (account === undefined) {
+      account = {
+        model,
+        host,
+        running: { prefill: 0, decode: 0 },
+        ms: { prefill: 0, decode: 0, busy: 0 },
+        countedToMs: this.#clock.now(),
+      }
+      this.#accounts.set(id, account)
+    }
+    return account
+  }
+
+  #countUp(account: Account): void {
+    const now = this.#clock.now()
+    const elapsedMs = now - account.countedToMs
+    account.countedToMs = now
+    account.ms.prefill += elapsedMs * account.running.prefill
+    account.ms.decode += elapsedMs * account.running.decode
+    if (account.running.decode > 0) account.ms.busy += elapsedMs
+  }
+}
