@@ -1,6 +1,6 @@
 /** What no test may do unseen: write to the console, leave a rejection unhandled, leak listeners. */
 
-import { afterEach, beforeEach } from 'vitest'
+import { afterAll, afterEach } from 'vitest'
 
 const consoleMethods = ['debug', 'error', 'info', 'log', 'trace', 'warn'] as const
 const seen: string[] = []
@@ -19,12 +19,12 @@ process.on('warning', (warning) => {
   if (warning.name === 'MaxListenersExceededWarning') seen.push(warning.stack ?? warning.message)
 })
 
-beforeEach(() => {
-  seen.length = 0
-})
-
-afterEach(async () => {
+const nothingLeftBehind = async () => {
   // Node tells of rejections and warnings only after the turn in which they happened.
   await new Promise((resolve) => setImmediate(resolve))
-  if (seen.length > 0) throw new Error(`a test must not leave this behind:\n${seen.join('\n')}`)
-})
+  const left = seen.splice(0)
+  if (left.length > 0) throw new Error(`a test must not leave this behind:\n${left.join('\n')}`)
+}
+
+afterEach(nothingLeftBehind)
+afterAll(nothingLeftBehind)
