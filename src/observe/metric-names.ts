@@ -97,6 +97,12 @@ export const metricDefinitions = {
     help: 'Requests moved to another connection or host; phase is connect or reused_socket, result ok or failed.',
   },
   open_streams: { type: 'gauge', labels: [], help: 'Streams being relayed now.' },
+  log_dropped_total: { type: 'counter', labels: [], help: 'Log lines dropped because their reader did not keep up.' },
+  metric_series: {
+    type: 'gauge',
+    labels: [],
+    help: 'Series under this prefix; once there are 20000, new values of model, host and key are counted as other.',
+  },
   build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
 } as const satisfies Record<string, MetricDefinition>
 

@@ -1,0 +1,36 @@
+/** One line per request, made from its outcome: an allow-list of fields, so that no prompt, answer or header can slip in. */
+import type { Log } from '../base/log.ts'
+import type { Outcome } from '../relay/outcome.ts'
+
+export function accessLog(log: Log): (outcome: Outcome) => void {
+  return (outcome) => {
+    // Failures that are not the caller's own stay visible when the level leaves the ordinary lines out.
+    log(outcome.status >= 500 || isBroken(outcome) ? 'warn' : 'info', 'request', {
+      requestId: outcome.requestId,
+      endpoint: outcome.endpoint,
+      model: outcome.model,
+      host: outcome.host,
+      key: outcome.key,
+      stream: outcome.stream,
+      status: outcome.status,
+      end: outcome.end,
+      error: outcome.errorCode,
+      attempts: outcome.attempts,
+      queueMs: rounded(outcome.queueWaitMs),
+      ttftMs: rounded(outcome.ttftMs),
+      durationMs: rounded(outcome.durationMs),
+      tokensIn: outcome.tokens.input,
+      tokensOut: outcome.tokens.output,
+      usage: outcome.usageSource,
+    })
+  }
+}
+
+/** A host failed in the middle of an answer whose status had already gone out. */
+function isBroken(outcome: Outcome): boolean {
+  return outcome.end.startsWith('U') || outcome.end.startsWith('u')
+}
+
+function rounded(milliseconds: number | null): number | null {
+  return milliseconds === null ? null : Math.round(milliseconds * 10) / 10
+}

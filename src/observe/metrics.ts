@@ -1,0 +1,154 @@
+/** Turns what the rooms tell and hold into Prometheus metrics: events when they happen, live totals when a scrape asks. */
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { errorCatalogue } from '../base/errors.ts'
+import type { HostState } from '../hosts/events.ts'
+import type { PhaseTotals, TokenTotals } from '../metering/events.ts'
+import type { QueueEvents, QueueState, Rejection } from '../queue/events.ts'
+import type { RelayEvents } from '../relay/events.ts'
+import type { Outcome } from '../relay/outcome.ts'
+import { otherLabel, SeriesTable } from './series-table.ts'
+
+/** What a scrape reads; nothing here is called at any other time, but for `knownModel`. */
+export interface MetricSources {
+  /** Of the gateway. */
+  readonly version: string
+  queue(): QueueState
+  hosts(): readonly HostState[]
+  tokens(): Iterable<TokenTotals>
+  phases(): Iterable<PhaseTotals>
+  openStreams(): number
+  /** Log lines that were never written. */
+  logDropped(): number
+  /** Whether a name is configured or listed by a host; only such names become label values. */
+  knownModel(name: string): boolean
+}
+
+export interface Metrics extends RelayEvents, QueueEvents {
+  render(): Promise<Exposition>
+}
+
+export interface Exposition {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** More than any fleet of this size of gateway needs; what an unlucky one would cost Prometheus stays bounded. */
+const seriesMaxDefault = 20_000
+
+export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefault): Metrics {
+  const table = new SeriesTable({ seriesMax, knownModel: (name) => sources.knownModel(name) })
+  // Their names are those of every Node program and carry no prefix of ours.
+  const processRegistry = new Registry()
+  collectDefaultMetrics({ register: processRegistry })
+  let rendering: Promise<Exposition> | null = null
+
+  async function render(): Promise<Exposition> {
+    refresh(table, sources)
+    const body = `${await table.text()}\n${await processRegistry.metrics()}`
+    return { contentType: Registry.PROMETHEUS_CONTENT_TYPE, body }
+  }
+
+  return {
+    requestEnded: (outcome) => recordRequest(table, outcome),
+    attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
+    failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),
+    waitEnded: (model, outcome, waitMs) =>
+      table.observe('queue_wait_seconds', { model: model ?? otherLabel, outcome }, waitMs / 1000),
+    rejected: (model, reason) => table.increase('queue_rejections_total', { model: model ?? otherLabel, reason }),
+    /** Scrapes that come while one is being answered get the same answer: twenty at once cost as much as one. */
+    render() {
+      rendering ??= render().finally(() => {
+        rendering = null
+      })
+      return rendering
+    },
+  }
+}
+
+function recordRequest(table: SeriesTable, outcome: Outcome): void {
+  const model = outcome.model ?? otherLabel
+  const { endpoint, key, host, status, end } = outcome
+  table.increase('requests_total', { endpoint, model, key, status: String(status), end })
+  if (host === null) return
+  const at = { model, host }
+  if (end === '--' && status < 400) table.observe('request_duration_seconds', at, outcome.durationMs / 1000)
+  if (outcome.ttftMs !== null) table.observe('time_to_first_token_seconds', at, outcome.ttftMs / 1000)
+  if (outcome.timePerOutputTokenMs !== null) {
+    table.observe('time_per_output_token_seconds', at, outcome.timePerOutputTokenMs / 1000)
+  }
+  if (outcome.usageSource !== 'none') table.increase('usage_source_total', { host, source: outcome.usageSource })
+}
+
+/**
+ * Reads every live number in one go, so that figures which are divided by each other (tokens by decode seconds) are of
+ * one moment; a collect() per metric would read them at different ones.
+ */
+function refresh(table: SeriesTable, sources: MetricSources): void {
+  const queue = sources.queue()
+  const hosts = sources.hosts()
+  const tokens = [...sources.tokens()]
+  const phases = [...sources.phases()]
+
+  writeTotals(table, tokens, phases)
+  writeHosts(table, hosts)
+  const depths = Array.from(queue.depthByModel, ([model, depth]) => [{ model }, depth] as const)
+  table.rewrite('queue_depth', depths, 'zero')
+  table.rewrite('queue_bytes', [[{}, queue.bytes]], 'zero')
+  table.rewrite('open_streams', [[{}, sources.openStreams()]], 'zero')
+  table.mirror('log_dropped_total', [[{}, sources.logDropped()]])
+  table.rewrite('build_info', [[{ version: sources.version, node: process.versions.node }, 1]], 'zero')
+  startAtZero(table, hosts, new Set([...tokens, ...phases].map((totals) => totals.model)))
+  // Last, since it counts what the lines above made.
+  table.rewrite('metric_series', [[{}, table.seriesCount]], 'zero')
+}
+
+function writeTotals(table: SeriesTable, tokens: readonly TokenTotals[], phases: readonly PhaseTotals[]): void {
+  const tokenRows = tokens.flatMap(({ model, host, key, ...counts }) => {
+    const row = (type: string, count: number) => [{ model, host, key, type }, count] as const
+    return [
+      row('input', counts.input),
+      row('cached_input', counts.cachedInput),
+      row('output', counts.output),
+      row('reasoning', counts.reasoning),
+    ]
+  })
+  table.mirror('tokens_total', tokenRows)
+  const seconds = (of: (totals: PhaseTotals) => number) =>
+    phases.map((totals) => [{ model: totals.model, host: totals.host }, of(totals)] as const)
+  const prefill = seconds((totals) => totals.prefillSeconds)
+  const decode = seconds((totals) => totals.decodeSeconds)
+  const busy = seconds((totals) => totals.busySeconds)
+  table.mirror('prefill_seconds_total', prefill)
+  table.mirror('decode_seconds_total', decode)
+  table.mirror('host_busy_seconds_total', busy)
+}
+
+/** A host that was taken out of the configuration leaves no series behind that would look like one that is down. */
+function writeHosts(table: SeriesTable, hosts: readonly HostState[]): void {
+  const rows = (of: (host: HostState) => number) => hosts.map((host) => [{ host: host.name }, of(host)] as const)
+  const up = rows((host) => (host.up ? 1 : 0))
+  const inFlight = rows((host) => host.inFlight)
+  const slots = rows((host) => host.slots)
+  const models = rows((host) => host.models)
+  table.rewrite('host_up', up, 'gone')
+  table.rewrite('host_inflight', inFlight, 'gone')
+  table.rewrite('host_concurrency_limit', slots, 'gone')
+  table.rewrite('host_models', models, 'gone')
+}
+
+const hostFaults = Object.keys(errorCatalogue).filter((code) => code.startsWith('upstream_'))
+const rejections: readonly Rejection[] = ['full', 'bytes', 'timeout', 'no_host']
+
+/** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
+function startAtZero(table: SeriesTable, hosts: readonly HostState[], models: ReadonlySet<string>): void {
+  for (const { name: host } of hosts) {
+    for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
+    for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
+  }
+  for (const model of models) {
+    for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)
+    for (const phase of ['connect', 'reused_socket']) {
+      for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
+    }
+  }
+}
