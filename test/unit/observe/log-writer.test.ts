@@ -1,0 +1,190 @@
+import { EventEmitter } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { createLog } from '../../../src/observe/log-writer.ts'
+import { logOptions } from '../../../src/observe/options.ts'
+
+const wallMs = () => Date.UTC(2026, 0, 2, 3, 4, 5, 678)
+
+/** A sink whose reader can be paused: it then takes the line that fills it, says so, and wants no more. */
+class Sink extends EventEmitter {
+  readonly isTTY: boolean
+  text = ''
+  paused = false
+  writesWhilePaused = 0
+
+  constructor(isTTY = false) {
+    super()
+    this.isTTY = isTTY
+  }
+
+  write(text: string): boolean {
+    this.text += text
+    if (this.paused) this.writesWhilePaused += 1
+    return !this.paused
+  }
+
+  resume(): void {
+    this.paused = false
+    this.emit('drain')
+  }
+
+  entries(): Record<string, unknown>[] {
+    return this.text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+}
+
+const json = logOptions.parse({ format: 'json', level: 'debug' })
+
+describe('a line', () => {
+  it('is JSON with time, level and message first', () => {
+    const sink = new Sink()
+    createLog(json, sink, wallMs)('warn', 'Host is down', { host: 'studio', attempts: 2, retry: false, model: null })
+    expect(sink.text).toBe(
+      '{"time":"2026-01-02T03:04:05.678Z","level":"warn","msg":"Host is down","host":"studio","attempts":2,"retry":false,"model":null}\n',
+    )
+  })
+
+  it('is text on a terminal: absent values left out, others quoted where they need it', () => {
+    const sink = new Sink(true)
+    const log = createLog(logOptions.parse({}), sink, wallMs)
+    log('info', 'Listening', { url: 'http://127.0.0.1:4000', port: 4000, model: null })
+    log('error', 'Host is down', { problem: 'connection "refused"' })
+    expect(sink.text).toBe(
+      '03:04:05.678Z info  Listening  url=http://127.0.0.1:4000 port=4000\n' +
+        '03:04:05.678Z error Host is down  problem="connection \\"refused\\""\n',
+    )
+  })
+
+  it('is JSON where nobody looks on, and what was asked for everywhere', () => {
+    expect(formOf('auto', false)).toBe('json')
+    expect(formOf('auto', true)).toBe('text')
+    expect(formOf('json', true)).toBe('json')
+    expect(formOf('text', false)).toBe('text')
+  })
+
+  it('below the level is not written', () => {
+    for (const [level, expected] of [
+      ['debug', ['debug', 'info', 'warn', 'error']],
+      ['info', ['info', 'warn', 'error']],
+      ['warn', ['warn', 'error']],
+      ['error', ['error']],
+    ] as const) {
+      const sink = new Sink()
+      const log = createLog({ format: 'json', level }, sink, wallMs)
+      for (const each of ['debug', 'info', 'warn', 'error'] as const) log(each, 'said')
+      expect(sink.entries().map((entry) => entry['level'])).toEqual(expected)
+    }
+  })
+
+  it('keeps its own time, level and message whatever the fields are called', () => {
+    const sink = new Sink()
+    createLog(json, sink, wallMs)('info', 'said', { msg: 'forged', level: 'error', time: 'never' })
+    expect(sink.entries()).toEqual([{ time: '2026-01-02T03:04:05.678Z', level: 'info', msg: 'said' }])
+  })
+})
+
+describe('a hostile value', () => {
+  const hostile = 'a\r\nb\u001b[31m\u009b2J\u0000\u007f\u0085\u2028\u2029\u202e\u2066\ufeff"\\\ud800'
+
+  it.each(['json', 'text'] as const)('stays on one line without control characters (%s)', (format) => {
+    const sink = new Sink()
+    createLog({ format, level: 'info' }, sink, wallMs)('info', hostile, { value: hostile })
+    expect(sink.text.endsWith('\n')).toBe(true)
+    expect(sink.text.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Cs}]/u)
+  })
+
+  it('is read back from JSON as it was', () => {
+    const sink = new Sink()
+    createLog(json, sink, wallMs)('info', hostile, { value: hostile })
+    expect(sink.entries()[0]).toMatchObject({ msg: hostile, value: hostile })
+  })
+
+  it('cannot forge a field of a text line', () => {
+    const sink = new Sink()
+    createLog({ format: 'text', level: 'info' }, sink, wallMs)('info', 'said', { model: 'x status=200' })
+    expect(sink.text).toContain('model="x status=200"\n')
+  })
+
+  it.each([
+    ['one byte each', 'x', 1_024],
+    ['three bytes each', '€', 341],
+    ['four bytes each', '😀', 256],
+  ])('is cut at 1 KiB, between characters (%s)', (_, char, charsMax) => {
+    const sink = new Sink()
+    const log = createLog(json, sink, wallMs)
+    log('info', 'at the bound', { value: char.repeat(charsMax) })
+    log('info', 'one past it', { value: char.repeat(charsMax + 1) })
+    log('info', char.repeat(1_048_576), { value: char.repeat(1_048_576) })
+    const [at, past, far] = sink.entries()
+    expect(at?.['value']).toBe(char.repeat(charsMax))
+    expect(past?.['value']).toBe(`${char.repeat(charsMax)}…`)
+    expect(far).toMatchObject({ msg: `${char.repeat(charsMax)}…`, value: `${char.repeat(charsMax)}…` })
+  })
+})
+
+describe('a reader that does not keep up', () => {
+  /** With the 1,024 characters of its value a line is a little over 1 KiB, so some 950 of them fill 1 MiB. */
+  const value = 'x'.repeat(1_024)
+
+  it('is given nothing until it drained, and then everything that waited, in order', () => {
+    const sink = new Sink()
+    const log = createLog(json, sink, wallMs)
+    sink.paused = true
+    for (let index = 0; index < 10; index += 1) log('info', 'said', { index })
+    expect(sink.writesWhilePaused).toBe(1)
+    sink.resume()
+    expect(sink.entries().map((entry) => entry['index'])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(log.dropped()).toBe(0)
+  })
+
+  it('costs lines past a bound, which are counted and told once it drained', () => {
+    const sink = new Sink()
+    const log = createLog(json, sink, wallMs)
+    sink.paused = true
+    for (let index = 0; index < 2_000; index += 1) log('info', 'said', { index, value })
+    const dropped = log.dropped()
+    expect(dropped).toBeGreaterThan(900)
+    sink.resume()
+    const entries = sink.entries()
+    expect(entries.length - 1 + dropped).toBe(2_000)
+    expect(entries.at(-1)).toMatchObject({ level: 'warn', msg: 'Log lines were dropped', dropped })
+    log('info', 'again')
+    expect(sink.entries().at(-1)).toMatchObject({ msg: 'again' })
+  })
+
+  it('is told only of what was dropped since it was last told', () => {
+    const sink = new Sink()
+    const log = createLog(json, sink, wallMs)
+    const told: unknown[] = []
+    for (let round = 0; round < 2; round += 1) {
+      sink.paused = true
+      for (let index = 0; index < 2_000; index += 1) log('info', 'said', { value })
+      sink.resume()
+      told.push(sink.entries().at(-1)?.['dropped'])
+    }
+    expect(Number(told[0]) + Number(told[1])).toBe(log.dropped())
+    expect(told[0]).toBe(told[1])
+  })
+
+  it('may go away: what follows is counted, and nothing throws', () => {
+    const sink = new Sink()
+    const log = createLog(json, sink, wallMs)
+    sink.paused = true
+    log('info', 'filled the pipe')
+    log('info', 'waited')
+    sink.emit('error', new Error('EPIPE'))
+    log('info', 'had no reader')
+    sink.resume()
+    expect(log.dropped()).toBe(2)
+    expect(sink.entries()).toHaveLength(1)
+  })
+})
+
+function formOf(format: 'auto' | 'json' | 'text', isTTY: boolean): 'json' | 'text' {
+  const sink = new Sink(isTTY)
+  createLog(logOptions.parse({ format }), sink, wallMs)('info', 'said')
+  return sink.text.startsWith('{') ? 'json' : 'text'
+}

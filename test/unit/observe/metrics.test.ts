@@ -1,0 +1,317 @@
+import { describe, expect, it } from 'vitest'
+import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
+import { createMetrics } from '../../../src/observe/metrics.ts'
+import { outcome, ScriptedSources, scrape, tellEverything, tokenTotals } from './scripted.ts'
+
+const at = (name: string, labels = '') => `${metricPrefix}${name}${labels}`
+
+describe('what a scrape shows', () => {
+  it('has a sample of every metric in the table and of no other', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    tellEverything(metrics)
+    const names = [...(await scrape(metrics)).keys()].map((series) =>
+      series.replace(/\{.*/, '').replace(/_(bucket|sum|count)$/, ''),
+    )
+    expect([...new Set(names)].toSorted()).toEqual(
+      Object.keys(metricDefinitions)
+        .map((name) => at(name))
+        .toSorted(),
+    )
+  })
+
+  it('shows process metrics beside them', async () => {
+    const { body, contentType } = await createMetrics(new ScriptedSources()).render()
+    expect(body).toContain('\nprocess_resident_memory_bytes ')
+    expect(body).toContain('\nnodejs_eventloop_lag_p99_seconds ')
+    expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+  })
+
+  it('reads gauges when asked', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    const first = await scrape(metrics)
+    expect(first.get(at('queue_depth', '{model="qwen"}'))).toBe(3)
+    expect(first.get(at('queue_bytes'))).toBe(4_096)
+    expect(first.get(at('open_streams'))).toBe(2)
+    expect(first.get(at('host_up', '{host="studio"}'))).toBe(1)
+    expect(first.get(at('host_up', '{host="mini"}'))).toBe(0)
+    expect(first.get(at('host_inflight', '{host="studio"}'))).toBe(1)
+    expect(first.get(at('host_concurrency_limit', '{host="studio"}'))).toBe(2)
+    expect(first.get(at('host_models', '{host="studio"}'))).toBe(5)
+    sources.streams = 9
+    expect((await scrape(metrics)).get(at('open_streams'))).toBe(9)
+  })
+
+  it('lets a host that is gone disappear, and a line that ran empty be 0', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    await scrape(metrics)
+    sources.hostStates = sources.hostStates.slice(0, 1)
+    sources.depthByModel.clear()
+    const values = await scrape(metrics)
+    expect(values.has(at('host_up', '{host="mini"}'))).toBe(false)
+    expect(values.get(at('queue_depth', '{model="qwen"}'))).toBe(0)
+  })
+
+  it('counts its own series', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    tellEverything(metrics)
+    const values = await scrape(metrics)
+    expect(values.get(at('metric_series'))).toBe(values.size)
+  })
+
+  it('is the same for every reader, however many read in turn', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    tellEverything(metrics)
+    const first = await scrape(metrics)
+    for (let reader = 0; reader < 5; reader += 1) expect(await scrape(metrics)).toEqual(first)
+  })
+
+  it('belongs to one gateway: two in a process do not meet', async () => {
+    const one = createMetrics(new ScriptedSources())
+    const other = createMetrics(new ScriptedSources())
+    one.requestEnded(outcome())
+    const series = at('usage_source_total', '{host="studio",source="reported"}')
+    expect((await scrape(one)).get(series)).toBe(1)
+    expect((await scrape(other)).get(series)).toBe(0)
+  })
+})
+
+describe('a request that ended', () => {
+  it('is counted once, timed in seconds, and its source of token counts with it', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.requestEnded(outcome())
+    const values = await scrape(metrics)
+    expect(values.get(at('requests_total', answered('200', '--')))).toBe(1)
+    expect(values.get(at('request_duration_seconds_sum', '{model="qwen",host="studio"}'))).toBe(2.25)
+    expect(values.get(at('time_to_first_token_seconds_sum', '{model="qwen",host="studio"}'))).toBe(0.25)
+    expect(values.get(at('time_per_output_token_seconds_sum', '{model="qwen",host="studio"}'))).toBe(0.02)
+    expect(values.get(at('usage_source_total', '{host="studio",source="reported"}'))).toBe(1)
+  })
+
+  it('keeps the first token of one whose client left later, but not its duration', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.requestEnded(outcome({ status: 499, end: 'CD', timePerOutputTokenMs: null, usageSource: 'counted' }))
+    const values = await scrape(metrics)
+    expect(values.get(at('requests_total', answered('499', 'CD')))).toBe(1)
+    expect(values.get(at('time_to_first_token_seconds_count', '{model="qwen",host="studio"}'))).toBe(1)
+    expect(values.has(at('request_duration_seconds_count', '{model="qwen",host="studio"}'))).toBe(false)
+    expect(values.has(at('time_per_output_token_seconds_count', '{model="qwen",host="studio"}'))).toBe(false)
+  })
+
+  it('that no host saw has no times', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    const refused = { host: null, status: 503, end: 'RQ', errorCode: 'queue_full', ttftMs: null } as const
+    metrics.requestEnded(outcome({ ...refused, timePerOutputTokenMs: null, usageSource: 'none' }))
+    const values = await scrape(metrics)
+    expect(values.get(at('requests_total', answered('503', 'RQ')))).toBe(1)
+    expect([...values.keys()].filter((series) => series.includes('_seconds_count'))).toEqual([])
+  })
+
+  it('puts an explicit zero into the histogram, since zero is a value', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.requestEnded(outcome({ ttftMs: 0 }))
+    expect((await scrape(metrics)).get(at('time_to_first_token_seconds_count', '{model="qwen",host="studio"}'))).toBe(1)
+  })
+
+  it('never throws at the relay, whatever figure it brings', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.requestEnded(
+      outcome({ ttftMs: Number.NaN, durationMs: Number.POSITIVE_INFINITY, timePerOutputTokenMs: -1 }),
+    )
+    const values = await scrape(metrics)
+    expect(values.get(at('requests_total', answered('200', '--')))).toBe(1)
+    expect([...values.keys()].filter((series) => series.includes('_seconds_count'))).toEqual([])
+  })
+})
+
+describe('counters that follow a total kept elsewhere', () => {
+  const output = at('tokens_total', '{model="qwen",host="studio",key="alice",type="output"}')
+
+  it('are there at 0 before the first token, so that rate() sees it', async () => {
+    const sources = new ScriptedSources()
+    sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice')]
+    sources.phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0, decodeSeconds: 0, busySeconds: 0 }]
+    const values = await scrape(createMetrics(sources))
+    for (const type of ['input', 'cached_input', 'output', 'reasoning']) {
+      expect(values.get(at('tokens_total', `{model="qwen",host="studio",key="alice",type="${type}"}`))).toBe(0)
+    }
+    for (const name of ['prefill_seconds_total', 'decode_seconds_total', 'host_busy_seconds_total']) {
+      expect(values.get(at(name, '{model="qwen",host="studio"}'))).toBe(0)
+    }
+  })
+
+  it('so are the faults of each host and the refusals of each model', async () => {
+    const values = await scrape(createMetrics(new ScriptedSources()))
+    expect(values.get(at('host_errors_total', '{host="mini",reason="upstream_stalled"}'))).toBe(0)
+    expect(values.get(at('queue_rejections_total', '{model="qwen",reason="full"}'))).toBe(0)
+    expect(values.get(at('failovers_total', '{model="qwen",phase="connect",result="failed"}'))).toBe(0)
+  })
+
+  it('equal the total at every scrape', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    for (const total of [7, 7, 8, 108]) {
+      sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice', { output: total })]
+      expect((await scrape(metrics)).get(output)).toBe(total)
+    }
+  })
+
+  it('never go down: a total that fell leaves them, and its growth from there counts', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    const seen: (number | undefined)[] = []
+    for (const total of [10, 4, 5, 9]) {
+      sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice', { output: total })]
+      seen.push((await scrape(metrics)).get(output))
+    }
+    expect(seen).toEqual([10, 10, 11, 15])
+  })
+
+  it('stay with their model when no host lists it any more', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    await scrape(metrics)
+    sources.models.clear()
+    sources.tokenTotals[0]!.output = 8
+    const values = await scrape(metrics)
+    expect(values.get(output)).toBe(8)
+    expect([...values.keys()].filter((series) => series.includes('model="other"'))).toEqual([])
+  })
+})
+
+describe('label values', () => {
+  it('are escaped: quotes, backslashes and line feeds in names do not break the text', async () => {
+    const sources = new ScriptedSources()
+    const name = 'a"b\\c\nd}e{f,g="h"'
+    sources.models.add(name)
+    sources.hostStates[0]!.name = name
+    const metrics = createMetrics(sources)
+    metrics.requestEnded(outcome({ model: name, host: name, key: name }))
+    const escaped = 'a\\"b\\\\c\\nd}e{f,g=\\"h\\"'
+    const values = await scrape(metrics)
+    expect(values.get(at('host_up', `{host="${escaped}"}`))).toBe(1)
+    expect(values.get(at('time_to_first_token_seconds_count', `{model="${escaped}",host="${escaped}"}`))).toBe(1)
+  })
+
+  it('are whole characters and bounded: what the wire would make equal is one series', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    for (const key of ['\ud800', '\udc00', '\ufffd']) metrics.requestEnded(outcome({ key }))
+    metrics.requestEnded(outcome({ key: 'x'.repeat(1_048_576) }))
+    const counts = [...(await scrape(metrics))].filter(([series]) => series.startsWith(at('requests_total')))
+    expect(counts.map(([, value]) => value)).toEqual([3, 1])
+    expect(Math.max(...counts.map(([series]) => series.length))).toBeLessThan(400)
+  })
+})
+
+describe('the number of series', () => {
+  it('does not grow with 100,000 invented model names', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    const told = (model: string | null) => {
+      metrics.requestEnded(outcome({ model }))
+      metrics.waitEnded(model, 'refused', 1)
+      metrics.rejected(model, 'no_host')
+      metrics.failedOver(model ?? 'invented', 'connect', 'failed')
+    }
+    told(null)
+    const before = await scrape(metrics)
+    for (let index = 0; index < 100_000; index += 1) told(`invented-${index}`)
+    const after = await scrape(metrics)
+    expect([...after.keys()]).toEqual([...before.keys()])
+    expect(after.get(at('queue_rejections_total', '{model="other",reason="no_host"}'))).toBe(100_001)
+  }, 30_000)
+
+  it('ends at the budget: later names are counted as other, earlier ones go on', async () => {
+    const sources = new ScriptedSources()
+    sources.knownModel = () => true
+    const metrics = createMetrics(sources, 500)
+    for (let index = 0; index < 1_000; index += 1) {
+      metrics.rejected(`model-${index}`, 'full')
+      metrics.requestEnded(outcome({ model: `model-${index}`, host: `host-${index}`, key: `key-${index}` }))
+    }
+    metrics.rejected('model-0', 'full')
+    const values = await scrape(metrics)
+    expect(values.get(at('queue_rejections_total', '{model="model-0",reason="full"}'))).toBe(2)
+    expect(values.get(at('queue_rejections_total', '{model="other",reason="full"}'))).toBeGreaterThan(900)
+    const requests = [...values].filter(([series]) => series.startsWith(at('requests_total')))
+    expect(requests.reduce((sum, [, value]) => sum + value, 0)).toBe(1_000)
+    // What is over the budget is `other`, whose other labels have few values.
+    expect(values.size).toBeLessThan(500 + 150)
+  })
+
+  it('adds up what is folded into one counter or gauge', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources, 0)
+    sources.tokenTotals = [
+      tokenTotals('qwen', 'studio', 'alice', { output: 5 }),
+      tokenTotals('qwen', 'mini', 'bob', { output: 6 }),
+    ]
+    const values = await scrape(metrics)
+    expect(values.get(at('tokens_total', '{model="other",host="other",key="other",type="output"}'))).toBe(11)
+    expect(values.get(at('host_concurrency_limit', '{host="other"}'))).toBe(3)
+  })
+})
+
+describe('the text of a large scrape', () => {
+  it('is made in turns: the event loop runs in between, also within one metric', async () => {
+    const metrics = large()
+    let turns = 0
+    let done = false
+    const count = () => {
+      turns += 1
+      if (!done) setImmediate(count)
+    }
+    const rendered = metrics.render()
+    setImmediate(count)
+    await rendered
+    done = true
+    // One metric has 10 pages, each other has one.
+    expect(turns).toBeGreaterThanOrEqual(Object.keys(metricDefinitions).length + 9)
+  })
+
+  it('says once what a metric is, and each series once', async () => {
+    const { body } = await large().render()
+    expect(body.match(/^# TYPE lmx_gateway_queue_wait_seconds /gm)).toHaveLength(1)
+    expect(body.match(/^lmx_gateway_queue_wait_seconds_count\{/gm)).toHaveLength(400)
+  })
+
+  it('is made once for all who ask at the same time, and anew for who asks later', async () => {
+    const sources = new ScriptedSources()
+    let readings = 0
+    sources.queue = () => {
+      readings += 1
+      return { depthByModel: sources.depthByModel, bytes: sources.bytes }
+    }
+    const metrics = createMetrics(sources)
+    const bodies = await Promise.all(Array.from({ length: 20 }, () => metrics.render()))
+    expect(new Set(bodies.map(({ body }) => body)).size).toBe(1)
+    expect(readings).toBe(1)
+    await metrics.render()
+    expect(readings).toBe(2)
+  })
+
+  it('goes on after a source failed', async () => {
+    const sources = new ScriptedSources()
+    const metrics = createMetrics(sources)
+    const queue = sources.queue
+    sources.queue = () => {
+      throw new Error('broken')
+    }
+    await expect(metrics.render()).rejects.toThrow('broken')
+    sources.queue = queue
+    expect((await scrape(metrics)).get(at('queue_bytes'))).toBe(4_096)
+  })
+})
+
+function answered(status: string, end: string): string {
+  return `{endpoint="chat_completions",model="qwen",key="alice",status="${status}",end="${end}"}`
+}
+
+/** 400 label sets of one histogram, 25 lines each. */
+function large() {
+  const sources = new ScriptedSources()
+  sources.knownModel = () => true
+  const metrics = createMetrics(sources)
+  for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
+  return metrics
+}

@@ -1,0 +1,95 @@
+/** A made-up gateway for the tests of this room: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
+
+import type { TokenTotals } from '../../../src/metering/events.ts'
+import type { MetricSources, Metrics } from '../../../src/observe/metrics.ts'
+import type { Outcome } from '../../../src/relay/outcome.ts'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+export class ScriptedSources implements MetricSources {
+  readonly version = '1.2.3'
+  readonly models = new Set(['qwen'])
+  readonly depthByModel = new Map([['qwen', 3]])
+  bytes = 4_096
+  dropped = 0
+  streams = 2
+  hostStates = [
+    { name: 'studio', up: true, inFlight: 1, slots: 2, models: 5 },
+    { name: 'mini', up: false, inFlight: 0, slots: 1, models: 0 },
+  ]
+  tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]
+  phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0.5, decodeSeconds: 2, busySeconds: 1.5 }]
+
+  queue = () => ({ depthByModel: this.depthByModel, bytes: this.bytes })
+  hosts = () => this.hostStates
+  tokens = () => this.tokenTotals
+  phases = () => this.phaseTotals
+  openStreams = () => this.streams
+  logDropped = () => this.dropped
+  knownModel = (name: string) => this.models.has(name)
+}
+
+export function tokenTotals(
+  model: string,
+  host: string,
+  key: string,
+  counts: Partial<TokenTotals> = {},
+): Writable<TokenTotals> {
+  return { model, host, key, input: 0, cachedInput: 0, output: 0, reasoning: 0, ...counts }
+}
+
+/** A stream that went well; a test names what differs. */
+export function outcome(differing: Partial<Outcome> = {}): Outcome {
+  return {
+    requestId: 'req-1',
+    endpoint: 'chat_completions',
+    model: 'qwen',
+    host: 'studio',
+    key: 'alice',
+    stream: true,
+    status: 200,
+    end: '--',
+    errorCode: null,
+    attempts: 1,
+    queueWaitMs: 12.34,
+    ttftMs: 250,
+    timePerOutputTokenMs: 20,
+    durationMs: 2_250,
+    tokens: { input: 20, cachedInput: 4, output: 100, reasoning: 0 },
+    usageSource: 'reported',
+    ...differing,
+  }
+}
+
+/** One of everything that can be told. */
+export function tellEverything(metrics: Metrics): void {
+  metrics.requestEnded(outcome())
+  metrics.attemptFailed('studio', 'upstream_timeout')
+  metrics.failedOver('qwen', 'connect', 'ok')
+  metrics.waitEnded('qwen', 'granted', 40)
+  metrics.rejected('qwen', 'full')
+}
+
+/** Series and their values; throws on a line that is none, a series named twice, and one that its TYPE line does not announce. */
+export function readExposition(text: string): Map<string, number> {
+  const values = new Map<string, number>()
+  let family = ''
+  for (const line of text.split('\n')) {
+    const type = /^# TYPE (\S+) (counter|gauge|histogram)$/.exec(line)
+    if (type?.[1] !== undefined) family = type[1]
+    if (line === '' || line.startsWith('# ')) continue
+    const sample = /^([a-z_0-9]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*\})? (\S+)$/.exec(line)
+    if (sample?.[1] === undefined) throw new Error(`not a sample: ${line}`)
+    if (!sample[1].startsWith(family)) throw new Error(`${sample[1]} stands under ${family}`)
+    const series = sample[1] + (sample[2] ?? '')
+    if (values.has(series)) throw new Error(`twice: ${series}`)
+    values.set(series, Number(sample[3]))
+  }
+  return values
+}
+
+/** The series of our own prefix alone. */
+export async function scrape(metrics: Metrics): Promise<Map<string, number>> {
+  const { body } = await metrics.render()
+  return new Map([...readExposition(body)].filter(([series]) => series.startsWith('lmx_gateway_')))
+}

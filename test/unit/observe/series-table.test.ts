@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { SeriesTable } from '../../../src/observe/series-table.ts'
+
+it('takes only the names, types and labels of the metric table: the compiler says so', async () => {
+  const table = new SeriesTable({ seriesMax: 100, knownModel: () => true })
+  table.increase('host_errors_total', { host: 'studio', reason: 'upstream_timeout' })
+  // @ts-expect-error a label is missing
+  table.increase('host_errors_total', { host: 'studio' })
+  // @ts-expect-error there is no such label
+  table.increase('host_errors_total', { host: 'studio', reason: 'upstream_timeout', prompt: 'x' })
+  // @ts-expect-error a gauge is not counted up
+  expect(() => table.increase('host_up', { host: 'studio' })).toThrow('no metric host_up')
+  // @ts-expect-error there is no such metric
+  expect(() => table.observe('no_such_seconds', {}, 1)).toThrow('no metric no_such_seconds')
+  const text = await table.text()
+  // What the compiler would have refused is taken as far as it goes: a missing label is `other`, a surplus one nothing.
+  expect(text).toContain('host_errors_total{host="studio",reason="upstream_timeout"} 2')
+  expect(text).toContain('host_errors_total{host="studio",reason="other"} 1')
+  expect(text).not.toContain('prompt')
+})
