@@ -58,17 +58,23 @@ export type ModelsOptions = z.infer<typeof modelsOptions>
 
 /** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */
 export function hostUrlProblem(text: string): string | null {
+  const shown = quotable(text)
   let url: URL
   try {
     url = new URL(text)
   } catch {
-    return `"${text}" is not a URL; write it like http://192.168.188.11:1234`
+    return `${shown} is not a URL; write it like http://192.168.188.11:1234`
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return `"${text}" must begin with http:// or https://`
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return `${shown} must begin with http:// or https://`
   if (url.username !== '' || url.password !== '') {
     return 'a host URL must not carry credentials; put the key into apiKey, for instance apiKey: "${LMX_API_KEY}"'
   }
-  if (url.search !== '' || url.hash !== '') return `"${text}" must end after the path; remove the query or fragment`
-  if (/\/v1\/?$/.test(url.pathname)) return `"${text}" must be given without /v1; the gateway adds the path`
+  if (url.search !== '' || url.hash !== '') return `${shown} must end after the path; remove the query or fragment`
+  if (/\/v1\/?$/.test(url.pathname)) return `${shown} must be given without /v1; the gateway adds the path`
   return null
+}
+
+/** The URL for a message, less what may be a secret in it: user:password@ even where that is no URL, and the query. */
+function quotable(text: string): string {
+  return text.includes('@') ? 'the URL' : `"${text.replace(/[?#].*$/s, '?…')}"`
 }

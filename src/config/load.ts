@@ -1,0 +1,151 @@
+/** Loads the configuration from flags, environment and file, in this order of precedence, and names every problem at once. */
+import { readFile } from 'node:fs/promises'
+import { findingsOf, valueAt } from './findings.ts'
+import type { Environment } from './interpolation.ts'
+import { askedFile, type Overlaid, overlay } from './overlay.ts'
+import { type ConfigPath, type Finding, formatPath, type Problem } from './problem.ts'
+import { resolveConfig } from './resolve.ts'
+import { brokenRules } from './rules.ts'
+import { configSchema, type ResolvedConfig } from './schema.ts'
+import type { FlagValues } from './settings.ts'
+import type { PlacedProblem, YamlFile } from './yaml-file.ts'
+
+export const defaultFile = 'lmx-gateway.yaml'
+const fileBytesMax = 1_048_576
+
+export interface LoadOptions {
+  readonly flags: FlagValues
+  /** Default: the process's own. */
+  readonly environment?: Environment
+  /** Where the default file is looked for; default: the working directory. */
+  readonly folder?: string
+}
+
+export type LoadedConfig =
+  | { readonly kind: 'good'; readonly config: ResolvedConfig; readonly file: string | null }
+  | { readonly kind: 'bad'; readonly problems: readonly Problem[]; readonly file: string | null }
+
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  // oxlint-disable-next-line no-restricted-properties -- the one place that reads the environment
+  const environment = options.environment ?? process.env
+  const source = await readSource(options, environment)
+  const overlaid = overlay(source.yaml?.input ?? {}, environment, options.flags)
+  const checked = check(overlaid, source)
+  const problems = [...source.problems, ...checked.problems]
+  const file = source.label
+  if (problems.length > 0 || checked.config === null) return { kind: 'bad', problems: inOrder(problems), file }
+  return { kind: 'good', config: checked.config, file }
+}
+
+/** The file as far as there is one and it can be read. */
+interface Source {
+  readonly label: string | null
+  readonly yaml: YamlFile | null
+  readonly problems: readonly Problem[]
+}
+
+async function readSource(options: LoadOptions, environment: Environment): Promise<Source> {
+  const asked = askedFile(environment, options.flags)
+  const folder = options.folder === undefined ? '' : `${options.folder}/`
+  const path = asked?.path ?? `${folder}${defaultFile}`
+  let content: Buffer
+  try {
+    content = await readFile(path)
+  } catch (error) {
+    if (asked === null && errorCode(error) === 'ENOENT') return { label: null, yaml: null, problems: [] }
+    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, cannotRead(path, errorCode(error)))] }
+  }
+  if (content.length > fileBytesMax) {
+    const message = `${path} has ${content.length} bytes; a configuration has at most ${fileBytesMax}`
+    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, message)] }
+  }
+  // Only a start with a file pays for loading the parser.
+  const { readYaml } = await import('./yaml-file.ts')
+  const yaml = readYaml(content.toString('utf8'), environment)
+  return { label: path, yaml, problems: yaml.problems.map((problem) => inFile(path, problem)) }
+}
+
+function check(overlaid: Overlaid, source: Source): { config: ResolvedConfig | null; problems: Problem[] } {
+  const { input, result } = parseWithoutBlanks(overlaid.input)
+  const hidden = (path: ConfigPath) => isSecret(path) || (source.yaml?.interpolated(path) ?? false)
+  const findings = [
+    ...(result.success ? [] : findingsOf(result.error.issues, { input, hidden })),
+    ...brokenRules(input),
+  ]
+  // A place that was already complained about (a variable not set) is not complained about again.
+  const known = new Set(source.yaml?.problems.map((problem) => formatPath(problem.path)))
+  const problems = findings
+    .filter((finding) => !known.has(formatPath(finding.path)))
+    .flatMap((finding) => placed(finding, overlaid, source))
+  return { config: result.success ? resolveConfig(result.data) : null, problems }
+}
+
+/** A known key without a value, such as `server:` with all its lines commented out, means its default. */
+function parseWithoutBlanks(input: unknown) {
+  const first = configSchema.safeParse(input)
+  const blanks = (first.error?.issues ?? [])
+    .map((issue) => issue.path.map((part) => (typeof part === 'number' ? part : String(part))))
+    .filter((path) => typeof path.at(-1) === 'string' && valueAt(input, path) === null)
+    .filter((path) => path[0] !== 'models' || path[1] !== 'aliases' || path.length < 3)
+  if (blanks.length === 0) return { input, result: first }
+  const filled = blanks.reduce<unknown>(without, input)
+  return { input: filled, result: configSchema.safeParse(filled) }
+}
+
+function without(input: unknown, path: ConfigPath): unknown {
+  const [first, ...rest] = path
+  if (typeof input !== 'object' || input === null) return input
+  if (Array.isArray(input)) return input.map((item: unknown, index) => (index === first ? without(item, rest) : item))
+  const entries = Object.entries(input).flatMap(([key, value]: [string, unknown]) => {
+    if (key !== first) return [[key, value]]
+    return rest.length === 0 ? [] : [[key, without(value, rest)]]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Also true for whatever is added later under such a name. */
+function isSecret(path: ConfigPath): boolean {
+  return /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
+}
+
+function placed(finding: Finding, overlaid: Overlaid, source: Source): Problem[] {
+  const origin = overlaid.origin(finding.path)
+  if (origin !== null) return [whole(origin, finding.message)]
+  if (source.yaml === null || source.label === null)
+    return [{ ...whole(null, finding.message), path: formatPath(finding.path) }]
+  // Of a file that is no YAML nothing more can be said.
+  if (!source.yaml.readable) return []
+  return [inFile(source.label, { ...source.yaml.place(finding), path: finding.path, message: finding.message })]
+}
+
+function inFile(file: string, problem: PlacedProblem): Problem {
+  const { line, column, message } = problem
+  return { source: file, line, column, path: formatPath(problem.path), message }
+}
+
+function whole(source: string | null, message: string): Problem {
+  return { source, line: null, column: null, path: '', message }
+}
+
+/** Flags and variables first, then the file from top to bottom. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error'
+}
+
+function cannotRead(path: string, code: string): string {
+  switch (code) {
+    case 'ENOENT':
+      return `there is no file ${path}`
+    case 'EACCES':
+    case 'EPERM':
+      return `${path} must be readable by the user that runs the gateway`
+    case 'EISDIR':
+      return `${path} is a folder; name the file in it`
+    default:
+      return `${path} cannot be read (${code})`
+  }
+}

@@ -1,0 +1,35 @@
+/** Turns a parsed configuration into the one the gateway is built from: every host gets its name. */
+import { type ConfigInput, configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
+
+export function resolveConfig(parsed: ParsedConfig): ResolvedConfig {
+  const names = hostNames(parsed.hosts)
+  const hosts = parsed.hosts.map(({ apiKey, ...host }, index) => ({
+    ...host,
+    name: names[index] ?? host.url,
+    // An empty key is what "${LMX_API_KEY:-}" leaves where there is none; an empty bearer token is never meant.
+    ...(apiKey === undefined || apiKey === '' ? {} : { apiKey }),
+  }))
+  return { ...parsed, hosts }
+}
+
+/** For those who build a configuration in code; throws zod's error when it is wrong. */
+export function configOf(input: ConfigInput): ResolvedConfig {
+  return resolveConfig(configSchema.parse(input))
+}
+
+/** The hosts' names in order: as given, else host and port of the URL with `-2`, `-3` … where that is taken. */
+export function hostNames(hosts: readonly { name?: string | undefined; url?: string | undefined }[]): string[] {
+  const taken = new Set(hosts.flatMap((host) => (host.name === undefined ? [] : [host.name])))
+  return hosts.map((host) => {
+    if (host.name !== undefined) return host.name
+    const base = hostAndPort(host.url ?? '')
+    let name = base
+    for (let number = 2; taken.has(name); number++) name = `${base}-${number}`
+    taken.add(name)
+    return name
+  })
+}
+
+function hostAndPort(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url
+}

@@ -1,0 +1,94 @@
+/** Rules that no single field can state: what listens where, and names that must be told apart. */
+import { isLoopback, isWildcard } from './loopback.ts'
+import { suggestion } from './nearest.ts'
+import type { Finding } from './problem.ts'
+import { hostNames } from './resolve.ts'
+import { configSchema } from './schema.ts'
+
+/** Checks whatever part of the input is sound enough, so that these faults are named together with all others. */
+export function brokenRules(input: unknown): Finding[] {
+  const root = mapping(input)
+  const server = configSchema.shape.server.safeParse(root['server']).data
+  const admin = configSchema.shape.admin.safeParse(root['admin']).data
+  const hosts = list(root['hosts']).map((host) => ({
+    name: text(mapping(host)['name']),
+    url: text(mapping(host)['url']),
+  }))
+  return [
+    ...(server === undefined ? [] : openData(server)),
+    ...(admin === undefined ? [] : openAdmin(admin)),
+    ...(server === undefined || admin === undefined ? [] : samePort(server, admin)),
+    ...twice(hosts.map((host) => host.name)).map((index) => onHost(index, 'name', 'another host has this name')),
+    ...twice(hosts.map((host) => canonicalUrl(host.url))).map((index) =>
+      onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
+    ),
+    ...(hosts.length === 0 ? [] : strangers(mapping(mapping(root['models'])['aliases']), hostNames(hosts))),
+  ]
+}
+
+interface Listener {
+  readonly bind: string
+  readonly port: number
+}
+
+function openData(server: Listener & { allowAnonymous: boolean }): Finding[] {
+  if (server.allowAnonymous || isLoopback(server.bind)) return []
+  const message =
+    `${server.bind} can be reached from other machines, and this version checks no keys (they come in a later one): ` +
+    'bind to 127.0.0.1, or say --allow-anonymous (server.allowAnonymous: true), ' +
+    'which lets everybody who reaches the port use the hosts'
+  return [{ path: ['server', 'bind'], part: 'value', message }]
+}
+
+function openAdmin(admin: Listener & { metricsToken?: string | undefined }): Finding[] {
+  if (admin.metricsToken !== undefined || isLoopback(admin.bind)) return []
+  const message =
+    `${admin.bind} can be reached from other machines: bind to 127.0.0.1, ` +
+    'or set admin.metricsToken (LMX_GATEWAY_METRICS_TOKEN), which a scraper then sends as its bearer token'
+  return [{ path: ['admin', 'bind'], part: 'value', message }]
+}
+
+function samePort(server: Listener, admin: Listener): Finding[] {
+  const meet = server.bind === admin.bind || isWildcard(server.bind) || isWildcard(admin.bind)
+  if (server.port === 0 || server.port !== admin.port || !meet) return []
+  const message = `${admin.port} is also the port for clients (server.port); the two listeners need two ports`
+  return [{ path: ['admin', 'port'], part: 'value', message }]
+}
+
+/** An alias in the form `{ host: model }` must name hosts that exist. */
+function strangers(aliases: Readonly<Record<string, unknown>>, names: readonly string[]): Finding[] {
+  return Object.entries(aliases).flatMap(([alias, target]) =>
+    Object.keys(mapping(target))
+      .filter((host) => !names.includes(host))
+      .map((host) => ({
+        path: ['models', 'aliases', alias, host],
+        part: 'key',
+        message: `no host is named "${host}"${suggestion(host, names) || `; there are ${names.join(', ')}`}`,
+      })),
+  )
+}
+
+function onHost(index: number, field: string, message: string): Finding {
+  return { path: ['hosts', index, field], part: 'value', message }
+}
+
+/** Places whose value stood before. */
+function twice(values: readonly (string | undefined)[]): number[] {
+  return values.flatMap((value, index) => (value !== undefined && values.indexOf(value) < index ? [index] : []))
+}
+
+function canonicalUrl(url: string | undefined): string | undefined {
+  return url !== undefined && URL.canParse(url) ? new URL(url).href.replace(/\/+$/, '') : url
+}
+
+function mapping(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

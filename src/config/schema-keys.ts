@@ -1,0 +1,35 @@
+/** Which keys the configuration knows, by place; read off its JSON Schema, and only when a key was refused. */
+import { configJsonSchema } from './json-schema.ts'
+import type { ConfigPath } from './problem.ts'
+
+/** The keys that may stand in the mapping at `path`; none where any name may stand. */
+export function knownKeys(path: ConfigPath): string[] {
+  const at = path.reduce<unknown>(
+    (schema, part) => (typeof part === 'number' ? member(schema, 'items') : member(member(schema, 'properties'), part)),
+    configJsonSchema(),
+  )
+  return Object.keys(properties(at))
+}
+
+/** Every place where `key` is known, lists left out: their entries have no one place. */
+export function pathsOfKey(key: string): ConfigPath[] {
+  const found: ConfigPath[] = []
+  const visit = (schema: unknown, path: ConfigPath) => {
+    for (const [name, inner] of Object.entries(properties(schema))) {
+      if (name === key) found.push([...path, name])
+      visit(inner, [...path, name])
+    }
+  }
+  visit(configJsonSchema(), [])
+  return found
+}
+
+function properties(schema: unknown): object {
+  const found = member(schema, 'properties')
+  return typeof found === 'object' && found !== null ? found : {}
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+  return Object.entries(value).find(([key]) => key === name)?.[1]
+}

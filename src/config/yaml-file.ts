@@ -1,0 +1,189 @@
+/** Reads YAML text into plain values, with variables put in, and remembers the line of every key and value. */
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  Scalar,
+  type YAMLError,
+} from 'yaml'
+import { type Environment, interpolate, plainScalarValue } from './interpolation.ts'
+import type { ConfigPath, Finding } from './problem.ts'
+
+export interface YamlFile {
+  readonly input: unknown
+  /** False when the text is no YAML: nothing of `input` means anything then. */
+  readonly readable: boolean
+  readonly problems: readonly PlacedProblem[]
+  place(finding: Pick<Finding, 'path' | 'part'>): Position
+  /** True where a variable went in, so that its value must not be shown. */
+  interpolated(path: ConfigPath): boolean
+}
+
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+export interface PlacedProblem extends Position {
+  readonly path: ConfigPath
+  readonly message: string
+}
+
+/** Anchors can make a small file huge, or endless ("billion laughs"); no honest configuration comes near either. */
+const nodesMax = 20_000
+const depthMax = 32
+
+export function readYaml(text: string, environment: Environment): YamlFile {
+  const lines = new LineCounter()
+  // Pretty errors quote the line they are about, and that line may hold a key.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const reader = new NodeReader(document, lines, environment)
+  const syntax = [...document.errors, ...document.warnings].map((error) => reader.fromParser(error, text))
+  const readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  const input = readable ? reader.read(document.contents, []) : null
+  return {
+    // An empty file, or one with comments only, asks for nothing.
+    input: input ?? {},
+    readable,
+    problems: [...syntax, ...reader.problems],
+    place: (finding) => reader.place(finding),
+    interpolated: (path) => reader.variables.has(keyOf(path)),
+  }
+}
+
+class NodeReader {
+  readonly problems: PlacedProblem[] = []
+  readonly variables = new Set<string>()
+  readonly #document: Document
+  readonly #lines: LineCounter
+  readonly #environment: Environment
+  readonly #keys = new Map<string, number>()
+  readonly #values = new Map<string, number>()
+  #nodes = 0
+  #aliasDepth = 0
+  #tooLarge = false
+
+  constructor(document: Document, lines: LineCounter, environment: Environment) {
+    this.#document = document
+    this.#lines = lines
+    this.#environment = environment
+  }
+
+  /** `node` is what yaml calls a node, or null for nothing. */
+  read(node: unknown, path: ConfigPath): unknown {
+    if (this.#isTooLarge(path)) return null
+    this.#mark(this.#values, node, path)
+    if (isAlias(node)) return this.#alias(node, path)
+    if (isMap(node)) return Object.fromEntries(node.items.flatMap((pair) => this.#entry(pair, path)))
+    if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index]))
+    return isScalar(node) ? this.#scalar(node, path) : null
+  }
+
+  place({ path, part }: Pick<Finding, 'path' | 'part'>): Position {
+    const places = part === 'key' ? this.#keys : this.#values
+    for (let length = path.length; length >= 0; length--) {
+      const key = keyOf(path.slice(0, length))
+      const offset = places.get(key) ?? this.#values.get(key)
+      if (offset !== undefined) return this.#position(offset)
+    }
+    return { line: 1, column: 1 }
+  }
+
+  fromParser(error: YAMLError, text: string): PlacedProblem {
+    return { ...this.#position(error.pos[0]), path: [], message: parserSentence(error, text) }
+  }
+
+  #alias(node: Alias, path: ConfigPath): unknown {
+    const target = node.resolve(this.#document)
+    if (target === undefined) this.#report(path, 'a value that begins with * must be in quotes')
+    // What an anchor brings in is reported where it is used, so places inside it are not marked.
+    this.#aliasDepth += 1
+    const value = this.read(target ?? null, path)
+    this.#aliasDepth -= 1
+    return value
+  }
+
+  #entry(pair: Pair, path: ConfigPath): [string, unknown][] {
+    if (!isScalar(pair.key)) {
+      this.#report(path, 'a key must be a plain word')
+      return []
+    }
+    const name = typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? '')
+    const inner = [...path, name]
+    this.#mark(this.#keys, pair.key, inner)
+    // Stands in for the value where there is none.
+    this.#mark(this.#values, pair.key, inner)
+    return [[name, this.read(pair.value, inner)]]
+  }
+
+  #scalar(node: Scalar, path: ConfigPath): unknown {
+    if (typeof node.value !== 'string' || !node.value.includes('${')) return node.value
+    const { text, changed, problems } = interpolate(node.value, this.#environment)
+    for (const problem of problems) this.#report(path, problem)
+    if (changed) this.variables.add(keyOf(path))
+    return node.type === Scalar.PLAIN && changed ? plainScalarValue(text) : text
+  }
+
+  #isTooLarge(path: ConfigPath): boolean {
+    this.#nodes += 1
+    if (this.#nodes <= nodesMax && path.length <= depthMax) return false
+    if (!this.#tooLarge) {
+      this.#report(path.slice(0, 2), `more than ${nodesMax} values, or nested deeper than ${depthMax}`)
+    }
+    this.#tooLarge = true
+    return true
+  }
+
+  #report(path: ConfigPath, message: string): void {
+    this.problems.push({ ...this.place({ path, part: 'value' }), path, message })
+  }
+
+  #mark(places: Map<string, number>, node: unknown, path: ConfigPath): void {
+    if (this.#aliasDepth > 0 || !isNode(node) || (isScalar(node) && node.source === '')) return
+    if (node.range) places.set(keyOf(path), node.range[0])
+  }
+
+  #position(offset: number): Position {
+    const { line, col } = this.#lines.linePos(offset)
+    return { line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+}
+
+function keyOf(path: ConfigPath): string {
+  return JSON.stringify(path)
+}
+
+/** Without what the parser quotes from the file: it could be a key. */
+function parserSentence(error: YAMLError, text: string): string {
+  const [start, end] = error.pos
+  switch (error.code) {
+    case 'DUPLICATE_KEY':
+      return `the key "${wordAt(text, start)}" is given twice`
+    case 'MULTIPLE_DOCS':
+      return 'the file must be one YAML document; remove the --- in the middle'
+    case 'TAG_RESOLVE_FAILED':
+      return 'a value that begins with ! must be in quotes'
+    case 'BAD_SCALAR_START':
+      return 'a value that begins with this character must be in quotes'
+    case 'BAD_DQ_ESCAPE':
+      return 'no such escape; in double quotes a backslash is written \\\\'
+    default: {
+      const lineStart = text.lastIndexOf('\n', start - 1) + 1
+      const hint = /[{[].*\$\{/.test(text.slice(lineStart, Math.max(start, end)))
+        ? '; inside { } or [ ] a variable must be in quotes: "${NAME}"'
+        : ''
+      return `not valid YAML: ${error.message.replace(/:? *"[^]*$/, '')}${hint}`
+    }
+  }
+}
+
+function wordAt(text: string, offset: number): string {
+  return /^[\w.:/-]+?(?=\s*:(?:\s|$)|\s|$)/.exec(text.slice(offset, offset + 80))?.[0] ?? ''
+}
