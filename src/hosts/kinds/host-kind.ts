@@ -20,13 +20,18 @@ export interface HostModel {
   /** Unix seconds; null where the host does not say. */
   readonly created: number | null
   readonly ownedBy: string | null
-  /** False where the host would have to load it first; true where it is in memory or the kind cannot tell. */
+  /**
+   * False where the host would, or may, have to load it first; true where it is in memory. A kind that does not tell answers
+   * false when it loads on demand, since patience costs less than cutting a load short, and true when it never does.
+   */
   readonly resident: boolean
 }
 
-/** What one probe learned. `models: null` means the list failed and the last one stays. */
+/** What one probe of a living host learned. `models: null` means the list failed and the last one stays. */
 export interface ProbeResult {
   readonly models: readonly HostModel[] | null
+  /** One sentence on why the list failed or was cut, for the log; the host may well take work. */
+  readonly listProblem?: string | undefined
   /** The host's own number of parallel requests, where it says so. */
   readonly slots?: number | undefined
   /** Why the host, though alive, cannot take work just now (memory pressure, starting). */
@@ -43,8 +48,14 @@ export interface HostKind {
   readonly loadsOnDemand: boolean
   /** Names in `wire/endpoints.ts` that this server never has. */
   readonly lacks: ReadonlySet<string>
-  /** Whether the server at the other end is of this kind; asked in the order of `kinds.ts`, the generic kind last. */
+  /**
+   * Whether the server at the other end is of this kind; asked in the order of `kinds.ts`, the generic kind last. Goes by the
+   * shape of answers, since some servers answer 200 to any path.
+   */
   recognises(get: ProbeGet): Promise<boolean>
-  /** Asks for health and models; must never load, wake or bill a model. Throws when the host is not alive. */
+  /**
+   * Asks for health and models; must never load, wake or bill a model. Throws, with a sentence that does not name the host,
+   * when the host is not alive or refuses the gateway's key.
+   */
   probe(get: ProbeGet): Promise<ProbeResult>
 }

@@ -1,0 +1,63 @@
+/** llama-server of llama.cpp, with one model or as a router before many (its tools/server/README.md). */
+import { isObject, type JsonObject, property } from '../../wire/json-value.ts'
+import type { HostKind, ProbeAnswer } from './host-kind.ts'
+import { openAiList, readModelList } from './model-list.ts'
+import { requireKeyTaken, requireOk, serverHeader } from './probe-checks.ts'
+
+/** More than this is a fault of the host, not a number of slots; the bound of the configured number too. */
+const slotsMax = 1_024
+
+export const llamaCpp: HostKind = {
+  name: 'llama-cpp',
+  documentationOnly: true,
+  // `--parallel` has been 1 and is now chosen by the server; /props tells it, except of a router.
+  slotsDefault: 4,
+  // A router loads the model that a request names, and `--sleep-idle-seconds` unloads one until the next request.
+  loadsOnDemand: true,
+  lacks: new Set<string>(),
+
+  /** Every answer has the header (tools/server/server-http.cpp), 401 and 503 too, unless a proxy changes it. */
+  async recognises(get) {
+    const props = await get('/props')
+    return serverHeader(props) === 'llama.cpp' || isObject(property(props.json, 'default_generation_settings'))
+  },
+
+  /** /health, /props and /v1/models neither wake a sleeping model nor reset its timer (README, "Sleeping on Idle"). */
+  async probe(get) {
+    const health = await get('/health')
+    if (isLoading(health)) return { models: null, shedding: 'is still loading its model' }
+    requireOk(health, '/health')
+    // Never with ?model=, which makes a router load that model.
+    const props = await get('/props')
+    // The list is open to all and /props is not, so only here a wrong key shows.
+    requireKeyTaken(props, '/props')
+    const asleep = property(props.json, 'is_sleeping') === true
+    const autoload = property(props.json, 'models_autoload') !== false
+    const form = {
+      ...openAiList((model: JsonObject) => (routerStatus(model) ?? 'loaded') === 'loaded' && !asleep),
+      offered: (model: JsonObject) => isOffered(routerStatus(model), autoload),
+    }
+    return { ...readModelList(await get('/v1/models'), form), slots: slotsOf(props) }
+  },
+}
+
+/** "503 … Loading model" on every path until the model is there (README, "GET /health"). */
+function isLoading(answer: ProbeAnswer): boolean {
+  return answer.status === 503 && property(property(answer.json, 'error'), 'type') === 'unavailable_error'
+}
+
+/** Undefined where one server serves one model; README, "GET /models: List available models", has the values. */
+function routerStatus(model: JsonObject): unknown {
+  return property(property(model, 'status'), 'value')
+}
+
+/** A model that is being downloaded is not there yet; without `--models-autoload` only a loaded one is served. */
+function isOffered(status: unknown, autoload: boolean): boolean {
+  if (status === undefined || status === 'loaded' || status === 'sleeping') return true
+  return autoload && status !== 'downloading'
+}
+
+function slotsOf(props: ProbeAnswer): number | undefined {
+  const slots = property(props.json, 'total_slots')
+  return typeof slots === 'number' && Number.isInteger(slots) && slots >= 1 && slots <= slotsMax ? slots : undefined
+}

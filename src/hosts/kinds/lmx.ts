@@ -1,0 +1,50 @@
+/** Opta LMX: MLX models on Apple silicon. */
+
+import type { EndpointName } from '../../wire/endpoints.ts'
+import { property } from '../../wire/json-value.ts'
+import type { HostKind, ProbeAnswer } from './host-kind.ts'
+import { openAiList, readModelList } from './model-list.ts'
+import { requireOk } from './probe-checks.ts'
+
+/** The same document under two paths, both open without a key. */
+const discoveryPaths = ['/.well-known/opta-lmx', '/v1/discovery'] as const
+
+export const lmx: HostKind = {
+  name: 'lmx',
+  documentationOnly: false,
+  // It has 4, or 2 in its stable profile, and quietly takes some away under load; what waits should wait in our line.
+  slotsDefault: 2,
+  // A model that is not loaded is a 404; loading is an administrator's business.
+  loadsOnDemand: false,
+  lacks: new Set<EndpointName>(['count_tokens', 'translations']),
+
+  async recognises(get) {
+    for (const path of discoveryPaths) {
+      const answer = await get(path)
+      if (property(answer.json, 'service') === 'opta-lmx') return true
+      if (isShedding(answer)) return isHealthy(await get('/healthz'))
+    }
+    return false
+  },
+
+  async probe(get) {
+    // Not /readyz: it says 503 while no model is loaded, and 200 for one that is still warming up.
+    requireOk(await get('/healthz'), '/healthz')
+    const list = await get('/v1/models')
+    if (isShedding(list)) return { models: null, shedding: 'refuses requests because its memory is nearly full' }
+    // Only loaded models are listed.
+    return readModelList(
+      list,
+      openAiList(() => true),
+    )
+  },
+}
+
+/** From 95 % of memory on, every path but the health checks is answered so, discovery and the model list too. */
+function isShedding(answer: ProbeAnswer): boolean {
+  return answer.status === 503 && property(property(answer.json, 'error'), 'code') === 'overloaded'
+}
+
+function isHealthy(answer: ProbeAnswer): boolean {
+  return property(answer.json, 'status') === 'ok' && typeof property(answer.json, 'version') === 'string'
+}

@@ -1,0 +1,32 @@
+/** vLLM: continuous batching on GPUs. */
+import { property } from '../../wire/json-value.ts'
+import type { HostKind } from './host-kind.ts'
+import { listEntries, openAiList, readModelList } from './model-list.ts'
+import { requireOk } from './probe-checks.ts'
+
+export const vllm: HostKind = {
+  name: 'vllm',
+  documentationOnly: true,
+  slotsDefault: 16,
+  loadsOnDemand: false,
+  lacks: new Set<string>(),
+
+  /**
+   * `/version` gives {"version": …}, and `owned_by` of a model defaults to "vllm" (ModelCard in vLLM's
+   * entrypoints/openai protocol); either alone is found elsewhere too.
+   */
+  async recognises(get) {
+    if (typeof property((await get('/version')).json, 'version') !== 'string') return false
+    const models = listEntries(await get('/v1/models'), 'data') ?? []
+    return models.some((model) => property(model, 'owned_by') === 'vllm')
+  },
+
+  async probe(get) {
+    // 200 with an empty body; 503 once the engine behind the server has died, which it does not come back from.
+    requireOk(await get('/health'), '/health')
+    return readModelList(
+      await get('/v1/models'),
+      openAiList(() => true),
+    )
+  },
+}
