@@ -14,6 +14,14 @@ export interface Metered {
   readonly timePerOutputTokenMs: number | null
 }
 
+/** Of a request that never got to a host. */
+export const nothingMetered: Metered = {
+  tokens: { input: 0, cachedInput: 0, output: 0, reasoning: 0 },
+  usageSource: 'none',
+  firstContentAtMs: null,
+  timePerOutputTokenMs: null,
+}
+
 export class Meter {
   readonly #clock: Clock
   readonly #tally: Tally
@@ -63,22 +71,16 @@ export class Meter {
     if (this.#ended !== null) return this.#ended
     this.#endPhase()
     const reported = this.#reported
-    const output = reported?.output ?? this.#frames
-    const tokens: TokenCounts = {
-      input: reported?.input ?? 0,
-      cachedInput: Math.min(reported?.cachedInput ?? 0, reported?.input ?? 0),
-      output,
-      reasoning: Math.min(reported?.reasoning ?? 0, output),
-    }
+    const tokens = tokenCounts(reported, this.#frames)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
-    this.#tally.output += Math.max(0, output - this.#frames)
+    this.#tally.output += Math.max(0, tokens.output - this.#frames)
     this.#tally.reasoning += tokens.reasoning
     this.#ended = {
       tokens,
       usageSource: reported !== null ? 'reported' : this.#frames > 0 ? 'counted' : 'none',
       firstContentAtMs: this.#firstContentAtMs,
-      timePerOutputTokenMs: this.#timePerToken(output),
+      timePerOutputTokenMs: this.#timePerToken(tokens.output),
     }
     return this.#ended
   }
@@ -86,5 +88,17 @@ export class Meter {
   #timePerToken(output: number): number | null {
     if (this.#firstContentAtMs === null || this.#frames < 2 || output < 2) return null
     return (this.#lastContentAtMs - this.#firstContentAtMs) / (output - 1)
+  }
+}
+
+/** A part is never more than its whole, whatever a host says. */
+function tokenCounts(reported: ReportedUsage | null, frames: number): TokenCounts {
+  const input = reported?.input ?? 0
+  const output = reported?.output ?? frames
+  return {
+    input,
+    cachedInput: Math.min(reported?.cachedInput ?? 0, input),
+    output,
+    reasoning: Math.min(reported?.reasoning ?? 0, output),
   }
 }

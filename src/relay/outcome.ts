@@ -38,3 +38,31 @@ export interface Outcome {
   readonly tokens: TokenCounts
   readonly usageSource: UsageSource
 }
+
+/** Where a request stands; the second letter of its end code. */
+export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'
+
+/** The end code of an error in a phase. */
+export function endCode(code: ErrorCode, phase: Phase): EndCode {
+  return `${blame(code)}${phase}`
+}
+
+function blame(code: ErrorCode): 'c' | 'U' | 'u' | 'G' | 'R' | 'A' {
+  switch (code) {
+    case 'request_timeout':
+      return 'c'
+    case 'upstream_timeout':
+    case 'upstream_stalled':
+      return 'u'
+    case 'gateway_shutting_down':
+      return 'A'
+    case 'queue_full':
+    case 'queue_timeout':
+    case 'internal_error':
+      return 'R'
+    case 'no_upstream_available':
+      return 'U'
+    default:
+      return code.startsWith('upstream_') ? 'U' : 'G'
+  }
+}

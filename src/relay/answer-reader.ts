@@ -1,0 +1,33 @@
+/** How the relay reads a host's answer: one reader per form of answer, each told the pieces as they come. */
+import type { GatewayError } from '../base/errors.ts'
+import type { HeaderFields } from '../wire/headers.ts'
+
+export interface AnswerReader {
+  data(chunk: Buffer): void
+  /** The host ended its answer in the way HTTP knows as whole. */
+  end(): void
+  /** The connection broke, or a clock ran out: what should the client be told of it? */
+  broke(error: GatewayError): void
+}
+
+/** What a reader may do; exactly one of `complete` and `fail` ends its work. */
+export interface AnswerSink {
+  /** Sends status and headers to the client, once, before the first `write`. */
+  commit(status: number, headers: Readonly<Record<string, string>>): void
+  write(bytes: Buffer): void
+  /** Something was generated: the clocks start over. */
+  content(): void
+  /** Nothing decisive is to come any more: the host gets this long to end its answer by itself. */
+  expectEnd(withinMs: number): void
+  /** The answer is whole; `last` is sent before the end. */
+  complete(last?: Buffer): void
+  /** The answer is not whole and will not be. */
+  fail(error: GatewayError): void
+}
+
+export interface AnswerHead {
+  readonly status: number
+  readonly headers: HeaderFields
+  /** Lower case, without parameters. */
+  readonly mediaType: string
+}

@@ -1,0 +1,254 @@
+/** One attempt at one host: sends the request, watches the clocks, and reads the answer with the reader of its form. */
+import type { Clock, Timer } from '../base/clock.ts'
+import { type ErrorCode, GatewayError } from '../base/errors.ts'
+import type { FailureKind, RoundTrip, RoundTripEvents, TransportFailure, TransportRequest } from '../hosts/transport.ts'
+import type { Lease } from '../queue/lease.ts'
+import type { HeaderFields } from '../wire/headers.ts'
+import { mediaType } from '../wire/media-type.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { RefusedAnswer } from './refused-answer.ts'
+import { Watchdog } from './watchdog.ts'
+
+export interface AttemptFailure {
+  readonly error: GatewayError
+  readonly kind: FailureKind
+  /** Any byte of an answer had arrived. */
+  readonly answered: boolean
+  readonly reusedSocket: boolean
+}
+
+/** What an attempt tells the request it belongs to. Exactly one of `completed` and `failed`, then `over`. */
+export interface AttemptOwner {
+  /** C connecting, H waiting for headers, F for content, D data. */
+  enter(phase: 'C' | 'H' | 'F' | 'D'): void
+  /** The reader for an answer that is neither a refusal nor unusable. */
+  readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader
+  commit(status: number, headers: Readonly<Record<string, string>>): void
+  /** False when the client takes no more for now. */
+  write(bytes: Buffer): boolean
+  completed(last?: Buffer): void
+  failed(failure: AttemptFailure): void
+  /** The host is done with it, so nothing of it holds a slot any more. */
+  over(attempt: Attempt): void
+}
+
+export interface AttemptLimits {
+  readonly connectMsMax: number
+  readonly sendMsMax: number
+  /** Null for an answer that is not streamed: it shows nothing until it is whole. */
+  readonly firstContentMsMax: number | null
+  readonly contentGapMsMax: number
+  readonly totalMsMax: number
+}
+
+export interface AttemptParts {
+  readonly lease: Lease
+  readonly request: TransportRequest
+  readonly limits: AttemptLimits
+  readonly clock: Clock
+  readonly owner: AttemptOwner
+  /** On a connection of its own. */
+  readonly fresh: boolean
+}
+
+export class Attempt implements RoundTripEvents, AnswerSink {
+  readonly #parts: AttemptParts
+  readonly #watchdog: Watchdog
+  readonly #total: Timer
+  #trip: RoundTrip | null = null
+  #reader: AnswerReader | null = null
+  #answered = false
+  #paused = false
+  #gapWatched = false
+  /** The owner knows how it ended; the host may still have to. */
+  #settled = false
+  #failure: TransportFailure | null = null
+
+  constructor(parts: AttemptParts) {
+    this.#parts = parts
+    this.#watchdog = new Watchdog(parts.clock)
+    this.#total = parts.clock.after(parts.limits.totalMsMax, () =>
+      this.#expire('upstream_timeout', 'The answer took longer than the limit for a whole answer.'),
+    )
+  }
+
+  get lease(): Lease {
+    return this.#parts.lease
+  }
+
+  start(): void {
+    const { limits, lease, request, fresh, owner } = this.#parts
+    owner.enter('C')
+    this.#watchdog.set(limits.connectMsMax, () => this.#connectExpired())
+    this.#trip = lease.host.transport.send(request, this, { fresh })
+    // The dispatch may have failed, and the request may have been aborted, before there was a trip to abort.
+    if (this.#settled) this.#trip.abort()
+  }
+
+  /** The client left, or the gateway stops: nothing is told any more but `over`. */
+  abort(): void {
+    this.#settled = true
+    this.#clearClocks()
+    this.#trip?.abort()
+  }
+
+  /** The client takes more again. */
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#watchdog.feed()
+    this.#trip?.resume()
+  }
+
+  // --- what the host does
+
+  connected(): void {
+    const { limits, owner } = this.#parts
+    owner.enter('H')
+    if (limits.firstContentMsMax === null) this.#watchdog.set(limits.sendMsMax, () => this.#sendExpired())
+    else {
+      this.#watchdog.set(limits.firstContentMsMax, () =>
+        this.#expire('upstream_timeout', 'The host did not begin to answer in time.'),
+      )
+    }
+  }
+
+  head(status: number, headers: HeaderFields): void {
+    this.#answered = true
+    if (this.#settled) return
+    const head: AnswerHead = { status, headers, mediaType: mediaType(headers['content-type']) }
+    if (this.#parts.limits.firstContentMsMax === null) this.#watchdog.clear()
+    if (status < 200 || status >= 300) this.#reader = new RefusedAnswer(head, this)
+    else if (isEncoded(headers)) {
+      this.fail(
+        new GatewayError('upstream_bad_response', 'The host compressed its answer although it was asked not to.'),
+      )
+      return
+    } else this.#reader = this.#parts.owner.readerFor(head, this)
+    this.#parts.owner.enter('F')
+  }
+
+  data(chunk: Buffer): void {
+    if (!this.#settled) this.#reader?.data(chunk)
+  }
+
+  end(): void {
+    if (!this.#settled) this.#reader?.end()
+    this.#over()
+  }
+
+  failed(failure: TransportFailure): void {
+    this.#failure = failure
+    if (!this.#settled) {
+      const error = failureError(failure.kind)
+      if (this.#reader === null) this.fail(error)
+      else this.#reader.broke(error)
+    }
+    this.#over()
+  }
+
+  // --- what the reader makes of it
+
+  commit(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#parts.owner.commit(status, headers)
+    this.#parts.owner.enter('D')
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#parts.owner.write(bytes) || this.#paused) return
+    this.#paused = true
+    this.#trip?.pause()
+  }
+
+  content(): void {
+    const { limits } = this.#parts
+    if (limits.firstContentMsMax === null) return
+    if (this.#gapWatched) this.#watchdog.feed()
+    else {
+      this.#gapWatched = true
+      this.#watchdog.set(limits.contentGapMsMax, () => this.#gapExpired())
+    }
+  }
+
+  expectEnd(withinMs: number): void {
+    this.#watchdog.set(withinMs, () => {
+      if (!this.#settled) this.#reader?.end()
+      this.#trip?.abort()
+    })
+  }
+
+  complete(last?: Buffer): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#total.cancel()
+    this.#parts.owner.completed(last)
+  }
+
+  fail(error: GatewayError): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#clearClocks()
+    const failure = this.#failure
+    this.#parts.owner.failed({
+      error,
+      kind: failure?.kind ?? 'aborted',
+      answered: this.#answered,
+      reusedSocket: failure?.reusedSocket ?? false,
+    })
+    // What still comes is of no use to anybody; the trip may have ended already.
+    this.#trip?.abort()
+  }
+
+  #gapExpired(): void {
+    // A client that does not read stops the host: that is not the host's fault.
+    if (this.#paused) this.#watchdog.set(this.#parts.limits.contentGapMsMax, () => this.#gapExpired())
+    else this.#expire('upstream_stalled', 'The host stopped in the middle of its answer.')
+  }
+
+  #sendExpired(): void {
+    if ((this.#trip?.unsentBytes() ?? 0) > 0)
+      this.#expire('upstream_timeout', 'The host did not take the request in time.')
+  }
+
+  #connectExpired(): void {
+    this.#failure = { kind: 'connect', code: 'CONNECT_TIMEOUT', reusedSocket: false }
+    this.#expire('no_upstream_available', 'The host did not accept the connection in time.')
+  }
+
+  #expire(code: ErrorCode, message: string): void {
+    if (this.#settled) return
+    const error = new GatewayError(code, message)
+    if (this.#reader === null) this.fail(error)
+    else this.#reader.broke(error)
+    this.#trip?.abort()
+  }
+
+  #clearClocks(): void {
+    this.#watchdog.clear()
+    this.#total.cancel()
+  }
+
+  #over(): void {
+    this.#clearClocks()
+    this.#parts.owner.over(this)
+  }
+}
+
+function isEncoded(headers: HeaderFields): boolean {
+  const encoding = headers['content-encoding']
+  return encoding !== undefined && encoding !== '' && encoding !== 'identity'
+}
+
+function failureError(kind: FailureKind): GatewayError {
+  switch (kind) {
+    case 'connect':
+      return new GatewayError('no_upstream_available', 'The host cannot be reached.', { retryAfterMs: 5_000 })
+    case 'tls':
+      return new GatewayError('upstream_tls_error', 'The TLS handshake with the host failed.')
+    case 'protocol':
+      return new GatewayError('upstream_protocol_error', 'The host did not speak correct HTTP.')
+    case 'disconnected':
+    case 'aborted':
+      return new GatewayError('upstream_disconnected', 'The host closed the connection before its answer was complete.')
+  }
+}

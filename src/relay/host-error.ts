@@ -1,0 +1,95 @@
+/** What a host's refusal means to the client: the host's own sentence where it has one, in the gateway's codes. */
+import { type ErrorCode, GatewayError } from '../base/errors.ts'
+import { isObject, parseJson, property } from '../wire/json-value.ts'
+
+export interface HostAnswer {
+  readonly status: number
+  /** Lower case, without parameters. */
+  readonly mediaType: string
+  readonly body: string
+  /** `retry-after` in whole seconds, where the host sent it. */
+  readonly retryAfter: string | undefined
+}
+
+/** A host's sentence is shown up to this length. */
+const messageCharsMax = 1_000
+
+export function errorFromHost(answer: HostAnswer): GatewayError {
+  const code = codeFor(answer)
+  if (code === 'upstream_auth_failed') {
+    // The host's words could repeat the key it was sent.
+    return new GatewayError(code, "The host refused the gateway's key for it.")
+  }
+  const said = answer.mediaType === 'text/html' ? null : hostSentence(answer.body)
+  const detail = {
+    ...(code === 'upstream_busy' ? { retryAfterMs: retryAfterMs(answer.retryAfter) } : {}),
+    param: hostParam(answer.body),
+  }
+  return new GatewayError(code, said ?? `The host answered with status ${answer.status}.`, detail)
+}
+
+/** The same for an error object that came as an event of a stream, or under status 200. */
+export function errorFromHostObject(error: unknown): GatewayError {
+  const body = JSON.stringify({ error })
+  const code = property(error, 'code')
+  const status = typeof code === 'number' && code >= 400 && code <= 599 ? code : 500
+  return errorFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
+}
+
+/** A status that is not here is the host's fault from 500 on and below 400, else the request's. */
+const codeByStatus = new Map<number, ErrorCode>([
+  [401, 'upstream_auth_failed'],
+  [403, 'upstream_auth_failed'],
+  [413, 'request_too_large'],
+  [415, 'unsupported_media_type'],
+  [429, 'upstream_busy'],
+  [503, 'upstream_busy'],
+  [507, 'upstream_busy'],
+])
+
+function codeFor({ status, body, mediaType }: HostAnswer): ErrorCode {
+  const known = codeByStatus.get(status)
+  if (known !== undefined) return known
+  if (status < 400 || status >= 500 || mediaType === 'text/html') return 'upstream_bad_response'
+  const said = hostSentence(body) ?? ''
+  const code = property(property(parseJson(body), 'error'), 'code')
+  if (code === 'context_length_exceeded' || /context (?:length|window|size)/i.test(said))
+    return 'context_length_exceeded'
+  if (status !== 404) return 'invalid_request'
+  return code === 'model_not_found' || /model/i.test(said) ? 'model_not_found' : 'not_found'
+}
+
+/** The shapes seen in the field: OpenAI's and Anthropic's envelope, a bare string, FastAPI's detail as text or as a list. */
+function hostSentence(text: string): string | null {
+  const body = parseJson(text)
+  const error = property(body, 'error')
+  const detail = property(body, 'detail')
+  const said =
+    property(error, 'message') ?? (typeof error === 'string' ? error : undefined) ?? property(body, 'message')
+  const sentence = said ?? (Array.isArray(detail) ? detail.map(validationSentence).join('; ') : detail)
+  return typeof sentence === 'string' && sentence !== '' ? sentence.slice(0, messageCharsMax) : null
+}
+
+function validationSentence(issue: unknown): string {
+  const place = property(issue, 'loc')
+  const message = property(issue, 'msg')
+  const where = Array.isArray(place) ? place.filter((part) => part !== 'body').join('.') : ''
+  return where === '' ? String(message) : `${where}: ${String(message)}`
+}
+
+function hostParam(text: string): string | undefined {
+  const body = parseJson(text)
+  const param = property(property(body, 'error'), 'param')
+  if (typeof param === 'string') return param
+  const detail = property(body, 'detail')
+  const place = Array.isArray(detail) && isObject(detail[0]) ? detail[0]['loc'] : undefined
+  return Array.isArray(place) && typeof place[1] === 'string' ? place[1] : undefined
+}
+
+/** LMX says 5 s when busy; a host that says nothing is given a moment. */
+const busyMs = 5_000
+
+function retryAfterMs(header: string | undefined): number {
+  const seconds = Number(header)
+  return header !== undefined && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : busyMs
+}

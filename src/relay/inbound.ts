@@ -1,0 +1,49 @@
+/** Reads a client's request once, bounded, and checks what the gateway itself relies on. */
+import { GatewayError } from '../base/errors.ts'
+import type { ByteBudget } from '../queue/byte-budget.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import { mediaType } from '../wire/media-type.ts'
+import { readMultipartBody } from '../wire/multipart.ts'
+import { type RequestBody, readJsonBody } from '../wire/request-body.ts'
+import type { Exchange } from './exchange.ts'
+import type { RelayOptions } from './options.ts'
+
+export interface Inbound {
+  /** Bytes taken from the budget; the receiver gives them back. */
+  readonly bytes: number
+  readonly body: RequestBody
+}
+
+export async function readInbound(
+  exchange: Exchange,
+  endpoint: Endpoint,
+  parts: { readonly options: RelayOptions; readonly budget: ByteBudget },
+): Promise<Inbound> {
+  const { options, budget } = parts
+  const contentType = checkForm(exchange, endpoint)
+  const bytesMax = endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax
+  const bytes = await exchange.readBody({ bytesMax, msMax: options.bodyMsMax, budget })
+  try {
+    const body =
+      endpoint.body === 'json' ? readJsonBody(bytes, options.choicesMax) : readMultipartBody(bytes, contentType)
+    return { bytes: bytes.length, body }
+  } catch (error) {
+    budget.give(bytes.length)
+    throw error
+  }
+}
+
+/** A browser can send text/plain across origins without asking; JSON it cannot. Returns the whole content type. */
+function checkForm(exchange: Exchange, endpoint: Endpoint): string {
+  const encoding = exchange.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new GatewayError('unsupported_media_type', 'Send the body without content-encoding.')
+  }
+  const header = exchange.headers['content-type']
+  const type = mediaType(header)
+  const expected = endpoint.body === 'json' ? 'application/json' : 'multipart/form-data'
+  if (type !== expected && !(endpoint.body === 'json' && /^application\/[\w.-]+\+json$/.test(type))) {
+    throw new GatewayError('unsupported_media_type', `Send this request as content-type: ${expected}.`)
+  }
+  return String(header)
+}

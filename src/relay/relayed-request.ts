@@ -1,0 +1,354 @@
+/** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
+import { GatewayError } from '../base/errors.ts'
+import type { Route } from '../hosts/model-catalog.ts'
+import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
+import type { Leave } from '../queue/dispatcher.ts'
+import type { Lease } from '../queue/lease.ts'
+import { dialects } from '../wire/dialect.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import { errorBody } from '../wire/error-answer.ts'
+import { headersToHost } from '../wire/headers.ts'
+import { type RequestBody, spliceBody } from '../wire/request-body.ts'
+import { StreamProgress } from '../wire/stream-progress.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { Attempt, type AttemptFailure, type AttemptLimits, type AttemptOwner } from './attempt.ts'
+import { ClientLeft, type Exchange } from './exchange.ts'
+import { readInbound } from './inbound.ts'
+import { type EndCode, endCode, type Outcome, type Phase } from './outcome.ts'
+import type { RelayParts } from './relay.ts'
+import { retryRule } from './retry-rule.ts'
+import { StreamAnswer } from './stream-answer.ts'
+import { WholeAnswer } from './whole-answer.ts'
+
+/** 499 is what nginx and Caddy log for a client that left; it is never sent. */
+const clientLeftStatus = 499
+/** A prompt adds at most this to the wait for first content. */
+const prefillMsMax = 600_000
+const bytesPerToken = 4
+const noBytes = Buffer.alloc(0)
+
+export class RelayedRequest implements AttemptOwner {
+  readonly #parts: RelayParts
+  readonly #endpoint: Endpoint
+  readonly #exchange: Exchange
+  readonly #key: string
+  readonly #hostsTried = new Set<unknown>()
+  #phase: Phase = 'R'
+  #body: RequestBody | null = null
+  #heldBytes = 0
+  #route: Route | null = null
+  #leaveLine: Leave | null = null
+  #attempt: Attempt | null = null
+  #meter: Meter | null = null
+  #attempts = 0
+  #queueWaitMs: number | null = null
+  #status = 0
+  #settled = false
+  /** How the last attempt came about, where it was not the first. */
+  #failover: 'connect' | 'reused_socket' | null = null
+
+  constructor(parts: RelayParts, endpoint: Endpoint, exchange: Exchange, key: string) {
+    this.#parts = parts
+    this.#endpoint = endpoint
+    this.#exchange = exchange
+    this.#key = key
+    exchange.onLeave = () => this.#clientLeft()
+    exchange.onDrain = () => this.#attempt?.resume()
+  }
+
+  /** Content is on its way to the client. */
+  get streaming(): boolean {
+    return this.#phase === 'D' && this.#body?.stream === true && !this.#settled
+  }
+
+  /** Never rejects: whatever goes wrong becomes the request's one outcome. */
+  async run(): Promise<void> {
+    try {
+      const { bytes, body } = await readInbound(this.#exchange, this.#endpoint, this.#parts)
+      this.#heldBytes = bytes
+      if (this.#settled) this.#releaseBody()
+      else this.#queue(body)
+    } catch (error) {
+      if (error instanceof ClientLeft) this.#clientLeft()
+      else this.fail(asGatewayError(error, this.#parts))
+    }
+  }
+
+  /** Ends it with an error: as an answer of its own, or as the last frame of a stream that had begun. */
+  fail(error: GatewayError): void {
+    if (this.#settled) return
+    this.#leaveLine?.()
+    this.#attempt?.abort()
+    const { anthropic, dialect } = this.#endpoint
+    const { committed } = this.#exchange
+    if (committed) {
+      const isStream = this.#body?.stream === true
+      this.#exchange.cut(isStream ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
+    } else {
+      this.#status = error.kind.status
+      this.#exchange.setHeaders(this.#routeHeaders())
+      this.#exchange.fail(error, anthropic)
+    }
+    this.#settle(endCode(error.code, this.#phase), error)
+  }
+
+  // --- the attempt's side
+
+  enter(phase: 'C' | 'H' | 'F' | 'D'): void {
+    this.#phase = phase
+  }
+
+  readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
+    const { lease } = this.#current()
+    const meter = this.#meterOf(lease)
+    const { stored, options } = this.#parts
+    const onResponseId = this.#endpoint.name === 'responses' ? (id: string) => stored.remember(id, lease.host) : null
+    const onUsage = meter.report.bind(meter)
+    if (head.mediaType !== 'text/event-stream') {
+      return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
+    }
+    const dialect = dialects[this.#endpoint.dialect]
+    return new StreamAnswer({
+      head,
+      sink,
+      dialect,
+      meter,
+      progress: new StreamProgress({ dialect, choices: this.#body?.choices ?? 1, onUsage, onResponseId }),
+      frameBytesMax: options.frameBytesMax,
+      dropUsageFrame: this.#asksUsage(),
+    })
+  }
+
+  commit(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#status = status
+    this.#releaseBody()
+    this.#tellFailover('ok')
+    this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#exchange.write(bytes)
+  }
+
+  completed(last?: Buffer): void {
+    if (this.#settled) return
+    this.#exchange.end(last)
+    this.#settle('--', null)
+  }
+
+  failed(failure: AttemptFailure): void {
+    if (this.#settled) return
+    const { lease } = this.#current()
+    // What the request itself got wrong is no failure of the host.
+    if (failure.error.kind.status >= 500) this.#parts.events.attemptFailed(lease.host.name, failure.error.code)
+    if (failure.kind === 'connect') this.#parts.onConnectFailed(lease.host)
+    if (this.#exchange.committed || !this.#retry(lease, failure)) this.fail(failure.error)
+  }
+
+  over(attempt: Attempt): void {
+    // A lease lives on when its attempt was repeated on a fresh connection.
+    if (attempt !== this.#attempt && attempt.lease === this.#attempt?.lease) return
+    attempt.lease.release()
+  }
+
+  // --- the way to an attempt
+
+  #queue(body: RequestBody): void {
+    this.#body = body
+    this.#phase = 'A'
+    this.#route = this.#routeOf(body)
+    this.#phase = 'Q'
+    this.#askForSlot(this.#route, false)
+  }
+
+  #routeOf(body: RequestBody): Route {
+    const route = this.#parts.catalog.route(body.model, this.#endpoint.name)
+    if (this.#endpoint.name !== 'responses' || body.previousResponseId === null) return route
+    const keeper = this.#parts.stored.hostOf(body.previousResponseId)
+    if (keeper === undefined) {
+      throw new GatewayError(
+        'not_found',
+        'previous_response_id names no response that a host of this gateway is known to keep.',
+        { param: 'previous_response_id' },
+      )
+    }
+    return { model: route.model, candidates: () => route.candidates().filter(({ host }) => host === keeper) }
+  }
+
+  #askForSlot(route: Route, returning: boolean): void {
+    this.#phase = 'Q'
+    this.#leaveLine = this.#parts.dispatcher.ask({
+      route,
+      excluded: this.#hostsTried,
+      returning,
+      granted: (lease, waitMs) => {
+        this.#queueWaitMs = (this.#queueWaitMs ?? 0) + waitMs
+        this.#hostsTried.add(lease.host)
+        this.#startAttempt(lease, false)
+      },
+      refused: (error) => this.fail(error),
+    })
+  }
+
+  #startAttempt(lease: Lease, fresh: boolean): void {
+    if (this.#body === null || this.#settled) {
+      lease.release()
+      return
+    }
+    this.#attempts++
+    this.#meter?.end()
+    this.#meter = null
+    const { userAgent, clock } = this.#parts
+    const headers = headersToHost(this.#exchange.headers, this.#endpoint, {
+      requestId: this.#exchange.requestId,
+      userAgent,
+      apiKey: lease.host.apiKey,
+    })
+    this.#attempt = new Attempt({
+      lease,
+      fresh,
+      clock,
+      owner: this,
+      limits: this.#limits(this.#body, lease),
+      request: {
+        method: 'POST',
+        path: lease.host.basePath + this.#endpoint.path,
+        headers,
+        body: spliceBody(this.#body, { model: lease.model, askUsage: this.#asksUsage() }),
+      },
+    })
+    this.#meterOf(lease)
+    this.#attempt.start()
+  }
+
+  #retry(lease: Lease, failure: AttemptFailure): boolean {
+    const decision = retryRule({
+      ...failure,
+      fresh: this.#failover === 'reused_socket',
+      hostsTried: this.#hostsTried.size,
+    })
+    switch (decision) {
+      case 'none':
+        return false
+      case 'fresh_connection':
+        this.#failover = 'reused_socket'
+        this.#startAttempt(lease, true)
+        return true
+      case 'other_host': {
+        const route = this.#route
+        if (route === null || !route.candidates().some(({ host }) => !this.#hostsTried.has(host))) return false
+        this.#failover = 'connect'
+        this.#askForSlot(route, true)
+        return true
+      }
+    }
+  }
+
+  #limits(body: RequestBody, lease: Lease): AttemptLimits {
+    const { options } = this.#parts
+    const promptTokens = body.bytes.length / bytesPerToken
+    const prefillMs = Math.min(prefillMsMax, (promptTokens / options.prefillTokensPerSecond) * 1000)
+    const loadMs = lease.host.mustLoad(lease.model) ? options.loadMsMax : 0
+    return {
+      connectMsMax: options.connectMsMax,
+      sendMsMax: options.sendMsMax,
+      firstContentMsMax: body.stream ? Math.min(options.firstContentMsMax + prefillMs, prefillMsMax) + loadMs : null,
+      contentGapMsMax: body.hasTools ? options.contentGapWithToolsMsMax : options.contentGapMsMax,
+      totalMsMax: body.stream ? options.streamMsMax : options.answerMsMax,
+    }
+  }
+
+  #asksUsage(): boolean {
+    return this.#endpoint.usageOnRequest && this.#body?.stream === true && !this.#body.usageAsked
+  }
+
+  #meterOf(lease: Lease): Meter {
+    const { clock, phases, tallies } = this.#parts
+    this.#meter ??= new Meter({
+      clock,
+      phases,
+      tally: tallies.tally(this.#route?.model ?? lease.model, lease.host.name, this.#key),
+      stream: this.#body?.stream === true,
+    })
+    return this.#meter
+  }
+
+  #current(): Attempt {
+    if (this.#attempt === null) throw new Error('an attempt spoke before it was made')
+    return this.#attempt
+  }
+
+  // --- the end
+
+  #clientLeft(): void {
+    if (this.#settled) return
+    this.#status = clientLeftStatus
+    this.#leaveLine?.()
+    this.#attempt?.abort()
+    this.#settle(`C${this.#phase}`, null)
+  }
+
+  #settle(end: EndCode, error: GatewayError | null): void {
+    this.#settled = true
+    this.#releaseBody()
+    if (end !== '--') this.#tellFailover('failed')
+    this.#parts.events.requestEnded(this.#outcome(end, error, this.#meter?.end() ?? nothingMetered))
+    this.#parts.onSettled(this)
+  }
+
+  #outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
+    const { acceptedAtMs, requestId } = this.#exchange
+    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = metered
+    return {
+      requestId,
+      endpoint: this.#endpoint.name,
+      model: this.#route?.model ?? null,
+      host: this.#attempt?.lease.host.name ?? null,
+      key: this.#key,
+      stream: this.#body?.stream ?? false,
+      status: this.#status,
+      end,
+      errorCode: error?.code ?? null,
+      attempts: this.#attempts,
+      queueWaitMs: this.#queueWaitMs,
+      ttftMs: firstContentAtMs === null ? null : firstContentAtMs - acceptedAtMs,
+      timePerOutputTokenMs,
+      durationMs: this.#parts.clock.now() - acceptedAtMs,
+      tokens,
+      usageSource,
+    }
+  }
+
+  #routeHeaders(): Record<string, string> {
+    if (this.#attempt === null) return {}
+    const { host, model, reason } = this.#attempt.lease
+    return {
+      'x-lmx-gateway-host': host.name,
+      'x-lmx-gateway-model': encodeURI(model),
+      'x-lmx-gateway-queue-ms': String(Math.round(this.#queueWaitMs ?? 0)),
+      'x-lmx-gateway-attempts': String(this.#attempts),
+      'x-lmx-gateway-reason': this.#failover === null ? reason : `retry_${this.#failover}`,
+    }
+  }
+
+  #tellFailover(result: 'ok' | 'failed'): void {
+    if (this.#failover === null || this.#route === null) return
+    this.#parts.events.failedOver(this.#route.model, this.#failover, result)
+    this.#failover = null
+  }
+
+  /** Once an answer has begun nothing is sent again, so the bytes are of no more use. */
+  #releaseBody(): void {
+    this.#parts.budget.give(this.#heldBytes)
+    this.#heldBytes = 0
+    if (this.#body !== null) this.#body = { ...this.#body, bytes: noBytes, members: null }
+  }
+}
+
+function asGatewayError(error: unknown, parts: RelayParts): GatewayError {
+  if (error instanceof GatewayError) return error
+  parts.log('error', 'a request failed inside the gateway', {
+    error: error instanceof Error ? error.message : 'unknown',
+  })
+  return new GatewayError('internal_error', 'The gateway failed on this request.')
+}

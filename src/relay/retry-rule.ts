@@ -1,0 +1,34 @@
+/** Whether a failed attempt may be made again, and where: a pure rule. */
+import type { FailureKind } from '../hosts/transport.ts'
+
+export type RetryDecision = 'other_host' | 'fresh_connection' | 'none'
+
+export interface FailedAttempt {
+  readonly kind: FailureKind
+  /** Any byte of an answer had arrived. */
+  readonly answered: boolean
+  readonly reusedSocket: boolean
+  /** This attempt was itself the repetition on a fresh connection. */
+  readonly fresh: boolean
+  /** How many hosts were tried so far, this one included. */
+  readonly hostsTried: number
+}
+
+/** Each host more is another copy of the work at the worst moment. */
+export const hostsTriedMax = 2
+
+/**
+ * 1. Not connected: nothing was sent, so another host may have it.
+ * 2. A kept connection closed before any byte of an answer: the host had given it up when we wrote, so the same host is
+ *    asked once more, on a connection of its own.
+ * 3. Anything else may have been executed: it is not repeated.
+ */
+export function retryRule(failure: FailedAttempt): RetryDecision {
+  if (failure.kind === 'connect' || failure.kind === 'tls') {
+    return failure.hostsTried < hostsTriedMax ? 'other_host' : 'none'
+  }
+  if (failure.kind === 'disconnected' && failure.reusedSocket && !failure.answered && !failure.fresh) {
+    return 'fresh_connection'
+  }
+  return 'none'
+}

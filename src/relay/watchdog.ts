@@ -1,0 +1,44 @@
+/** One deadline of an attempt at a time; fed by content, it is moved without touching a timer. */
+import type { Clock, Timer } from '../base/clock.ts'
+
+export class Watchdog {
+  readonly #clock: Clock
+  #timer: Timer | null = null
+  #limitMs = 0
+  #fedAtMs = 0
+  #onExpire: () => void = () => {}
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Replaces the deadline: `onExpire` is called once when `limitMs` have passed since now or since the last `feed`. */
+  set(limitMs: number, onExpire: () => void): void {
+    this.#timer?.cancel()
+    this.#limitMs = limitMs
+    this.#onExpire = onExpire
+    this.feed()
+    this.#arm(limitMs)
+  }
+
+  /** The deadline counts from now: a number is written, the timer looks at it when it fires. */
+  feed(): void {
+    this.#fedAtMs = this.#clock.now()
+  }
+
+  clear(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.after(delayMs, () => {
+      const leftMs = this.#fedAtMs + this.#limitMs - this.#clock.now()
+      if (leftMs > 0) this.#arm(leftMs)
+      else {
+        this.#timer = null
+        this.#onExpire()
+      }
+    })
+  }
+}

@@ -1,0 +1,131 @@
+/** What the frames of one stream have told so far: content, usage, and whether the answer is complete. */
+import type { Dialect } from './dialect.ts'
+import { eventName, frameJson } from './dialect.ts'
+import { isObject, type JsonObject, property } from './json-value.ts'
+import { mark, type SseScanner } from './sse-scanner.ts'
+import { type ReportedUsage, readUsage } from './usage.ts'
+
+export type FrameRole =
+  /** Carries generated text, reasoning or a tool call. */
+  | 'content'
+  /** Ends the answer or one of its choices. */
+  | 'finish'
+  /** Only usage: `choices` is an empty list. */
+  | 'usage'
+  /** `[DONE]`. */
+  | 'done'
+  | 'error'
+  | 'other'
+
+export class StreamProgress {
+  /** The error object of a frame of role `error`. */
+  error: unknown = null
+  /** Frames that announced something decisive and were not JSON. */
+  badFrames = 0
+  readonly #dialect: Dialect
+  readonly #choices: number
+  readonly #finished = new Set<unknown>()
+  readonly #onUsage: (usage: ReportedUsage) => void
+  readonly #onResponseId: ((id: string) => void) | null
+  #responseIdSeen = false
+  #ended = false
+
+  constructor(options: {
+    dialect: Dialect
+    /** Choices the request asked for; the answer is complete when each has its finish reason. */
+    choices: number
+    onUsage: (usage: ReportedUsage) => void
+    /** For dialects whose answers can be referred to later. */
+    onResponseId: ((id: string) => void) | null
+  }) {
+    this.#dialect = options.dialect
+    this.#choices = options.choices
+    this.#onUsage = options.onUsage
+    this.#onResponseId = options.onResponseId
+  }
+
+  /** Every choice has finished, or the dialect's final event came, so what may follow is usage and the last mark. */
+  get complete(): boolean {
+    return this.#ended || this.#finished.size >= this.#choices
+  }
+
+  /** One choice at least has finished. */
+  get finishedAny(): boolean {
+    return this.#ended || this.#finished.size > 0
+  }
+
+  /** Takes in the scanner's current frame. */
+  see(scanner: SseScanner): FrameRole {
+    const { marks } = scanner
+    if (marks === mark.content) return 'content'
+    if (marks === mark.done) return 'done'
+    return this.#readFrame(scanner.buffer.subarray(scanner.frameStart, scanner.frameEnd), marks)
+  }
+
+  #readFrame(frame: Buffer, marks: number): FrameRole {
+    const event = this.#dialect.finalEvents.size === 0 ? null : this.#readEvent(frame)
+    const isFinal = event !== null && this.#dialect.finalEvents.has(event)
+    if (isFinal) this.#ended = true
+    if (marks === 0 && event !== 'error') return isFinal ? 'finish' : 'other'
+    const data = frameJson(frame)
+    if (!isObject(data)) {
+      this.badFrames++
+      return 'other'
+    }
+    if (!isFinal && this.#readError(data, event)) return 'error'
+    return this.#readData(data, marks, isFinal)
+  }
+
+  /** Responses name the event and put the error's fields straight into the data. */
+  #readError(data: JsonObject, event: string | null): boolean {
+    this.error = data['error'] ?? (event === 'error' ? data : null)
+    return this.error !== null
+  }
+
+  #readEvent(frame: Buffer): string | null {
+    const event = eventName(frame) ?? property(frameJson(frame), 'type')
+    if (event === 'response.created') this.#readResponseId(frame)
+    return typeof event === 'string' ? event : null
+  }
+
+  #readData(data: JsonObject, marks: number, isFinal: boolean): FrameRole {
+    // Responses and Anthropic carry usage inside the object they announce.
+    const holder = data['usage'] ?? property(data['response'], 'usage') ?? property(data['message'], 'usage')
+    const usage = readUsage(holder)
+    if (usage !== null) this.#onUsage(usage)
+    const finishedNow = this.#readFinish(data)
+    if ((marks & mark.content) !== 0) return 'content'
+    if ((marks & mark.severalLines) !== 0 && hasContent(data)) return 'content'
+    if (finishedNow || isFinal) return 'finish'
+    return isObject(holder) && Array.isArray(data['choices']) && data['choices'].length === 0 ? 'usage' : 'other'
+  }
+
+  #readFinish(data: JsonObject): boolean {
+    const choices = data['choices']
+    if (!Array.isArray(choices)) return false
+    let finishedNow = false
+    for (const choice of choices) {
+      if (typeof property(choice, 'finish_reason') !== 'string') continue
+      this.#finished.add(property(choice, 'index') ?? 0)
+      finishedNow = true
+    }
+    return finishedNow
+  }
+
+  #readResponseId(frame: Buffer): void {
+    if (this.#onResponseId === null || this.#responseIdSeen) return
+    const data = frameJson(frame)
+    const id = property(property(data, 'response'), 'id') ?? property(data, 'id')
+    if (typeof id !== 'string') return
+    this.#responseIdSeen = true
+    this.#onResponseId(id)
+  }
+}
+
+/** With the data on several lines the scan may have missed a value; the compact text has key and value side by side. */
+function hasContent(data: JsonObject): boolean {
+  const compact = JSON.stringify(data)
+  return /"(?:content|reasoning_content|reasoning|text|delta|thinking|partial_json)":"[^"]|"tool_calls":\[[^\]]/.test(
+    compact,
+  )
+}
