@@ -1,0 +1,68 @@
+/** One door per library: its types and habits stop there, so that it can be replaced in one place. */
+
+import { isBuiltin } from 'node:module'
+import { expect, test } from 'vitest'
+import { importsOf, readSource, type SourceFile, sourceFiles } from './repository.ts'
+
+/** Library → where it may be imported: files, or rooms (ending in a slash). */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  undici: ['src/hosts/transport.ts'],
+  'prom-client': ['src/observe/'],
+  yaml: ['src/config/'],
+  hono: ['src/http/'],
+  '@hono/node-server': ['src/http/'],
+  'p-queue': ['src/hosts/'],
+  // Describes options and reads what hosts say off the hot path; a request of a client is never parsed by it.
+  zod: ['src/base/option-types.ts', 'src/config/', '/options.ts'],
+}
+
+function doorViolations(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    importsOf(file)
+      .filter(({ isRelative, target }) => !isRelative && !isBuiltin(target))
+      .flatMap(({ line, target }) => {
+        const library = nameOf(target)
+        const at = doors[library]
+        if (at === undefined) return [`${file.path}:${line} imports ${library}, which has no door in doors.test.ts`]
+        if (at.some((door) => isDoor(door, file.path))) return []
+        return [`${file.path}:${line} imports ${library}; its door: ${at.join(', ')}`]
+      }),
+  )
+}
+
+function isDoor(door: string, path: string): boolean {
+  if (door.startsWith('/')) return path.endsWith(door)
+  return door.endsWith('/') ? path.startsWith(door) : path === door
+}
+
+function nameOf(target: string): string {
+  return target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+test('every library comes in by its door', () => {
+  expect(doorViolations(sourceFiles())).toEqual([])
+})
+
+test('every dependency has a door, and every door a dependency', () => {
+  const { dependencies } = JSON.parse(readSource('package.json').text) as { dependencies: Record<string, string> }
+  expect(Object.keys(doors).toSorted()).toEqual(Object.keys(dependencies).toSorted())
+})
+
+test.each([
+  ['src/relay/a.ts', "import { Agent } from 'undici'", 'imports undici; its door: src/hosts/transport.ts'],
+  ['src/hosts/a.ts', "import type { Dispatcher } from 'undici'", 'imports undici'],
+  ['src/cli/a.ts', "import { serve } from '@hono/node-server/conninfo'", 'imports @hono/node-server'],
+  ['src/queue/a.ts', "import PQueue from 'p-queue'", 'imports p-queue'],
+  ['src/wire/a.ts', "import { z } from 'zod'", 'imports zod'],
+  ['src/wire/a.ts', "import express from 'express'", 'imports express, which has no door'],
+])('a planted violation in %s is found', (path, text, found) => {
+  expect(doorViolations([{ path, text }])).toEqual([expect.stringContaining(found)])
+})
+
+test('what comes in by its door passes', () => {
+  const text = "import { request } from 'node:http'\nimport { z } from 'zod'"
+  expect(doorViolations([{ path: 'src/queue/options.ts', text }])).toEqual([])
+})
