@@ -101,8 +101,17 @@ describe('openai', () => {
     await expect(detect(openaiStub, { '/v1/models': json({ error: 'no' }, status) })).rejects.toThrow(/apiKey/)
   })
 
-  it('is what a front end with /api/version but without Ollama’s lists is taken for', async () => {
-    expect((await detect(openaiStub, { '/api/version': json({ version: '0.6.5' }) })).name).toBe('openai')
+  const ownerless = json({ object: 'list', data: [{ id: 'house-model', object: 'model' }] })
+
+  it.each([
+    ['has /api/version but not Ollama’s lists, as Open WebUI', { '/api/version': json({ version: '0.6.5' }) }],
+    ['has /version but models of another owner', { '/version': json({ version: '1.0.0' }) }],
+    ['lists models without an owner, but is not made of Python’s http.server', { '/v1/models': ownerless }],
+    ['answers LM Studio’s path with a plain list', { '/api/v0/models': ownerless }],
+  ])('is what a server is taken for that %s', async (_what, answers) => {
+    const stub = await start(openaiStub, answers)
+    expect((await within(5_000, 'detection', detectKind(probeGet(stub.url)))).name).toBe('openai')
+    expect(stub.requests).toEqual([...new Set(stub.requests)])
   })
 })
 

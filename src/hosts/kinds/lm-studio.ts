@@ -37,7 +37,7 @@ async function loadedModels(get: ProbeGet): Promise<ReadonlySet<unknown> | null>
   if (first?.every((model) => typeof property(model, 'state') === 'string') === true) {
     return namesWhere(first, 'id', (model) => property(model, 'state') === 'loaded')
   }
-  // lmstudio.ai/docs/developer/rest: a model's "key", and one entry in "loaded_instances" for each time it is in memory.
+  // GET /api/v1/models has the name in "key", and one entry in "loaded_instances" for each time it is in memory.
   const second = listEntries(await get('/api/v1/models'), 'models')
   if (second?.every((model) => Array.isArray(property(model, 'loaded_instances'))) !== true) return null
   return namesWhere(second, 'key', (model) => hasEntries(property(model, 'loaded_instances')))
