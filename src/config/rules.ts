@@ -5,19 +5,19 @@ import type { Finding } from './problem.ts'
 import { hostNames } from './resolve.ts'
 import { configSchema } from './schema.ts'
 
-/** Checks whatever part of the input is sound enough, so that these faults are named together with all others. */
+/** Looks at each field by itself, so that these faults are named together with whatever else is wrong. */
 export function brokenRules(input: unknown): Finding[] {
   const root = mapping(input)
-  const server = configSchema.shape.server.safeParse(root['server']).data
-  const admin = configSchema.shape.admin.safeParse(root['admin']).data
+  const server = { ...configSchema.shape.server.parse({}), ...mapping(root['server']) }
+  const admin = { ...configSchema.shape.admin.parse({}), ...mapping(root['admin']) }
   const hosts = list(root['hosts']).map((host) => ({
     name: text(mapping(host)['name']),
     url: text(mapping(host)['url']),
   }))
   return [
-    ...(server === undefined ? [] : openData(server)),
-    ...(admin === undefined ? [] : openAdmin(admin)),
-    ...(server === undefined || admin === undefined ? [] : samePort(server, admin)),
+    ...openData(server),
+    ...openAdmin(admin),
+    ...samePort(server, admin),
     ...twice(hosts.map((host) => host.name)).map((index) => onHost(index, 'name', 'another host has this name')),
     ...twice(hosts.map((host) => canonicalUrl(host.url))).map((index) =>
       onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
@@ -27,12 +27,12 @@ export function brokenRules(input: unknown): Finding[] {
 }
 
 interface Listener {
-  readonly bind: string
-  readonly port: number
+  readonly bind: unknown
+  readonly port: unknown
 }
 
-function openData(server: Listener & { allowAnonymous: boolean }): Finding[] {
-  if (server.allowAnonymous || isLoopback(server.bind)) return []
+function openData(server: Listener & { readonly allowAnonymous: unknown }): Finding[] {
+  if (server.allowAnonymous === true || !isOpen(server.bind)) return []
   const message =
     `${server.bind} can be reached from other machines, and this version checks no keys (they come in a later one): ` +
     'bind to 127.0.0.1, or say --allow-anonymous (server.allowAnonymous: true), ' +
@@ -40,8 +40,8 @@ function openData(server: Listener & { allowAnonymous: boolean }): Finding[] {
   return [{ path: ['server', 'bind'], part: 'value', message }]
 }
 
-function openAdmin(admin: Listener & { metricsToken?: string | undefined }): Finding[] {
-  if (admin.metricsToken !== undefined || isLoopback(admin.bind)) return []
+function openAdmin(admin: Listener & { readonly metricsToken?: unknown }): Finding[] {
+  if (admin.metricsToken !== undefined || !isOpen(admin.bind)) return []
   const message =
     `${admin.bind} can be reached from other machines: bind to 127.0.0.1, ` +
     'or set admin.metricsToken (LMX_GATEWAY_METRICS_TOKEN), which a scraper then sends as its bearer token'
@@ -49,10 +49,18 @@ function openAdmin(admin: Listener & { metricsToken?: string | undefined }): Fin
 }
 
 function samePort(server: Listener, admin: Listener): Finding[] {
-  const meet = server.bind === admin.bind || isWildcard(server.bind) || isWildcard(admin.bind)
-  if (server.port === 0 || server.port !== admin.port || !meet) return []
+  const meet = server.bind === admin.bind || isEvery(server.bind) || isEvery(admin.bind)
+  if (typeof admin.port !== 'number' || admin.port === 0 || server.port !== admin.port || !meet) return []
   const message = `${admin.port} is also the port for clients (server.port); the two listeners need two ports`
   return [{ path: ['admin', 'port'], part: 'value', message }]
+}
+
+function isOpen(bind: unknown): bind is string {
+  return typeof bind === 'string' && bind !== '' && !isLoopback(bind)
+}
+
+function isEvery(bind: unknown): boolean {
+  return typeof bind === 'string' && isWildcard(bind)
 }
 
 /** An alias in the form `{ host: model }` must name hosts that exist. */

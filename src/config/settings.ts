@@ -22,7 +22,7 @@ export const settings = [
     path: ['hosts'],
     kind: 'hosts',
     value: 'URL',
-    help: 'An inference host; may be repeated, and takes the place of the hosts in the file',
+    help: 'An inference host, repeatable; given here, those of the file do not count',
     default: 'http://192.168.188.11:1234',
   },
   {

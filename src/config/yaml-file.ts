@@ -45,8 +45,12 @@ export function readYaml(text: string, environment: Environment): YamlFile {
   // Pretty errors quote the line they are about, and that line may hold a key.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const reader = new NodeReader(document, lines, environment)
-  const syntax = [...document.errors, ...document.warnings].map((error) => reader.fromParser(error, text))
-  const readable = document.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  const broken = document.errors.find((error) => error.code !== 'DUPLICATE_KEY')
+  const readable = broken === undefined
+  // After the first mistake in the syntax itself the parser complains about all that follows.
+  const syntax = (readable ? [...document.errors, ...document.warnings] : [broken]).map((error) =>
+    reader.fromParser(error, text),
+  )
   const input = readable ? reader.read(document.contents, []) : null
   return {
     // An empty file, or one with comments only, asks for nothing.

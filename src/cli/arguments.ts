@@ -1,0 +1,62 @@
+/** Reads a command's arguments against the flags it knows. */
+import { parseArgs } from 'node:util'
+import { suggestion } from '../config/nearest.ts'
+import type { FlagValues } from '../config/settings.ts'
+import type { Flag } from './command.ts'
+
+export type ReadArguments =
+  | { readonly kind: 'good'; readonly values: FlagValues }
+  | { readonly kind: 'bad'; readonly message: string }
+
+/** Flags may be written `--port 80` or `--port=80`, switches also `--no-name`; anything else is refused with a sentence. */
+export function readArguments(args: readonly string[], flags: readonly Flag[]): ReadArguments {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      flags.map((flag) => [flag.name, { type: flag.value === '' ? ('boolean' as const) : ('string' as const) }]),
+    ),
+    // Our own sentences say more than the strict mode's, and take a value that begins with a dash, such as -1.
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  })
+  const values = new Map<string, string[]>()
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional') return bad(`"${token.value}" is not expected here`)
+    const read = readOption(token, flags)
+    if ('message' in read) return read
+    values.set(read.name, [...(values.get(read.name) ?? []), read.value])
+  }
+  return { kind: 'good', values }
+}
+
+interface OptionToken {
+  readonly name: string
+  readonly rawName: string
+  readonly value: string | undefined
+  readonly inlineValue: boolean | undefined
+}
+
+function readOption(token: OptionToken, flags: readonly Flag[]): { name: string; value: string } | Bad {
+  const negated = flags.find((flag) => flag.value === '' && token.rawName === `--no-${flag.name}`)
+  if (negated !== undefined && token.value === undefined) return { name: negated.name, value: 'false' }
+  const flag = flags.find((candidate) => token.rawName === `--${candidate.name}`)
+  if (flag === undefined) {
+    const known = flags.map((candidate) => `--${candidate.name}`)
+    return bad(`unknown flag ${token.rawName}${suggestion(token.rawName, known)}`)
+  }
+  if (flag.value === '') return { name: flag.name, value: token.value ?? 'true' }
+  const missing = token.value === undefined || (token.inlineValue !== true && token.value.startsWith('--'))
+  if (missing) return bad(`--${flag.name} needs a value: --${flag.name} ${flag.value}`)
+  return { name: flag.name, value: token.value ?? '' }
+}
+
+interface Bad {
+  readonly kind: 'bad'
+  readonly message: string
+}
+
+function bad(message: string): Bad {
+  return { kind: 'bad', message }
+}

@@ -1,0 +1,53 @@
+/** `check-config`: says everything that is wrong with the configuration, without starting anything. */
+import type { ResolvedConfig } from '../../config/schema.ts'
+import type { Command } from '../command.ts'
+import { settingFlags } from '../help.ts'
+import { refuse } from '../refuse.ts'
+
+export const checkConfig: Command = {
+  name: 'check-config',
+  summary: 'Checks the configuration file and the environment; exit code 0 when they are good, else 1',
+  flags: [
+    ...settingFlags.filter((flag) => flag.name === 'config'),
+    { name: 'json', value: '', help: 'The result as one JSON object' },
+  ],
+  notes: [],
+  async run(flags, io) {
+    const { loadConfig } = await import('../../config/load.ts')
+    const loaded = await loadConfig({ flags })
+    const good = loaded.kind === 'good'
+    if (flags.get('json')?.at(-1) === 'true') {
+      const result = good ? { ok: true, file: loaded.file, ...summary(loaded.config) } : { ok: false, ...loaded }
+      io.out(JSON.stringify({ ...result, kind: undefined }, null, 2))
+    } else if (good) {
+      io.out(summaryText(loaded.file, loaded.config))
+    } else {
+      refuse(loaded.problems, io)
+    }
+    return good ? 0 : 1
+  },
+}
+
+/** What an operator wants to see again; by name, so that no secret ever slips in. */
+function summary(config: ResolvedConfig) {
+  return {
+    server: { bind: config.server.bind, port: config.server.port, allowAnonymous: config.server.allowAnonymous },
+    admin: { bind: config.admin.bind, port: config.admin.port },
+    hosts: config.hosts.map(({ name, url, kind, slots }) => ({ name, url, kind: kind ?? null, slots: slots ?? null })),
+    aliases: Object.keys(config.models.aliases),
+  }
+}
+
+function summaryText(file: string | null, config: ResolvedConfig): string {
+  const { server, admin, hosts, aliases } = summary(config)
+  return [
+    file === null ? 'There is no configuration file; environment and defaults are good.' : `${file} is good.`,
+    `  clients  ${server.bind} port ${server.port}${server.allowAnonymous ? ', open to everybody who reaches it' : ''}`,
+    `  metrics  ${admin.bind} port ${admin.port}`,
+    ...hosts.map(
+      (host) =>
+        `  host     ${host.name}  ${host.url}  kind ${host.kind ?? 'detected'}  slots ${host.slots ?? 'detected'}`,
+    ),
+    ...(aliases.length === 0 ? [] : [`  aliases  ${aliases.join(', ')}`]),
+  ].join('\n')
+}

@@ -1,0 +1,38 @@
+/** `serve`: the gateway itself. */
+import module from 'node:module'
+import { systemClock } from '../../base/clock.ts'
+import type { Command } from '../command.ts'
+import { environmentNotes, settingFlags } from '../help.ts'
+import { refuse } from '../refuse.ts'
+import { version } from '../version.ts'
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Runs the gateway; this is what happens without a command',
+  flags: settingFlags,
+  notes: environmentNotes,
+  async run(flags, io) {
+    // Help and the version need none of this, and zod and undici take most of the time of a start.
+    const [{ loadConfig }, { createGateway, StartError }, { createLog }, { runSession }] = await Promise.all([
+      import('../../config/load.ts'),
+      import('../../gateway.ts'),
+      import('../../observe/log-writer.ts'),
+      import('../session.ts'),
+    ])
+    const loaded = await loadConfig({ flags })
+    if (loaded.kind === 'bad') return refuse(loaded.problems, io)
+    const { config } = loaded
+    // People read stdout, collectors read the log: neither should have to pick out the other's lines.
+    const log = createLog(config.log, process.stderr, () => systemClock.wallMs())
+    const parts = { config, version: version(), log, clock: systemClock, io, process }
+    try {
+      const gateway = createGateway(config, parts)
+      // Node writes its compile cache at a clean exit only, which a server hardly ever has.
+      return await runSession({ ...parts, gateway, onListening: () => module.flushCompileCache() })
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error
+      io.err(`lmx-gateway: ${error.message}`)
+      return 1
+    }
+  },
+}

@@ -1,0 +1,89 @@
+/** One life of the gateway: starts it, tells the operator what it found, waits for the wish to stop, drains. */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { ResolvedConfig } from '../config/schema.ts'
+import type { Gateway } from '../gateway.ts'
+import type { Io } from './command.ts'
+import { failureLine } from './failure.ts'
+import { type Addresses, hostsText, listeningText } from './screen.ts'
+import { type SignalSource, StopRequests } from './stop-requests.ts'
+
+/** Faults that nobody caught; `process` is one. */
+export interface FaultSource {
+  on(event: 'uncaughtException', listener: (error: unknown) => void): unknown
+  off(event: 'uncaughtException', listener: (error: unknown) => void): unknown
+}
+
+export interface SessionParts {
+  readonly gateway: Gateway
+  readonly config: ResolvedConfig
+  readonly version: string
+  readonly io: Io
+  readonly log: Log
+  readonly clock: Clock
+  readonly process: SignalSource & FaultSource
+  /** Called once when the gateway listens. */
+  readonly onListening?: () => void
+}
+
+/** Resolves with the exit code: 0 after a stop that was asked for, 1 after a fault; rejects when it could not start. */
+export async function runSession(parts: SessionParts): Promise<number> {
+  const stop = new StopRequests(parts.process, parts.clock)
+  const faults = new Faults(parts.process, parts.log)
+  try {
+    const addresses = await parts.gateway.start()
+    parts.io.out(listeningText(parts.version, addresses))
+    parts.onListening?.()
+    const stopped = Promise.race([stop.drain, faults.first])
+    void reportHosts(parts, addresses, stopped).catch(faults.add)
+    await stopped
+    await drain(parts, stop, faults)
+    return faults.seen ? 1 : 0
+  } finally {
+    stop.close()
+    faults.close()
+  }
+}
+
+async function reportHosts(parts: SessionParts, addresses: Addresses, stopped: Promise<void>): Promise<void> {
+  const hosts = await Promise.race([parts.gateway.firstProbes(), stopped])
+  if (hosts !== undefined) parts.io.out(hostsText(hosts, addresses, parts.config.probe.everyMs))
+}
+
+async function drain(parts: SessionParts, stop: StopRequests, faults: Faults): Promise<void> {
+  const { gateway, config, io } = parts
+  const patienceMs = config.server.shutdownDelayMs + config.server.drainMsMax
+  io.out(`Stopping; running requests may finish for ${patienceMs / 1_000} s. Press Ctrl-C again to end them now.`)
+  const drained = gateway.stop()
+  const cut = stop.now.then(() => gateway.stop({ now: true }))
+  await Promise.race([drained, cut, stop.atOnce]).catch(faults.add)
+}
+
+/** After a fault the state of the program is unknown: it may finish what it has, but takes nothing new. */
+class Faults {
+  readonly first: Promise<void>
+  seen = false
+  readonly #source: FaultSource
+  readonly #log: Log
+  #resolve: () => void = () => {}
+
+  constructor(source: FaultSource, log: Log) {
+    this.#source = source
+    this.#log = log
+    this.first = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    // Node hands rejections that nobody handles to this event too.
+    source.on('uncaughtException', this.add)
+  }
+
+  readonly add = (error: unknown): void => {
+    this.seen = true
+    this.#log('error', 'A fault of the gateway itself; it stops', { fault: failureLine(error) })
+    this.#resolve()
+  }
+
+  close(): void {
+    this.#source.off('uncaughtException', this.add)
+  }
+}

@@ -1,0 +1,52 @@
+/** Reads the wish to stop from signals: the first asks to drain, the next to end now, one more not to wait for anything. */
+import type { Clock } from '../base/clock.ts'
+
+export interface SignalSource {
+  on(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+  off(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+}
+
+/** npm hands on the Ctrl-C that the terminal has sent to us as well: both come from one press of the key. */
+const samePressMs = 1_000
+
+export class StopRequests {
+  /** Finish what is running, then end. */
+  readonly drain: Promise<void>
+  /** End what is running. */
+  readonly now: Promise<void>
+  /** End without a word. */
+  readonly atOnce: Promise<void>
+  readonly #waiting: (() => void)[] = []
+  readonly #signals: SignalSource
+  readonly #clock: Clock
+  #lastPressAt = Number.NEGATIVE_INFINITY
+
+  constructor(signals: SignalSource, clock: Clock) {
+    this.#signals = signals
+    this.#clock = clock
+    this.drain = this.#nextPress()
+    this.now = this.#nextPress()
+    this.atOnce = this.#nextPress()
+    signals.on('SIGTERM', this.#onSignal)
+    signals.on('SIGINT', this.#onSignal)
+  }
+
+  /** From here on a signal does again what it does by default. */
+  close(): void {
+    this.#signals.off('SIGTERM', this.#onSignal)
+    this.#signals.off('SIGINT', this.#onSignal)
+  }
+
+  readonly #onSignal = (): void => {
+    const now = this.#clock.now()
+    if (now - this.#lastPressAt < samePressMs) return
+    this.#lastPressAt = now
+    this.#waiting.shift()?.()
+  }
+
+  #nextPress(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+    })
+  }
+}
