@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { LogFields, LogLevel } from '../../../src/base/log.ts'
 import { accessLog } from '../../../src/observe/access-log.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
-import { outcome } from './scripted.ts'
+import { outcome } from '../../kit/scripted-sources.ts'
 
 function lineOf(differing: Partial<Outcome> = {}): { level: LogLevel; message: string; fields: LogFields } {
   const lines: { level: LogLevel; message: string; fields: LogFields }[] = []

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
-import { outcome, ScriptedSources, scrape, tellEverything, tokenTotals } from './scripted.ts'
+import { outcome, ScriptedSources, scrape, tellEverything, tokenTotals } from '../../kit/scripted-sources.ts'
 
 const at = (name: string, labels = '') => `${metricPrefix}${name}${labels}`
 

@@ -1,8 +1,8 @@
-/** A made-up gateway for the tests of this room: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
+/** A made-up gateway for tests of metrics: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
 
-import type { TokenTotals } from '../../../src/metering/events.ts'
-import type { MetricSources, Metrics } from '../../../src/observe/metrics.ts'
-import type { Outcome } from '../../../src/relay/outcome.ts'
+import type { TokenTotals } from '../../src/metering/events.ts'
+import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
+import type { Outcome } from '../../src/relay/outcome.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -1,0 +1,238 @@
+/** The rows on what is going on: the line, the hosts, what went wrong, and the gateway itself. */
+
+import type { Panel } from './grafana-json.ts'
+import { gauge, ofProcess, quantile, rate } from './promql.ts'
+import { failedShare, host, hostsUp, model, requestsPerSecond } from './shared-queries.ts'
+
+export const queue: readonly Panel[] = [
+  {
+    kind: 'stacked',
+    title: 'Waiting requests',
+    description: 'Requests that wait for a slot, by model.',
+    unit: 'none',
+    width: 8,
+    targets: [{ expr: gauge('queue_depth', { follow: model, by: model }), legend: '{{model}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Wait for a slot',
+    description: 'From asking for a slot to getting one; requests that never got one are not in it.',
+    unit: 's',
+    width: 8,
+    targets: [0.5, 0.95, 0.99].map((q) => ({
+      expr: quantile(q, 'queue_wait_seconds', { follow: model, where: { outcome: '="granted"' } }),
+      legend: `p${q * 100}`,
+    })),
+  },
+  {
+    kind: 'lines',
+    title: 'How waits ended',
+    description:
+      'granted: got a slot; timeout: waited too long; left: the client went; refused: could not wait at all.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [
+      {
+        expr: `sum by (outcome) (rate(lmx_gateway_queue_wait_seconds_count{model=~"$model"}[$__rate_interval]))`,
+        legend: '{{outcome}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Refused by the line',
+    description:
+      'full: too many wait; bytes: they hold too much memory; timeout: waited too long; no_host: none that could serve it is up.',
+    unit: requestsPerSecond,
+    width: 12,
+    targets: [{ expr: rate('queue_rejections_total', { follow: model, by: ['reason'] }), legend: '{{reason}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Bodies held',
+    description: 'Bytes of request bodies in memory, from the first byte read.',
+    unit: 'bytes',
+    width: 12,
+    targets: [{ expr: gauge('queue_bytes'), legend: 'bodies' }],
+  },
+]
+
+export const hosts: readonly Panel[] = [
+  {
+    kind: 'states',
+    title: 'Up and down',
+    description: 'Whether the host answers its probes.',
+    unit: 'none',
+    width: 12,
+    targets: [{ expr: hostsUp, legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Requests at the host',
+    description: 'Live leases beside the slots (dashed).',
+    unit: 'none',
+    width: 12,
+    targets: [
+      { expr: gauge('host_inflight', { follow: host, by: host }), legend: '{{host}}' },
+      { expr: gauge('host_concurrency_limit', { follow: host, by: host }), legend: '{{host}} limit' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Slots in use',
+    description: 'Live leases by slots; at 100 % newcomers wait.',
+    unit: 'percentunit',
+    width: 8,
+    max: 1,
+    targets: [
+      {
+        expr: `${gauge('host_inflight', { follow: host, by: host })} / ${gauge('host_concurrency_limit', { follow: host, by: host })}`,
+        legend: '{{host}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Failed attempts',
+    description:
+      'Attempts at a host that failed, by the error code they led to; the request itself may have gone well elsewhere.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [
+      { expr: rate('host_errors_total', { follow: host, by: ['host', 'reason'] }), legend: '{{host}} {{reason}}' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Models listed',
+    description: 'Models in the last list of the host; a step down is often a restart with another configuration.',
+    unit: 'none',
+    width: 8,
+    targets: [{ expr: gauge('host_models', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
+  },
+]
+
+export const errors: readonly Panel[] = [
+  {
+    kind: 'stacked',
+    title: 'Requests by status',
+    description: 'The status that the client got; 499 when it left first.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [{ expr: rate('requests_total', { follow: model, by: ['status'] }), legend: '{{status}}' }],
+  },
+  {
+    kind: 'stacked',
+    title: 'Requests by end code',
+    description:
+      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data, L last bytes. -- is a normal end.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [{ expr: rate('requests_total', { follow: model, by: ['end'] }), legend: '{{end}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Requests by endpoint',
+    description: 'What clients call.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [{ expr: rate('requests_total', { follow: model, by: ['endpoint'] }), legend: '{{endpoint}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Failed share',
+    description: 'Share of requests that a host, the line or the gateway failed.',
+    unit: 'percentunit',
+    width: 8,
+    targets: [{ expr: failedShare(), legend: 'failed' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Failovers',
+    description: 'Requests moved to another connection or host before anything had been sent to the client.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [
+      { expr: rate('failovers_total', { follow: model, by: ['phase', 'result'] }), legend: '{{phase}} {{result}}' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Where token counts come from',
+    description:
+      'reported: the host’s own usage; counted: frames counted by the gateway, a floor. Much of the latter means that the token figures are too low.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [{ expr: rate('usage_source_total', { follow: host, by: ['source'] }), legend: '{{source}}' }],
+  },
+]
+
+export const gateway: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'CPU',
+    description: 'Cores in use; the gateway relays on one thread, so near 1 it is the bottleneck.',
+    unit: 'none',
+    width: 8,
+    targets: [{ expr: ofProcess('process_cpu_seconds_total', '$__rate_interval'), legend: '{{instance}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Memory',
+    description: 'Resident memory of the process and the part of it that is JavaScript objects.',
+    unit: 'bytes',
+    width: 8,
+    targets: [
+      { expr: ofProcess('process_resident_memory_bytes'), legend: '{{instance}} resident' },
+      { expr: ofProcess('nodejs_heap_size_used_bytes'), legend: '{{instance}} heap' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Event loop delay',
+    description: 'How late the loop was for its timers since the last scrape; every token waits that long at most.',
+    unit: 's',
+    width: 8,
+    targets: [
+      { expr: ofProcess('nodejs_eventloop_lag_p99_seconds'), legend: '{{instance}} p99' },
+      { expr: ofProcess('nodejs_eventloop_lag_max_seconds'), legend: '{{instance}} max' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Open files and sockets',
+    description: 'File descriptors beside what the system allows the process (dashed).',
+    unit: 'none',
+    width: 8,
+    targets: [
+      { expr: ofProcess('process_open_fds'), legend: '{{instance}}' },
+      { expr: ofProcess('process_max_fds'), legend: '{{instance}} limit' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Metric series',
+    description: 'Series with the prefix lmx_gateway_; at 20000 new names are counted as other.',
+    unit: 'none',
+    width: 6,
+    alarms: [15_000, 20_000],
+    targets: [{ expr: gauge('metric_series'), legend: 'series' }],
+  },
+  {
+    kind: 'stat',
+    title: 'Log lines dropped',
+    description: 'Per second, because whatever reads the log does not keep up.',
+    unit: 'none',
+    width: 4,
+    alarms: [0.001, 1],
+    targets: [{ expr: rate('log_dropped_total'), legend: 'dropped' }],
+  },
+  {
+    kind: 'table',
+    title: 'Versions',
+    description: 'Version of each gateway and of the Node.js it runs on.',
+    unit: 'none',
+    width: 6,
+    targets: [{ expr: 'max by (instance, version, node) (lmx_gateway_build_info)', legend: '' }],
+  },
+]

@@ -1,0 +1,66 @@
+/** The PromQL of the dashboard in the few shapes that are right; names and labels come from the metric table, so a wrong one does not compile. */
+
+import type { CounterName, GaugeName, HistogramName, Labels } from '../../../src/observe/series-table.ts'
+
+type LabelOf<N extends CounterName | GaugeName | HistogramName> = keyof Labels<N> & string
+
+interface Selection<L extends string> {
+  /** Labels that follow the dashboard's variables of the same name. */
+  readonly follow?: readonly (L & ('model' | 'host'))[]
+  /** Further matchers, as PromQL writes them: `type: '="output"'`. */
+  readonly where?: Partial<Record<L, string>>
+  readonly by?: readonly L[]
+}
+
+/** Per second. */
+export function rate<N extends CounterName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  return `sum${by(selection.by)}(rate(lmx_gateway_${name}${matchers(selection)}[$__rate_interval]))`
+}
+
+/** As it is now. `min` and `max` are for what several gateways see of the same host. */
+export function gauge<N extends GaugeName>(
+  name: N,
+  selection: Selection<LabelOf<N>> = {},
+  fold: 'sum' | 'min' | 'max' = 'sum',
+): string {
+  return `${fold}${by(selection.by)}(lmx_gateway_${name}${matchers(selection)})`
+}
+
+/** Buckets are added up before the quantile is taken: quantiles themselves cannot be averaged. */
+export function quantile<N extends HistogramName>(q: number, name: N, selection: Selection<LabelOf<N>> = {}): string {
+  return `histogram_quantile(${q}, ${buckets('rate', name, selection)})`
+}
+
+export function heatmap<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  return buckets('increase', name, selection)
+}
+
+/** The sum of the values by their number, each over the same window: a mean of all, never a mean of means. */
+export function mean<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  const part = (suffix: string) =>
+    `sum${by(selection.by)}(rate(lmx_gateway_${name}_${suffix}${matchers(selection)}[$__rate_interval]))`
+  return `${part('sum')} / ${part('count')}`
+}
+
+/** A metric of the process, for gateways alone: other jobs have series of the same name. */
+export function ofProcess(name: string, window = ''): string {
+  const series = window === '' ? name : `rate(${name}[${window}])`
+  return `${series} and on (job, instance) lmx_gateway_build_info`
+}
+
+function buckets<L extends string>(change: 'rate' | 'increase', name: string, selection: Selection<L>): string {
+  const grouped = ['le', ...(selection.by ?? [])].join(', ')
+  return `sum by (${grouped}) (${change}(lmx_gateway_${name}_bucket${matchers(selection)}[$__rate_interval]))`
+}
+
+function by(labels: readonly string[] | undefined): string {
+  return labels === undefined || labels.length === 0 ? '' : ` by (${labels.join(', ')}) `
+}
+
+function matchers<L extends string>({ follow = [], where = {} }: Selection<L>): string {
+  const all = [
+    ...follow.map((label) => `${label}=~"$${label}"`),
+    ...Object.entries(where).map(([label, match]) => `${label}${String(match)}`),
+  ]
+  return all.length === 0 ? '' : `{${all.join(',')}}`
+}
