@@ -1,11 +1,32 @@
-/** The composition root: builds every part from a Config, starts, drains and stops them. */
-import type { Clock } from './base/clock.ts'
+/** The composition root: builds every part from a configuration, starts, drains and stops them. */
+import type { AddressInfo } from 'node:net'
+import { policies } from './balancing/policies.ts'
+import { type Clock, systemClock } from './base/clock.ts'
+import { GatewayError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
+import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import { Host } from './hosts/host.ts'
+import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
+import { ModelCatalog } from './hosts/model-catalog.ts'
+import { connectionProblem, Prober } from './hosts/prober.ts'
+import { adminApp, dataApp } from './http/app.ts'
+import { Listener } from './http/listener.ts'
+import { PhaseTimes } from './metering/phase-times.ts'
+import { TokenTallies } from './metering/token-tallies.ts'
+import { accessLog } from './observe/access-log.ts'
+import { createMetrics } from './observe/metrics.ts'
+import { ByteBudget } from './queue/byte-budget.ts'
+import { Dispatcher } from './queue/dispatcher.ts'
+import type { RelayEvents } from './relay/events.ts'
+import { Relay } from './relay/relay.ts'
+import { StoredResponses } from './relay/stored-responses.ts'
 
 export interface GatewayParts {
   readonly version: string
   readonly log: Log
+  /** Log lines that could not be written so far. */
+  readonly logDropped?: () => number
   readonly clock?: Clock
 }
 
@@ -26,7 +47,7 @@ export interface Gateway {
   start(): Promise<{ dataUrl: string; adminUrl: string }>
   /** Resolves after the first probe of every host has ended, well or not; probing goes on. */
   firstProbes(): Promise<readonly HostReport[]>
-  /** Drains (newcomers get 503, the others are served for drainMsMax) and resolves when the last request has ended; `now` ends running streams at once, honestly. */
+  /** Drains (newcomers get 503, the others are served for drainMsMax) and resolves when all is closed; `now` ends running streams at once, honestly. */
   stop(options?: { now?: boolean }): Promise<void>
 }
 
@@ -35,6 +56,175 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
-export function createGateway(_config: ResolvedConfig, _parts: GatewayParts): Gateway {
-  throw new StartError('not built yet')
+export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gateway {
+  return new BuiltGateway(config, parts)
+}
+
+class BuiltGateway implements Gateway {
+  readonly #config: ResolvedConfig
+  readonly #clock: Clock
+  readonly #hosts: readonly Host[]
+  readonly #prober: Prober
+  readonly #relay: Relay
+  readonly #data: Listener
+  readonly #admin: Listener
+  #probed: Promise<void> | null = null
+  #stopping: Promise<void> | null = null
+  #endNow: () => void = () => {}
+
+  constructor(config: ResolvedConfig, parts: GatewayParts) {
+    const clock = parts.clock ?? systemClock
+    const { log, version } = parts
+    const userAgent = `lmx-gateway/${version}`
+    const hosts = config.hosts.map(
+      ({ kind, ...host }) => new Host({ ...host, kind: kind === undefined ? null : hostKind(kind) }, config.relay),
+    )
+    const catalog = new ModelCatalog(hosts, config.models.aliases)
+    const tallies = new TokenTallies()
+    const phases = new PhaseTimes(clock)
+    const budget = new ByteBudget(config.queue.bytesMax)
+    // Rooms and metrics need each other: what the metrics read is only looked at when a scrape asks for it.
+    const metrics = createMetrics({
+      version,
+      queue: () => ({ depthByModel: dispatcher.depthByModel(), bytes: budget.held }),
+      hosts: () => hosts.map((host) => host.state()),
+      tokens: () => tallies,
+      phases: () => phases.totals(),
+      openStreams: () => relay.openStreams,
+      logDropped: parts.logDropped ?? (() => 0),
+      knownModel: (name) => catalog.knows(name),
+    })
+    const policy = policies[config.balancing.policy](Math.random)
+    const dispatcher = new Dispatcher(config.queue, { clock, policy, events: metrics })
+    const prober = new Prober(hosts, config.probe, {
+      clock,
+      log,
+      userAgent,
+      detect: detectKind,
+      onChange: () => dispatcher.hostsChanged(),
+    })
+    const relay = new Relay({
+      options: config.relay,
+      clock,
+      log,
+      userAgent,
+      catalog,
+      dispatcher,
+      budget,
+      tallies,
+      phases,
+      stored: new StoredResponses(config.relay.storedResponsesMax),
+      events: withAccessLog(metrics, accessLog(log)),
+      onConnectFailed: (host) => {
+        if (host.up) log('warn', 'host refused a connection', { host: host.name })
+        host.connectFailed(connectionProblem('ECONNREFUSED'))
+        void prober.probe(host)
+      },
+    })
+    const metricsToken = isLoopback(config.admin.bind) ? null : (config.admin.metricsToken ?? null)
+    const notReadyBecause = (): string | null => this.#notReadyBecause()
+    this.#config = config
+    this.#clock = clock
+    this.#hosts = hosts
+    this.#prober = prober
+    this.#relay = relay
+    this.#data = new Listener(dataApp({ relay, catalog, clock, log, notReadyBecause }), config.server, clock)
+    this.#admin = new Listener(adminApp({ metrics, log, metricsToken }), config.server, clock)
+  }
+
+  async start(): Promise<{ dataUrl: string; adminUrl: string }> {
+    const { server, admin } = this.#config
+    const data = await listen(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
+    try {
+      const adminAddress = await listen(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
+      this.#probed = this.#prober.start()
+      return { dataUrl: urlOf(data), adminUrl: urlOf(adminAddress) }
+    } catch (error) {
+      await this.#data.close()
+      throw error
+    }
+  }
+
+  async firstProbes(): Promise<readonly HostReport[]> {
+    await this.#probed
+    return this.#hosts.map((host) => ({
+      name: host.name,
+      url: host.url.href,
+      kind: host.kind?.name ?? null,
+      problem: host.problem,
+      models: [...new Set([...(host.models?.keys() ?? []), ...host.configuredModels])],
+      slots: host.slots,
+    }))
+  }
+
+  stop({ now = false } = {}): Promise<void> {
+    this.#stopping ??= this.#drain()
+    if (now) this.#endNow()
+    return this.#stopping
+  }
+
+  async #drain(): Promise<void> {
+    const { shutdownDelayMs, drainMsMax } = this.#config.server
+    const endNow = new Promise<void>((resolve) => {
+      this.#endNow = resolve
+    })
+    const after = (delayMs: number): Promise<void> =>
+      new Promise((resolve) => {
+        this.#clock.after(delayMs, resolve)
+      })
+    const shuttingDown = new GatewayError('gateway_shutting_down', 'The gateway is stopping.', { retryAfterMs: 5_000 })
+    if (shutdownDelayMs > 0) await Promise.race([after(shutdownDelayMs), endNow])
+    this.#relay.refuseNewcomers(shuttingDown)
+    await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
+    this.#relay.endAll(shuttingDown)
+    await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
+    await Promise.all(this.#hosts.map((host) => host.transport.close()))
+  }
+
+  #notReadyBecause(): string | null {
+    if (this.#stopping !== null) return 'the gateway is stopping'
+    return this.#hosts.some((host) => host.up) ? null : 'no host is up'
+  }
+}
+
+function withAccessLog(metrics: RelayEvents, log: ReturnType<typeof accessLog>): RelayEvents {
+  return {
+    requestEnded(outcome) {
+      metrics.requestEnded(outcome)
+      log(outcome)
+    },
+    attemptFailed: (host, reason) => metrics.attemptFailed(host, reason),
+    failedOver: (model, phase, result) => metrics.failedOver(model, phase, result),
+  }
+}
+
+async function listen(
+  listener: Listener,
+  address: { bind: string; port: number },
+  flags: { portFlag: string; bindFlag: string },
+): Promise<AddressInfo> {
+  const { bind, port } = address
+  try {
+    return await listener.listen(bind, port)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const where = `${bind}:${port}`
+    switch (code) {
+      case 'EADDRINUSE':
+        throw new StartError(
+          `${where} is in use; stop the program there or choose another port with ${flags.portFlag}.`,
+        )
+      case 'EADDRNOTAVAIL':
+      case 'ENOTFOUND':
+        throw new StartError(`${bind} is no address of this machine; choose another with ${flags.bindFlag}.`)
+      case 'EACCES':
+        throw new StartError(`No permission to listen on ${where}; choose a port above 1023 with ${flags.portFlag}.`)
+      default:
+        throw new StartError(`Cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}.`)
+    }
+  }
+}
+
+function urlOf({ address, port, family }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

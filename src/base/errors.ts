@@ -28,6 +28,7 @@ export const errorCatalogue = {
   invalid_request: kind(400, 'invalid_request_error', false, 'A field that the gateway or the host reads is wrong.'),
   invalid_json: kind(400, 'invalid_request_error', false, 'The body is not JSON.'),
   context_length_exceeded: kind(400, 'invalid_request_error', false, "The prompt does not fit the model's context."),
+  invalid_api_key: kind(401, 'authentication_error', false, 'The token is missing or wrong.'),
   model_not_allowed: kind(403, 'permission_error', false, 'The name would leave the local network.'),
   model_not_found: kind(404, 'invalid_request_error', false, 'No host serves the model.'),
   not_found: kind(404, 'invalid_request_error', false, 'There is no such path, stored response or host endpoint.'),

@@ -8,8 +8,8 @@ export interface HostSettings {
   readonly url: string
   readonly kind: HostKind | null
   /** Configured number of slots; it wins over what the host and its kind say. */
-  readonly slots: number | undefined
-  readonly apiKey: string | undefined
+  readonly slots?: number | undefined
+  readonly apiKey?: string | undefined
   /** Names it serves beyond those it lists. */
   readonly models: readonly string[]
 }

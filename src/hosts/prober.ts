@@ -29,6 +29,7 @@ export class Prober {
   readonly #queue = new PQueue({ concurrency: probesAtOnceMax })
   readonly #timers = new Map<Host, Timer>()
   readonly #running = new Map<Host, Promise<void>>()
+  readonly #listProblems = new Map<Host, string | null>()
   #stopped = false
 
   constructor(hosts: readonly Host[], options: ProbeOptions, parts: ProberParts) {
@@ -66,6 +67,13 @@ export class Prober {
     await Promise.allSettled(this.#running.values())
   }
 
+  /** Once per change, since a probe comes every few seconds. */
+  #tellListProblem(host: Host, problem: string | null): void {
+    if (problem === (this.#listProblems.get(host) ?? null)) return
+    this.#listProblems.set(host, problem)
+    if (problem !== null) this.#parts.log('warn', 'the models of a host cannot be listed', { host: host.name, problem })
+  }
+
   #schedule(host: Host): void {
     if (this.#stopped) return
     const { everyMs } = this.#options
@@ -87,8 +95,12 @@ export class Prober {
     let changed: boolean
     try {
       host.kind ??= await this.#parts.detect(get)
-      changed = host.probeSucceeded(await host.kind.probe(get))
+      const result = await host.kind.probe(get)
+      this.#tellListProblem(host, result.listProblem ?? null)
+      changed = host.probeSucceeded(result)
     } catch (error) {
+      // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
+      if (error instanceof ProbeTimeout && host.leases.size > 0) return
       host.probeFailed(error instanceof Error ? error.message : String(error), this.#options.fall)
       changed = wasUp !== host.up || !wasProbed
     }
@@ -97,6 +109,14 @@ export class Prober {
       else log('warn', 'host is down', { host: host.name, problem: host.problem })
     }
     if (changed) onChange(host)
+  }
+}
+
+class ProbeTimeout extends Error {
+  override readonly name = 'ProbeTimeout'
+
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs} ms`)
   }
 }
 
@@ -122,9 +142,9 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
     let size = 0
     let status = 0
     let headers: ProbeAnswer['headers'] = {}
-    let problem: string | null = null
+    let timedOut = false
     const timer = parts.clock.after(options.timeoutMs, () => {
-      problem = `no answer within ${options.timeoutMs} ms`
+      timedOut = true
       trip.abort()
     })
     const headersSent: Record<string, string> = { accept: 'application/json', 'user-agent': parts.userAgent }
@@ -140,10 +160,12 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
         },
         data(chunk) {
           size += chunk.length
-          if (size > options.bytesMax) {
-            problem = `the answer to GET ${path} is larger than ${options.bytesMax} bytes`
+          if (size <= options.bytesMax) chunks.push(chunk)
+          else {
+            timer.cancel()
+            resolve({ status, headers, text: '', json: undefined })
             trip.abort()
-          } else chunks.push(chunk)
+          }
         },
         end() {
           timer.cancel()
@@ -152,7 +174,7 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
         },
         failed({ code }) {
           timer.cancel()
-          reject(new Error(problem ?? connectionProblem(code)))
+          reject(timedOut ? new ProbeTimeout(options.timeoutMs) : new Error(connectionProblem(code)))
         },
       },
       { fresh: false },
