@@ -3,8 +3,8 @@
 /** The candidate that is closest to `word`, or null when none is close enough to be worth suggesting. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null
-  // A third of the word may be wrong: "wieght" is "weight", but "cat" is not "port".
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  // Two letters changed places count as two: "prot" is "port", but "cat" is not.
+  let bestDistance = Math.max(word.length < 4 ? 1 : 2, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {

@@ -164,7 +164,17 @@ function keyOf(path: ConfigPath): string {
   return JSON.stringify(path)
 }
 
-/** Without what the parser quotes from the file: it could be a key. */
+/** The messages of these never quote the file; those of others may, and what they quote could be a key. */
+const quoteless = new Set([
+  'BAD_INDENT',
+  'BLOCK_AS_IMPLICIT_KEY',
+  'MISSING_CHAR',
+  'MULTILINE_IMPLICIT_KEY',
+  'MULTIPLE_ANCHORS',
+  'MULTIPLE_TAGS',
+  'TAB_AS_INDENT',
+])
+
 function parserSentence(error: YAMLError, text: string): string {
   const [start, end] = error.pos
   switch (error.code) {
@@ -183,7 +193,7 @@ function parserSentence(error: YAMLError, text: string): string {
       const hint = /[{[].*\$\{/.test(text.slice(lineStart, Math.max(start, end)))
         ? '; inside { } or [ ] a variable must be in quotes: "${NAME}"'
         : ''
-      return `not valid YAML: ${error.message.replace(/:? *"[^]*$/, '')}${hint}`
+      return `not valid YAML: ${quoteless.has(error.code) ? error.message : 'unexpected text'}${hint}`
     }
   }
 }
