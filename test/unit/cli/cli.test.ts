@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import manifest from '../../../package.json' with { type: 'json' }
+import { commands, runCli } from '../../../src/cli/cli.ts'
+import { settings } from '../../../src/config/settings.ts'
+
+async function run(...args: string[]) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await runCli(args, { out: (text) => out.push(text), err: (text) => err.push(text) })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+describe('the command line', () => {
+  test.each([['--version'], ['-v'], ['serve', '--version']])('%s %s prints the version', async (...args) => {
+    expect(await run(...args)).toEqual({ code: 0, out: manifest.version, err: '' })
+  })
+
+  test('--help lists every command, every flag and every variable', async () => {
+    const { code, out } = await run('--help')
+    expect(code).toBe(0)
+    for (const command of commands) expect(out).toContain(`\n  ${command.name} `)
+    for (const setting of settings) {
+      if (setting.flag !== null) expect(out).toContain(`\n  --${setting.flag} `)
+      expect(out).toContain(`\n  ${setting.environment} `)
+    }
+  })
+
+  test.each(commands.map((command) => [command.name, command] as const))(
+    '%s --help lists its flags',
+    async (name, command) => {
+      const { code, out } = await run(name, '--help')
+      expect(code).toBe(0)
+      expect(out).toContain(`Usage: lmx-gateway ${name} [flags]`)
+      for (const flag of [...command.flags, { name: 'help' }]) expect(out).toContain(`\n  --${flag.name}`)
+      expect(await run('help', name)).toEqual({ code, out, err: '' })
+    },
+  )
+
+  test.each([
+    [['sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
+    [['zzzzzz'], 'lmx-gateway: unknown command "zzzzzz"; there are serve, check-config, config-schema'],
+    [['help', 'sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
+    [
+      ['--prot', '1'],
+      'lmx-gateway: unknown flag --prot; did you mean "--port"? (lmx-gateway --help lists what there is)',
+    ],
+    [
+      ['check-config', '--jsn'],
+      /^lmx-gateway: unknown flag --jsn; did you mean "--json"\? \(lmx-gateway check-config --help/,
+    ],
+    [['serve', 'x'], /^lmx-gateway: "x" is not expected here/],
+  ])('%j is refused with one sentence', async (args, sentence) => {
+    const { code, out, err } = await run(...args)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    if (typeof sentence === 'string') expect(err).toBe(sentence)
+    else expect(err).toMatch(sentence)
+  })
+
+  test('config-schema prints a JSON Schema', async () => {
+    const { code, out } = await run('config-schema')
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ type: 'object', properties: { server: {}, hosts: {} } })
+  })
+})

@@ -1,0 +1,47 @@
+import { EventEmitter } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { StopRequests } from '../../../src/cli/stop-requests.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+
+function given() {
+  const signals = new EventEmitter()
+  const clock = new FakeClock()
+  const stop = new StopRequests(signals, clock)
+  const seen: string[] = []
+  void stop.drain.then(() => seen.push('drain'))
+  void stop.now.then(() => seen.push('now'))
+  void stop.atOnce.then(() => seen.push('at once'))
+  return { signals, clock, stop, seen }
+}
+
+describe('signals', () => {
+  test('a second within a second of the first is the same key press', async () => {
+    const { signals, clock, seen } = given()
+    signals.emit('SIGINT')
+    signals.emit('SIGINT')
+    await clock.advance(999)
+    signals.emit('SIGTERM')
+    await clock.advance(0)
+    expect(seen).toEqual(['drain'])
+  })
+
+  test('a later one ends now, and one more ends without a word', async () => {
+    const { signals, clock, seen } = given()
+    signals.emit('SIGTERM')
+    await clock.advance(1_000)
+    signals.emit('SIGINT')
+    signals.emit('SIGINT')
+    await clock.advance(999)
+    expect(seen).toEqual(['drain', 'now'])
+    await clock.advance(1)
+    signals.emit('SIGTERM')
+    await clock.advance(0)
+    expect(seen).toEqual(['drain', 'now', 'at once'])
+  })
+
+  test('nothing is listened to any more once closed', () => {
+    const { signals, stop } = given()
+    stop.close()
+    expect(signals.listenerCount('SIGTERM') + signals.listenerCount('SIGINT')).toBe(0)
+  })
+})
