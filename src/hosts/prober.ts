@@ -67,6 +67,12 @@ export class Prober {
     await Promise.allSettled(this.#running.values())
   }
 
+  #tellChange(host: Host): void {
+    if (this.#stopped) return
+    if (host.up) this.#parts.log('info', 'host is up', { host: host.name })
+    else this.#parts.log('warn', 'host is down', { host: host.name, problem: host.problem })
+  }
+
   /** Once per change, since a probe comes every few seconds. */
   #tellListProblem(host: Host, problem: string | null): void {
     if (problem === (this.#listProblems.get(host) ?? null)) return
@@ -88,7 +94,7 @@ export class Prober {
   }
 
   async #probeOnce(host: Host): Promise<void> {
-    const { log, onChange } = this.#parts
+    const { onChange } = this.#parts
     const wasUp = host.up
     const wasProbed = host.probed
     const get: ProbeGet = (path) => probeGet(host, path, this.#options, this.#parts)
@@ -104,10 +110,7 @@ export class Prober {
       host.probeFailed(error instanceof Error ? error.message : String(error), this.#options.fall)
       changed = wasUp !== host.up || !wasProbed
     }
-    if (wasUp !== host.up && wasProbed && !this.#stopped) {
-      if (host.up) log('info', 'host is up', { host: host.name })
-      else log('warn', 'host is down', { host: host.name, problem: host.problem })
-    }
+    if (wasUp !== host.up && wasProbed) this.#tellChange(host)
     if (changed) onChange(host)
   }
 }
