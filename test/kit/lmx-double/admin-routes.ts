@@ -1,7 +1,7 @@
 /** Health, discovery and `/admin`. */
+import { eventStream } from './answer.ts'
 import type { Call } from './call.ts'
 import { header } from './call.ts'
-import { eventStream } from './chat-route.ts'
 import { detailError, openAiError } from './errors.ts'
 import type { DoubleHost, HostEvent } from './host.ts'
 import { textAnswer } from './other-routes.ts'

@@ -1,12 +1,12 @@
 /** Runs generations for the routes: into a stream, or collected into a whole answer. */
 import type { Call } from './call.ts'
-import { onClientGone } from './call.ts'
+import { clientId, onClientGone } from './call.ts'
 import type { FaultPlan } from './faults.ts'
 import type { ChunkSink, Outcome } from './generation.ts'
 import { Generation } from './generation.ts'
 import type { JsonObject, Message } from './prompt.ts'
 import { engineChunks, estimatedTokens } from './prompt.ts'
-import { ChunkedBody } from './reply.ts'
+import type { ChunkedBody } from './reply.ts'
 
 export interface AnswerRequest {
   call: Call
@@ -17,6 +17,8 @@ export interface AnswerRequest {
   body: JsonObject
   bypass: boolean
 }
+
+export const eventStream = 'text/event-stream; charset=utf-8'
 
 export function maxTokensOf(value: unknown): number | null {
   return typeof value === 'number' && value > 0 ? value : null
@@ -49,6 +51,8 @@ function generation(request: AnswerRequest, sink: ChunkSink): Generation {
       return host.models.has(model) ? null : `"Model '${model}' is not loaded"`
     },
   })
+  host.generations.add(started)
+  void started.done.then(() => host.generations.delete(started))
   host.journal.changed()
   return started
 }
@@ -137,4 +141,26 @@ function splitInsideCharacter(bytes: Buffer): [Buffer, Buffer] {
   const start = bytes.findIndex((byte) => byte >= 0xc0)
   const at = start === -1 ? bytes.length >> 1 : start + 1
   return [bytes.subarray(0, at), bytes.subarray(at)]
+}
+
+export function unixSeconds(call: Call): number {
+  return Math.floor(call.host.clock.wallMs() / 1000)
+}
+
+/** Counts a request as LMX's own metrics do; `/v1/responses` never does. */
+export function record(
+  request: AnswerRequest,
+  measured: { startedMs: number; prompt: number; completion: number; stream: boolean; error: boolean },
+): void {
+  const { call, model } = request
+  const { startedMs, prompt, completion, error } = measured
+  call.host.metrics.record({
+    model,
+    seconds: (call.host.clock.now() - startedMs) / 1000,
+    promptTokens: prompt,
+    completionTokens: completion,
+    stream: measured.stream,
+    error,
+    client: clientId(call),
+  })
 }

@@ -1,6 +1,14 @@
 /** One request on its way through a double, and the checks that all inference routes share. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { detailError, internalError, modelNotFound, openAiError, plainServerError, rateLimited } from './errors.ts'
+import {
+  detailError,
+  internalError,
+  modelNotFound,
+  openAiError,
+  plainServerError,
+  rateLimited,
+  unauthorized,
+} from './errors.ts'
 import type { FaultPlan } from './faults.ts'
 import { faultHeader } from './faults.ts'
 import type { DoubleHost } from './host.ts'
@@ -44,7 +52,8 @@ export function admitJson(
   const parsed = parseJsonBody(call.body, header(call, 'content-type'))
   if (!parsed.ok) return refuse(() => detailError(call.context, 422, parsed.problems))
   call.entry.json = parsed.value
-  if (!keyFits(call)) return refuse(() => detailError(call.context, 401, 'Invalid or missing API key'))
+  // LMX leaves its audio routes open.
+  if (schema !== 'speech' && !keyFits(call)) return refuse(() => unauthorized(call.context))
   const problems = schema === null ? [] : problemsOf(parsed.value, schema)
   if (problems.length > 0) return refuse(() => detailError(call.context, 422, problems))
   const body = isObject(parsed.value) ? parsed.value : {}

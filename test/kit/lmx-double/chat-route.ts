@@ -1,9 +1,9 @@
 /** `/v1/chat/completions`. */
 
 import type { AnswerRequest } from './answer.ts'
-import { collect, maxTokensOf, stream } from './answer.ts'
+import { collect, eventStream, maxTokensOf, record, stream, unixSeconds } from './answer.ts'
 import type { Admitted, Call } from './call.ts'
-import { admitJson, bypassOf, clientId, resolveModel } from './call.ts'
+import { admitJson, bypassOf, resolveModel } from './call.ts'
 import type { StreamIdentity } from './chat-frames.ts'
 import { ChatFrames, doneFrame } from './chat-frames.ts'
 import { busyError, internalError } from './errors.ts'
@@ -12,8 +12,6 @@ import type { JsonObject } from './prompt.ts'
 import { countedPromptWords, estimatedTokens, isObject, lastUserText, messagesOf, wordCount } from './prompt.ts'
 import { ChunkedBody, sendJson, urlSafeToken } from './reply.ts'
 import { ToolStream, toolCallsIn } from './tool-calls.ts'
-
-export const eventStream = 'text/event-stream; charset=utf-8'
 
 export async function chatCompletions(call: Call): Promise<void> {
   const admitted = admitJson(call, 'chat', (body) => lastUserText(messagesOf(body['messages'])))
@@ -74,8 +72,8 @@ function messageAndReason(text: string, body: JsonObject, reachedLimit: boolean)
   const parsed = Array.isArray(body['tools']) ? toolCallsIn(text) : null
   const message = { role: 'assistant', content: parsed === null ? text : parsed.content, tool_calls: null as unknown }
   if (parsed === null) return { message, finish_reason: reachedLimit ? 'length' : 'stop' }
-  message.tool_calls = parsed.calls.map(({ id, name, arguments: text }) => {
-    return { id, type: 'function', function: { name, arguments: text } }
+  message.tool_calls = parsed.calls.map((call) => {
+    return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
   })
   return { message, finish_reason: 'tool_calls' }
 }
@@ -143,33 +141,4 @@ function choiceCount(body: JsonObject): number {
 
 function namesLogprobs(body: JsonObject): boolean {
   return body['logprobs'] === true || typeof body['top_logprobs'] === 'number'
-}
-
-export function unixSeconds(call: Call): number {
-  return Math.floor(call.host.clock.wallMs() / 1000)
-}
-
-interface Measured {
-  startedMs: number
-  prompt: number
-  completion: number
-  stream: boolean
-  error: boolean
-}
-
-/** Counts a request as LMX's own metrics do. */
-export function record(request: AnswerRequest, measured: Measured): void {
-  const { call, model } = request
-  const { startedMs, prompt, completion, stream: streamed, error } = measured
-  const seconds = (call.host.clock.now() - startedMs) / 1000
-  const client = clientId(call)
-  call.host.metrics.record({
-    model,
-    seconds,
-    promptTokens: prompt,
-    completionTokens: completion,
-    stream: streamed,
-    error,
-    client,
-  })
 }

@@ -1,11 +1,10 @@
 /** `/v1/completions`. */
 
 import type { AnswerRequest } from './answer.ts'
-import { collect, maxTokensOf, stream } from './answer.ts'
+import { collect, eventStream, maxTokensOf, record, stream, unixSeconds } from './answer.ts'
 import type { Call } from './call.ts'
 import { admitJson, bypassOf, resolveModel } from './call.ts'
 import { doneFrame } from './chat-frames.ts'
-import { eventStream, record, unixSeconds } from './chat-route.ts'
 import { busyError, internalError, openAiError } from './errors.ts'
 import type { JsonObject } from './prompt.ts'
 import { countedPromptWords, estimatedTokens, wordCount } from './prompt.ts'

@@ -39,6 +39,10 @@ export function detailError(context: ReplyContext, status: number, detail: unkno
   sendJson(context, status, { detail })
 }
 
+export function unauthorized(context: ReplyContext): void {
+  detailError(context, 401, 'Invalid or missing API key')
+}
+
 export function anthropicError(context: ReplyContext, status: number, type: string, message: string): void {
   sendJson(context, status, { type: 'error', error: { type, message } })
 }

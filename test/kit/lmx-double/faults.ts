@@ -29,7 +29,7 @@ export interface FaultPlan {
   answerTokens?: number
   /** Frames carry raw UTF-8 and are cut inside a character, with this pause in milliseconds between the two parts. */
   splitMultibyteMs?: number
-  /** Ordinary text that looks like the in-band error: followed by more, or as the last chunk. */
+  /** Ordinary text that looks like an in-band error: LMX's very words but followed by more, or other words as the last chunk. */
   lookalike?: 'middle' | 'last'
   /** Every answer of the host, health included, waits this long: a blocked event loop. */
   delayAllMs?: number

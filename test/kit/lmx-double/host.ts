@@ -3,7 +3,7 @@
 import type { Clock } from '../../../src/base/clock.ts'
 import { systemClock } from '../../../src/base/clock.ts'
 import { FaultBoard } from './faults.ts'
-import type { EngineState } from './generation.ts'
+import type { EngineState, Generation } from './generation.ts'
 import { Journal } from './journal.ts'
 import { LoadedModels } from './models.ts'
 import type { LmxDoubleOptions } from './options.ts'
@@ -28,6 +28,8 @@ export class DoubleHost {
   readonly metrics = new RequestMetrics()
   /** Subscribers of `/admin/events`. */
   readonly subscribers = new Set<(event: HostEvent) => void>()
+  /** Answers under way. */
+  readonly generations = new Set<Generation>()
   memoryTotalGb: number
   memoryUsedGb: number
   port = 0

@@ -137,17 +137,16 @@ export class LmxDouble {
     this.#host.port = (server.address() as AddressInfo).port
   }
 
-  /** Refuses connections, as LMX does while it starts. Open connections stay. */
+  /** Refuses connections, as LMX does while it starts; idle ones are closed, answers under way go on. */
   closeListener(): void {
-    const server = this.#server
+    this.#server?.close()
     this.#server = undefined
-    if (server === undefined) return
-    server.close()
   }
 
   /** The process dies: every connection is cut and new ones are refused. `openListener` brings it back. */
   crash(how: 'fin' | 'reset' = 'reset'): void {
     this.closeListener()
+    this.#abandonAnswers()
     for (const socket of this.#sockets) {
       if (how === 'reset') socket.resetAndDestroy()
       else socket.destroy()
@@ -175,8 +174,13 @@ export class LmxDouble {
       if (server === undefined) resolve()
       else server.close(() => resolve())
     })
+    this.#abandonAnswers()
     for (const socket of this.#sockets) socket.destroy()
     await closed
+  }
+
+  #abandonAnswers(): void {
+    for (const generation of this.#host.generations) generation.cancel()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -200,6 +204,7 @@ export class LmxDouble {
     let working = true
     response.once('close', () => {
       this.#responses.delete(response)
+      if (response.headersSent) entry.status = response.statusCode
       if (!response.writableFinished && entry.endedBy === null) journal.clientClosed(entry)
       if (!working) journal.ended(entry, 'client_closed')
       journal.closed(entry)

@@ -1,10 +1,9 @@
 /** `/v1/messages`: Anthropic's dialect, always at normal priority. */
 
 import type { AnswerRequest } from './answer.ts'
-import { collect, maxTokensOf, stream } from './answer.ts'
+import { collect, eventStream, maxTokensOf, record, stream } from './answer.ts'
 import type { Call } from './call.ts'
 import { admitJson } from './call.ts'
-import { eventStream, record } from './chat-route.ts'
 import { anthropicError } from './errors.ts'
 import type { JsonObject, Message } from './prompt.ts'
 import { countedPromptWords, estimatedTokens, lastUserText, messagesOf, wordCount } from './prompt.ts'

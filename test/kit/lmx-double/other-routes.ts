@@ -1,9 +1,10 @@
 /** The inference routes without a slot: model list, embeddings, rerank, audio. */
 
 import type { Call } from './call.ts'
-import { admitJson, keyFits, refusedByFault } from './call.ts'
-import { detailError, internalError, modelNotFound, openAiError } from './errors.ts'
-import { isObject } from './prompt.ts'
+import { admitJson, header, keyFits, refusedByFault } from './call.ts'
+import { detailError, internalError, modelNotFound, openAiError, unauthorized } from './errors.ts'
+import { faultHeader } from './faults.ts'
+import { formParts } from './multipart.ts'
 import { PyFloat } from './python-json.ts'
 import { ChunkedBody, sendBody, sendJson } from './reply.ts'
 
@@ -12,7 +13,7 @@ function modelObject(id: string, loadedAtMs: number, owner = 'local') {
 }
 
 export function listModels(call: Call): void {
-  if (!keyFits(call)) return detailError(call.context, 401, 'Invalid or missing API key')
+  if (!keyFits(call)) return unauthorized(call.context)
   const { host } = call
   const data = host.models.all.map((model) => modelObject(model.id, model.loadedAtMs))
   const embedding = host.options.embeddingModel
@@ -22,7 +23,7 @@ export function listModels(call: Call): void {
 
 /** Only ids without a slash get here; all others are unknown routes. */
 export function oneModel(call: Call): void {
-  if (!keyFits(call)) return detailError(call.context, 401, 'Invalid or missing API key')
+  if (!keyFits(call)) return unauthorized(call.context)
   const id = call.path.slice('/v1/models/'.length)
   const model = call.host.models.all.find((loaded) => loaded.id === id)
   if (model === undefined) return modelNotFound(call.context, id)
@@ -98,29 +99,18 @@ function overlap(query: string, text: string): number {
 }
 
 /** No key is asked for: LMX leaves audio open. */
-export async function transcriptions(call: Call): Promise<void> {
-  const plan = call.host.faults.take(undefined, '')
+export function transcriptions(call: Call): void {
+  const plan = call.host.faults.take(header(call, faultHeader), '')
   if (refusedByFault(call, plan)) return
-  const form = await formOf(call)
-  const file = form?.get('file') ?? null
-  if (!(file instanceof File)) {
+  const parts = formParts(call.body, header(call, 'content-type') ?? '') ?? []
+  const file = parts.find((part) => part.name === 'file' && part.filename !== null)
+  if (file === undefined) {
     const problem = { type: 'missing', loc: ['body', 'file'], msg: 'Field required', input: null }
     return detailError(call.context, 422, [problem])
   }
-  const audio = Buffer.from(await file.arrayBuffer())
-  const text = `${file.name} has ${audio.length} bytes`
-  if (form?.get('response_format') === 'text') sendJson(call.context, 200, text)
-  else sendJson(call.context, 200, { text })
-}
-
-async function formOf(call: Call): Promise<FormData | null> {
-  const type = call.request.headers['content-type'] ?? ''
-  if (!type.startsWith('multipart/form-data')) return null
-  try {
-    return await new Response(new Uint8Array(call.body), { headers: { 'content-type': type } }).formData()
-  } catch {
-    return null
-  }
+  const text = `${file.filename} has ${file.data.length} bytes`
+  const format = parts.find((part) => part.name === 'response_format')?.data.toString()
+  sendJson(call.context, 200, format === 'text' ? text : { text })
 }
 
 /** A WAV file in chunks, under whatever type was asked for. */
@@ -134,7 +124,7 @@ export function speech(call: Call): void {
     aac: 'audio/aac',
     pcm: 'audio/pcm',
   }
-  const format = isObject(admitted.body) ? String(admitted.body['response_format']) : ''
+  const format = String(admitted.body['response_format'])
   const out = new ChunkedBody(call.context, { type: types[format] ?? 'audio/wav' })
   const sound = silentWav(String(admitted.body['input']).length * 160)
   for (let at = 0; at < sound.length; at += 4_096) {

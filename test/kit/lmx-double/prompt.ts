@@ -2,6 +2,7 @@
 
 import type { FaultPlan } from './faults.ts'
 import { withoutMarker } from './faults.ts'
+import { busyText } from './generation.ts'
 import type { LmxDoubleOptions } from './options.ts'
 import { maxTokensUnasked } from './options.ts'
 
@@ -98,8 +99,7 @@ function plannedLength(request: EngineRequest, options: LmxDoubleOptions, plan: 
 }
 
 function withLookalike(chunks: readonly string[], where: 'middle' | 'last'): string[] {
-  const text = '\n\n[Error: this is how a log line may look]'
-  if (where === 'last') return [...chunks, text]
+  if (where === 'last') return [...chunks, '\n\n[Error: this is how a log line may look]']
   const middle = Math.ceil(chunks.length / 2)
-  return [...chunks.slice(0, middle), text, ...chunks.slice(middle)]
+  return [...chunks.slice(0, middle), `\n\n[Error: ${busyText}]`, ...chunks.slice(middle)]
 }

@@ -1,12 +1,11 @@
 /** `/v1/responses`: read by hand in LMX, so its failures differ from all others. */
 
 import type { AnswerRequest } from './answer.ts'
-import { collect, maxTokensOf, stream } from './answer.ts'
+import { collect, eventStream, maxTokensOf, stream } from './answer.ts'
 import type { Call } from './call.ts'
 import { bypassOf, header, keyFits, refusedByFault, resolveModel } from './call.ts'
 import { doneFrame } from './chat-frames.ts'
-import { eventStream } from './chat-route.ts'
-import { busyError, detailError, internalError, openAiError, plainServerError } from './errors.ts'
+import { busyError, internalError, openAiError, plainServerError, unauthorized } from './errors.ts'
 import { faultHeader } from './faults.ts'
 import type { JsonObject } from './prompt.ts'
 import { countedPromptWords, estimatedTokens, isObject, lastUserText, messagesOf, wordCount } from './prompt.ts'
@@ -17,7 +16,7 @@ import { ToolStream } from './tool-calls.ts'
 import { parseJsonBody } from './validation.ts'
 
 export async function responses(call: Call): Promise<void> {
-  if (!keyFits(call)) return detailError(call.context, 401, 'Invalid or missing API key')
+  if (!keyFits(call)) return unauthorized(call.context)
   const parsed = parseJsonBody(call.body, undefined)
   if (!parsed.ok || !isObject(parsed.value)) {
     const message = 'Invalid JSON body.'
@@ -26,17 +25,27 @@ export async function responses(call: Call): Promise<void> {
   const body = parsed.value
   call.entry.json = body
   // `float("warm")` raises outside every handler.
-  if (Number.isNaN(Number(body['temperature'] ?? 0.7))) return plainServerError(call.context)
+  if (!isPythonFloat(body['temperature'] ?? 0.7)) return plainServerError(call.context)
+  const limitName = body['max_output_tokens'] === undefined ? 'max_tokens' : 'max_output_tokens'
+  const limit = body[limitName] ?? null
+  if (limit !== null && !(Number.isInteger(Number(limit)) && Number(limit) > 0)) {
+    const message = `Invalid value for '${limitName}'. Expected a positive integer.`
+    const error = { message, type: 'invalid_request_error', param: limitName, code: 'invalid_input' }
+    return openAiError(call.context, 400, error)
+  }
   const messages = messagesOf(body['input'] ?? '')
   const plan = call.host.faults.take(header(call, faultHeader), lastUserText(messages))
   if (refusedByFault(call, plan)) return
-  const maxTokens = maxTokensOf(Number(body['max_output_tokens'] ?? body['max_tokens'] ?? 0))
   const bypass = bypassOf(call)
   if (bypass === null) return
   const model = resolveModel(call, body['model'])
   if (model === null) return
-  const request: AnswerRequest = { call, plan, model, messages, maxTokens, body, bypass }
+  const request: AnswerRequest = { call, plan, model, messages, maxTokens: maxTokensOf(Number(limit)), body, bypass }
   await (body['stream'] === true ? streamed(request) : whole(request))
+}
+
+function isPythonFloat(value: unknown): boolean {
+  return typeof value !== 'string' ? typeof value === 'number' : value.trim() !== '' && !Number.isNaN(Number(value))
 }
 
 async function whole(request: AnswerRequest): Promise<void> {

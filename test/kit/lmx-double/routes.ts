@@ -94,7 +94,7 @@ function preflight(call: Call): void {
         ['access-control-allow-methods', 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT'],
         ['access-control-max-age', '600'],
         ['access-control-allow-origin', '*'],
-        ...(asked === undefined ? [] : [['access-control-allow-headers', String(asked)] as const]),
+        ...(asked === undefined ? [] : [['access-control-allow-headers', asked] as const]),
       ],
     },
   )

@@ -26,6 +26,7 @@ export class SlotGate {
   #held = 0
   #bypassing = 0
   #runningMax = 0
+  #settling = false
 
   constructor(options: { advertised: number; effective: number; waitMs: number; clock: Clock }) {
     this.advertised = options.advertised
@@ -106,13 +107,18 @@ export class SlotGate {
   }
 
   #settle(): void {
-    if (this.running === 0) this.#effective = this.#wanted
-    for (const waiter of this.#waiters) {
-      if (this.#held >= this.#effective) return
+    // An answer that is over at once releases its slot in here; the loop below then serves the next one.
+    if (this.#settling) return
+    this.#settling = true
+    for (;;) {
+      if (this.running === 0) this.#effective = this.#wanted
+      const [waiter] = this.#waiters
+      if (waiter === undefined || this.#held >= this.#effective) break
       this.#waiters.delete(waiter)
       waiter.timer.cancel()
       this.#grant(waiter.ticket, waiter)
     }
+    this.#settling = false
   }
 }
 
