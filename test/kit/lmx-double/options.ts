@@ -47,8 +47,8 @@ export interface LmxDoubleOptions {
   seed?: number
   /** Words of an answer to a request without `max_tokens`. */
   answerTokens?: number
-  /** Chunks of the engine for a request, in place of the words `w0 w1 …`. */
-  reply?: (prompt: PromptView) => readonly string[]
+  /** Chunks of the engine for a request, in place of the words `w0 w1 …`; null for those words. */
+  reply?: (prompt: PromptView) => readonly string[] | null
   /** Answers with the last user text. */
   echo?: boolean
   /** Inference key; without it requests get 401. */

@@ -87,9 +87,9 @@ export function engineChunks(request: EngineRequest, options: LmxDoubleOptions, 
 }
 
 function answered(request: EngineRequest, userText: string, options: LmxDoubleOptions): readonly string[] | null {
-  if (options.reply !== undefined) {
-    return options.reply({ model: request.model, lastUserText: withoutMarker(userText), body: request.body })
-  }
+  const prompt = { model: request.model, lastUserText: withoutMarker(userText), body: request.body }
+  const replied = options.reply?.(prompt) ?? null
+  if (replied !== null) return replied
   return options.echo === true ? chunked(withoutMarker(userText)) : null
 }
 
