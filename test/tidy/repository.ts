@@ -74,7 +74,16 @@ export interface Finding {
 
 /** Where `pattern` (with the flag g) is in the code itself: not in comments, not in strings. */
 export function findInCode(file: SourceFile, pattern: RegExp): Finding[] {
-  return findIn(blankStrings(blankComments(file.text)), pattern)
+  return findIn(codeOf(file), pattern)
+}
+
+/** Many rules read the same files. */
+const codeSeen = new WeakMap<SourceFile, string>()
+
+function codeOf(file: SourceFile): string {
+  const code = codeSeen.get(file) ?? blankStrings(blankComments(file.text))
+  codeSeen.set(file, code)
+  return code
 }
 
 export function findInText(file: SourceFile, pattern: RegExp): Finding[] {
