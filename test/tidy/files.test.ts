@@ -34,16 +34,28 @@ function headViolations(files: readonly SourceFile[]): string[] {
     .map(({ path }) => `${path} does not open with one sentence (/** … */, or // after a #! line) on what it is for`)
 }
 
-/** A unit test sits where its subject sits: test/unit/<room>/<file>.test.ts, with a further word where there are several. */
+/**
+ * A unit test sits where its subject sits: test/unit/<room>/<subject>.test.ts, where the subject is a file or a folder
+ * of the room, with further words after a dot or a dash where there are several tests of it.
+ */
 function strayUnitTests(tests: readonly string[], sources: readonly string[]): string[] {
   return tests
     .filter((path) => path.startsWith('test/unit/'))
     .flatMap((path) => {
-      const [room, ...rest] = path.slice('test/unit/'.length).split('/')
-      const subject = rest.at(-1)?.split('.')[0] ?? ''
+      const [room = ''] = path.slice('test/unit/'.length).split('/')
       const folder = room === 'kit' || room === 'bin' ? `test/${room}/` : `src/${room}/`
-      const found = sources.some((source) => source.startsWith(folder) && basename(source).split('.')[0] === subject)
-      return found ? [] : [`${path} tests no file ${folder}…/${subject}.ts: name it after its subject`]
+      const subjects = sources
+        .filter((source) => source.startsWith(folder))
+        .flatMap((source) => source.slice(folder.length).split('/'))
+        .map((name) => name.replace(/\.[jt]s$/, ''))
+      const named = basename(path, '.test.ts')
+      if (
+        subjects.some(
+          (subject) => named === subject || named.startsWith(`${subject}.`) || named.startsWith(`${subject}-`),
+        )
+      )
+        return []
+      return [`${path}: nothing in ${folder} is called ${named}; name the test after its subject`]
     })
 }
 
@@ -101,8 +113,11 @@ test('a planted violation of each rule is found', () => {
     nameViolations(['index.ts', 'utils.ts', 'lineOrder.ts', 'Line.ts', 'line-order.ts'].map((name) => file(name))),
   ).toHaveLength(4)
   expect(
-    strayUnitTests(['test/unit/queue/line.order.test.ts', 'test/unit/queue/lines.test.ts'], ['src/queue/line.ts']),
-  ).toEqual([expect.stringContaining('lines.test.ts tests no file')])
+    strayUnitTests(
+      ['line', 'line.order', 'line-order', 'parts-a', 'lines', 'a'].map((name) => `test/unit/queue/${name}.test.ts`),
+      ['src/queue/line.ts', 'src/queue/parts/b.ts', 'src/wire/a.ts'],
+    ),
+  ).toEqual([expect.stringContaining('called lines;'), expect.stringContaining('called a;')])
 })
 
 test('a test file that no project runs, or two, is found', () => {
