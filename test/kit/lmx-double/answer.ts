@@ -88,7 +88,10 @@ export async function stream(request: AnswerRequest, target: StreamTarget): Prom
   const { entry, host } = call
   const { body } = target
   const running = generation(request, sinkOf(request, target))
-  onClientGone(call, () => running.cancel())
+  onClientGone(call, () => {
+    host.journal.ended(entry, 'client_closed')
+    running.cancel()
+  })
   if (call.response.destroyed) running.cancel()
   const outcome = await running.done
   if (outcome.kind === 'cut') {

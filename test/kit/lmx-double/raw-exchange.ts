@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
+import { StringDecoder } from 'node:string_decoder'
 
 export interface RawRequest {
   method?: string
@@ -12,17 +13,23 @@ export interface RawRequest {
 }
 
 const waitMsMax = 5_000
+/** Characters of an answer that a failure shows. */
+const shownMax = 2_000
 
 export class RawExchange {
   readonly socket: Socket
   readonly parts: Buffer[] = []
+  /** All that has come so far. */
+  text = ''
   closed = false
+  readonly #decoder = new StringDecoder('utf8')
   readonly #watchers = new Set<() => void>()
 
   constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
     this.socket.on('data', (part: Buffer) => {
       this.parts.push(part)
+      this.text += this.#decoder.write(part)
       this.#changed()
     })
     this.socket.on('error', () => {})
@@ -30,11 +37,6 @@ export class RawExchange {
       this.closed = true
       this.#changed()
     })
-  }
-
-  /** All that has come so far. */
-  get text(): string {
-    return Buffer.concat(this.parts).toString('utf8')
   }
 
   send(request: RawRequest): this {
@@ -56,7 +58,7 @@ export class RawExchange {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#watchers.delete(watcher)
-        reject(new Error(`${late.message}; got ${JSON.stringify(this.text)}`, { cause: late }))
+        reject(new Error(`${late.message}; got ${JSON.stringify(this.text.slice(0, shownMax))}`, { cause: late }))
       }, waitMsMax)
       const watcher = () => {
         if (!holds(this.text)) return
