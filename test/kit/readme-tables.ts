@@ -1,0 +1,92 @@
+/** The parts of README that are made from code, so that they cannot be wrong. */
+
+import { errorCatalogue } from '../../src/base/errors.ts'
+import { configJsonSchema } from '../../src/config/json-schema.ts'
+import { hostKinds } from '../../src/hosts/kinds/kinds.ts'
+import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
+import { endpoints } from '../../src/wire/endpoints.ts'
+
+/** By the name that marks the part: `<!-- begin NAME -->` … `<!-- end NAME -->`. */
+export const readmeTables: Readonly<Record<string, () => string>> = {
+  configuration: configurationTable,
+  endpoints: endpointTable,
+  errors: errorTable,
+  'host-kinds': hostKindTable,
+  metrics: metricTable,
+}
+
+/** README with every marked part made anew. */
+export function withTables(readme: string): string {
+  return Object.entries(readmeTables).reduce((text, [name, make]) => {
+    const part = new RegExp(`(<!-- begin ${name} -->\n)[\\s\\S]*?(<!-- end ${name} -->)`)
+    if (!part.test(text)) throw new Error(`README has no part "${name}"`)
+    return text.replace(part, (_all, begin: string, end: string) => `${begin}${make()}\n${end}`)
+  }, readme)
+}
+
+interface Property {
+  readonly description?: string
+  readonly default?: unknown
+  readonly properties?: Readonly<Record<string, Property>>
+  readonly items?: Property
+}
+
+function configurationTable(): string {
+  const { properties = {} } = configJsonSchema() as Property
+  const rows = Object.entries(properties).flatMap(([name, property]) => configurationRows(name, property))
+  return table(['key', 'default', 'meaning'], rows)
+}
+
+function configurationRows(path: string, property: Property): string[][] {
+  const inner = property.properties ?? property.items?.properties
+  if (inner !== undefined) {
+    const prefix = property.properties === undefined ? `${path}[]` : path
+    return Object.entries(inner).flatMap(([name, one]) => configurationRows(`${prefix}.${name}`, one))
+  }
+  const value = property.default === undefined ? '' : `\`${JSON.stringify(property.default)}\``
+  return [[`\`${path}\``, value, property.description ?? '']]
+}
+
+function endpointTable(): string {
+  return table(
+    ['path', 'body', 'streams'],
+    endpoints.map(({ path, body, dialect }) => [`\`POST ${path}\``, body, dialect === 'none' ? '' : 'yes']),
+  )
+}
+
+function errorTable(): string {
+  const rows = Object.entries(errorCatalogue).map(([code, { status, type, shouldRetry, meaning }]) => [
+    `\`${code}\``,
+    String(status),
+    `\`${type}\``,
+    shouldRetry ? 'yes' : 'no',
+    meaning,
+  ])
+  return table(['code', 'status', 'type', 'retry', 'meaning'], rows)
+}
+
+function hostKindTable(): string {
+  const rows = hostKinds.map(({ name, slotsDefault, loadsOnDemand, documentationOnly }) => [
+    `\`${name}\``,
+    String(slotsDefault),
+    loadsOnDemand ? 'yes' : 'no',
+    documentationOnly ? 'its documentation and source' : 'wire captures of the server itself',
+  ])
+  return table(['kind', 'slots', 'loads on demand', 'known to us from'], rows)
+}
+
+function metricTable(): string {
+  const rows = Object.entries<MetricDefinition>(metricDefinitions).map(([name, { type, labels, help }]) => [
+    `\`${metricPrefix}${name}\``,
+    type,
+    labels.join(', '),
+    help,
+  ])
+  return table(['name', 'type', 'labels', 'meaning'], rows)
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
