@@ -1,4 +1,5 @@
 /** Turns what the rooms tell and hold into Prometheus metrics: events when they happen, live totals when a scrape asks. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { errorCatalogue } from '../base/errors.ts'
 import type { HostState } from '../hosts/events.ts'
@@ -35,15 +36,18 @@ export interface Exposition {
 /** More than any fleet of this size of gateway needs; what an unlucky one would cost Prometheus stays bounded. */
 const seriesMaxDefault = 20_000
 
+/** Every figure of nodejs_eventloop_lag_* contains this period: Node tells the time between two ticks, not their delay. */
+export const eventLoopSampleMs = 10
+
 export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefault): Metrics {
   const table = new SeriesTable({ seriesMax, knownModel: (name) => sources.knownModel(name) })
   // Their names are those of every Node program and carry no prefix of ours.
   const processRegistry = new Registry()
-  collectDefaultMetrics({ register: processRegistry })
+  collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: eventLoopSampleMs })
   let rendering: Promise<Exposition> | null = null
 
   async function render(): Promise<Exposition> {
-    refresh(table, sources)
+    await refresh(table, sources)
     const body = `${await table.text()}\n${await processRegistry.metrics()}`
     return { contentType: Registry.PROMETHEUS_CONTENT_TYPE, body }
   }
@@ -79,48 +83,61 @@ function recordRequest(table: SeriesTable, outcome: Outcome): void {
   if (outcome.usageSource !== 'none') table.increase('usage_source_total', { host, source: outcome.usageSource })
 }
 
-/**
- * Reads every live number in one go, so that figures which are divided by each other (tokens by decode seconds) are of
- * one moment; a collect() per metric would read them at different ones.
- */
-function refresh(table: SeriesTable, sources: MetricSources): void {
-  const queue = sources.queue()
-  const hosts = sources.hosts()
+/** Reads every live number, in short turns of the event loop; a collect() of each metric's own could promise neither. */
+async function refresh(table: SeriesTable, sources: MetricSources): Promise<void> {
   const tokens = [...sources.tokens()]
   const phases = [...sources.phases()]
+  // Output tokens and the seconds they are divided by are of one moment.
+  writeTokens(table, tokens, 'output')
+  writeSeconds(table, phases)
+  await nextTurn()
+  for (const type of ['input', 'cached_input', 'reasoning'] as const) {
+    writeTokens(table, tokens, type)
+    await nextTurn()
+  }
+  const hosts = sources.hosts()
+  startAtZero(table, hosts, new Set([...tokens, ...phases].map((totals) => totals.model)))
+  writeState(table, sources, hosts)
+}
 
-  writeTotals(table, tokens, phases)
-  writeHosts(table, hosts)
+const tokenTypes = {
+  output: 'output',
+  input: 'input',
+  cached_input: 'cachedInput',
+  reasoning: 'reasoning',
+} as const satisfies Record<string, keyof TokenTotals>
+
+function writeTokens(table: SeriesTable, totals: readonly TokenTotals[], type: keyof typeof tokenTypes): void {
+  const field = tokenTypes[type]
+  const rows = totals.map((total) => {
+    const { model, host, key } = total
+    return [{ model, host, key, type }, total[field]] as const
+  })
+  table.mirror('tokens_total', rows)
+}
+
+function writeSeconds(table: SeriesTable, totals: readonly PhaseTotals[]): void {
+  const rows = (seconds: (total: PhaseTotals) => number) =>
+    totals.map((total) => [{ model: total.model, host: total.host }, seconds(total)] as const)
+  const prefill = rows((total) => total.prefillSeconds)
+  const decode = rows((total) => total.decodeSeconds)
+  const busy = rows((total) => total.busySeconds)
+  table.mirror('prefill_seconds_total', prefill)
+  table.mirror('decode_seconds_total', decode)
+  table.mirror('host_busy_seconds_total', busy)
+}
+
+function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly HostState[]): void {
+  const queue = sources.queue()
   const depths = Array.from(queue.depthByModel, ([model, depth]) => [{ model }, depth] as const)
   table.rewrite('queue_depth', depths, 'zero')
   table.rewrite('queue_bytes', [[{}, queue.bytes]], 'zero')
   table.rewrite('open_streams', [[{}, sources.openStreams()]], 'zero')
   table.mirror('log_dropped_total', [[{}, sources.logDropped()]])
   table.rewrite('build_info', [[{ version: sources.version, node: process.versions.node }, 1]], 'zero')
-  startAtZero(table, hosts, new Set([...tokens, ...phases].map((totals) => totals.model)))
+  writeHosts(table, hosts)
   // Last, since it counts what the lines above made.
   table.rewrite('metric_series', [[{}, table.seriesCount]], 'zero')
-}
-
-function writeTotals(table: SeriesTable, tokens: readonly TokenTotals[], phases: readonly PhaseTotals[]): void {
-  const tokenRows = tokens.flatMap(({ model, host, key, ...counts }) => {
-    const row = (type: string, count: number) => [{ model, host, key, type }, count] as const
-    return [
-      row('input', counts.input),
-      row('cached_input', counts.cachedInput),
-      row('output', counts.output),
-      row('reasoning', counts.reasoning),
-    ]
-  })
-  table.mirror('tokens_total', tokenRows)
-  const seconds = (of: (totals: PhaseTotals) => number) =>
-    phases.map((totals) => [{ model: totals.model, host: totals.host }, of(totals)] as const)
-  const prefill = seconds((totals) => totals.prefillSeconds)
-  const decode = seconds((totals) => totals.decodeSeconds)
-  const busy = seconds((totals) => totals.busySeconds)
-  table.mirror('prefill_seconds_total', prefill)
-  table.mirror('decode_seconds_total', decode)
-  table.mirror('host_busy_seconds_total', busy)
 }
 
 /** A host that was taken out of the configuration leaves no series behind that would look like one that is down. */

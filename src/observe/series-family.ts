@@ -2,13 +2,13 @@
 import { Registry } from 'prom-client'
 
 /** prom-client needs 2 to 4 µs for a line and makes a metric's text in one go: this is the longest such turn. */
-const linesPerPage = 1_000
+const linesPerPage = 500
 
 export interface Series<M> {
   readonly metric: M
   readonly labels: Readonly<Record<string, string>>
-  /** For counters that follow a total kept elsewhere: that total when it was last read. */
-  mirrored: number
+  /** For counters that follow a total kept elsewhere: that total when it was last read; null before. */
+  mirrored: number | null
 }
 
 interface Page<M> {
@@ -53,7 +53,7 @@ export class SeriesFamily<M> {
     let page = this.#pages.at(-1) ?? this.#addPage()
     if ((page.seriesCount + 1) * this.linesPerSeries > linesPerPage) page = this.#addPage()
     page.seriesCount += 1
-    const series = { metric: page.metric, labels, mirrored: 0 }
+    const series = { metric: page.metric, labels, mirrored: null }
     this.#series.set(key, series)
     return series
   }

@@ -70,7 +70,8 @@ export class SeriesTable {
    */
   mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): void {
     for (const [series, total] of this.#sums(pick(this.#families.counter, name), rows)) {
-      series.metric.inc(series.labels, Math.max(0, total - series.mirrored))
+      if (total === series.mirrored) continue
+      series.metric.inc(series.labels, Math.max(0, total - (series.mirrored ?? 0)))
       series.mirrored = total
     }
   }

@@ -1,5 +1,6 @@
 /** The rows on what is going on: the line, the hosts, what went wrong, and the gateway itself. */
 
+import { eventLoopSampleMs } from '../../../src/observe/metrics.ts'
 import type { Panel } from './grafana-json.ts'
 import { gauge, ofProcess, quantile, rate } from './promql.ts'
 import { failedShare, host, hostsUp, model, requestsPerSecond } from './shared-queries.ts'
@@ -174,7 +175,7 @@ export const gateway: readonly Panel[] = [
     description: 'Cores in use; the gateway relays on one thread, so near 1 it is the bottleneck.',
     unit: 'none',
     width: 8,
-    targets: [{ expr: ofProcess('process_cpu_seconds_total', '$__rate_interval'), legend: '{{instance}}' }],
+    targets: [{ expr: ofProcess('rate(process_cpu_seconds_total[$__rate_interval])'), legend: '{{instance}}' }],
   },
   {
     kind: 'lines',
@@ -194,8 +195,8 @@ export const gateway: readonly Panel[] = [
     unit: 's',
     width: 8,
     targets: [
-      { expr: ofProcess('nodejs_eventloop_lag_p99_seconds'), legend: '{{instance}} p99' },
-      { expr: ofProcess('nodejs_eventloop_lag_max_seconds'), legend: '{{instance}} max' },
+      { expr: eventLoopLag('p99'), legend: '{{instance}} p99' },
+      { expr: eventLoopLag('max'), legend: '{{instance}} max' },
     ],
   },
   {
@@ -236,3 +237,8 @@ export const gateway: readonly Panel[] = [
     targets: [{ expr: 'max by (instance, version, node) (lmx_gateway_build_info)', legend: '' }],
   },
 ]
+
+/** Node tells the time between two ticks of its sampling timer, so its period is taken off. */
+function eventLoopLag(figure: 'p99' | 'max'): string {
+  return ofProcess(`clamp_min(nodejs_eventloop_lag_${figure}_seconds - ${eventLoopSampleMs / 1000}, 0)`)
+}

@@ -42,10 +42,9 @@ export function mean<N extends HistogramName>(name: N, selection: Selection<Labe
   return `${part('sum')} / ${part('count')}`
 }
 
-/** A metric of the process, for gateways alone: other jobs have series of the same name. */
-export function ofProcess(name: string, window = ''): string {
-  const series = window === '' ? name : `rate(${name}[${window}])`
-  return `${series} and on (job, instance) lmx_gateway_build_info`
+/** A figure of the process, for gateways alone: other jobs have series of the same name. */
+export function ofProcess(expr: string): string {
+  return `${expr} and on (job, instance) lmx_gateway_build_info`
 }
 
 function buckets<L extends string>(change: 'rate' | 'increase', name: string, selection: Selection<L>): string {
