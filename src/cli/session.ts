@@ -9,7 +9,7 @@ import { type Addresses, hostsText, listeningText } from './screen.ts'
 import { type SignalSource, StopRequests } from './stop-requests.ts'
 
 /** Faults that nobody caught; `process` is one. */
-export interface FaultSource {
+interface FaultSource {
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown
   off(event: 'uncaughtException', listener: (error: unknown) => void): unknown
 }

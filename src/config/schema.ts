@@ -27,6 +27,6 @@ export type ConfigInput = z.input<typeof configSchema>
 export type ParsedConfig = z.output<typeof configSchema>
 
 /** A host whose name is settled: what the operator gave, else the host and port of its URL. */
-export type NamedHost = HostOptions & { readonly name: string }
+type NamedHost = HostOptions & { readonly name: string }
 /** What the gateway is built from: every default filled in, every host named, no two alike. */
 export type ResolvedConfig = Omit<ParsedConfig, 'hosts'> & { readonly hosts: readonly NamedHost[] }

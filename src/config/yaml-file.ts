@@ -26,7 +26,7 @@ export interface YamlFile {
   interpolated(path: ConfigPath): boolean
 }
 
-export interface Position {
+interface Position {
   readonly line: number
   readonly column: number
 }

@@ -24,7 +24,8 @@ export const serve: Command = {
     const { config } = loaded
     // People read stdout, collectors read the log: neither should have to pick out the other's lines.
     const log = createLog(config.log, process.stderr, () => systemClock.wallMs())
-    const parts = { config, version: version(), log, clock: systemClock, io, process }
+    const logDropped = () => log.dropped()
+    const parts = { config, version: version(), log, logDropped, clock: systemClock, io, process }
     try {
       const gateway = createGateway(config, parts)
       // Node writes its compile cache at a clean exit only, which a server hardly ever has.
