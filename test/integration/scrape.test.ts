@@ -1,0 +1,61 @@
+/** Scrapers that are many, large and slow, before the real admin listener. */
+
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
+import { silentLog } from '../../src/base/log.ts'
+import { adminApp } from '../../src/http/app.ts'
+import { Listener } from '../../src/http/listener.ts'
+import { serverOptions } from '../../src/http/options.ts'
+import { createMetrics } from '../../src/observe/metrics.ts'
+import { requestBytes } from '../kit/http-bytes.ts'
+import { RawClient } from '../kit/raw-client.ts'
+import { readExposition, ScriptedSources } from '../kit/scripted-sources.ts'
+import { within } from '../kit/within.ts'
+
+const clients: RawClient[] = []
+let listener: Listener
+let port = 0
+let readings = 0
+
+beforeAll(async () => {
+  const sources = new ScriptedSources()
+  sources.knownModel = () => true
+  const openStreams = sources.openStreams
+  sources.openStreams = () => {
+    readings += 1
+    return openStreams()
+  }
+  const metrics = createMetrics(sources)
+  // 400 label sets of 25 lines: 10,000 series.
+  for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
+  listener = new Listener(
+    adminApp({ metrics, log: silentLog, metricsToken: null }),
+    serverOptions.parse({}),
+    systemClock,
+  )
+  port = (await listener.listen('127.0.0.1', 0)).port
+})
+
+afterAll(async () => {
+  for (const client of clients) client.close()
+  await listener.close()
+})
+
+it('twenty slow readers of 10,000 series cost one text, keep nobody else waiting, and get all of it in the end', async () => {
+  for (let index = 0; index < 20; index += 1) clients.push(await RawClient.open(port))
+  for (const client of clients) client.socket.pause()
+  await Promise.all(clients.map((client) => client.send(requestBytes('GET', '/metrics'))))
+
+  const other = await within(5_000, 'a scrape beside the slow ones', fetch(`http://127.0.0.1:${port}/metrics`))
+  expect(readExposition(await other.text()).size).toBeGreaterThan(10_000)
+  // The twenty came at once and share what was read for them; how many of them came in time is the system's affair.
+  expect(readings).toBeLessThan(20)
+
+  for (const client of clients) client.socket.resume()
+  for (const client of clients) {
+    const answer = await client.response()
+    await answer.over()
+    expect(answer.complete).toBe(true)
+    expect(readExposition(answer.text).size).toBeGreaterThan(10_000)
+  }
+})
