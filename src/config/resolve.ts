@@ -12,7 +12,7 @@ export function resolveConfig(parsed: ParsedConfig): ResolvedConfig {
   return { ...parsed, hosts }
 }
 
-/** For those who build a configuration in code; throws zod's error when it is wrong. */
+/** A configuration from its definition in code, the defaults for what it leaves out; throws zod's error when it is wrong. */
 export function configOf(input: ConfigInput): ResolvedConfig {
   return resolveConfig(configSchema.parse(input))
 }

@@ -2,14 +2,14 @@
 import { isLoopback, isWildcard } from './loopback.ts'
 import { suggestion } from './nearest.ts'
 import type { Finding } from './problem.ts'
-import { hostNames } from './resolve.ts'
-import { configSchema } from './schema.ts'
+import { configOf, hostNames } from './resolve.ts'
 
 /** Looks at each field by itself, so that these faults are named together with whatever else is wrong. */
 export function brokenRules(input: unknown): Finding[] {
   const root = mapping(input)
-  const server = { ...configSchema.shape.server.parse({}), ...mapping(root['server']) }
-  const admin = { ...configSchema.shape.admin.parse({}), ...mapping(root['admin']) }
+  const defaults = configOf({})
+  const server = { ...defaults.server, ...mapping(root['server']) }
+  const admin = { ...defaults.admin, ...mapping(root['admin']) }
   const hosts = list(root['hosts']).map((host) => ({
     name: text(mapping(host)['name']),
     url: text(mapping(host)['url']),
