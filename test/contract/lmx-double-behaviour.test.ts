@@ -290,7 +290,8 @@ describe('the state of the host', () => {
     await idle.until(() => idle.closed, 'the idle connection closed')
     expect(stream.text).not.toContain('w0 ')
     await clock.advance(1_000)
-    expect(await stream.answer()).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
+    const whole = await stream.until(() => stream.closed, 'the connection closed after the answer')
+    expect(whole).toMatch(/data: \[DONE\]\n\n\r\n0\r\n\r\n$/)
     await within(5_000, 'the double to be gone', ended)
   })
 

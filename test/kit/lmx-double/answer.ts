@@ -74,7 +74,7 @@ export async function collect(request: AnswerRequest): Promise<{ text: string; o
   return { text, outcome }
 }
 
-export interface StreamTarget {
+interface StreamTarget {
   body: ChunkedBody
   /** The frame of one engine chunk; null while a parser holds the text back. */
   frame: (text: string) => string | readonly string[]

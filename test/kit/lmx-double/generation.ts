@@ -19,7 +19,7 @@ export interface ChunkSink {
   onWritable(callback: () => void): void
 }
 
-export interface GenerationOptions {
+interface GenerationOptions {
   chunks: readonly string[]
   /** Drives the prefill time. */
   promptTokens: number

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Clock } from '../../../src/base/clock.ts'
 
-export type EndedBy = 'complete' | 'client_closed' | 'fault'
+type EndedBy = 'complete' | 'client_closed' | 'fault'
 
 export interface JournalEntry {
   readonly id: number

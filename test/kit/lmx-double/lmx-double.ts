@@ -161,7 +161,6 @@ export class LmxDouble {
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve())
     })
-    server.closeIdleConnections()
     for (const response of this.#responses) closeAfter(response, server)
     await closed
   }

@@ -1,7 +1,7 @@
 /** The models a double has loaded, and the names that lead to them. */
 import type { Clock } from '../../../src/base/clock.ts'
 
-export interface LoadedModel {
+interface LoadedModel {
   readonly id: string
   readonly loadedAtMs: number
   requestCount: number

@@ -1,6 +1,6 @@
 /** Reads a multipart form from memory, as far as audio uploads need it. */
 
-export interface FormPart {
+interface FormPart {
   name: string
   filename: string | null
   data: Buffer

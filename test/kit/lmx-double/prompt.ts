@@ -70,7 +70,7 @@ export function chunked(text: string): string[] {
   return text.match(/\s*\S+\s*/g) ?? []
 }
 
-export interface EngineRequest {
+interface EngineRequest {
   model: string
   messages: readonly Message[]
   maxTokens: number | null

@@ -52,7 +52,7 @@ function writeHead(context: ReplyContext, head: Head): void {
   response.writeHead(head.status, raw)
 }
 
-export interface BodyReply {
+interface BodyReply {
   status: number
   type?: string
   body: string | Buffer
@@ -73,7 +73,7 @@ export function sendJson(context: ReplyContext, status: number, value: unknown, 
   sendBody(context, { status, type: 'application/json', body: compactJson(value), extra })
 }
 
-export interface StreamReply {
+interface StreamReply {
   status?: number
   type: string
   extra?: HeaderPairs

@@ -1,6 +1,6 @@
 /** LMX's own counters, in its Prometheus text: names, order and formats of `/admin/metrics`. */
 
-export interface RequestRecord {
+interface RequestRecord {
   model: string
   seconds: number
   promptTokens: number
@@ -10,7 +10,7 @@ export interface RequestRecord {
   client: string | undefined
 }
 
-export interface LiveGauges {
+interface LiveGauges {
   uptimeSeconds: number
   loadedModels: number
   memoryUsedGb: number

@@ -6,7 +6,7 @@ export interface SlotTicket {
   release(): void
 }
 
-export interface SlotCallbacks {
+interface SlotCallbacks {
   granted: () => void
   timedOut: () => void
 }

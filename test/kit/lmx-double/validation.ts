@@ -4,7 +4,7 @@ import type { JsonObject } from './prompt.ts'
 import { isObject } from './prompt.ts'
 import { PyFloat } from './python-json.ts'
 
-export interface Problem {
+interface Problem {
   type: string
   loc: (string | number)[]
   msg: string
@@ -31,7 +31,7 @@ const sampling: Field[] = [
 const model: Field = { name: 'model', type: 'string', required: true }
 
 /** Fields in the order of LMX's request models, which is the order of the problems. */
-export const schemas = {
+const schemas = {
   chat: [
     model,
     { name: 'messages', type: 'list', required: true },
@@ -74,7 +74,7 @@ const fits: Record<FieldType, (value: unknown) => boolean> = {
   string_or_list: (value) => typeof value === 'string' || Array.isArray(value),
 }
 
-export type ParsedBody = { ok: true; value: unknown } | { ok: false; problems: Problem[] }
+type ParsedBody = { ok: true; value: unknown } | { ok: false; problems: Problem[] }
 
 /** Bad JSON is a validation problem to FastAPI, not a 400. */
 export function parseJsonBody(body: Buffer, contentType: string | undefined): ParsedBody {
