@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { Host } from '../../../src/hosts/host.ts'
+import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
+import { knownHost, knownModel } from '../../kit/known-hosts.ts'
+
+const fall = 3
+const unprobed = (kind: 'lmx' | 'ollama' | null = 'lmx', slots?: number): Host =>
+  new Host(
+    { name: 'h', url: 'http://127.0.0.1:9/base/', kind: kind === null ? null : hostKind(kind), models: [], slots },
+    { connectMsMax: 100 },
+  )
+
+describe('availability', () => {
+  it('takes no work before its first probe, and is down at once when that fails', () => {
+    const host = unprobed()
+    expect([host.up, host.available, host.probed]).toEqual([false, false, false])
+    host.probeFailed('connection refused', fall)
+    expect([host.up, host.probed, host.problem]).toEqual([false, true, 'connection refused'])
+  })
+
+  it('once up, it is down at the last of `fall` failures in a row and not at the one before', () => {
+    const host = knownHost('h')
+    host.probeFailed('slow', fall)
+    host.probeFailed('slow', fall)
+    expect(host.available).toBe(true)
+    host.probeFailed('slow', fall)
+    expect([host.up, host.problem]).toEqual([false, 'slow'])
+  })
+
+  it('a good probe ends the count of failures', () => {
+    const host = knownHost('h')
+    for (let i = 0; i < 2; i++) host.probeFailed('slow', fall)
+    host.probeSucceeded({ models: null })
+    for (let i = 0; i < 2; i++) host.probeFailed('slow', fall)
+    expect(host.available).toBe(true)
+  })
+
+  it('a refused connection takes it down at once, the next good probe brings it back', () => {
+    const host = knownHost('h')
+    host.connectFailed('connection refused')
+    expect(host.available).toBe(false)
+    expect(host.probeSucceeded({ models: null })).toBe(true)
+    expect(host.available).toBe(true)
+  })
+
+  it('a host that sheds load is up but takes no work', () => {
+    const host = knownHost('h')
+    host.probeSucceeded({ models: null, shedding: 'memory pressure' })
+    expect([host.up, host.available, host.problem]).toEqual([true, false, 'memory pressure'])
+  })
+})
+
+describe('models', () => {
+  it('a failed list keeps the last one', () => {
+    const host = knownHost('h', { lists: ['a', 'b'] })
+    host.probeSucceeded({ models: null })
+    expect([host.serves('a'), host.serves('c')]).toEqual([true, false])
+  })
+
+  it('a list that was never read is not an empty one', () => {
+    const host = unprobed()
+    host.probeSucceeded({ models: null })
+    expect(host.catalogueKnown).toBe(false)
+    host.probeSucceeded({ models: [] })
+    expect(host.catalogueKnown).toBe(true)
+  })
+
+  it('serves what is configured beyond its list', () => {
+    expect(knownHost('h', { lists: [], models: ['whisper'] }).serves('whisper')).toBe(true)
+  })
+
+  it('tells a change of models, slots or availability, and nothing else', () => {
+    const host = knownHost('h', { lists: ['a'] })
+    expect(host.probeSucceeded({ models: [knownModel('a')] })).toBe(false)
+    expect(host.probeSucceeded({ models: [knownModel('b')] })).toBe(true)
+    expect(host.probeSucceeded({ models: null, slots: 7 })).toBe(true)
+    expect(host.probeSucceeded({ models: null, slots: 7 })).toBe(false)
+  })
+
+  it('must load a model only where the kind loads on demand and the model is not resident', () => {
+    const ollama = unprobed('ollama')
+    ollama.probeSucceeded({ models: [knownModel('in-memory'), knownModel('on-disk', false)] })
+    expect([ollama.mustLoad('in-memory'), ollama.mustLoad('on-disk')]).toEqual([false, true])
+    expect(knownHost('lmx').mustLoad('m')).toBe(false)
+  })
+})
+
+it('slots: configured, else reported, else of the kind, else four', () => {
+  expect(unprobed(null).slots).toBe(4)
+  expect(unprobed('lmx').slots).toBe(2)
+  const reported = unprobed('lmx')
+  reported.probeSucceeded({ models: null, slots: 6 })
+  expect(reported.slots).toBe(6)
+  const configured = unprobed('lmx', 3)
+  configured.probeSucceeded({ models: null, slots: 6 })
+  expect(configured.slots).toBe(3)
+})
+
+it('has a free slot up to its number of slots', () => {
+  const host = knownHost('h', { slots: 2 })
+  host.leases.add({})
+  expect(host.hasFreeSlot).toBe(true)
+  host.leases.add({})
+  expect(host.hasFreeSlot).toBe(false)
+})
+
+it('the base path of its URL stands in front of every path', () => {
+  expect([unprobed().basePath, knownHost('h').basePath]).toEqual(['/base', ''])
+})

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { Meter } from '../../../src/metering/meter.ts'
+import { PhaseTimes } from '../../../src/metering/phase-times.ts'
+import { TokenTallies } from '../../../src/metering/token-tallies.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+
+function metering(stream = true) {
+  const clock = new FakeClock()
+  const tallies = new TokenTallies()
+  const phases = new PhaseTimes(clock)
+  const tally = tallies.tally('m', 'h', 'k')
+  const meter = (): Meter => new Meter({ clock, tally, phases, stream })
+  return { clock, tallies, phases, tally, meter }
+}
+
+describe('tokens', () => {
+  it('are counted live, one for each frame with content', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.content()
+    one.content()
+    expect(tally.output).toBe(2)
+    expect(one.end()).toMatchObject({ tokens: { output: 2 }, usageSource: 'counted' })
+  })
+
+  it('are topped up to what the host reports, once, however often the end is told', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.content()
+    one.report({ input: 10, cachedInput: 4, output: 7, reasoning: 3 })
+    one.end()
+    one.end()
+    expect(tally).toMatchObject({ input: 10, cachedInput: 4, output: 7, reasoning: 3 })
+  })
+
+  it('a report below what passed is recorded; the counter does not go back', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    for (let i = 0; i < 5; i++) one.content()
+    one.report({ output: 2 })
+    expect(one.end().tokens.output).toBe(2)
+    expect(tally.output).toBe(5)
+  })
+
+  it('of several reports the last wins field by field, and an explicit zero is a value', () => {
+    const { meter } = metering()
+    const one = meter()
+    one.report({ input: 25, output: 1 })
+    one.report({ output: 0 })
+    expect(one.end()).toMatchObject({ tokens: { input: 25, output: 0 }, usageSource: 'reported' })
+  })
+
+  it('a part is never more than its whole', () => {
+    const { meter } = metering()
+    const one = meter()
+    one.report({ input: 5, cachedInput: 9, output: 2, reasoning: 8 })
+    expect(one.end().tokens).toEqual({ input: 5, cachedInput: 5, output: 2, reasoning: 2 })
+  })
+
+  it('nothing generated and nothing reported is no usage at all', () => {
+    expect(metering().meter().end()).toMatchObject({ usageSource: 'none', firstContentAtMs: null })
+  })
+
+  it('each model, host and key has a tally of its own, also when their names run together', () => {
+    const { tallies } = metering()
+    tallies.tally('a', 'bc', 'k').output++
+    tallies.tally('ab', 'c', 'k').output++
+    expect([...tallies].map(({ model, host, output }) => [model, host, output])).toEqual([
+      ['m', 'h', 0],
+      ['a', 'bc', 1],
+      ['ab', 'c', 1],
+    ])
+  })
+})
+
+describe('times', () => {
+  it('per output token is (last - first) / (tokens - 1), with the tokens the host reports', async () => {
+    const { meter, clock } = metering()
+    const one = meter()
+    await clock.advance(500)
+    one.content()
+    const firstAtMs = clock.now()
+    await clock.advance(300)
+    one.content()
+    one.report({ output: 4 })
+    await clock.advance(9_999)
+    expect(one.end()).toMatchObject({ firstContentAtMs: firstAtMs, timePerOutputTokenMs: 100 })
+  })
+
+  it('are undefined for a single token', () => {
+    const { meter } = metering()
+    const one = meter()
+    one.content()
+    expect(one.end().timePerOutputTokenMs).toBeNull()
+  })
+
+  it('seconds add up while streams run, busy ones once however many run', async () => {
+    const { meter, clock, phases } = metering()
+    const first = meter()
+    await clock.advance(1_000)
+    first.content()
+    const second = meter()
+    await clock.advance(500)
+    second.content()
+    await clock.advance(2_000)
+    expect([...phases.totals()]).toEqual([
+      { model: 'm', host: 'h', prefillSeconds: 1.5, decodeSeconds: 4.5, busySeconds: 2.5 },
+    ])
+    first.end()
+    second.end()
+    await clock.advance(10_000)
+    expect([...phases.totals()][0]).toMatchObject({ prefillSeconds: 1.5, decodeSeconds: 4.5, busySeconds: 2.5 })
+  })
+
+  it('a whole answer is decode from dispatch to end', async () => {
+    const { meter, clock, phases } = metering(false)
+    const one = meter()
+    await clock.advance(3_000)
+    one.end()
+    expect([...phases.totals()][0]).toMatchObject({ prefillSeconds: 0, decodeSeconds: 3, busySeconds: 3 })
+  })
+})
