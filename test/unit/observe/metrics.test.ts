@@ -108,6 +108,13 @@ describe('a request that ended', () => {
     expect([...values.keys()].filter((series) => series.includes('_seconds_count'))).toEqual([])
   })
 
+  it('of which no token was made says nothing about the source of counts', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.requestEnded(outcome({ status: 502, end: 'UF', errorCode: 'upstream_bad_response', usageSource: 'none' }))
+    const sources = [...(await scrape(metrics))].filter(([series]) => series.startsWith(at('usage_source_total')))
+    expect(sources.map(([, value]) => value)).toEqual([0, 0, 0, 0])
+  })
+
   it('puts an explicit zero into the histogram, since zero is a value', async () => {
     const metrics = createMetrics(new ScriptedSources())
     metrics.requestEnded(outcome({ ttftMs: 0 }))
@@ -122,6 +129,19 @@ describe('a request that ended', () => {
     const values = await scrape(metrics)
     expect(values.get(at('requests_total', answered('200', '--')))).toBe(1)
     expect([...values.keys()].filter((series) => series.includes('_seconds_count'))).toEqual([])
+  })
+})
+
+describe('what the line tells', () => {
+  it('is counted by how the wait ended, in seconds, and without a known model as other', async () => {
+    const metrics = createMetrics(new ScriptedSources())
+    metrics.waitEnded('qwen', 'granted', 1_500)
+    metrics.waitEnded(null, 'left', 250)
+    metrics.rejected(null, 'bytes')
+    const values = await scrape(metrics)
+    expect(values.get(at('queue_wait_seconds_sum', '{model="qwen",outcome="granted"}'))).toBe(1.5)
+    expect(values.get(at('queue_wait_seconds_sum', '{model="other",outcome="left"}'))).toBe(0.25)
+    expect(values.get(at('queue_rejections_total', '{model="other",reason="bytes"}'))).toBe(1)
   })
 })
 
@@ -265,8 +285,8 @@ describe('the text of a large scrape', () => {
     setImmediate(count)
     await rendered
     done = true
-    // One metric has 10 pages, each other has one.
-    expect(turns).toBeGreaterThanOrEqual(Object.keys(metricDefinitions).length + 9)
+    // One metric has 20 pages, each other has one.
+    expect(turns).toBeGreaterThanOrEqual(Object.keys(metricDefinitions).length + 19)
   })
 
   it('says once what a metric is, and each series once', async () => {
