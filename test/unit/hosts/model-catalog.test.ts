@@ -17,7 +17,7 @@ function catalog(hosts: readonly Host[], aliases: Aliases = {}) {
         .route(name, path)
         .candidates()
         .map(({ host, model }) => `${host.name}:${model}`),
-    failure(name: string, path = endpoint): string {
+    failure: (name: string, path = endpoint): string => {
       try {
         catalogue.route(name, path)
         return 'none'
