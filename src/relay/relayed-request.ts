@@ -122,8 +122,9 @@ export class RelayedRequest implements AttemptOwner {
   commit(status: number, headers: Readonly<Record<string, string>>): void {
     this.#status = status
     this.#releaseBody()
-    this.#tellFailover('ok')
     this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
+    // After the headers, which tell of the failover too.
+    this.#tellFailover('ok')
   }
 
   write(bytes: Buffer): boolean {
