@@ -20,6 +20,8 @@ const slotsUnknown = 4
 export class Host {
   readonly name: string
   readonly url: URL
+  /** Its path in front of `/v1/…`; '' for nearly every host. */
+  readonly basePath: string
   readonly apiKey: string | undefined
   readonly transport: Transport
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
@@ -40,14 +42,10 @@ export class Host {
     this.#settings = settings
     this.name = settings.name
     this.url = new URL(settings.url)
+    this.basePath = this.url.pathname.replace(/\/+$/, '')
     this.apiKey = settings.apiKey
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, options)
-  }
-
-  /** Its path in front of `/v1/…`; '' for nearly every host. */
-  get basePath(): string {
-    return this.url.pathname.replace(/\/+$/, '')
   }
 
   get up(): boolean {
