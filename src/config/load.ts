@@ -67,7 +67,8 @@ async function readSource(options: LoadOptions, environment: Environment): Promi
 
 function check(overlaid: Overlaid, source: Source): { config: ResolvedConfig | null; problems: Problem[] } {
   const { input, result } = parseWithoutBlanks(overlaid.input)
-  const hidden = (path: ConfigPath) => isSecret(path) || (source.yaml?.interpolated(path) ?? false)
+  // A file that is no configuration at all may be anything, for instance one with a key in it.
+  const hidden = (path: ConfigPath) => path.length === 0 || isSecret(path) || (source.yaml?.interpolated(path) ?? false)
   const findings = [
     ...(result.success ? [] : findingsOf(result.error.issues, { input, hidden })),
     ...brokenRules(input),

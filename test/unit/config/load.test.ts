@@ -66,7 +66,7 @@ describe('one problem in a file is named with its line and column', () => {
     ['text for a switch', 'server:\n  allowAnonymous: maybe\n', /must be true or false, not "maybe"$/],
     ['list for a mapping', 'server: [1]\n', /^F:1:9 server: must be a mapping .*not a list$/],
     ['mapping for a list', 'hosts: { url: x }\n', /^F:1:8 hosts: must be a list, not a mapping$/],
-    ['text for everything', 'hello\n', /^F:1:1: must be a mapping .*not "hello"$/],
+    ['text for everything', 'hello\n', /^F:1:1: must be a mapping of "key: value" lines$/],
     ['empty list', 'hosts: []\n', /^F:1:8 hosts: must have at least one entry$/],
     ['empty entry', 'hosts:\n  -\n', /^F:\d:\d+ hosts\[0\]: must be a mapping .*not empty$/],
     ['missing key', 'hosts:\n  - name: a\n', /^F:2:5 hosts\[0\]\.url: is required$/],
@@ -180,6 +180,7 @@ describe('no secret is printed', () => {
     ['a key that looks like a tag', `hosts: [{ url: "http://a:1", apiKey: !${secret} }]`],
     ['a key with an escape', `hosts: [{ url: "http://a:1", apiKey: "\\q${secret}" }]`],
     ['a key at the wrong place', 'server: { port: "${SECRET}" }'],
+    ['a file with a key and nothing else', secret],
   ])('%s', async (_name, yaml) => {
     const found = await problems({ yaml, environment: { SECRET: secret } })
     expect(found.length).toBeGreaterThan(0)
