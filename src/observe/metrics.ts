@@ -28,7 +28,7 @@ export interface Metrics extends RelayEvents, QueueEvents {
   render(): Promise<Exposition>
 }
 
-export interface Exposition {
+interface Exposition {
   readonly contentType: string
   readonly body: string
 }
@@ -36,8 +36,8 @@ export interface Exposition {
 /** More than any fleet of this size of gateway needs; what an unlucky one would cost Prometheus stays bounded. */
 const seriesMaxDefault = 20_000
 
-/** Every figure of nodejs_eventloop_lag_* contains this period: Node tells the time between two ticks, not their delay. */
-export const eventLoopSampleMs = 10
+/** Every figure of nodejs_eventloop_lag_* contains this period, and the dashboard takes it off again. */
+const eventLoopSampleMs = 10
 
 export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefault): Metrics {
   const table = new SeriesTable({ seriesMax, knownModel: (name) => sources.knownModel(name) })

@@ -10,7 +10,7 @@ import { within } from './within.ts'
 /** Debian's package; without it these tests cannot run, and where all tests must run that is a failure. */
 export const prometheusMissing = spawnSync('prometheus', ['--version']).error !== undefined
 
-export interface Sample {
+interface Sample {
   readonly metric: Readonly<Record<string, string>>
   readonly value: readonly [time: number, value: string]
 }

@@ -1,9 +1,11 @@
 /** The rows on what is going on: the line, the hosts, what went wrong, and the gateway itself. */
 
-import { eventLoopSampleMs } from '../../../src/observe/metrics.ts'
 import type { Panel } from './grafana-json.ts'
 import { gauge, ofProcess, quantile, rate } from './promql.ts'
 import { failedShare, host, hostsUp, model, requestsPerSecond } from './shared-queries.ts'
+
+/** Node tells the time between two ticks of its sampling timer, whose period is no lag. */
+const eventLoopSampleMs = 10
 
 export const queue: readonly Panel[] = [
   {
@@ -238,7 +240,6 @@ export const gateway: readonly Panel[] = [
   },
 ]
 
-/** Node tells the time between two ticks of its sampling timer, so its period is taken off. */
 function eventLoopLag(figure: 'p99' | 'max'): string {
   return ofProcess(`clamp_min(nodejs_eventloop_lag_${figure}_seconds - ${eventLoopSampleMs / 1000}, 0)`)
 }
