@@ -6,6 +6,7 @@ import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import type { AttemptLimits } from './attempt-limits.ts'
 import { RefusedAnswer } from './refused-answer.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -30,15 +31,6 @@ export interface AttemptOwner {
   failed(failure: AttemptFailure): void
   /** The host is done with it, so nothing of it holds a slot any more. */
   over(attempt: Attempt): void
-}
-
-export interface AttemptLimits {
-  readonly connectMsMax: number
-  readonly sendMsMax: number
-  /** Null for an answer that is not streamed: it shows nothing until it is whole. */
-  readonly firstContentMsMax: number | null
-  readonly contentGapMsMax: number
-  readonly totalMsMax: number
 }
 
 export interface AttemptParts {
@@ -192,7 +184,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     this.#parts.owner.failed({
       error,
       kind: failure?.kind ?? 'aborted',
-      answered: this.#answered,
+      answered: this.#answered || failure?.answered === true,
       reusedSocket: failure?.reusedSocket ?? false,
     })
     // What still comes is of no use to anybody; the trip may have ended already.
@@ -211,7 +203,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   #connectExpired(): void {
-    this.#failure = { kind: 'connect', code: 'CONNECT_TIMEOUT', reusedSocket: false }
+    this.#failure = { kind: 'connect', code: 'CONNECT_TIMEOUT', reusedSocket: false, answered: false }
     this.#expire('no_upstream_available', 'The host did not accept the connection in time.')
   }
 

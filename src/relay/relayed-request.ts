@@ -11,27 +11,35 @@ import { headersToHost } from '../wire/headers.ts'
 import { type RequestBody, spliceBody } from '../wire/request-body.ts'
 import { StreamProgress } from '../wire/stream-progress.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { Attempt, type AttemptFailure, type AttemptLimits, type AttemptOwner } from './attempt.ts'
+import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
+import { attemptLimits } from './attempt-limits.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { readInbound } from './inbound.ts'
 import { type EndCode, endCode, type Outcome, type Phase } from './outcome.ts'
-import type { RelayParts } from './relay.ts'
+import type { RelayParts } from './relay-parts.ts'
 import { retryRule } from './retry-rule.ts'
 import { StreamAnswer } from './stream-answer.ts'
 import { WholeAnswer } from './whole-answer.ts'
 
 /** 499 is what nginx and Caddy log for a client that left; it is never sent. */
 const clientLeftStatus = 499
-/** A prompt adds at most this to the wait for first content. */
-const prefillMsMax = 600_000
-const bytesPerToken = 4
 const noBytes = Buffer.alloc(0)
+
+export interface RelayedRequestSettings {
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
+  /** Name of the caller's key. */
+  readonly key: string
+  /** Called once, with the outcome told. */
+  readonly onSettled: () => void
+}
 
 export class RelayedRequest implements AttemptOwner {
   readonly #parts: RelayParts
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #key: string
+  readonly #onSettled: () => void
   readonly #hostsTried = new Set<unknown>()
   #phase: Phase = 'R'
   #body: RequestBody | null = null
@@ -47,11 +55,12 @@ export class RelayedRequest implements AttemptOwner {
   /** How the last attempt came about, where it was not the first. */
   #failover: 'connect' | 'reused_socket' | null = null
 
-  constructor(parts: RelayParts, endpoint: Endpoint, exchange: Exchange, key: string) {
+  constructor(parts: RelayParts, { endpoint, exchange, key, onSettled }: RelayedRequestSettings) {
     this.#parts = parts
     this.#endpoint = endpoint
     this.#exchange = exchange
     this.#key = key
+    this.#onSettled = onSettled
     exchange.onLeave = () => this.#clientLeft()
     exchange.onDrain = () => this.#attempt?.resume()
   }
@@ -199,7 +208,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#attempts++
     this.#meter?.end()
     this.#meter = null
-    const { userAgent, clock } = this.#parts
+    const { userAgent, clock, options } = this.#parts
     const headers = headersToHost(this.#exchange.headers, this.#endpoint, {
       requestId: this.#exchange.requestId,
       userAgent,
@@ -210,7 +219,7 @@ export class RelayedRequest implements AttemptOwner {
       fresh,
       clock,
       owner: this,
-      limits: this.#limits(this.#body, lease),
+      limits: attemptLimits(this.#body, lease, options),
       request: {
         method: 'POST',
         path: lease.host.basePath + this.#endpoint.path,
@@ -242,20 +251,6 @@ export class RelayedRequest implements AttemptOwner {
         this.#askForSlot(route, true)
         return true
       }
-    }
-  }
-
-  #limits(body: RequestBody, lease: Lease): AttemptLimits {
-    const { options } = this.#parts
-    const promptTokens = body.bytes.length / bytesPerToken
-    const prefillMs = Math.min(prefillMsMax, (promptTokens / options.prefillTokensPerSecond) * 1000)
-    const loadMs = lease.host.mustLoad(lease.model) ? options.loadMsMax : 0
-    return {
-      connectMsMax: options.connectMsMax,
-      sendMsMax: options.sendMsMax,
-      firstContentMsMax: body.stream ? Math.min(options.firstContentMsMax + prefillMs, prefillMsMax) + loadMs : null,
-      contentGapMsMax: body.hasTools ? options.contentGapWithToolsMsMax : options.contentGapMsMax,
-      totalMsMax: body.stream ? options.streamMsMax : options.answerMsMax,
     }
   }
 
@@ -294,7 +289,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
     this.#parts.events.requestEnded(this.#outcome(end, error, this.#meter?.end() ?? nothingMetered))
-    this.#parts.onSettled(this)
+    this.#onSettled()
   }
 
   #outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {

@@ -1,0 +1,28 @@
+/** What the relay works with, for all requests alike. */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Host } from '../hosts/host.ts'
+import type { ModelCatalog } from '../hosts/model-catalog.ts'
+import type { PhaseTimes } from '../metering/phase-times.ts'
+import type { TokenTallies } from '../metering/token-tallies.ts'
+import type { ByteBudget } from '../queue/byte-budget.ts'
+import type { Dispatcher } from '../queue/dispatcher.ts'
+import type { RelayEvents } from './events.ts'
+import type { RelayOptions } from './options.ts'
+import type { StoredResponses } from './stored-responses.ts'
+
+export interface RelayParts {
+  readonly options: RelayOptions
+  readonly clock: Clock
+  readonly log: Log
+  readonly userAgent: string
+  readonly catalog: ModelCatalog
+  readonly dispatcher: Dispatcher
+  readonly budget: ByteBudget
+  readonly tallies: TokenTallies
+  readonly phases: PhaseTimes
+  readonly stored: StoredResponses
+  readonly events: RelayEvents
+  /** A host refused the connection of a request. */
+  readonly onConnectFailed: (host: Host) => void
+}
