@@ -21,6 +21,7 @@ const closeEveryMs = 25
 export class Listener {
   readonly #server: Server
   readonly #clock: Clock
+  readonly #answering = new Set<ServerResponse>()
   #closing = false
 
   constructor(app: App, limits: ListenerLimits, clock: Clock) {
@@ -43,10 +44,17 @@ export class Listener {
       },
       (incoming: IncomingMessage, outgoing: ServerResponse) => {
         setRequestId(incoming, outgoing)
+        this.#answering.add(outgoing)
+        outgoing.on('close', () => this.#answering.delete(outgoing))
         void listener(incoming, outgoing)
       },
     )
-    this.#server.on('clientError', answerBrokenRequest)
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      // In the middle of an answer, a second one would become part of its body.
+      const answers = [...this.#answering].some((outgoing) => outgoing.req.socket === socket)
+      if (answers || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+      else answerBrokenRequest(error.code, socket)
+    })
   }
 
   /** Resolves with the real address; rejects with Node's error. */
@@ -89,12 +97,8 @@ export class Listener {
 }
 
 /** What Node's parser refuses never becomes a request; it still gets the envelope. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const { status, headers, body } = errorAnswer(brokenRequest(error.code), false)
+function answerBrokenRequest(code: string | undefined, socket: Socket): void {
+  const { status, headers, body } = errorAnswer(brokenRequest(code), false)
   const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? 'Error'}\r\n${head}\r\n${body}`)

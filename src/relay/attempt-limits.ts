@@ -6,7 +6,7 @@ import type { RelayOptions } from './options.ts'
 export interface AttemptLimits {
   readonly connectMsMax: number
   readonly sendMsMax: number
-  /** Null for an answer that is not streamed: it shows nothing until it is whole. */
+  /** Null for an answer that shows no content until it is whole. */
   readonly firstContentMsMax: number | null
   readonly contentGapMsMax: number
   readonly totalMsMax: number
@@ -17,17 +17,20 @@ const firstContentMsCap = 600_000
 /** Close enough for a limit; a JSON body is longer than its text, which errs on the patient side. */
 const bytesPerToken = 4
 
-export function attemptLimits(body: RequestBody, lease: Lease, options: RelayOptions): AttemptLimits {
+export function attemptLimits(
+  body: RequestBody,
+  { lease, options, showsContent }: { lease: Lease; options: RelayOptions; showsContent: boolean },
+): AttemptLimits {
   const { firstContentMsMax, prefillTokensPerSecond, loadMsMax } = options
   const prefillMs = (body.bytes.length / bytesPerToken / prefillTokensPerSecond) * 1000
   const loadMs = lease.host.mustLoad(lease.model) ? loadMsMax : 0
   return {
     connectMsMax: options.connectMsMax,
     sendMsMax: options.sendMsMax,
-    firstContentMsMax: body.stream
+    firstContentMsMax: showsContent
       ? Math.max(firstContentMsMax, Math.min(firstContentMsMax + prefillMs, firstContentMsCap)) + loadMs
       : null,
     contentGapMsMax: body.hasTools ? options.contentGapWithToolsMsMax : options.contentGapMsMax,
-    totalMsMax: body.stream ? options.streamMsMax : options.answerMsMax,
+    totalMsMax: showsContent ? options.streamMsMax : options.answerMsMax,
   }
 }

@@ -148,11 +148,11 @@ export class Exchange {
   cut(lastFrame: string): void {
     this.#over = true
     if (this.#left) return
-    const { socket } = this.#outgoing
-    const timer = this.#clock.after(cutMsMax, () => socket?.destroy())
+    const { socket } = this.#incoming
+    const timer = this.#clock.after(cutMsMax, () => socket.destroy())
     this.#outgoing.write(lastFrame, () => {
       timer.cancel()
-      socket?.destroySoon()
+      socket.destroySoon()
     })
   }
 

@@ -219,7 +219,7 @@ export class RelayedRequest implements AttemptOwner {
       fresh,
       clock,
       owner: this,
-      limits: attemptLimits(this.#body, lease, options),
+      limits: attemptLimits(this.#body, { lease, options, showsContent: this.#showsContent() }),
       request: {
         method: 'POST',
         path: lease.host.basePath + this.#endpoint.path,
@@ -254,6 +254,11 @@ export class RelayedRequest implements AttemptOwner {
     }
   }
 
+  /** A stream whose frames tell when something was generated; that of a transcription, for one, does not. */
+  #showsContent(): boolean {
+    return this.#body?.stream === true && this.#endpoint.dialect !== 'none'
+  }
+
   #asksUsage(): boolean {
     return this.#endpoint.usageOnRequest && this.#body?.stream === true && !this.#body.usageAsked
   }
@@ -264,7 +269,7 @@ export class RelayedRequest implements AttemptOwner {
       clock,
       phases,
       tally: tallies.tally(this.#route?.model ?? lease.model, lease.host.name, this.#key),
-      stream: this.#body?.stream === true,
+      stream: this.#showsContent(),
     })
     return this.#meter
   }
@@ -320,7 +325,7 @@ export class RelayedRequest implements AttemptOwner {
     const { host, model, reason } = this.#attempt.lease
     return {
       'x-lmx-gateway-host': host.name,
-      'x-lmx-gateway-model': encodeURI(model),
+      'x-lmx-gateway-model': encodeURI(model.toWellFormed()),
       'x-lmx-gateway-queue-ms': String(Math.round(this.#queueWaitMs ?? 0)),
       'x-lmx-gateway-attempts': String(this.#attempts),
       'x-lmx-gateway-reason': this.#failover === null ? reason : `retry_${this.#failover}`,

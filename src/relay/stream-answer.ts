@@ -88,13 +88,13 @@ export class StreamAnswer implements AnswerReader {
 
   /** What a frame that passes brings about. */
   #note(role: FrameRole): void {
-    const { progress, sink, meter } = this.#parts
+    const { progress, sink, meter, dialect } = this.#parts
     if (role === 'content') {
       meter.content()
       sink.content()
     }
-    // The first frame that matters: from here on nothing is held.
-    if (!this.#committed && role !== 'other') this.#commit()
+    // The first frame that matters: from here on nothing is held. In a stream that is not read any frame may matter.
+    if (!this.#committed && (role !== 'other' || dialect.name === 'none')) this.#commit()
     if (role === 'finish' && progress.complete) sink.expectEnd(afterFinishMs)
   }
 
