@@ -19,7 +19,8 @@ const usageAndError: MarkedKey[] = [
   { key: 'error', form: 'object', mark: mark.error },
   { key: 'error', form: 'text', mark: mark.error },
 ]
-const finishReason: MarkedKey = { key: 'finish_reason', form: 'string', mark: mark.finish }
+// Some servers write an empty reason into every frame.
+const finishReason: MarkedKey = { key: 'finish_reason', form: 'text', mark: mark.finish }
 
 const dataFrame = (error: string): string => `data: ${error}\n\n`
 const eventFrame = (error: string): string => `event: error\ndata: ${error}\n\n`

@@ -3,7 +3,7 @@
  *
  * No byte is decoded or copied but an unfinished tail. In valid JSON the closing quote of a key is never escaped while a
  * quote inside a string always is, so the bytes quote-colon end a real key and nothing in a text can imitate one.
- * Frames end at an empty line; lines end in LF, CR LF or CR (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * Only `data:` lines are looked at. Frames end at an empty line; lines end in LF, CR LF or CR (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  */
 
 /** What a frame carries, as bits of `SseScanner.marks`. */
@@ -12,7 +12,7 @@ export const mark = {
   content: 1,
   /** A `usage` object. */
   usage: 2,
-  /** A `finish_reason` that is not null. */
+  /** A `finish_reason` that says something. */
   finish: 4,
   /** An `error` object or text. */
   error: 8,
@@ -22,8 +22,8 @@ export const mark = {
   severalLines: 32,
 } as const
 
-/** A key counts when its value begins like this: a string or array that is not empty, an object, or any string. */
-type ValueForm = 'text' | 'list' | 'object' | 'string'
+/** A key counts when its value begins like this: a string or array that is not empty, or an object. */
+type ValueForm = 'text' | 'list' | 'object'
 
 export interface MarkedKey {
   readonly key: string
@@ -58,11 +58,13 @@ const COLON = 58
 const LIST_OPEN = 91
 const LIST_CLOSE = 93
 const OBJECT_OPEN = 123
-const LETTER_D = 100
+/** First of the three bytes of a byte order mark. */
+const BOM_FIRST = 0xef
 const empty = Buffer.alloc(0)
+const dataField = Buffer.from('data:')
 const doneText = Buffer.from('[DONE]')
-/** `data: [DONE]` with a byte order mark, a space and the longest line ends. */
-const doneFrameBytesMax = 24
+/** No JSON writer puts more spaces behind a key; a host that drips in a million of them is not followed. */
+const valueSpacesMax = 8
 
 export class FrameTooLargeError extends Error {
   override readonly name = 'FrameTooLargeError'
@@ -85,6 +87,8 @@ export class SseScanner {
   #marksSoFar = 0
   /** The last frame ended in CR, so an LF right behind it is the other half of that line end. */
   #endedInCr = false
+  /** The last line end was CR LF, so a CR at the end of a read is half of another one. */
+  #linesEndInCrLf = false
 
   constructor(keys: KeyTable, frameBytesMax: number) {
     this.#keys = keys
@@ -124,6 +128,7 @@ export class SseScanner {
       if (byte === COLON) {
         if (buffer[i - 1] === QUOTE && i > this.frameStart && !this.#markKey(i)) break
       } else if (byte === LF || byte === CR) {
+        if (byte === CR && this.#isHalfOfFrameEnd(i)) break
         if (this.#endLine(i, byte)) return true
       }
     }
@@ -152,22 +157,43 @@ export class SseScanner {
     this.#marksSoFar = 0
   }
 
+  /** Cut here, a frame would go out without its last byte; behind the last frame of all that byte would be lost. */
+  #isHalfOfFrameEnd(i: number): boolean {
+    return this.#linesEndInCrLf && i === this.#lineStart && i + 1 === this.#end
+  }
+
   /** True when the line that ends at `i` was empty, so a frame is whole. */
   #endLine(i: number, byte: number): boolean {
     if (byte === LF && (i > this.frameStart ? this.buffer[i - 1] === CR : this.#endedInCr)) {
       // The second half of CR LF: the line has ended already.
+      this.#linesEndInCrLf = true
       this.#lineStart = i + 1
       return false
     }
     if (i !== this.#lineStart) {
-      if (this.buffer[this.#lineStart] === LETTER_D) this.#dataLines++
+      this.#countData()
+      this.#linesEndInCrLf = false
       this.#lineStart = i + 1
       return false
     }
-    let frameEnd = i + 1
-    if (byte === CR && frameEnd < this.#end && this.buffer[frameEnd] === LF) frameEnd++
-    this.#finishFrame(frameEnd)
+    this.#linesEndInCrLf = byte === CR && i + 1 < this.#end && this.buffer[i + 1] === LF
+    this.#finishFrame(this.#linesEndInCrLf ? i + 2 : i + 1)
     return true
+  }
+
+  #countData(): void {
+    const data = this.#dataStart()
+    if (data === -1) return
+    this.#dataLines++
+    // As the OpenAI clients read it: what follows on the line does not matter.
+    const value = this.buffer[data] === SPACE ? data + 1 : data
+    if (this.#equals(value, doneText)) this.#marksSoFar = mark.done
+  }
+
+  /** The place behind `data:` in the current line; -1 in a line of another field and in a comment. */
+  #dataStart(): number {
+    const start = this.buffer[this.#lineStart] === BOM_FIRST ? this.#lineStart + 3 : this.#lineStart
+    return this.#equals(start, dataField) ? start + dataField.length : -1
   }
 
   #checkSize(end: number): void {
@@ -184,9 +210,6 @@ export class SseScanner {
     this.#lineStart = frameEnd
     this.marks = this.#marksSoFar
     if (this.#dataLines > 1) this.marks |= mark.severalLines
-    if (this.marks === 0 && frameEnd - this.frameStart <= doneFrameBytesMax && this.#dataLines === 1) {
-      if (this.buffer.subarray(this.frameStart, frameEnd).includes(doneText)) this.marks = mark.done
-    }
   }
 
   /** Looks at the key that ends before the colon at `i`; false when the bytes that decide have not arrived yet. */
@@ -196,13 +219,18 @@ export class SseScanner {
     for (const candidate of candidates) {
       const start = i - candidate.bytes.length
       if (start < this.frameStart || !this.#equals(start, candidate.bytes)) continue
-      let value = i + 1
-      while (value < this.#end && this.buffer[value] === SPACE) value++
+      const value = this.#valueStart(i + 1)
       if (value + 1 >= this.#end) return false
-      if (this.#hasForm(value, candidate.form)) this.#marksSoFar |= candidate.mark
-      return true
+      if (this.#hasForm(value, candidate.form) && this.#dataStart() !== -1) this.#marksSoFar |= candidate.mark
     }
     return true
+  }
+
+  #valueStart(from: number): number {
+    const last = Math.min(this.#end, from + valueSpacesMax)
+    let at = from
+    while (at < last && this.buffer[at] === SPACE) at++
+    return at
   }
 
   #equals(start: number, bytes: Buffer): boolean {
@@ -219,8 +247,6 @@ export class SseScanner {
         return first === LIST_OPEN && this.buffer[at + 1] !== LIST_CLOSE
       case 'object':
         return first === OBJECT_OPEN
-      case 'string':
-        return first === QUOTE
     }
   }
 }
