@@ -44,7 +44,7 @@ test.each([[false], [true]])(
     expect(await response.text()).toContain('w1 ')
     await within(5_000, 'the first answer', first)
     const outcomes = await gateway.outcomesOnce(2)
-    expect(outcomes.map(({ fields }) => fields['attempts']).toSorted()).toEqual([1, 2])
+    expect(new Set(outcomes.map(({ fields }) => fields['attempts']))).toEqual(new Set([1, 2]))
     expect(await gateway.metric('failovers_total', { model, phase: 'connect', result: 'ok' })).toBe(1)
 
     await gaugeReaches(gateway, 'host_up', 0, { host: 'lost' })

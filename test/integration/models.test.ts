@@ -57,12 +57,9 @@ describe('aliases', () => {
     const answers = [1, 2, 3, 4].map(() => hostOfAnswer(gateway, 'big'))
     for (const double of [left, right]) await double.waitFor(({ running }) => running === 2, 'two requests')
     await clock.advance(100)
-    expect((await within(5_000, 'four answers', Promise.all(answers))).toSorted()).toEqual([
-      'left',
-      'left',
-      'right',
-      'right',
-    ])
+    const names = await within(5_000, 'four answers', Promise.all(answers))
+    expect(names.filter((name) => name === 'left')).toHaveLength(2)
+    expect(names.filter((name) => name === 'right')).toHaveLength(2)
     expect(modelsAsked(left)).toEqual(['org/big', 'org/big'])
     expect(modelsAsked(right)).toEqual(['mlx/big-4bit', 'mlx/big-4bit'])
     expect(other.inferenceRequests).toEqual([])

@@ -51,7 +51,7 @@ export class DeafHost {
   /** Resolves when nobody can connect any more. */
   async closeEars(): Promise<void> {
     Atomics.store(this.#asleep, 0, 1)
-    this.#thread.postMessage('sleep')
+    this.#thread.postMessage('sleep', [])
     while (await this.#filled()) {
       if (this.#fillers.length > fillersMax) throw new Error('the line before the deaf host does not become full')
     }
