@@ -25,6 +25,8 @@ export interface TransportFailure {
   readonly code: string
   /** The connection had served an earlier request, so the host may have closed it just as we wrote. */
   readonly reusedSocket: boolean
+  /** Any byte of an answer had arrived, so the host had read the request. */
+  readonly answered: boolean
 }
 
 /** Called in this order: connected?, head?, data*, then exactly one of end or failed. None may throw. */
@@ -140,7 +142,8 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
   readonly #events: RoundTripEvents
   #controller: Dispatcher.DispatchController | null = null
   #socket: Socket | null = null
-  #reusedSocket = false
+  #bytesReadBefore = 0
+  #headSeen = false
   #aborted = false
   #ended = false
 
@@ -178,7 +181,7 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
     }
     this.#controller = controller
     this.#socket = this.sockets.socket
-    this.#reusedSocket = (this.#socket?.bytesRead ?? 0) > 0
+    this.#bytesReadBefore = this.#socket?.bytesRead ?? 0
     this.#events.connected()
   }
 
@@ -190,7 +193,9 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HeaderFields): void {
     // 102 and 103 come before the answer and say nothing that could be relayed.
-    if (status >= 200 && !this.#ended) this.#events.head(status, headers)
+    if (status < 200 || this.#ended) return
+    this.#headSeen = true
+    this.#events.head(status, headers)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -211,20 +216,38 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
   #fail(kind: FailureKind, code: string): void {
     if (this.#ended) return
     this.#ended = true
-    this.#events.failed({ kind, code, reusedSocket: this.#reusedSocket })
+    const bytesRead = this.#socket?.bytesRead ?? 0
+    this.#events.failed({
+      kind,
+      code,
+      reusedSocket: this.#bytesReadBefore > 0,
+      answered: bytesRead > this.#bytesReadBefore,
+    })
   }
 
   #failureKind(code: string): FailureKind {
     if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) return 'tls'
     if (this.#controller === null) return 'connect'
-    if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'BAD_RESPONSE') return 'protocol'
+    if (protocolCodes.has(code) || code.startsWith('HPE_')) return 'protocol'
+    // undici's word for a head that it cannot read, once that had a length; after a head it is a body that is too short.
+    if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && !this.#headSeen) return 'protocol'
     return 'disconnected'
   }
 }
 
+/** A 101 that names no protocol trips an assertion of undici. */
+const protocolCodes: ReadonlySet<string> = new Set([
+  'BAD_RESPONSE',
+  'ERR_ASSERTION',
+  'HTTPParserError',
+  'UND_ERR_HEADERS_OVERFLOW',
+])
+
 function errorCode(error: Error): string {
   // undici's word for a 100 or 101 that nobody asked for.
   if (error.message === 'bad response' || error.message === 'bad upgrade') return 'BAD_RESPONSE'
+  // A connection that ended inside an answer which was to end it, in the parser's words.
+  if (error.name === 'HTTPParserError' && error.message.includes('Invalid EOF state')) return 'UND_ERR_SOCKET'
   const code: unknown = 'code' in error ? error.code : undefined
   if (typeof code === 'string' && code !== '') return code
   return error.name
