@@ -50,7 +50,8 @@ function decodeKey(bytes: Buffer, start: number, end: number): string {
   return raw.includes('\\') ? String(JSON.parse(raw)) : raw.slice(1, -1)
 }
 
-function skipSpace(bytes: Buffer, from: number): number {
+/** The first place at or after `from` that is not insignificant whitespace. */
+export function skipSpace(bytes: Buffer, from: number): number {
   let at = from
   for (; at < bytes.length; at++) {
     const byte = bytes[at]

@@ -2,7 +2,7 @@
 import type { Dialect } from './dialect.ts'
 import { eventName, frameJson } from './dialect.ts'
 import { isObject, type JsonObject, property } from './json-value.ts'
-import { mark, type SseScanner } from './sse-scanner.ts'
+import { mark, SseScanner } from './sse-scanner.ts'
 import { type ReportedUsage, readUsage } from './usage.ts'
 
 export type FrameRole =
@@ -63,7 +63,7 @@ export class StreamProgress {
   }
 
   #readFrame(frame: Buffer, marks: number): FrameRole {
-    const event = this.#dialect.finalEvents.size === 0 ? null : this.#readEvent(frame)
+    const event = this.#readEvent(frame)
     const isFinal = event !== null && this.#dialect.finalEvents.has(event)
     if (isFinal) this.#ended = true
     if (marks === 0 && event !== 'error') return isFinal ? 'finish' : 'other'
@@ -76,13 +76,16 @@ export class StreamProgress {
     return this.#readData(data, marks, isFinal)
   }
 
-  /** Responses name the event and put the error's fields straight into the data. */
+  /** Some name the event and put the error's fields straight into the data, Responses among them. */
   #readError(data: JsonObject, event: string | null): boolean {
-    this.error = data['error'] ?? (event === 'error' ? data : null)
+    const { error } = data
+    const isTold = isObject(error) || (typeof error === 'string' && error !== '')
+    this.error = isTold ? error : event === 'error' ? data : null
     return this.error !== null
   }
 
   #readEvent(frame: Buffer): string | null {
+    if (this.#dialect.finalEvents.size === 0) return eventName(frame)
     const event = eventName(frame) ?? property(frameJson(frame), 'type')
     if (event === 'response.created') this.#readResponseId(frame)
     return typeof event === 'string' ? event : null
@@ -95,7 +98,7 @@ export class StreamProgress {
     if (usage !== null) this.#onUsage(usage)
     const finishedNow = this.#readFinish(data)
     if ((marks & mark.content) !== 0) return 'content'
-    if ((marks & mark.severalLines) !== 0 && hasContent(data)) return 'content'
+    if ((marks & mark.severalLines) !== 0 && hasContent(data, this.#dialect)) return 'content'
     if (finishedNow || isFinal) return 'finish'
     return isObject(holder) && Array.isArray(data['choices']) && data['choices'].length === 0 ? 'usage' : 'other'
   }
@@ -105,7 +108,8 @@ export class StreamProgress {
     if (!Array.isArray(choices)) return false
     let finishedNow = false
     for (const choice of choices) {
-      if (typeof property(choice, 'finish_reason') !== 'string') continue
+      const reason = property(choice, 'finish_reason')
+      if (typeof reason !== 'string' || reason === '') continue
       this.#finished.add(property(choice, 'index') ?? 0)
       finishedNow = true
     }
@@ -122,10 +126,10 @@ export class StreamProgress {
   }
 }
 
-/** With the data on several lines the scan may have missed a value; the compact text has key and value side by side. */
-function hasContent(data: JsonObject): boolean {
-  const compact = JSON.stringify(data)
-  return /"(?:content|reasoning_content|reasoning|text|delta|thinking|partial_json)":"[^"]|"tool_calls":\[[^\]]/.test(
-    compact,
-  )
+/** With the data on several lines key and value may have been apart; written on one line they are side by side. */
+function hasContent(data: JsonObject, dialect: Dialect): boolean {
+  const line = Buffer.from(`data: ${JSON.stringify(data)}\n\n`)
+  const scanner = new SseScanner(dialect.keys, line.length)
+  scanner.feed(line)
+  return scanner.next() && (scanner.marks & mark.content) !== 0
 }

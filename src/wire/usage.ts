@@ -1,4 +1,5 @@
 /** Token usage in the spellings of the dialects, brought to one form. */
+import { skipSpace } from './json-members.ts'
 import { isObject, type JsonObject, property } from './json-value.ts'
 
 /** What a host reported; a field it did not report is absent, an explicit zero is a value. */
@@ -11,6 +12,7 @@ export interface ReportedUsage {
 
 /** Beyond this a count is a fault of the host: no context is a billion tokens. */
 const tokensMax = 1_000_000_000
+const usageKey = Buffer.from('"usage"')
 
 /** Reads a `usage` object; null when nothing in it can be believed. */
 export function readUsage(usage: unknown): ReportedUsage | null {
@@ -31,15 +33,10 @@ export function mergeUsage(earlier: ReportedUsage | null, later: ReportedUsage |
   return { ...earlier, ...later }
 }
 
-/**
- * Finds the last `usage` object in the end of a JSON answer that was not kept whole.
- * The bytes `"usage":` are a real key, since a quote inside a JSON string is always escaped.
- */
+/** Finds the last `usage` object in the end of a JSON answer that was not kept whole. */
 export function usageInTail(tail: Buffer): ReportedUsage | null {
-  const at = tail.lastIndexOf('"usage"')
-  if (at === -1) return null
-  const open = tail.indexOf('{', at)
-  if (open === -1) return null
+  const open = usageValue(tail)
+  if (tail[open] !== 123) return null
   let depth = 0
   for (let i = open; i < tail.length; i++) {
     // Usage objects hold numbers and nested objects, so braces need no look at strings.
@@ -53,6 +50,20 @@ export function usageInTail(tail: Buffer): ReportedUsage | null {
     }
   }
   return null
+}
+
+/**
+ * Where the value of the last key `usage` begins; -1 without one. The bytes are no part of a text, since a quote inside
+ * of a JSON string is always escaped, but they may be a whole text.
+ */
+function usageValue(tail: Buffer): number {
+  let at = tail.lastIndexOf(usageKey)
+  while (at !== -1) {
+    const colon = skipSpace(tail, at + usageKey.length)
+    if (tail[colon] === 58) return skipSpace(tail, colon + 1)
+    at = at === 0 ? -1 : tail.lastIndexOf(usageKey, at - 1)
+  }
+  return -1
 }
 
 /** Anthropic's input_tokens leave cached ones out; a reranker reports a total alone. */
