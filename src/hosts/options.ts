@@ -11,7 +11,7 @@ const hostUrl = z
   })
   .describe('Where the host listens, without /v1: http://192.168.188.11:1234')
 
-export const hostOptions = z.strictObject({
+const hostOptions = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores')
@@ -54,10 +54,9 @@ export const modelsOptions = z.strictObject({
 
 export type HostOptions = z.infer<typeof hostOptions>
 export type ProbeOptions = z.infer<typeof probeOptions>
-export type ModelsOptions = z.infer<typeof modelsOptions>
 
 /** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */
-export function hostUrlProblem(text: string): string | null {
+function hostUrlProblem(text: string): string | null {
   const shown = quotable(text)
   let url: URL
   try {

@@ -26,4 +26,3 @@ export const adminOptions = z.strictObject({
 })
 
 export type ServerOptions = z.infer<typeof serverOptions>
-export type AdminOptions = z.infer<typeof adminOptions>

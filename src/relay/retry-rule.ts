@@ -15,7 +15,7 @@ export interface FailedAttempt {
 }
 
 /** Each host more is another copy of the work at the worst moment. */
-export const hostsTriedMax = 2
+const hostsTriedMax = 2
 
 /**
  * 1. Not connected: nothing was sent, so another host may have it.

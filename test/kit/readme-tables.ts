@@ -7,7 +7,7 @@ import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../sr
 import { endpoints } from '../../src/wire/endpoints.ts'
 
 /** By the name that marks the part: `<!-- begin NAME -->` … `<!-- end NAME -->`. */
-export const readmeTables: Readonly<Record<string, () => string>> = {
+const readmeTables: Readonly<Record<string, () => string>> = {
   configuration: configurationTable,
   endpoints: endpointTable,
   errors: errorTable,
