@@ -36,6 +36,21 @@ export function errorFromHostObject(error: unknown): GatewayError {
   return errorFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
 }
 
+/** What is shorter than this protects nothing, and stands in ordinary sentences. */
+const keyCharsMin = 8
+
+/** The host's words, less the key it was sent: a host may repeat a header that it did not like. */
+export function withoutKey(error: GatewayError, key: string | undefined): GatewayError {
+  if (key === undefined || key.length < keyCharsMin) return error
+  const { param } = error.detail
+  if (!error.message.includes(key) && param?.includes(key) !== true) return error
+  const redacted = (text: string): string => text.replaceAll(key, '[redacted]')
+  return new GatewayError(error.code, redacted(error.message), {
+    ...error.detail,
+    param: param === undefined ? undefined : redacted(param),
+  })
+}
+
 /** A status that is not here is the host's fault from 500 on and below 400, else the request's. */
 const codeByStatus = new Map<number, ErrorCode>([
   [401, 'upstream_auth_failed'],

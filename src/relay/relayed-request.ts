@@ -14,6 +14,7 @@ import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { attemptLimits } from './attempt-limits.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
+import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import { type EndCode, endCode, type Outcome, type Phase } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -152,7 +153,9 @@ export class RelayedRequest implements AttemptOwner {
     // What the request itself got wrong is no failure of the host.
     if (failure.error.kind.status >= 500) this.#parts.events.attemptFailed(lease.host.name, failure.error.code)
     if (failure.kind === 'connect') this.#parts.onConnectFailed(lease.host)
-    if (this.#exchange.committed || !this.#retry(lease, failure)) this.fail(failure.error)
+    if (this.#exchange.committed || !this.#retry(lease, failure)) {
+      this.fail(withoutKey(failure.error, lease.host.apiKey))
+    }
   }
 
   over(attempt: Attempt): void {

@@ -1,0 +1,194 @@
+/** The stage of a fault or abuse scenario: a gateway before hosts of chaos, and what must hold once the play is over. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
+import type { ConfigInput } from '../../../src/config/schema.ts'
+import { ChaosHost } from '../../kit/chaos-host.ts'
+import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
+import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
+import type { HttpMessage } from '../../kit/http-message.ts'
+import { RawClient } from '../../kit/raw-client.ts'
+import { eventually } from '../../kit/within.ts'
+
+export const model = 'm'
+/** Asked in every scenario; no sink may ever show it. */
+export const promptCanary = 'canary-of-the-prompt'
+
+export interface SceneOptions {
+  /** Models of each host by the host's name. */
+  readonly hosts?: Readonly<Record<string, readonly string[]>>
+  /** Key that the gateway holds for every host. */
+  readonly apiKey?: string
+  readonly config?: Omit<ConfigInput, 'hosts'>
+}
+
+/** What a play must have led to. */
+export interface Ending {
+  /** Requests that the relay accepted: each has one line in the access log. */
+  readonly requests: number
+  /** Attempts that each host saw; hosts that are not named saw none. */
+  readonly attempts: Readonly<Record<string, number>>
+  /** All SSE bytes that a host sent for an answer: what clients got is a prefix of them. */
+  readonly sent?: string
+  /** What may stand in no log line and no metric, beside the prompt. */
+  readonly secrets?: readonly string[]
+}
+
+/** Plays, then holds the ending against what every scenario must leave behind. */
+export async function scenario(options: SceneOptions, play: (scene: Scene) => Promise<Ending>): Promise<void> {
+  const hosts = new Map<string, ChaosHost>()
+  for (const [name, models] of Object.entries(options.hosts ?? { a: [model] })) {
+    hosts.set(name, await ChaosHost.start({ models }))
+  }
+  try {
+    const gateway = await startGateway({
+      hosts: [...hosts].map(([name, { url }]) => ({ name, url, kind: 'openai', apiKey: options.apiKey })),
+      // Probes at the start only, so that what a host sees afterwards is the scenario's own.
+      probe: { everyMs: 600_000 },
+      ...options.config,
+    })
+    const scene = new Scene(gateway, hosts)
+    try {
+      const ending = await play(scene)
+      await scene.expectEnding(ending)
+    } finally {
+      scene.leave()
+      await gateway[Symbol.asyncDispose]()
+    }
+    for (const [name, host] of hosts) {
+      await eventually(5_000, `every connection to host ${name} to be closed`, () => host.connectionsOpen === 0)
+    }
+  } finally {
+    for (const host of hosts.values()) await host.close()
+  }
+}
+
+export class Scene {
+  readonly gateway: GatewayUnderTest
+  readonly #hosts: ReadonlyMap<string, ChaosHost>
+  readonly #clients: RawClient[] = []
+  readonly #answers: HttpMessage[] = []
+
+  constructor(gateway: GatewayUnderTest, hosts: ReadonlyMap<string, ChaosHost>) {
+    this.gateway = gateway
+    this.#hosts = hosts
+  }
+
+  host(name = 'a'): ChaosHost {
+    const host = this.#hosts.get(name)
+    if (host === undefined) throw new Error(`no host ${name} in this scene`)
+    return host
+  }
+
+  async connect(options: { bodyless?: boolean; port?: number } = {}): Promise<RawClient> {
+    const client = await RawClient.open(options.port ?? this.gateway.port, options)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** The next answer on the connection as soon as its head is there; it is held against its outcome at the end. */
+  async answer(client: RawClient): Promise<HttpMessage> {
+    const answer = await client.response()
+    this.#answers.push(answer)
+    return answer
+  }
+
+  /** Sends the bytes of a request and waits for the end of the answer, whole or cut. */
+  async ask(request: Uint8Array | string, client?: RawClient): Promise<HttpMessage> {
+    const connection = client ?? (await this.connect())
+    await connection.send(request)
+    const answer = await this.answer(connection)
+    await answer.over()
+    return answer
+  }
+
+  leave(): void {
+    for (const client of this.#clients) client.close()
+  }
+
+  async expectEnding(ending: Ending): Promise<void> {
+    await expectQuiet(this.gateway, ending)
+    for (const [name, host] of this.#hosts) {
+      expect(host.exchanges.length, `attempts at host ${name}`).toBe(ending.attempts[name] ?? 0)
+    }
+    for (const answer of this.#answers) expectHonest(answer, this.gateway.outcomes(), ending.sent)
+  }
+}
+
+/** Nothing is held any more, every request has its one line, nothing failed inside, and no secret got out. */
+export async function expectQuiet(gateway: GatewayUnderTest, ending: Pick<Ending, 'requests' | 'secrets'>) {
+  await gateway.outcomesOnce(ending.requests)
+  for (const gauge of ['host_inflight', 'queue_depth', 'queue_bytes', 'open_streams']) await expectZero(gateway, gauge)
+  expect(gateway.outcomes()).toHaveLength(ending.requests)
+  expect(gateway.log.filter(({ level }) => level === 'error')).toEqual([])
+  const sinks = JSON.stringify(gateway.log) + (await gateway.metrics())
+  for (const secret of [promptCanary, ...(ending.secrets ?? [])]) expect(sinks).not.toContain(secret)
+}
+
+/** A host may still have to be told of an end that the client knows already. */
+async function expectZero(gateway: GatewayUnderTest, gauge: string): Promise<void> {
+  const endsAt = performance.now() + 5_000
+  let value = await gateway.sum(gauge)
+  while (value !== 0 && performance.now() < endsAt) {
+    await pause(5)
+    value = await gateway.sum(gauge)
+  }
+  expect(value, gauge).toBe(0)
+}
+
+/** Nothing incomplete looks complete, and nothing was sent that the host did not send. */
+function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[], sent: string | undefined): void {
+  const id = answer.header('x-request-id')
+  const outcome = outcomes.find(({ fields }) => fields['requestId'] === id)
+  if (outcome === undefined) return
+  expect(answer.status).toBe(outcome.fields['status'])
+  const streamed = answer.header('content-type')?.startsWith('text/event-stream') === true
+  if (answer.status < 300) {
+    const looksWhole = answer.complete && (!streamed || answer.text.endsWith(done))
+    expect(looksWhole, `whether ${id} looks whole`).toBe(outcome.fields['end'] === '--')
+  } else expect(answer.complete, `whether the error for ${id} is whole`).toBe(true)
+  if (!streamed || sent === undefined) return
+  const relayed = answer.text.replace(/data: \{"error":.*\}\n\n$/, '').replace(done, '')
+  expect(sent.startsWith(relayed), `whether ${JSON.stringify(relayed)} is what the host sent`).toBe(true)
+}
+
+/** A chat request as raw bytes. */
+export function chatBytes(fields: Readonly<Record<string, unknown>> = {}, headers: Headers = {}): Buffer {
+  const messages = [{ role: 'user', content: promptCanary }]
+  return jsonRequestBytes('/v1/chat/completions', { model, messages, ...fields }, headers)
+}
+
+/** A whole chat answer as hosts give it. */
+export function chatAnswer(content: string): string {
+  const message = { role: 'assistant', content }
+  const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+  const choices = [{ index: 0, message, finish_reason: 'stop' }]
+  return JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion', created: 1, model, choices, usage })
+}
+
+export function contentFrame(content: string): string {
+  return chatFrame({ content }, null)
+}
+
+export const finishFrame: string = chatFrame({}, 'stop')
+export const done = 'data: [DONE]\n\n'
+
+function chatFrame(delta: Readonly<Record<string, unknown>>, finishReason: string | null): string {
+  const choices = [{ index: 0, delta, finish_reason: finishReason }]
+  const chunk = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model, choices }
+  return `data: ${JSON.stringify(chunk)}\n\n`
+}
+
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string
+    readonly type: string
+    readonly param: string | null
+    readonly code: string
+  }
+}
+
+/** The error of an answer, or of the last frame of a stream. */
+export function errorOf(answer: HttpMessage): ErrorBody['error'] {
+  const frame = /data: (\{"error":.*\})\n\n$/.exec(answer.text)?.[1]
+  return (JSON.parse(frame ?? answer.text) as ErrorBody).error
+}
