@@ -51,8 +51,9 @@ export class Relay {
     })
   }
 
-  /** Ends every request that is left, honestly. */
+  /** Ends every request that is left, honestly: the line first, or a slot that becomes free would serve the next in it. */
   endAll(error: GatewayError): void {
+    this.#parts.dispatcher.close(error)
     for (const request of this.#live) request.fail(error)
   }
 }
