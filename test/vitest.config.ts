@@ -33,6 +33,20 @@ export default defineConfig({
     maxWorkers: 2,
     restoreMocks: true,
     expect: { requireAssertions: true },
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      // Seen only by tests that start the program as a process of its own.
+      exclude: ['src/main.ts', 'src/cli/commands/serve.ts', 'src/cli/commands/check-config.ts'],
+      reporter: [['text', { skipFull: true }]],
+      reportOnFailure: true,
+      // Floors only go up; what decides about requests has the higher one.
+      thresholds: {
+        lines: 85,
+        branches: 80,
+        'src/{balancing,queue,relay,wire}/**': { lines: 95, branches: 88 },
+      },
+    },
     projects: [
       project('unit', fast),
       project('tidy', fast),
