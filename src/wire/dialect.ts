@@ -88,8 +88,8 @@ export function eventName(frame: Buffer): string | null {
 
 /** The frame's `data:` lines joined as the SSE rules say, parsed; undefined when that is not JSON. */
 export function frameJson(frame: Buffer): unknown {
-  const text = frame.toString('utf8')
-  const lines = (text.startsWith('\uFEFF') ? text.slice(1) : text).split(/\r\n|\n|\r/)
+  const decoded = frame.toString('utf8')
+  const lines = (decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded).split(/\r\n|\n|\r/)
   const data: string[] = []
   for (const line of lines) {
     if (line.startsWith('data:')) data.push(line.slice(line[5] === ' ' ? 6 : 5))

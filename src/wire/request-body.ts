@@ -20,7 +20,14 @@ export interface RequestBody {
 }
 
 /** The keys by which the gateway decides; twice in one body, gateway and host could disagree on which one counts. */
-const decisiveKeys = new Set(['model', 'stream', 'stream_options', 'n', 'previous_response_id'])
+const decisiveKeys = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'stream_options.include_usage',
+  'n',
+  'previous_response_id',
+])
 
 /** Reads the decisive fields and leaves all others to the host. Throws GatewayError 400. */
 export function readJsonBody(bytes: Buffer, choicesMax: number): RequestBody {
@@ -28,15 +35,14 @@ export function readJsonBody(bytes: Buffer, choicesMax: number): RequestBody {
   if (body === undefined) throw new GatewayError('invalid_json', 'The request body is not valid JSON.')
   if (!isObject(body)) throw new GatewayError('invalid_json', 'The request body must be a JSON object.')
   const members = objectMembers(bytes)
-  refuseDuplicates(members)
+  checkDecisiveKeys(body, members, '')
   const model = modelName(body)
-  const streamOptions = property(body, 'stream_options')
   return {
     bytes,
     model,
     modelSpan: spanOf(members, 'model') ?? { start: 0, end: 0 },
     stream: optionalBoolean(body, 'stream') ?? false,
-    usageAsked: property(streamOptions, 'include_usage') === true,
+    usageAsked: usageAsked(body, members, bytes),
     choices: choiceCount(body, choicesMax),
     hasTools: Array.isArray(property(body, 'tools')),
     previousResponseId: optionalString(body, 'previous_response_id'),
@@ -78,17 +84,32 @@ function usageEdit(bytes: Buffer, members: readonly Member[]): { span: Span; tex
   return { span: { start, end: start }, text: inner.length === 0 ? '"include_usage":true' : '"include_usage":true,' }
 }
 
-function refuseDuplicates(members: readonly Member[]): void {
+/** `path` is what stands before the keys in the name of the field. */
+function checkDecisiveKeys(object: JsonObject, members: readonly Member[], path: string): void {
   const seen = new Set<string>()
   for (const { key } of members) {
-    if (!decisiveKeys.has(key)) continue
-    if (seen.has(key)) {
-      throw new GatewayError('invalid_request', `"${key}" appears twice in the request body; send it once.`, {
-        param: key,
+    const param = path + key
+    if (!decisiveKeys.has(param)) continue
+    if (seen.has(param)) {
+      throw new GatewayError('invalid_request', `"${param}" appears twice in the request body; send it once.`, {
+        param,
       })
     }
-    seen.add(key)
+    // V8 may give a key written with escapes another name: https://github.com/nodejs/node/issues/63785
+    if (!Object.hasOwn(object, key)) {
+      throw new GatewayError('invalid_request', `"${param}" is written with escapes; write it plainly.`, { param })
+    }
+    seen.add(param)
   }
+}
+
+function usageAsked(body: JsonObject, members: readonly Member[], bytes: Buffer): boolean {
+  const param = 'stream_options'
+  const options = property(body, param) ?? null
+  if (options === null) return false
+  if (!isObject(options)) throw new GatewayError('invalid_request', `"${param}" must be an object.`, { param })
+  checkDecisiveKeys(options, objectMembers(bytes, spanOf(members, param)?.start), `${param}.`)
+  return optionalBoolean(options, 'include_usage', `${param}.include_usage`) ?? false
 }
 
 function spanOf(members: readonly Member[], key: string): Span | undefined {
@@ -104,10 +125,10 @@ function modelName(body: JsonObject): string {
   })
 }
 
-function optionalBoolean(body: JsonObject, key: string): boolean | null {
-  const value = property(body, key) ?? null
+function optionalBoolean(from: JsonObject, key: string, param = key): boolean | null {
+  const value = property(from, key) ?? null
   if (value === null || typeof value === 'boolean') return value
-  throw new GatewayError('invalid_request', `"${key}" must be true or false.`, { param: key })
+  throw new GatewayError('invalid_request', `"${param}" must be true or false.`, { param })
 }
 
 function optionalString(body: JsonObject, key: string): string | null {
