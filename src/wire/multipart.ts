@@ -8,6 +8,12 @@ const boundaryBytesMax = 70
 /** A part's own headers are a few lines; more is not looked through. */
 const partHeaderBytesMax = 8_192
 
+const TAB = 9
+const LF = 10
+const CR = 13
+const SPACE = 32
+const DASH = 45
+
 /** Throws GatewayError 400 when the form cannot be read, has no model, or has it twice. */
 export function readMultipartBody(bytes: Buffer, contentType: string): RequestBody {
   const boundary = boundaryOf(contentType)
@@ -50,22 +56,40 @@ function boundaryOf(contentType: string): string {
 
 function* parts(bytes: Buffer, boundary: string): Generator<{ name: string | null; value: Span }> {
   const delimiter = Buffer.from(`\r\n--${boundary}`)
-  const first = Buffer.from(`--${boundary}`)
-  let at = bytes.indexOf(first)
-  if (at === -1) throw new GatewayError('invalid_request', 'The multipart body does not contain its boundary.')
-  at += first.length
-  for (;;) {
-    // Two dashes behind a boundary end the form.
-    if (bytes[at] === 45 && bytes[at + 1] === 45) return
-    const headerEnd = bytes.indexOf('\r\n\r\n', at)
-    const next = bytes.indexOf(delimiter, at)
-    if (headerEnd === -1 || next === -1) {
-      throw new GatewayError('invalid_request', 'The multipart body ends before its last boundary.')
+  const bare = delimiter.subarray(2)
+  // The first one may stand at the very start, with no line end before it.
+  let before = nextDelimiter(bytes, bytes.indexOf(bare) === 0 ? bare : delimiter, 0)
+  if (before === null) throw new GatewayError('invalid_request', 'The multipart body does not contain its boundary.')
+  while (!before.isLast) {
+    const next = nextDelimiter(bytes, delimiter, before.end)
+    if (next === null) throw new GatewayError('invalid_request', 'The multipart body ends before its last boundary.')
+    // Looked for inside of the part alone: a form of many parts without it would be searched to its end for each.
+    const head = bytes.subarray(before.end, Math.min(next.start, before.end + partHeaderBytesMax))
+    const headBytes = head.indexOf('\r\n\r\n')
+    if (headBytes !== -1) {
+      const name = fieldName(head.toString('utf8', 0, headBytes))
+      yield { name, value: { start: before.end + headBytes + 4, end: next.start } }
     }
-    const header = bytes.toString('utf8', at, Math.min(headerEnd, at + partHeaderBytesMax))
-    yield { name: fieldName(header), value: { start: Math.min(headerEnd + 4, next), end: next } }
-    at = next + delimiter.length
+    before = next
   }
+}
+
+interface Delimiter {
+  readonly start: number
+  /** At the line end behind it, which also ends an empty header. */
+  readonly end: number
+  readonly isLast: boolean
+}
+
+/** A delimiter fills its line, spaces at its end apart; the same bytes in a longer word are content. */
+function nextDelimiter(bytes: Buffer, delimiter: Buffer, from: number): Delimiter | null {
+  for (let start = bytes.indexOf(delimiter, from); start !== -1; start = bytes.indexOf(delimiter, start + 1)) {
+    let end = start + delimiter.length
+    if (bytes[end] === DASH && bytes[end + 1] === DASH) return { start, end, isLast: true }
+    while (bytes[end] === SPACE || bytes[end] === TAB) end++
+    if (bytes[end] === CR && bytes[end + 1] === LF) return { start, end, isLast: false }
+  }
+  return null
 }
 
 /** The name in Content-Disposition, for a field that is not a file. */
