@@ -89,7 +89,9 @@ function generatesTheSame(): string | undefined {
   if (failure !== undefined) return failure
   const after = hashes()
   const changed = [...after.keys()].filter((path) => after.get(path) !== before.get(path))
-  return changed.length === 0 ? undefined : `npm run generate changed ${changed.join(', ')}`
+  return changed.length === 0
+    ? undefined
+    : `npm run generate changed ${changed.map((path) => path.slice(root.length)).join(', ')}`
 }
 
 function hashes(): Map<string, string> {
