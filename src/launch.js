@@ -40,7 +40,7 @@ function restartOnBundledNode() {
         oldest.join('.') +
         ' or newer, and this is ' +
         process.versions.node +
-        '; install a newer one from https://nodejs.org, or run "npm ci" (without --omit=optional), which brings one along',
+        '; install a newer one from https://nodejs.org (in a clone of the repository, "npm ci" brings one along)',
     )
     return
   }

@@ -6,5 +6,3 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
 export type Log = (level: LogLevel, message: string, fields?: LogFields) => void
-
-export const silentLog: Log = () => {}

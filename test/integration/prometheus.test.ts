@@ -2,7 +2,6 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { silentLog } from '../../src/base/log.ts'
 import { configOf } from '../../src/config/resolve.ts'
 import { createGateway } from '../../src/gateway.ts'
 import { metricPrefix } from '../../src/observe/metric-names.ts'
@@ -17,6 +16,7 @@ import {
   startPrometheus,
 } from '../kit/prometheus.ts'
 import { outcome, ScriptedSources, tellEverything } from '../kit/scripted-sources.ts'
+import { silentLog } from '../kit/silent-log.ts'
 
 const mustRun = process.env['CI'] === 'true'
 if (prometheusMissing && !mustRun) {

@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
-import { silentLog } from '../../src/base/log.ts'
 import { adminApp } from '../../src/http/app.ts'
 import { Listener } from '../../src/http/listener.ts'
 import { serverOptions } from '../../src/http/options.ts'
@@ -10,6 +9,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { requestBytes } from '../kit/http-bytes.ts'
 import { RawClient } from '../kit/raw-client.ts'
 import { readExposition, ScriptedSources } from '../kit/scripted-sources.ts'
+import { silentLog } from '../kit/silent-log.ts'
 import { within } from '../kit/within.ts'
 
 const clients: RawClient[] = []

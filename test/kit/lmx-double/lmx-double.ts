@@ -14,7 +14,6 @@ import type { LmxDoubleOptions } from './options.ts'
 import { urlSafeToken } from './reply.ts'
 import { answer, isInference } from './routes.ts'
 
-export type { FaultPlan } from './faults.ts'
 export type { JournalEntry } from './journal.ts'
 export type { LmxDoubleOptions } from './options.ts'
 
