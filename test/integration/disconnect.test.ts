@@ -10,7 +10,7 @@ import { ask, clientOf, expectAtRest, gatewayBefore, gaugeReaches, model, oneHos
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, jsonRequestBytes, responseBytes, sseHeadBytes } from '../kit/http-bytes.ts'
 import { RawClient } from '../kit/raw-client.ts'
-import { within } from '../kit/within.ts'
+import { eventually, within } from '../kit/within.ts'
 
 const forms = [{ stream: false }, { stream: true }]
 
@@ -62,20 +62,26 @@ describe('waiting in line', () => {
 })
 
 describe('connecting', () => {
-  test.each(forms)('nothing is ever sent (stream: $stream)', async ({ stream }) => {
+  test('nothing is ever sent, not even when the host takes the connection after all', async () => {
     const deaf = await DeafHost.start()
     onTestFinished(() => deaf.close())
-    const hosts = [{ name: 'deaf', url: deaf.url, kind: 'openai' as const, slots: 1 }]
-    const gateway = await gatewayBefore(hosts, { probe: { everyMs: 60_000 } })
+    const hosts = [{ name: 'deaf', url: deaf.url, kind: 'openai' as const, slots: 2 }]
+    const gateway = await gatewayBefore(hosts, { probe: { everyMs: 60_000 }, relay: { connectMsMax: 10_000 } })
     const client = clientOf(gateway)
+    const takenBefore = deaf.connectionsTaken
     await deaf.closeEars()
-    const request = leavable(client, stream)
-    await gaugeReaches(gateway, 'host_inflight', 1)
-    await request.leave()
-    await expectLeft(gateway, 'CC', { attempts: 1, host: 'deaf', stream })
+    const requests = forms.map(({ stream }) => leavable(client, stream))
+    await gaugeReaches(gateway, 'host_inflight', 2)
+    for (const request of requests) await request.leave()
+    const outcomes = await gateway.outcomesOnce(2)
+    for (const { fields } of outcomes)
+      expect(fields).toMatchObject({ status: 499, end: 'CC', attempts: 1, host: 'deaf' })
+    await expectAtRest(gateway)
 
     deaf.openEars()
-    const answer = await within(5_000, 'an answer after it', client.chat.completions.create(ask('Still there?')))
+    const expected = takenBefore + deaf.fillersConnected + 2
+    await eventually(10_000, 'the connections of those who left', () => deaf.connectionsTaken >= expected)
+    const answer = await within(5_000, 'an answer after them', client.chat.completions.create(ask('Still there?')))
     expect(answer.choices[0]!.message.content).toBe('Here again.')
     expect(deaf.requests.filter((asked) => asked.startsWith('POST'))).toHaveLength(1)
   })

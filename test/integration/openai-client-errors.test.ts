@@ -1,9 +1,11 @@
 /** What the official client makes of failures: errors of its right classes, and tries of its own when and as it is told. */
 
 import { APIError, BadRequestError, InternalServerError, NotFoundError, PermissionDeniedError } from 'openai'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ChaosHost } from '../kit/chaos-host.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
 import { ask, clientOf, gatewayBefore, gaugeReaches, model, oneHost, startDouble } from '../kit/fleet.ts'
+import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
 import { faultMarker } from '../kit/lmx-double/faults.ts'
 import { within } from '../kit/within.ts'
 
@@ -111,6 +113,25 @@ describe('errors of the right class', () => {
     const [outcome] = await gateway.outcomesOnce(1)
     expect(outcome!.fields).toMatchObject({ status: 200, end: 'UD', tokensOut: 3, usage: 'counted' })
   })
+})
+
+test('two choices of which the host finishes one: an error, not an answer', async () => {
+  const host = await ChaosHost.start({ models: [model] })
+  onTestFinished(() => host.close())
+  const frame = (index: number, content: string, reason: string | null) =>
+    chunkBytes(`data: ${JSON.stringify({ choices: [{ index, delta: { content }, finish_reason: reason }] })}\n\n`)
+  const frames = [frame(0, 'whole', null), frame(0, '', 'stop'), frame(1, 'half', null)]
+  host.play(sseHeadBytes(), ...frames, finalChunk)
+  const gateway = await gatewayBefore([{ url: host.url, kind: 'openai' }])
+  const stream = await clientOf(gateway).chat.completions.create({ ...ask('Twice'), n: 2, stream: true })
+  const contents = ['', '']
+  const read = async () => {
+    for await (const { choices } of stream) {
+      for (const { index, delta } of choices) contents[index] += delta.content ?? ''
+    }
+  }
+  expect(await errorOf(read())).toMatchObject({ code: 'upstream_truncated' })
+  expect(contents).toEqual(['whole', 'half'])
 })
 
 describe("the client's own tries", () => {

@@ -25,6 +25,8 @@ const server = createServer((request, response) => {
   response.end(JSON.stringify(request.method === 'POST' ? answer : models))
 })
 
+server.on('connection', () => tell('connection'))
+
 server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => tell({ port: (server.address() as AddressInfo).port }))
 
 parentPort?.on('message', () => {

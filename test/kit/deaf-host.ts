@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { within } from './within.ts'
 
-/** What the thread says: where it listens, or what it was asked. */
-export type DeafHostNews = { readonly port: number } | { readonly request: string }
+/** What the thread says: where it listens, that it took a connection, or what it was asked. */
+export type DeafHostNews = { readonly port: number } | 'connection' | { readonly request: string }
 
 /** A connection to loopback that takes longer than this is not being accepted. */
 const notAcceptedMs = 300
@@ -16,6 +16,7 @@ export class DeafHost {
   /** Everything that was asked, as "METHOD path". */
   readonly requests: string[] = []
   port = 0
+  connectionsTaken = 0
   readonly #asleep = new Int32Array(new SharedArrayBuffer(4))
   readonly #thread: Worker
   readonly #fillers: Socket[] = []
@@ -33,7 +34,8 @@ export class DeafHost {
       new Promise<void>((resolve, reject) => {
         host.#thread.once('error', reject)
         host.#thread.on('message', (news: DeafHostNews) => {
-          if ('request' in news) host.requests.push(news.request)
+          if (news === 'connection') host.connectionsTaken += 1
+          else if ('request' in news) host.requests.push(news.request)
           else {
             host.port = news.port
             resolve()
@@ -55,6 +57,11 @@ export class DeafHost {
     while (await this.#filled()) {
       if (this.#fillers.length > fillersMax) throw new Error('the line before the deaf host does not become full')
     }
+  }
+
+  /** Connections that were made to keep others out; they are taken as soon as its ears are open. */
+  get fillersConnected(): number {
+    return this.#fillers.length - 1
   }
 
   openEars(): void {
