@@ -38,17 +38,25 @@ export function errorFromHostObject(error: unknown): GatewayError {
 
 /** What is shorter than this protects nothing, and stands in ordinary sentences. */
 const keyCharsMin = 8
+const redaction = '[redacted]'
 
 /** The host's words, less the key it was sent: a host may repeat a header that it did not like. */
 export function withoutKey(error: GatewayError, key: string | undefined): GatewayError {
   if (key === undefined || key.length < keyCharsMin) return error
   const { param } = error.detail
-  if (!error.message.includes(key) && param?.includes(key) !== true) return error
-  const redacted = (text: string): string => text.replaceAll(key, '[redacted]')
-  return new GatewayError(error.code, redacted(error.message), {
-    ...error.detail,
-    param: param === undefined ? undefined : redacted(param),
-  })
+  const message = redacted(error.message, key)
+  const redactedParam = param === undefined ? undefined : redacted(param, key)
+  if (message === error.message && redactedParam === param) return error
+  return new GatewayError(error.code, message, { ...error.detail, param: redactedParam })
+}
+
+/** Where the bound of a sentence went through the key, the first part of it stands at the end. */
+function redacted(text: string, key: string): string {
+  const whole = text.replaceAll(key, redaction)
+  for (let chars = key.length - 1; chars >= keyCharsMin; chars--) {
+    if (whole.endsWith(key.slice(0, chars))) return whole.slice(0, -chars) + redaction
+  }
+  return whole
 }
 
 /** A status that is not here is the host's fault from 500 on and below 400, else the request's. */

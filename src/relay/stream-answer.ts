@@ -6,7 +6,7 @@
  */
 import { GatewayError } from '../base/errors.ts'
 import type { Meter } from '../metering/meter.ts'
-import type { Dialect } from '../wire/dialect.ts'
+import { type Dialect, frameJson } from '../wire/dialect.ts'
 import { headersToClient } from '../wire/headers.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
 import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
@@ -17,6 +17,8 @@ import { errorFromHostObject } from './host-error.ts'
 const afterDoneMs = 50
 /** After the last finish reason only usage and `[DONE]` can follow. */
 const afterFinishMs = 5_000
+
+const lineEnd = Buffer.from('\n')
 
 /** A proxy in front of us must not buffer either; nginx has no other way to learn it. */
 const streamHeaders = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' }
@@ -72,18 +74,22 @@ export class StreamAnswer implements AnswerReader {
     const { progress } = this.#parts
     const scanner = this.#scanner
     let runStart = -1
-    while (!this.#over && scanner.next()) {
-      const role = progress.see(scanner)
-      if (role === 'done' || role === 'error' || (role === 'usage' && this.#parts.dropUsageFrame)) {
-        this.#flush(runStart, scanner.frameStart)
-        runStart = -1
-        this.#act(role)
-        continue
+    try {
+      while (!this.#over && scanner.next()) {
+        const role = progress.see(scanner)
+        if (role === 'done' || role === 'error' || (role === 'usage' && this.#parts.dropUsageFrame)) {
+          this.#flush(runStart, scanner.frameStart)
+          runStart = -1
+          this.#act(role)
+          continue
+        }
+        if (runStart === -1) runStart = scanner.frameStart
+        this.#note(role)
       }
-      if (runStart === -1) runStart = scanner.frameStart
-      this.#note(role)
+    } finally {
+      // Frames that arrived whole go out, even when the one behind them is too large.
+      this.#flush(runStart, scanner.frameEnd)
     }
-    this.#flush(runStart, scanner.frameEnd)
   }
 
   /** What a frame that passes brings about. */
@@ -95,7 +101,7 @@ export class StreamAnswer implements AnswerReader {
     }
     // The first frame that matters: from here on nothing is held. In a stream that is not read any frame may matter.
     if (!this.#committed && (role !== 'other' || dialect.name === 'none')) this.#commit()
-    if (role === 'finish' && progress.complete) sink.expectEnd(afterFinishMs)
+    if (role !== 'other' && progress.complete) sink.expectEnd(afterFinishMs)
   }
 
   /** What a frame that does not pass as it is brings about. */
@@ -139,8 +145,8 @@ export class StreamAnswer implements AnswerReader {
    * choices than were asked for, so one finish reason is enough beside this mark.
    */
   #whole(doneFrame: Buffer): void {
-    const { progress, sink } = this.#parts
-    if (!progress.finishedAny) {
+    const { progress, sink, dialect } = this.#parts
+    if (!progress.finishedAny && dialect.name !== 'none') {
       this.#fail(new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.'))
       return
     }
@@ -150,10 +156,10 @@ export class StreamAnswer implements AnswerReader {
     sink.complete(doneFrame)
   }
 
-  /** A frame whose closing empty line the host left out is completed, as every SSE parser would read it at the end. */
+  /** A last frame without its empty line gets the line ends it lacks; one that is cut off would break a client's parser. */
   #passRest(): void {
-    const rest = this.#scanner.rest()
-    if (rest.some((byte) => byte !== 10 && byte !== 13)) this.data(Buffer.from('\n\n'))
+    if (!isWhole(this.#scanner.rest())) return
+    for (let added = 0; added < 2 && this.#scanner.rest().length > 0; added++) this.data(lineEnd)
   }
 
   #endOr(error: GatewayError): void {
@@ -170,7 +176,12 @@ export class StreamAnswer implements AnswerReader {
   }
 
   #fail(error: GatewayError): void {
+    if (this.#over) return
     this.#over = true
     this.#parts.sink.fail(error)
   }
+}
+
+function isWhole(frame: Buffer): boolean {
+  return frameJson(frame) !== undefined || /(?:^|[\r\n])data: ?\[DONE\]/.test(frame.toString('latin1'))
 }

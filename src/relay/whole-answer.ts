@@ -4,7 +4,7 @@ import { headersToClient } from '../wire/headers.ts'
 import { parseJson, property } from '../wire/json-value.ts'
 import { type ReportedUsage, usageInTail } from '../wire/usage.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { errorFromHost } from './host-error.ts'
+import { errorFromHostObject } from './host-error.ts'
 
 /** Usage stands at the end of every dialect's answer, behind it at most timings and a few flags. */
 const tailBytesMax = 16_384
@@ -93,10 +93,8 @@ export class WholeAnswer implements AnswerReader {
   /** Some servers tell an error under status 200. */
   #disguisedError(body: Buffer): GatewayError | null {
     if (!/^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))) return null
-    const { mediaType } = this.#parts.head
-    const text = body.toString('utf8')
-    if (parseJson(text) === undefined)
-      return new GatewayError('upstream_bad_response', 'The host answered with broken JSON.')
-    return errorFromHost({ status: 500, mediaType, body: text, retryAfter: undefined })
+    const answer = parseJson(body.toString('utf8'))
+    if (answer === undefined) return new GatewayError('upstream_bad_response', 'The host answered with broken JSON.')
+    return errorFromHostObject(property(answer, 'error'))
   }
 }

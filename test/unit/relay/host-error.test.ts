@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { ErrorCode } from '../../../src/base/errors.ts'
-import { errorFromHost, errorFromHostObject } from '../../../src/relay/host-error.ts'
+import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts'
+import { errorFromHost, errorFromHostObject, withoutKey } from '../../../src/relay/host-error.ts'
 import { mediaType } from '../../../src/wire/media-type.ts'
 import { MessageReader } from '../../kit/http-message.ts'
 
@@ -243,5 +243,44 @@ describe('an error object inside of an answer', () => {
     ['of null', null, 'upstream_bad_response', 'The host answered with status 500.'],
   ])('%s', (_what, error, code, message) => {
     expect(errorFromHostObject(error)).toMatchObject({ code, message })
+  })
+})
+
+describe('withoutKey', () => {
+  const key = 'sk-0123456789'
+  const shown = (message: string, param?: string) => {
+    const error = withoutKey(new GatewayError('invalid_request', message, { param, retryAfterMs: 7 }), key)
+    expect(error).toMatchObject({ code: 'invalid_request', detail: { retryAfterMs: 7 } })
+    return [error.message, error.detail.param]
+  }
+
+  test('takes the key out of the sentence and of the param, each time it stands there', () => {
+    expect(shown(`Bearer ${key}, ${key}?`, `x.${key}`)).toEqual(['Bearer [redacted], [redacted]?', 'x.[redacted]'])
+  })
+
+  test('takes out what is left of it where the sentence was cut', () => {
+    const said = errorFromHost({
+      status: 400,
+      mediaType: 'application/json',
+      body: JSON.stringify({ error: `${'x'.repeat(1_000 - key.length + 1)}${key}` }),
+      retryAfter: undefined,
+    })
+    expect(said.message.endsWith(key.slice(0, -1))).toBe(true)
+    expect(withoutKey(said, key).message).toMatch(/^x+\[redacted\]$/)
+  })
+
+  test('leaves an error as it is that does not repeat it, and all of them without a key', () => {
+    const error = new GatewayError('invalid_request', `No. ${key}`)
+    expect(withoutKey(error, undefined)).toBe(error)
+    expect(withoutKey(error, 'another-key')).toBe(error)
+  })
+
+  test('a key too short to protect anything stays, since it stands in ordinary words', () => {
+    const error = new GatewayError('invalid_request', 'The api is busy.')
+    expect(withoutKey(error, 'api')).toBe(error)
+    expect(withoutKey(new GatewayError('invalid_request', 'the key 12345678'), '12345678').message).toContain(
+      'redacted',
+    )
+    expect(withoutKey(new GatewayError('invalid_request', 'the key 1234567'), '1234567').message).toContain('1234567')
   })
 })

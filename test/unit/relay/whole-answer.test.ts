@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { GatewayError } from '../../../src/base/errors.ts'
+import { WholeAnswer } from '../../../src/relay/whole-answer.ts'
+import type { ReportedUsage } from '../../../src/wire/usage.ts'
+import { MessageReader } from '../../kit/http-message.ts'
+import { RecordingSink } from '../../kit/recording-sink.ts'
+import { cutAt, eachByte } from '../../kit/sse-streams.ts'
+
+interface Settings {
+  status?: number
+  mediaType?: string
+  headers?: Record<string, string>
+  holdBytesMax?: number
+  hasResponseId?: boolean
+}
+
+function relaying(settings: Settings = {}) {
+  const { status = 200, mediaType = 'application/json', headers = {}, holdBytesMax = 1_000 } = settings
+  const sink = new RecordingSink()
+  const usages: ReportedUsage[] = []
+  const responseIds: string[] = []
+  const answer = new WholeAnswer({
+    head: { status, headers: { 'content-type': mediaType, server: 'uvicorn', ...headers }, mediaType },
+    sink,
+    holdBytesMax,
+    onUsage: (usage) => usages.push(usage),
+    onResponseId: settings.hasResponseId === true ? (id) => responseIds.push(id) : null,
+  })
+  const read = (...pieces: readonly (string | Buffer)[]) => {
+    for (const piece of pieces) answer.data(Buffer.from(piece))
+  }
+  return { answer, sink, usages, responseIds, read }
+}
+
+const usage = { prompt_tokens: 3, completion_tokens: 2 }
+const reported = { input: 3, output: 2 }
+const broken = new GatewayError('upstream_disconnected', 'Gone.')
+const jsonOf = (bytes: number) => {
+  const text = 'x'.repeat(bytes - JSON.stringify({ text: '', usage }).length)
+  return JSON.stringify({ text, usage })
+}
+
+describe('JSON of a bearable size', () => {
+  const body = JSON.stringify({ id: 'x', choices: [{ message: { content: 'w' } }], usage })
+
+  test('is sent when it is whole, with its length', () => {
+    for (const pieces of [[Buffer.from(body)], cutAt(Buffer.from(body), [5, 20, 21]), eachByte(Buffer.from(body))]) {
+      const { answer, sink, usages, read } = relaying({ status: 201, headers: { 'content-length': '7' } })
+      read(...pieces)
+      expect(sink.head).toBeUndefined()
+      answer.end()
+      const headers = { 'content-type': 'application/json', 'content-length': String(body.length) }
+      expect(sink).toMatchObject({ head: { status: 201, headers }, sent: body, ended: 'complete' })
+      expect(usages).toEqual([reported])
+    }
+  })
+
+  test('that breaks off has a status of its own', () => {
+    const { answer, sink, read } = relaying()
+    read(body.slice(0, -1))
+    answer.broke(broken)
+    expect(sink).toMatchObject({ head: undefined, failure: 'upstream_disconnected' })
+  })
+
+  test('passes as it came, odd as it may be', () => {
+    for (const odd of [
+      '',
+      '{',
+      'null',
+      '[]',
+      '\uFEFF{}',
+      '{"error":null,"choices":[]}',
+      '{"a":1,"error":{"message":"x"}}',
+    ]) {
+      const { answer, sink, read } = relaying()
+      if (odd !== '') read(odd)
+      answer.end()
+      expect(sink).toMatchObject({ sent: Buffer.from(odd).toString('latin1'), ended: 'complete' })
+    }
+  })
+
+  test('without usage reports none', () => {
+    const { answer, usages, read } = relaying()
+    read('{"choices":[],"usage":null}')
+    answer.end()
+    expect(usages).toEqual([])
+  })
+
+  test.each([
+    'chat.nonstream',
+    'chat.nonstream.tool',
+    'completions.nonstream',
+    'messages.nonstream',
+    'responses.nonstream',
+  ])('the capture %s passes byte for byte', (name) => {
+    const reader = new MessageReader('response')
+    reader.feed(readFileSync(new URL(`../../fixtures/lmx/${name}.http`, import.meta.url)), 0)
+    const captured = reader.messages[0]!
+    const { answer, sink, usages, responseIds, read } = relaying({ hasResponseId: true })
+    read(captured.body)
+    answer.end()
+    expect(sink.sent).toBe(captured.body.toString('latin1'))
+    expect(sink.head?.headers['content-length']).toBe(captured.header('content-length'))
+    // LMX reports no usage there.
+    expect(usages).toHaveLength(name.startsWith('responses') ? 0 : 1)
+    expect(responseIds).toEqual([(JSON.parse(captured.text) as { id: string }).id])
+  })
+})
+
+describe('an error under a good status', () => {
+  test.each<[string, string, string, string]>([
+    ['an object', '{"error":{"message":"CUDA"}}', 'upstream_bad_response', 'CUDA'],
+    ['an object with a status', '{"error":{"message":"Busy.","code":429}}', 'upstream_busy', 'Busy.'],
+    ['a text', '{"error":"CUDA"}', 'upstream_bad_response', 'CUDA'],
+    ['spaced', ' \r\n{ "error" : { "message": "CUDA" } }', 'upstream_bad_response', 'CUDA'],
+    ['with other members', '{"error":{"message":"CUDA"},"usage":null}', 'upstream_bad_response', 'CUDA'],
+    ['that is cut', '{"error":{"message":"CU', 'upstream_bad_response', 'The host answered with broken JSON.'],
+  ])('%s is an error', (_what, body, code, message) => {
+    const { answer, sink, read, usages } = relaying()
+    read(...eachByte(Buffer.from(body)))
+    answer.end()
+    expect(sink.head).toBeUndefined()
+    expect(sink.ended).toMatchObject({ code, message })
+    expect(usages).toEqual([])
+  })
+})
+
+describe('JSON beyond the bound', () => {
+  test('is held at the bound, and passed on from one byte more', () => {
+    const fits = relaying()
+    fits.read(jsonOf(1_000))
+    expect(fits.sink.head).toBeUndefined()
+    fits.answer.end()
+    expect(fits.sink.sent).toBe(jsonOf(1_000))
+    const over = relaying()
+    over.read(jsonOf(1_001))
+    expect(over.sink.sent).toBe(jsonOf(1_001))
+    over.answer.end()
+    expect(over.sink.ended).toBe('complete')
+    expect([fits.usages, over.usages]).toEqual([[reported], [reported]])
+  })
+
+  test('goes out piece by piece from then on, with the length that the host announced', () => {
+    const { answer, sink, read } = relaying({ holdBytesMax: 10, headers: { 'content-length': '16' } })
+    read('12345', '67890')
+    expect(sink.writes).toEqual([])
+    read('a')
+    expect(sink.writes).toEqual(['12345', '67890', 'a'])
+    expect(sink.head?.headers).toEqual({ 'content-type': 'application/json', 'content-length': '16' })
+    read('bcdef')
+    answer.end()
+    expect(sink).toMatchObject({ sent: '1234567890abcdef', ended: 'complete' })
+  })
+
+  test('of a length nobody announced has none', () => {
+    const { sink, read } = relaying({ holdBytesMax: 1 })
+    read('[1]')
+    expect(sink.head?.headers).toEqual({ 'content-type': 'application/json' })
+  })
+
+  test('has its usage read from its end, however it is cut', () => {
+    const body = Buffer.from(jsonOf(60_000))
+    const lastBytes = [body.length - 70, body.length - 50, body.length - 30, body.length - 1]
+    for (const cuts of [[30_000], lastBytes, [1, ...lastBytes], []]) {
+      const { answer, sink, usages, read } = relaying()
+      read(...cutAt(body, cuts))
+      answer.end()
+      expect(usages).toEqual([reported])
+      expect(sink.sent).toBe(body.toString('latin1'))
+    }
+  })
+
+  test('that breaks off is cut', () => {
+    const { answer, sink, read, usages } = relaying({ holdBytesMax: 1 })
+    read('[1,')
+    answer.broke(broken)
+    expect(sink).toMatchObject({ sent: '[1,', failure: 'upstream_disconnected' })
+    expect(usages).toEqual([])
+  })
+})
+
+describe('what is not JSON', () => {
+  test('passes piece by piece from the first on', () => {
+    const { answer, sink, read } = relaying({ mediaType: 'audio/mpeg', headers: { 'content-length': '4' } })
+    read(Buffer.of(0xff, 0xfb))
+    expect(sink).toMatchObject({ writes: ['\xff\xfb'], ended: undefined })
+    expect(sink.head?.headers).toEqual({ 'content-type': 'audio/mpeg', 'content-length': '4' })
+    read(Buffer.of(0, 1))
+    answer.end()
+    expect(sink).toMatchObject({ sent: '\xff\xfb\0\x01', ended: 'complete' })
+  })
+
+  test('has no usage and no error, whatever it says', () => {
+    const { answer, sink, read, usages } = relaying({ mediaType: 'text/plain' })
+    read('{"error":{"message":"x"},"usage":{"prompt_tokens":3}}')
+    answer.end()
+    expect(sink.ended).toBe('complete')
+    expect(usages).toEqual([])
+  })
+
+  test('and is empty is an empty answer', () => {
+    const { answer, sink } = relaying({ mediaType: '' })
+    answer.end()
+    expect(sink).toMatchObject({ head: { status: 200 }, sent: '', ended: 'complete' })
+  })
+})
+
+describe('the id of a stored response', () => {
+  test('is told where the dialect has such', () => {
+    const stored = relaying({ hasResponseId: true })
+    stored.read('{"id":"resp-1"}')
+    stored.answer.end()
+    expect(stored.responseIds).toEqual(['resp-1'])
+    const without = relaying()
+    without.read('{"id":"resp-1"}')
+    without.answer.end()
+    expect(without.responseIds).toEqual([])
+  })
+
+  test.each(['{}', '{"id":7}', '[]', '{"response":{"id":"x"}}', '{'])('is not in %s', (body) => {
+    const { answer, responseIds, read } = relaying({ hasResponseId: true })
+    read(body)
+    answer.end()
+    expect(responseIds).toEqual([])
+  })
+})
