@@ -61,6 +61,39 @@ describe('waiting in line', () => {
   })
 })
 
+test('half of a long line leaves at once: the other half is served in its order', async () => {
+  const clock = new FakeClock()
+  const cost = { ttftMs: 100 }
+  const { client, double, gateway } = await oneHost({ clock, cost }, { host: { slots: 1 } })
+  const running = client.chat.completions.create(ask('running', 1))
+  await double.waitFor((host) => host.running === 1, 'the first request')
+  const controller = new AbortController()
+  const waiting: Promise<string>[] = []
+  for (let index = 0; index < 60; index += 1) {
+    const options = index % 2 === 0 ? {} : { signal: controller.signal }
+    const answer = client.chat.completions.create(ask(`client ${index}`, 1), options)
+    waiting.push(
+      answer.then(
+        () => 'served',
+        (error: unknown) => (error instanceof APIUserAbortError ? 'left' : String(error)),
+      ),
+    )
+    await gaugeReaches(gateway, 'queue_depth', index + 1)
+  }
+  controller.abort()
+  await gaugeReaches(gateway, 'queue_depth', 30)
+  for (let served = 1; served <= 31; served += 1) {
+    await double.waitFor(({ inferenceRequests }) => inferenceRequests.length === served, `request ${served}`)
+    await clock.advance(100)
+  }
+  await within(5_000, 'the first answer', running)
+  const ends = await within(5_000, '60 ends', Promise.all(waiting))
+  expect(ends).toEqual(ends.map((_, index) => (index % 2 === 0 ? 'served' : 'left')))
+  const asked = double.inferenceRequests.slice(1).map(({ json }) => JSON.stringify(json).match(/client (\d+)/)![1])
+  expect(asked).toEqual(Array.from({ length: 30 }, (_, index) => String(index * 2)))
+  expect(await gateway.sum('requests_total', { status: '499', end: 'CQ' })).toBe(30)
+})
+
 describe('connecting', () => {
   test('nothing is ever sent, not even when the host takes the connection after all', async () => {
     const deaf = await DeafHost.start()
@@ -216,9 +249,9 @@ describe('at the very end', () => {
     await (await measured.response()).over()
     measured.close()
     const length = measured.received.length
-    const runs = 240
+    const runs = 160
     for (let run = 0; run < runs; run += 8) {
-      const left = Array.from({ length: 8 }, (_, index) => leaveAfter(gateway, request, length - (run + index) * 4))
+      const left = Array.from({ length: 8 }, (_, index) => leaveAfter(gateway, request, length - (run + index) * 6))
       await within(10_000, 'eight clients that leave', Promise.all(left))
     }
     const outcomes = await gateway.outcomesOnce(runs + 1)

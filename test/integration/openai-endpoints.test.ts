@@ -108,6 +108,20 @@ describe('responses', () => {
     }
   })
 
+  test('an id whose host is gone is not taken elsewhere', async () => {
+    const doubles = [await startDouble(), await startDouble()]
+    const gateway = await gatewayBefore(doubles.map(({ url }, index) => ({ name: `host-${index}`, url })))
+    const client = clientOf(gateway, { maxRetries: 0 })
+    const { data, response } = await client.responses.create({ model, input: 'Hello' }).withResponse()
+    const keeper = Number(response.headers.get('x-lmx-gateway-host')!.at(-1))
+    await doubles[keeper]!.sigterm()
+    for (const stream of [false, true]) {
+      const next = client.responses.create({ model, input: 'And?', previous_response_id: data.id, stream })
+      await expect(next).rejects.toMatchObject({ status: 503, code: 'no_upstream_available' })
+    }
+    expect(doubles[1 - keeper]!.inferenceRequests).toEqual([])
+  })
+
   test('an id that nobody gave out: NotFoundError, and no host is asked', async () => {
     const { client, double } = await oneHost()
     const failure = client.responses.create({ model, input: 'And?', previous_response_id: 'resp-unknown' })
