@@ -82,7 +82,7 @@ class BuiltGateway implements Gateway {
     const catalog = new ModelCatalog(hosts, config.models.aliases)
     const tallies = new TokenTallies()
     const phases = new PhaseTimes(clock)
-    const budget = new ByteBudget(config.queue.bytesMax)
+    const budget = new ByteBudget(config.queue.bytesMax, () => metrics.rejected(null, 'bytes'))
     // Rooms and metrics need each other: what the metrics read is only looked at when a scrape asks for it.
     const metrics = createMetrics({
       version,

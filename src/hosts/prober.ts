@@ -67,6 +67,11 @@ export class Prober {
     await Promise.allSettled(this.#running.values())
   }
 
+  /** Nothing listens where a connection is refused: that needs no second opinion. */
+  #fall(error: unknown): number {
+    return error instanceof ProbeFailure && error.code === refusedCode ? 1 : this.#options.fall
+  }
+
   #tellChange(host: Host): void {
     if (this.#stopped) return
     if (host.up) this.#parts.log('info', 'host is up', { host: host.name })
@@ -106,8 +111,8 @@ export class Prober {
       changed = host.probeSucceeded(result)
     } catch (error) {
       // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
-      if (error instanceof ProbeTimeout && host.leases.size > 0) return
-      host.probeFailed(error instanceof Error ? error.message : String(error), this.#options.fall)
+      if (error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0) return
+      host.probeFailed(error instanceof Error ? error.message : String(error), this.#fall(error))
       changed = wasUp !== host.up || !wasProbed
     }
     if (wasUp !== host.up && wasProbed) this.#tellChange(host)
@@ -115,16 +120,22 @@ export class Prober {
   }
 }
 
-class ProbeTimeout extends Error {
-  override readonly name = 'ProbeTimeout'
+/** A GET that got no answer. */
+class ProbeFailure extends Error {
+  override readonly name = 'ProbeFailure'
+  readonly code: string
 
-  constructor(timeoutMs: number) {
-    super(`no answer within ${timeoutMs} ms`)
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
   }
 }
 
+const timedOutCode = 'PROBE_TIMEOUT'
+const refusedCode = 'ECONNREFUSED'
+
 const problems: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
+  [refusedCode]: 'connection refused',
   ECONNRESET: 'connection reset',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
@@ -177,7 +188,11 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
         },
         failed({ code }) {
           timer.cancel()
-          reject(timedOut ? new ProbeTimeout(options.timeoutMs) : new Error(connectionProblem(code)))
+          reject(
+            timedOut
+              ? new ProbeFailure(timedOutCode, `no answer within ${options.timeoutMs} ms`)
+              : new ProbeFailure(code, connectionProblem(code)),
+          )
         },
       },
       { fresh: false },

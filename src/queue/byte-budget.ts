@@ -2,10 +2,12 @@
 
 export class ByteBudget {
   readonly #bytesMax: number
+  readonly #onRefused: () => void
   #held = 0
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, onRefused: () => void) {
     this.#bytesMax = bytesMax
+    this.#onRefused = onRefused
   }
 
   get held(): number {
@@ -14,7 +16,10 @@ export class ByteBudget {
 
   /** False when the budget would be exceeded; nothing is taken then. */
   take(bytes: number): boolean {
-    if (this.#held + bytes > this.#bytesMax) return false
+    if (this.#held + bytes > this.#bytesMax) {
+      this.#onRefused()
+      return false
+    }
     this.#held += bytes
     return true
   }

@@ -284,8 +284,7 @@ describe('bounds of the line', () => {
     expect((await within(5_000, 'its answer', again)).model).toBe(model)
   })
 
-  // Fails as long as nothing tells the metrics of a body that there was no room for.
-  test.fails('bytes: a refusal is counted as such', async () => {
+  test('bytes: a refusal is counted as such', async () => {
     const { client, gateway } = await oneHost({}, { queue: { bytesMax: 1_000 } })
     expect((await refusalOf(chat(client, 'a'.repeat(3_000)))).code).toBe('queue_full')
     expect(await gateway.sum('queue_rejections_total', { reason: 'bytes' })).toBe(1)
