@@ -94,10 +94,12 @@ test('U25: of the headers of an answer, the client gets those of a list and no o
   }))
 
 const hostKey = 'sk-canary-of-the-host'
+/** As servers show keys that they did not take: even that much is nobody's business. */
+const maskedKey = `${hostKey.slice(0, 9)}***${hostKey.slice(-4)}`
 
 test.each([
   [401, jsonResponseBytes(401, { error: { message: `Invalid API key: ${hostKey}`, type: 'auth', param: hostKey } })],
-  [401, jsonResponseBytes(401, { detail: `Invalid or missing API key ${hostKey}` }, { 'www-authenticate': hostKey })],
+  [401, jsonResponseBytes(401, { detail: `Invalid or missing API key ${maskedKey}` }, { 'www-authenticate': hostKey })],
   [403, jsonResponseBytes(403, { error: `${hostKey} may not` })],
   [403, responseBytes(403, { 'content-type': 'text/html' }, `<p>${hostKey}</p>`)],
 ])(
@@ -116,8 +118,8 @@ test.each([
       }
       // The gateway did send the key, so what the host echoed was there to be leaked.
       expect((await scene.host().exchange()).request?.header('authorization')).toBe(`Bearer ${hostKey}`)
-      expect(client.received.toString()).not.toContain(hostKey)
-      return { requests: 2, attempts: { a: 2 }, secrets: [hostKey] }
+      expect(client.received.toString()).not.toContain('sk-canary')
+      return { requests: 2, attempts: { a: 2 }, secrets: ['sk-canary'] }
     }),
 )
 
