@@ -180,7 +180,7 @@ describe('bounds', () => {
   })
 
   test('many parts without an end of their headers are each looked at once', () => {
-    const parts = Buffer.from(`--${boundary}\r\n`.repeat(200_000))
+    const parts = Buffer.from(`--${boundary}\r\n`.repeat(40_000))
     expect(read(Buffer.concat([parts, form([field('model', 'm')])])).model).toBe('m')
   })
 })
