@@ -9,7 +9,7 @@ import type { ResolvedConfig } from './config/schema.ts'
 import { Host } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
-import { connectionProblem, Prober } from './hosts/prober.ts'
+import { Prober } from './hosts/prober.ts'
 import { adminApp, dataApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
@@ -115,11 +115,7 @@ class BuiltGateway implements Gateway {
       phases,
       stored: new StoredResponses(config.relay.storedResponsesMax),
       events: withAccessLog(metrics, accessLog(log)),
-      onConnectFailed: (host) => {
-        if (host.up) log('warn', 'host refused a connection', { host: host.name })
-        host.connectFailed(connectionProblem('ECONNREFUSED'))
-        void prober.probe(host)
-      },
+      onConnectFailed: (host, code) => prober.connectFailed(host, code),
     })
     const metricsToken = isLoopback(config.admin.bind) ? null : (config.admin.metricsToken ?? null)
     const notReadyBecause = (): string | null => this.#notReadyBecause()
@@ -172,7 +168,7 @@ class BuiltGateway implements Gateway {
       new Promise((resolve) => {
         this.#clock.after(delayMs, resolve)
       })
-    const shuttingDown = new GatewayError('gateway_shutting_down', 'The gateway is stopping.', { retryAfterMs: 5_000 })
+    const shuttingDown = new GatewayError('gateway_shutting_down', 'The gateway is stopping.')
     if (shutdownDelayMs > 0) await Promise.race([after(shutdownDelayMs), endNow])
     this.#relay.refuseNewcomers(shuttingDown)
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])

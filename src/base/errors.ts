@@ -13,6 +13,8 @@ export interface ErrorKind {
     | 'internal_error'
   /** Sent as `x-should-retry`; the OpenAI and Anthropic clients obey it. */
   readonly shouldRetry: boolean
+  /** When another try may help, where nothing better is known; null where no hint is given. */
+  readonly retryAfterMs: number | null
   /** One sentence for README's table. */
   readonly meaning: string
 }
@@ -21,6 +23,8 @@ const kind = (status: number, type: ErrorKind['type'], shouldRetry: boolean, mea
   status,
   type,
   shouldRetry,
+  // What is everybody's passes: a host is probed, and a slot given back, within a few seconds.
+  retryAfterMs: status === 503 ? 5_000 : null,
   meaning,
 })
 
@@ -40,7 +44,12 @@ export const errorCatalogue = {
   internal_error: kind(500, 'internal_error', false, 'A fault of the gateway itself.'),
   upstream_bad_response: kind(502, 'upstream_error', true, 'The host answered with something unusable.'),
   upstream_protocol_error: kind(502, 'upstream_error', true, 'The host did not speak correct HTTP.'),
-  upstream_disconnected: kind(502, 'upstream_error', true, 'The host closed the connection without an answer.'),
+  upstream_disconnected: kind(
+    502,
+    'upstream_error',
+    true,
+    'The host closed the connection before its answer was complete.',
+  ),
   upstream_truncated: kind(502, 'upstream_error', true, 'The answer ended before it was complete.'),
   upstream_tls_error: kind(502, 'upstream_error', false, "The host's certificate or TLS handshake failed."),
   upstream_auth_failed: kind(502, 'upstream_error', false, "The host refused the gateway's own key."),
@@ -79,5 +88,10 @@ export class GatewayError extends Error {
 
   get kind(): ErrorKind {
     return errorCatalogue[this.code]
+  }
+
+  /** How long the caller should wait before another try, in milliseconds; null where no hint is given. */
+  get retryAfterMs(): number | null {
+    return this.detail.retryAfterMs ?? this.kind.retryAfterMs
   }
 }

@@ -43,7 +43,8 @@ export class Host {
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
-    this.apiKey = settings.apiKey
+    // An environment variable that is set but empty is no key.
+    this.apiKey = settings.apiKey === '' ? undefined : settings.apiKey
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, options)
   }

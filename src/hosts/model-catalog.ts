@@ -125,13 +125,8 @@ export class ModelCatalog {
   }
 }
 
-/** The host may be back at the next probe. */
-const retryAfterMs = 5_000
-
 export function unavailable(name: string): GatewayError {
-  return new GatewayError('no_upstream_available', `No host that serves "${name}" can be reached now.`, {
-    retryAfterMs,
-  })
+  return new GatewayError('no_upstream_available', `No host that serves "${name}" can be reached now.`)
 }
 
 function ownModel(id: string): HostModel {

@@ -20,7 +20,14 @@ const hostOptions = z.strictObject({
   url: hostUrl,
   kind: z.enum(hostKindNames).optional().describe('Kind of server; detected when absent'),
   slots: count.max(1024).optional().describe('Parallel requests; default: what the host says, else its kind'),
-  apiKey: z.string().optional().describe("Sent to this host as a bearer token; a client's own key never is"),
+  apiKey: z
+    .string()
+    .regex(
+      /^[\x21-\x7e]*$/,
+      'must be one word of plain letters, digits and signs; look for a space or a line end in it',
+    )
+    .optional()
+    .describe("Sent to this host as a bearer token; a client's own key never is"),
   models: z
     .array(z.string().min(1))
     .default([])
@@ -36,7 +43,9 @@ export const probeOptions = z.strictObject({
   timeoutMs: positiveMilliseconds.default(2_000).describe('A probe that takes longer has failed'),
   fall: count
     .default(3)
-    .describe('Failed probes in a row until a host counts as down; a refused connection counts at once'),
+    .describe(
+      'Failed probes in a row until a host counts as down; a refused connection, or a request that cannot connect, counts at once',
+    ),
   bytesMax: count.default(4_194_304).describe('Largest model list that is read, in bytes'),
 })
 

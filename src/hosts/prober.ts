@@ -60,6 +60,20 @@ export class Prober {
     return probe
   }
 
+  /**
+   * A request could not connect: the host takes no more until a probe, made at once, says otherwise. That this machine
+   * has no sockets left is no fault of a host.
+   */
+  connectFailed(host: Host, code: string): void {
+    if (!ownFaults.has(code)) {
+      const problem = connectionProblem(code)
+      if (host.up) this.#parts.log('warn', 'a request could not connect to a host', { host: host.name, problem })
+      host.connectFailed(problem)
+      this.#parts.onChange(host)
+    }
+    void this.probe(host)
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers.values()) timer.cancel()
@@ -145,8 +159,10 @@ const problems: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was closed without an answer',
 }
 
+const ownFaults: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL'])
+
 /** One sentence on a failed connection, by the code of the failure. */
-export function connectionProblem(code: string): string {
+function connectionProblem(code: string): string {
   return problems[code] ?? `the connection failed (${code})`
 }
 

@@ -42,14 +42,6 @@ export class Meter {
     this.#endPhase = options.phases.enter(model, host, options.stream ? 'prefill' : 'decode')
   }
 
-  get hasContent(): boolean {
-    return this.#frames > 0
-  }
-
-  get lastContentAtMs(): number {
-    return this.#lastContentAtMs
-  }
-
   /** A frame with content passes: one token at least. */
   content(): void {
     this.#lastContentAtMs = this.#clock.now()

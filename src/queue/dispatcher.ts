@@ -63,7 +63,7 @@ export class Dispatcher {
 
   ask(request: SlotRequest): Leave {
     const now = this.#parts.clock.now()
-    if (this.#closedBy !== null) return this.#refuse(request, 'no_host', this.#closedBy)
+    if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
     const candidates = this.#candidates(request)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
     if (this.#grant(request, candidates, 0)) return () => {}
@@ -149,8 +149,8 @@ export class Dispatcher {
     return true
   }
 
-  #refuse(request: SlotRequest, reason: Rejection, error: GatewayError): Leave {
-    this.#parts.events.rejected(request.route.model, reason)
+  #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Leave {
+    if (reason !== null) this.#parts.events.rejected(request.route.model, reason)
     this.#parts.events.waitEnded(request.route.model, 'refused', 0)
     request.refused(error)
     return () => {}

@@ -2,6 +2,9 @@
 import type { GatewayError } from '../base/errors.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 
+/** The media type of a stream. */
+export const eventStream = 'text/event-stream'
+
 export interface AnswerReader {
   data(chunk: Buffer): void
   /** The host ended its answer in the way HTTP knows as whole. */

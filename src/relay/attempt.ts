@@ -5,7 +5,7 @@ import type { FailureKind, RoundTrip, RoundTripEvents, TransportFailure, Transpo
 import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
-import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import type { AttemptLimits } from './attempt-limits.ts'
 import { RefusedAnswer } from './refused-answer.ts'
 import { Watchdog } from './watchdog.ts'
@@ -16,9 +16,13 @@ export interface AttemptFailure {
   /** Any byte of an answer had arrived. */
   readonly answered: boolean
   readonly reusedSocket: boolean
+  /** The client library's own code of a broken connection, for the log; null where another reason ended it. */
+  readonly code: string | null
+  /** Since the request was written; null when it never was. */
+  readonly sinceSentMs: number | null
 }
 
-/** What an attempt tells the request it belongs to. Exactly one of `completed` and `failed`, then `over`. */
+/** What an attempt tells the request it belongs to. Exactly one of `completed`, `failed` and `fault`, then `over`. */
 export interface AttemptOwner {
   /** C connecting, H waiting for headers, F for content, D data. */
   enter(phase: 'C' | 'H' | 'F' | 'D'): void
@@ -29,13 +33,14 @@ export interface AttemptOwner {
   write(bytes: Buffer): boolean
   completed(last?: Buffer): void
   failed(failure: AttemptFailure): void
+  /** The gateway itself failed on the answer. */
+  fault(error: unknown): void
   /** The host is done with it, so nothing of it holds a slot any more. */
   over(attempt: Attempt): void
 }
 
 export interface AttemptParts {
   readonly lease: Lease
-  readonly request: TransportRequest
   readonly limits: AttemptLimits
   readonly clock: Clock
   readonly owner: AttemptOwner
@@ -55,6 +60,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
   #failure: TransportFailure | null = null
+  #sentAtMs: number | null = null
 
   constructor(parts: AttemptParts) {
     this.#parts = parts
@@ -68,8 +74,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     return this.#parts.lease
   }
 
-  start(): void {
-    const { limits, lease, request, fresh, owner } = this.#parts
+  /** The request is handed on and not kept: its body may be large, and a stream long. */
+  start(request: TransportRequest): void {
+    const { limits, lease, fresh, owner } = this.#parts
     owner.enter('C')
     this.#watchdog.set(limits.connectMsMax, () => this.#connectExpired())
     this.#trip = lease.host.transport.send(request, this, { fresh })
@@ -88,7 +95,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#watchdog.feed()
+    this.#watchdog.resume()
     this.#trip?.resume()
   }
 
@@ -96,6 +103,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   connected(): void {
     const { limits, owner } = this.#parts
+    this.#sentAtMs = this.#parts.clock.now()
     owner.enter('H')
     if (limits.firstContentMsMax === null) this.#watchdog.set(limits.sendMsMax, () => this.#sendExpired())
     else {
@@ -108,24 +116,44 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   head(status: number, headers: HeaderFields): void {
     this.#answered = true
     if (this.#settled) return
+    try {
+      this.#head(status, headers)
+    } catch (error) {
+      this.#fault(error)
+    }
+  }
+
+  #head(status: number, headers: HeaderFields): void {
     const head: AnswerHead = { status, headers, mediaType: mediaType(headers['content-type']) }
-    if (this.#parts.limits.firstContentMsMax === null) this.#watchdog.clear()
     if (status < 200 || status >= 300) this.#reader = new RefusedAnswer(head, this)
-    else if (isEncoded(headers)) {
-      this.fail(
-        new GatewayError('upstream_bad_response', 'The host compressed its answer although it was asked not to.'),
-      )
-      return
-    } else this.#reader = this.#parts.owner.readerFor(head, this)
+    else {
+      const problem = unusable(head)
+      if (problem !== null) {
+        this.fail(new GatewayError('upstream_bad_response', problem))
+        return
+      }
+      this.#reader = this.#parts.owner.readerFor(head, this)
+      // What is not a stream shows no content until it is whole, whatever was asked for.
+      if (head.mediaType !== eventStream) this.#watchdog.clear()
+    }
     this.#parts.owner.enter('F')
   }
 
   data(chunk: Buffer): void {
-    if (!this.#settled) this.#reader?.data(chunk)
+    if (this.#settled) return
+    try {
+      this.#reader?.data(chunk)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   end(): void {
-    if (!this.#settled) this.#reader?.end()
+    try {
+      if (!this.#settled) this.#reader?.end()
+    } catch (error) {
+      this.#fault(error)
+    }
     this.#over()
   }
 
@@ -149,6 +177,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   write(bytes: Buffer): void {
     if (this.#parts.owner.write(bytes) || this.#paused) return
     this.#paused = true
+    this.#watchdog.pause()
     this.#trip?.pause()
   }
 
@@ -158,7 +187,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (this.#gapWatched) this.#watchdog.feed()
     else {
       this.#gapWatched = true
-      this.#watchdog.set(limits.contentGapMsMax, () => this.#gapExpired())
+      this.#watchdog.set(limits.contentGapMsMax, () =>
+        this.#expire('upstream_stalled', 'The host stopped in the middle of its answer.'),
+      )
     }
   }
 
@@ -186,15 +217,18 @@ export class Attempt implements RoundTripEvents, AnswerSink {
       kind: failure?.kind ?? 'aborted',
       answered: this.#answered || failure?.answered === true,
       reusedSocket: failure?.reusedSocket ?? false,
+      code: failure?.code ?? null,
+      sinceSentMs: this.#sentAtMs === null ? null : this.#parts.clock.now() - this.#sentAtMs,
     })
     // What still comes is of no use to anybody; the trip may have ended already.
     this.#trip?.abort()
   }
 
-  #gapExpired(): void {
-    // A client that does not read stops the host: that is not the host's fault.
-    if (this.#paused) this.#watchdog.set(this.#parts.limits.contentGapMsMax, () => this.#gapExpired())
-    else this.#expire('upstream_stalled', 'The host stopped in the middle of its answer.')
+  /** A fault of ours must neither vanish in the HTTP client's callbacks nor be taken for one of the host. */
+  #fault(error: unknown): void {
+    this.#settled = true
+    this.#parts.owner.fault(error)
+    this.#trip?.abort()
   }
 
   #sendExpired(): void {
@@ -203,7 +237,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   #connectExpired(): void {
-    this.#failure = { kind: 'connect', code: 'CONNECT_TIMEOUT', reusedSocket: false, answered: false }
+    this.#failure = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
     this.#expire('no_upstream_available', 'The host did not accept the connection in time.')
   }
 
@@ -226,15 +260,17 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 }
 
-function isEncoded(headers: HeaderFields): boolean {
-  const encoding = headers['content-encoding']
-  return encoding !== undefined && encoding !== '' && encoding !== 'identity'
+/** Why an answer of a good status cannot be relayed, or null. */
+function unusable({ headers, mediaType: type }: AnswerHead): string | null {
+  const encoding = headers['content-encoding'] ?? ''
+  if (encoding !== '' && encoding !== 'identity') return 'The host compressed its answer although it was asked not to.'
+  return type === 'text/html' ? 'The host answered with a web page.' : null
 }
 
 function failureError(kind: FailureKind): GatewayError {
   switch (kind) {
     case 'connect':
-      return new GatewayError('no_upstream_available', 'The host cannot be reached.', { retryAfterMs: 5_000 })
+      return new GatewayError('no_upstream_available', 'The host cannot be reached.')
     case 'tls':
       return new GatewayError('upstream_tls_error', 'The TLS handshake with the host failed.')
     case 'protocol':

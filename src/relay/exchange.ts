@@ -1,9 +1,10 @@
 /** One client's request and the answer to it, from the first byte read to the last one written. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { ByteBudget } from '../queue/byte-budget.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
+import { GrowingBytes } from '../wire/growing-bytes.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 
 /** How much of a refused body is still read, so that the client gets to see the answer before the connection closes. */
@@ -11,6 +12,8 @@ const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
+/** How long a client may take nothing of an answer that waits for it. */
+const stallMsMax = 30_000
 
 /** The client left before its request was whole. */
 export class ClientLeft extends Error {
@@ -24,11 +27,16 @@ export class Exchange {
   onLeave: (() => void) | null = null
   /** Called when a client that read too slowly takes more again. */
   onDrain: (() => void) | null = null
+  /** Called once when a client has taken nothing for `stallMsMax`; its connection is closed already. */
+  onStall: (() => void) | null = null
   readonly #clock: Clock
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
   #left = false
   #over = false
+  /** The length was announced, or the answer is chunked: a client can tell where it should end. */
+  #framed = false
+  #stall: Timer | null = null
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, parts: { clock: Clock; requestId: string }) {
     this.#incoming = incoming
@@ -38,11 +46,15 @@ export class Exchange {
     this.acceptedAtMs = parts.clock.now()
     // The one sign of a client leaving that Node gives in every state, pipelined requests included.
     outgoing.on('close', () => {
+      this.#stall?.cancel()
       if (outgoing.writableFinished || this.#over) return
       this.#left = true
       this.onLeave?.()
     })
-    outgoing.on('drain', () => this.onDrain?.())
+    outgoing.on('drain', () => {
+      this.#stall?.cancel()
+      this.onDrain?.()
+    })
     // A connection that breaks while we write is a client that leaves; 'close' tells of it.
     outgoing.on('error', () => {})
     incoming.on('error', () => {})
@@ -71,8 +83,7 @@ export class Exchange {
     if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax))
     const incoming = this.#incoming
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = []
-      let size = 0
+      const body = new GrowingBytes()
       const settle = (done: () => void): void => {
         timer.cancel()
         incoming.off('data', onData).off('end', onEnd).off('close', onClose)
@@ -80,20 +91,16 @@ export class Exchange {
       }
       const fail = (error: Error): void =>
         settle(() => {
-          budget.give(size)
+          budget.give(body.size)
           reject(error)
         })
       const timer = this.#clock.after(msMax, () => fail(new GatewayError('request_timeout', 'The body took too long.')))
       const onData = (chunk: Buffer): void => {
-        if (size + chunk.length > bytesMax) fail(tooLarge(bytesMax))
-        else if (!budget.take(chunk.length)) fail(overBudget())
-        else {
-          size += chunk.length
-          chunks.push(chunk)
-        }
+        if (body.size + chunk.length > bytesMax) fail(tooLarge(bytesMax))
+        else if (budget.take(chunk.length)) body.add(chunk)
+        else fail(overBudget())
       }
-      const onEnd = (): void =>
-        settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+      const onEnd = (): void => settle(() => resolve(body.bytes()))
       const onClose = (): void => fail(new ClientLeft())
       if (this.#left || incoming.destroyed) onClose()
       else incoming.on('data', onData).on('end', onEnd).on('close', onClose)
@@ -108,12 +115,16 @@ export class Exchange {
 
   /** Status and headers; `headers` are added to those set before. */
   head(status: number, headers: Readonly<Record<string, string>>): void {
-    if (!this.#left) this.#outgoing.writeHead(status, { ...headers })
+    if (this.#left) return
+    this.#outgoing.writeHead(status, { ...headers })
+    this.#framed = headers['content-length'] !== undefined || this.#outgoing.chunkedEncoding
   }
 
   /** False when the client takes no more for now: stop until `onDrain`. */
   write(bytes: Buffer): boolean {
-    return this.#left || this.#outgoing.write(bytes)
+    if (this.#left || this.#outgoing.write(bytes)) return true
+    this.#watchReader()
+    return false
   }
 
   /** The answer is whole. */
@@ -122,6 +133,7 @@ export class Exchange {
     if (this.#left) return
     if (bytes === undefined) this.#outgoing.end()
     else this.#outgoing.end(bytes)
+    if (!this.#outgoing.writableFinished) this.#watchReader()
   }
 
   /** A whole error answer, while nothing else was sent; an unread body is refused together with it. */
@@ -148,11 +160,31 @@ export class Exchange {
   cut(lastFrame: string): void {
     this.#over = true
     if (this.#left) return
+    const outgoing = this.#outgoing
     const { socket } = this.#incoming
-    const timer = this.#clock.after(cutMsMax, () => socket.destroy())
-    this.#outgoing.write(lastFrame, () => {
-      timer.cancel()
-      socket.destroySoon()
+    let timer: Timer | null = null
+    const arm = (): void => {
+      timer = this.#clock.after(cutMsMax, () => socket.destroy())
+    }
+    // Behind another answer on the same connection it has to wait for that one first.
+    if (outgoing.socket === null) outgoing.once('socket', arm)
+    else arm()
+    outgoing.write(lastFrame, () => {
+      timer?.cancel()
+      // Where only the end of the connection ends an answer (HTTP/1.0), an orderly end would make it look whole.
+      if (this.#framed) socket.destroySoon()
+      else socket.resetAndDestroy()
+    })
+  }
+
+  /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
+  #watchReader(): void {
+    this.#stall?.cancel()
+    this.#stall = this.#clock.after(stallMsMax, () => {
+      const wasOver = this.#over
+      this.#over = true
+      this.#incoming.socket.destroy()
+      if (!wasOver) this.onStall?.()
     })
   }
 
@@ -183,5 +215,5 @@ function tooLarge(bytesMax: number): GatewayError {
 }
 
 function overBudget(): GatewayError {
-  return new GatewayError('queue_full', 'The waiting requests hold too many bytes already.', { retryAfterMs: 5_000 })
+  return new GatewayError('queue_full', 'The waiting requests hold too many bytes already.')
 }

@@ -109,10 +109,7 @@ function hostParam(text: string): string | undefined {
   return Array.isArray(place) && typeof place[1] === 'string' ? place[1] : undefined
 }
 
-/** LMX says 5 s when busy; a host that says nothing is given a moment. */
-const busyMs = 5_000
-
-function retryAfterMs(header: string | undefined): number {
+function retryAfterMs(header: string | undefined): number | undefined {
   const seconds = Number(header)
-  return header !== undefined && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : busyMs
+  return header !== undefined && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined
 }

@@ -5,12 +5,16 @@ import { bytes, count, milliseconds, positiveMilliseconds } from '../base/option
 export const relayOptions = z.strictObject({
   bodyBytesMax: bytes.default(10_485_760).describe('Largest JSON request body'),
   multipartBytesMax: bytes.default(33_554_432).describe('Largest audio upload'),
-  bodyMsMax: positiveMilliseconds.default(60_000).describe('From the request line until the last byte of its body'),
+  bodyMsMax: positiveMilliseconds
+    .default(60_000)
+    .describe('From the end of the request headers until the last byte of the body'),
   choicesMax: count.default(16).describe('Largest n; the most that LMX accepts'),
   connectMsMax: positiveMilliseconds
     .default(3_000)
     .describe('Until a host accepts the connection; one lost SYN is covered'),
-  sendMsMax: positiveMilliseconds.default(30_000).describe('Until a host has taken the whole request'),
+  sendMsMax: positiveMilliseconds
+    .default(30_000)
+    .describe('Until a host has taken the whole request, where the answer is not streamed'),
   firstContentMsMax: positiveMilliseconds
     .default(60_000)
     .describe('Until the first content of a stream, for an empty prompt; the prompt length is added on top'),

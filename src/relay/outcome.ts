@@ -7,11 +7,9 @@ import type { EndpointName } from '../wire/endpoints.ts'
  * Who ended it and in which phase, after HAProxy's termination codes.
  * Who: C the client left, c the client was too slow, U a host broke, u a host was too slow, G refused by a rule,
  * R a resource of ours ran out, A shutdown, - normal.
- * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, L last bytes, - none.
+ * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, - none.
  */
-export type EndCode =
-  | `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'}`
-  | '--'
+export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'}` | '--'
 
 export interface Outcome {
   readonly requestId: string
@@ -40,7 +38,7 @@ export interface Outcome {
 }
 
 /** Where a request stands; the second letter of its end code. */
-export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'
+export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'
 
 /** The end code of an error in a phase. */
 export function endCode(code: ErrorCode, phase: Phase): EndCode {

@@ -23,6 +23,6 @@ export interface RelayParts {
   readonly phases: PhaseTimes
   readonly stored: StoredResponses
   readonly events: RelayEvents
-  /** A host refused the connection of a request. */
-  readonly onConnectFailed: (host: Host) => void
+  /** A request could not connect to a host, for the reason of this code. */
+  readonly onConnectFailed: (host: Host, code: string) => void
 }

@@ -33,11 +33,6 @@ export class Relay {
     return streams
   }
 
-  /** Requests that have no outcome yet. */
-  get liveRequests(): number {
-    return this.#live.size
-  }
-
   /** Newcomers are refused from now on; those who wait or run go on. */
   refuseNewcomers(error: GatewayError): void {
     this.#refusal = error

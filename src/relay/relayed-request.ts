@@ -10,7 +10,7 @@ import { errorBody } from '../wire/error-answer.ts'
 import { headersToHost } from '../wire/headers.ts'
 import { type RequestBody, spliceBody } from '../wire/request-body.ts'
 import { StreamProgress } from '../wire/stream-progress.ts'
-import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { attemptLimits } from './attempt-limits.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
@@ -53,6 +53,8 @@ export class RelayedRequest implements AttemptOwner {
   #queueWaitMs: number | null = null
   #status = 0
   #settled = false
+  /** The answer under way is a stream, so that an error can be told inside it. */
+  #sendsFrames = false
   /** How the last attempt came about, where it was not the first. */
   #failover: 'connect' | 'reused_socket' | null = null
 
@@ -64,6 +66,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#onSettled = onSettled
     exchange.onLeave = () => this.#clientLeft()
     exchange.onDrain = () => this.#attempt?.resume()
+    exchange.onStall = () => this.#clientGone(`c${this.#phase}`, this.#status)
   }
 
   /** Content is on its way to the client. */
@@ -80,8 +83,13 @@ export class RelayedRequest implements AttemptOwner {
       else this.#queue(body)
     } catch (error) {
       if (error instanceof ClientLeft) this.#clientLeft()
-      else this.fail(asGatewayError(error, this.#parts))
+      else this.fault(error)
     }
+  }
+
+  /** Whatever was thrown: an error meant for the client, or a fault of the gateway. */
+  fault(error: unknown): void {
+    this.fail(asGatewayError(error, this.#parts))
   }
 
   /** Ends it with an error: as an answer of its own, or as the last frame of a stream that had begun. */
@@ -90,10 +98,8 @@ export class RelayedRequest implements AttemptOwner {
     this.#leaveLine?.()
     this.#attempt?.abort()
     const { anthropic, dialect } = this.#endpoint
-    const { committed } = this.#exchange
-    if (committed) {
-      const isStream = this.#body?.stream === true
-      this.#exchange.cut(isStream ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
+    if (this.#exchange.committed) {
+      this.#exchange.cut(this.#sendsFrames ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
     } else {
       this.#status = error.kind.status
       this.#exchange.setHeaders(this.#routeHeaders())
@@ -114,7 +120,8 @@ export class RelayedRequest implements AttemptOwner {
     const { stored, options } = this.#parts
     const onResponseId = this.#endpoint.name === 'responses' ? (id: string) => stored.remember(id, lease.host) : null
     const onUsage = meter.report.bind(meter)
-    if (head.mediaType !== 'text/event-stream') {
+    this.#sendsFrames = head.mediaType === eventStream
+    if (!this.#sendsFrames) {
       return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
     }
     const dialect = dialects[this.#endpoint.dialect]
@@ -131,7 +138,7 @@ export class RelayedRequest implements AttemptOwner {
 
   commit(status: number, headers: Readonly<Record<string, string>>): void {
     this.#status = status
-    this.#releaseBody()
+    this.#dropBody()
     this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
     // After the headers, which tell of the failover too.
     this.#tellFailover('ok')
@@ -152,7 +159,7 @@ export class RelayedRequest implements AttemptOwner {
     const { lease } = this.#current()
     // What the request itself got wrong is no failure of the host.
     if (failure.error.kind.status >= 500) this.#parts.events.attemptFailed(lease.host.name, failure.error.code)
-    if (failure.kind === 'connect') this.#parts.onConnectFailed(lease.host)
+    if (failure.kind === 'connect') this.#parts.onConnectFailed(lease.host, failure.code ?? '')
     if (this.#exchange.committed || !this.#retry(lease, failure)) {
       this.fail(withoutKey(failure.error, lease.host.apiKey))
     }
@@ -197,10 +204,19 @@ export class RelayedRequest implements AttemptOwner {
       granted: (lease, waitMs) => {
         this.#queueWaitMs = (this.#queueWaitMs ?? 0) + waitMs
         this.#hostsTried.add(lease.host)
-        this.#startAttempt(lease, false)
+        this.#startOrRelease(lease)
       },
       refused: (error) => this.fail(error),
     })
+  }
+
+  #startOrRelease(lease: Lease): void {
+    try {
+      this.#startAttempt(lease, false)
+    } catch (error) {
+      lease.release()
+      this.fault(error)
+    }
   }
 
   #startAttempt(lease: Lease, fresh: boolean): void {
@@ -223,15 +239,14 @@ export class RelayedRequest implements AttemptOwner {
       clock,
       owner: this,
       limits: attemptLimits(this.#body, { lease, options, showsContent: this.#showsContent() }),
-      request: {
-        method: 'POST',
-        path: lease.host.basePath + this.#endpoint.path,
-        headers,
-        body: spliceBody(this.#body, { model: lease.model, askUsage: this.#asksUsage() }),
-      },
     })
     this.#meterOf(lease)
-    this.#attempt.start()
+    this.#attempt.start({
+      method: 'POST',
+      path: lease.host.basePath + this.#endpoint.path,
+      headers,
+      body: spliceBody(this.#body, { model: lease.model, askUsage: this.#asksUsage() }),
+    })
   }
 
   #retry(lease: Lease, failure: AttemptFailure): boolean {
@@ -285,11 +300,15 @@ export class RelayedRequest implements AttemptOwner {
   // --- the end
 
   #clientLeft(): void {
+    this.#clientGone(`C${this.#phase}`, clientLeftStatus)
+  }
+
+  #clientGone(end: EndCode, status: number): void {
     if (this.#settled) return
-    this.#status = clientLeftStatus
+    this.#status = status
     this.#leaveLine?.()
     this.#attempt?.abort()
-    this.#settle(`C${this.#phase}`, null)
+    this.#settle(end, null)
   }
 
   #settle(end: EndCode, error: GatewayError | null): void {
@@ -341,11 +360,15 @@ export class RelayedRequest implements AttemptOwner {
     this.#failover = null
   }
 
-  /** Once an answer has begun nothing is sent again, so the bytes are of no more use. */
+  /** Once an answer has begun nothing is sent again. The bytes stay counted, since the connection may still hold them. */
+  #dropBody(): void {
+    if (this.#body !== null) this.#body = { ...this.#body, bytes: noBytes }
+  }
+
   #releaseBody(): void {
+    this.#dropBody()
     this.#parts.budget.give(this.#heldBytes)
     this.#heldBytes = 0
-    if (this.#body !== null) this.#body = { ...this.#body, bytes: noBytes, members: null }
   }
 }
 

@@ -142,11 +142,11 @@ export class StreamAnswer implements AnswerReader {
 
   /**
    * `[DONE]`: the answer ends here, whatever the host does with the connection. A host that ignores `n` finishes fewer
-   * choices than were asked for, so one finish reason is enough beside this mark.
+   * choices than were asked for, so beside this mark it is enough that those finished which were begun.
    */
   #whole(doneFrame: Buffer): void {
     const { progress, sink, dialect } = this.#parts
-    if (!progress.finishedAny && dialect.name !== 'none') {
+    if (!progress.finishedAllSeen && dialect.name !== 'none') {
       this.#fail(new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.'))
       return
     }

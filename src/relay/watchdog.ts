@@ -7,6 +7,7 @@ export class Watchdog {
   #limitMs = 0
   #fedAtMs = 0
   #onExpire: () => void = () => {}
+  #paused = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -26,6 +27,17 @@ export class Watchdog {
     this.#fedAtMs = this.#clock.now()
   }
 
+  /** Time does not count until `resume`: a client that does not read is no fault of the host. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  /** The whole deadline counts anew. */
+  resume(): void {
+    this.#paused = false
+    this.feed()
+  }
+
   clear(): void {
     this.#timer?.cancel()
     this.#timer = null
@@ -33,7 +45,7 @@ export class Watchdog {
 
   #arm(delayMs: number): void {
     this.#timer = this.#clock.after(delayMs, () => {
-      const leftMs = this.#fedAtMs + this.#limitMs - this.#clock.now()
+      const leftMs = this.#paused ? this.#limitMs : this.#fedAtMs + this.#limitMs - this.#clock.now()
       if (leftMs > 0) this.#arm(leftMs)
       else {
         this.#timer = null

@@ -39,6 +39,7 @@ export class WholeAnswer implements AnswerReader {
     this.#held.push(chunk)
     this.#heldBytes += chunk.length
     if (!this.#isJson || this.#heldBytes > this.#parts.holdBytesMax) {
+      this.#tellId(idAtStart(Buffer.concat(this.#held)))
       this.#commit(this.#parts.head.headers['content-length'])
       for (const piece of this.#held.splice(0)) this.#pass(piece)
     }
@@ -52,12 +53,13 @@ export class WholeAnswer implements AnswerReader {
       return
     }
     const body = this.#held.length === 1 && this.#held[0] ? this.#held[0] : Buffer.concat(this.#held)
-    const error = this.#isJson ? this.#disguisedError(body) : null
+    const error = this.#isJson ? this.#errorIn(body) : null
     if (error !== null) {
       sink.fail(error)
       return
     }
     this.#readUsage(body)
+    if (this.#parts.onResponseId !== null) this.#tellId(property(parseJson(body.toString('utf8')), 'id'))
     this.#commit(String(body.length))
     sink.complete(body)
   }
@@ -85,16 +87,29 @@ export class WholeAnswer implements AnswerReader {
     if (!this.#isJson) return
     const usage = usageInTail(bytes)
     if (usage !== null) this.#parts.onUsage(usage)
-    if (this.#parts.onResponseId === null) return
-    const id = property(parseJson(bytes.toString('utf8')), 'id')
-    if (typeof id === 'string') this.#parts.onResponseId(id)
   }
 
-  /** Some servers tell an error under status 200. */
-  #disguisedError(body: Buffer): GatewayError | null {
-    if (!/^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))) return null
-    const answer = parseJson(body.toString('utf8'))
-    if (answer === undefined) return new GatewayError('upstream_bad_response', 'The host answered with broken JSON.')
-    return errorFromHostObject(property(answer, 'error'))
+  #tellId(id: unknown): void {
+    if (typeof id === 'string') this.#parts.onResponseId?.(id)
   }
+
+  /** An error told under status 200, as some servers do; or half an answer that only the end of its connection ended. */
+  #errorIn(body: Buffer): GatewayError | null {
+    const { headers } = this.#parts.head
+    const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
+    if (isFramed && !looksLikeError) return null
+    const answer = parseJson(body.toString('utf8'))
+    if (answer === undefined) {
+      return isFramed
+        ? new GatewayError('upstream_bad_response', 'The host answered with broken JSON.')
+        : new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.')
+    }
+    return looksLikeError ? errorFromHostObject(property(answer, 'error')) : null
+  }
+}
+
+/** The id stands in front of everything nested in every server's answers; further behind it is not looked for. */
+function idAtStart(body: Buffer): string | undefined {
+  return /^\s*\{[^{}[\]]*?"id"\s*:\s*"([^"\\]+)"/.exec(body.toString('latin1', 0, 4_096))?.[1]
 }

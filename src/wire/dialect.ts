@@ -50,7 +50,7 @@ const completions: Dialect = {
 const responses: Dialect = {
   name: 'responses',
   keys: compileKeys([...text('delta'), ...usageAndError]),
-  finalEvents: new Set(['response.completed', 'response.incomplete', 'response.failed']),
+  finalEvents: new Set(['response.completed', 'response.incomplete']),
   lastFrame: null,
   errorFrame: dataFrame,
 }

@@ -14,9 +14,10 @@ const retryHintSecondsMax = 60
 export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswer {
   const { status, shouldRetry } = error.kind
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  const { retryAfterMs, allow } = error.detail
+  const { retryAfterMs } = error
+  const { allow } = error.detail
   let retry = shouldRetry
-  if (retryAfterMs !== undefined) {
+  if (retryAfterMs !== null) {
     const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
     headers['retry-after'] = String(seconds)
     headers['retry-after-ms'] = String(Math.max(1, Math.ceil(retryAfterMs)))
@@ -29,8 +30,8 @@ export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswe
 
 /** The envelope alone, as it also stands in an error frame inside a stream. */
 export function errorBody(error: GatewayError, anthropic: boolean): string {
-  const seconds = error.detail.retryAfterMs === undefined ? null : Math.ceil(error.detail.retryAfterMs / 1000)
-  const waits = seconds !== null && seconds > retryHintSecondsMax ? ` Try again in ${seconds} s.` : ''
+  const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000)
+  const waits = seconds > retryHintSecondsMax ? ` Try again in ${seconds} s.` : ''
   const message = error.message + waits
   if (anthropic) return JSON.stringify({ type: 'error', error: { type: anthropicType(error), message } })
   return JSON.stringify({

@@ -24,6 +24,7 @@ export class StreamProgress {
   badFrames = 0
   readonly #dialect: Dialect
   readonly #choices: number
+  readonly #begun = new Set<unknown>()
   readonly #finished = new Set<unknown>()
   readonly #onUsage: (usage: ReportedUsage) => void
   readonly #onResponseId: ((id: string) => void) | null
@@ -49,15 +50,16 @@ export class StreamProgress {
     return this.#ended || this.#finished.size >= this.#choices
   }
 
-  /** One choice at least has finished. */
-  get finishedAny(): boolean {
-    return this.#ended || this.#finished.size > 0
+  /** One choice at least has finished, and none that was begun has not. */
+  get finishedAllSeen(): boolean {
+    return this.#ended || (this.#finished.size > 0 && this.#begun.isSubsetOf(this.#finished))
   }
 
   /** Takes in the scanner's current frame. */
   see(scanner: SseScanner): FrameRole {
     const { marks } = scanner
-    if (marks === mark.content) return 'content'
+    // Of several choices it matters which one a frame belongs to; a lone one needs no look inside.
+    if (marks === mark.content && this.#choices === 1) return 'content'
     if (marks === mark.done) return 'done'
     return this.#readFrame(scanner.buffer.subarray(scanner.frameStart, scanner.frameEnd), marks)
   }
@@ -66,7 +68,7 @@ export class StreamProgress {
     const event = this.#readEvent(frame)
     const isFinal = event !== null && this.#dialect.finalEvents.has(event)
     if (isFinal) this.#ended = true
-    if (marks === 0 && event !== 'error') return isFinal ? 'finish' : 'other'
+    if (marks === 0 && event !== 'error' && event !== 'response.failed') return isFinal ? 'finish' : 'other'
     const data = frameJson(frame)
     if (!isObject(data)) {
       this.badFrames++
@@ -80,7 +82,9 @@ export class StreamProgress {
   #readError(data: JsonObject, event: string | null): boolean {
     const { error } = data
     const isTold = isObject(error) || (typeof error === 'string' && error !== '')
-    this.error = isTold ? error : event === 'error' ? data : null
+    if (isTold) this.error = error
+    else if (event === 'error') this.error = data
+    else if (event === 'response.failed') this.error = property(data['response'], 'error') ?? data
     return this.error !== null
   }
 
@@ -96,21 +100,25 @@ export class StreamProgress {
     const holder = data['usage'] ?? property(data['response'], 'usage') ?? property(data['message'], 'usage')
     const usage = readUsage(holder)
     if (usage !== null) this.#onUsage(usage)
-    const finishedNow = this.#readFinish(data)
-    if ((marks & mark.content) !== 0) return 'content'
-    if ((marks & mark.severalLines) !== 0 && hasContent(data, this.#dialect)) return 'content'
+    const isContent =
+      (marks & mark.content) !== 0 || ((marks & mark.severalLines) !== 0 && hasContent(data, this.#dialect))
+    const finishedNow = this.#readChoices(data, isContent)
+    if (isContent) return 'content'
     if (finishedNow || isFinal) return 'finish'
     return isObject(holder) && Array.isArray(data['choices']) && data['choices'].length === 0 ? 'usage' : 'other'
   }
 
-  #readFinish(data: JsonObject): boolean {
+  /** Notes which choices were begun and which finished; true when one finished in this frame. */
+  #readChoices(data: JsonObject, isContent: boolean): boolean {
     const choices = data['choices']
     if (!Array.isArray(choices)) return false
     let finishedNow = false
     for (const choice of choices) {
+      const index = property(choice, 'index') ?? 0
+      if (isContent) this.#begun.add(index)
       const reason = property(choice, 'finish_reason')
       if (typeof reason !== 'string' || reason === '') continue
-      this.#finished.add(property(choice, 'index') ?? 0)
+      this.#finished.add(index)
       finishedNow = true
     }
     return finishedNow

@@ -10,7 +10,7 @@ export interface ProbeAnswer {
   readonly status: number
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Parsed when the body was JSON of at most `probeBytesMax`, else undefined. */
+  /** Parsed when the body was JSON of at most `probe.bytesMax` bytes, else undefined. */
   readonly json: unknown
   readonly text: string
 }

@@ -25,7 +25,6 @@ describe('endCode', () => {
     ['upstream_timeout', 'F', 'uF'],
     ['upstream_stalled', 'D', 'uD'],
     ['upstream_disconnected', 'D', 'UD'],
-    ['upstream_truncated', 'L', 'UL'],
   ])('%s in phase %s is %s', (code, phase, end) => {
     expect(endCode(code, phase)).toBe(end)
   })

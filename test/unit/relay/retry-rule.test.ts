@@ -10,7 +10,9 @@ const failures = kinds.flatMap((kind) =>
   flags.flatMap((answered) =>
     flags.flatMap((reusedSocket) =>
       flags.flatMap((fresh) =>
-        [1, hostsTriedMax].map((hostsTried) => ({ kind, answered, reusedSocket, fresh, hostsTried })),
+        [1, hostsTriedMax].flatMap((hostsTried) =>
+          [null, 999, 1_000].map((sinceSentMs) => ({ kind, answered, reusedSocket, fresh, hostsTried, sinceSentMs })),
+        ),
       ),
     ),
   ),
@@ -20,11 +22,12 @@ const failures = kinds.flatMap((kind) =>
 const repeated: readonly [RetryDecision, Partial<(typeof failures)[number]>][] = [
   ['other_host', { kind: 'connect', hostsTried: 1 }],
   ['other_host', { kind: 'tls', hostsTried: 1 }],
-  ['fresh_connection', { kind: 'disconnected', reusedSocket: true, answered: false, fresh: false }],
+  ['fresh_connection', { kind: 'disconnected', reusedSocket: true, answered: false, fresh: false, sinceSentMs: null }],
+  ['fresh_connection', { kind: 'disconnected', reusedSocket: true, answered: false, fresh: false, sinceSentMs: 999 }],
 ]
 
 describe('retryRule', () => {
-  test.each(failures)('$kind, answered $answered, reused $reusedSocket, fresh $fresh, hosts $hostsTried', (failure) => {
+  test.each(failures)('$kind, answered $answered, reused $reusedSocket, fresh $fresh, hosts $hostsTried, sent $sinceSentMs ms ago', (failure) => {
     const row = repeated.find(([, wanted]) =>
       Object.entries(wanted).every(([key, value]) => failure[key as keyof typeof failure] === value),
     )

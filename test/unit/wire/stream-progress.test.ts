@@ -104,7 +104,9 @@ describe('chat', () => {
   test('two choices, one after the other', () => {
     const { see, progress } = reading('chat', 2)
     expect(see(chunk(0, { content: 'a' }), chunk(0, {}, 'stop'))).toEqual(['content', 'finish'])
-    expect(progress).toMatchObject({ complete: false, finishedAny: true })
+    expect(progress).toMatchObject({ complete: false, finishedAllSeen: true })
+    expect(see(chunk(1, { content: 'b' }))).toEqual(['content'])
+    expect(progress).toMatchObject({ complete: false, finishedAllSeen: false })
     expect(see(chunk(1, { content: 'b' }), chunk(1, {}, 'length'))).toEqual(['content', 'finish'])
     expect(progress.complete).toBe(true)
   })
@@ -127,7 +129,7 @@ describe('chat', () => {
   test('a host that ignores n finishes some choice, not all', () => {
     const { see, progress } = reading('chat', 3)
     see(chunk(0, { content: 'a' }), chunk(0, {}, 'stop'))
-    expect(progress).toMatchObject({ complete: false, finishedAny: true })
+    expect(progress).toMatchObject({ complete: false, finishedAllSeen: true })
   })
 
   test('content and finish in one frame are both', () => {
@@ -146,7 +148,7 @@ describe('chat', () => {
     const { see, progress } = reading('chat')
     const data = { choices: [{ index: 0, delta: {}, finish_reason: reason }], usage: { completion_tokens: 1 } }
     expect(see(frame(data), frame(data, { severalLines: true }))).toEqual(['other', 'other'])
-    expect(progress.finishedAny).toBe(false)
+    expect(progress.finishedAllSeen).toBe(false)
   })
 
   test('a first frame behind a byte order mark is read like any other', () => {
@@ -262,7 +264,7 @@ describe('responses', () => {
     expect(responseIds).toEqual([])
   })
 
-  test.each(['response.completed', 'response.incomplete', 'response.failed'])('%s ends it', (name) => {
+  test.each(['response.completed', 'response.incomplete'])('%s ends it', (name) => {
     const { see, progress } = reading('responses')
     expect(see(event('response.output_text.delta', { delta: 'w' }), event(name, { response: { id: 'r' } }))).toEqual([
       'content',
@@ -284,9 +286,11 @@ describe('responses', () => {
     expect(responseIds).toEqual(['resp-1'])
   })
 
-  test('a failed response is its own end and carries its error with it', () => {
-    const { see } = reading('responses')
-    expect(see(event('response.failed', { response: { error: { code: 'server_error' } } }))).toEqual(['finish'])
+  test('a failed response is no end but an error, and carries it', () => {
+    const { see, progress } = reading('responses')
+    expect(see(event('response.failed', { response: { error: { code: 'server_error' } } }))).toEqual(['error'])
+    expect(progress.error).toEqual({ code: 'server_error' })
+    expect(progress.complete).toBe(false)
   })
 })
 

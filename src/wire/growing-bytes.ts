@@ -1,0 +1,37 @@
+/** A body as it arrives: one buffer, however small the pieces, since each piece kept apart costs hundreds of bytes. */
+
+const firstBytes = 16_384
+
+export class GrowingBytes {
+  #buffer: Buffer = Buffer.alloc(0)
+  #size = 0
+  /** The first piece is the whole body more often than not: then nothing is copied. */
+  #owned = false
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#size === 0) {
+      this.#buffer = chunk
+      this.#owned = false
+    } else {
+      this.#reserve(this.#size + chunk.length)
+      chunk.copy(this.#buffer, this.#size)
+    }
+    this.#size += chunk.length
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#size)
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#owned && bytes <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(firstBytes, bytes, this.#size * 2))
+    this.#buffer.copy(grown, 0, 0, this.#size)
+    this.#buffer = grown
+    this.#owned = true
+  }
+}
