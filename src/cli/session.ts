@@ -40,7 +40,6 @@ export async function runSession(parts: SessionParts): Promise<number> {
     await drain(parts, stop, faults)
     return faults.seen ? 1 : 0
   } finally {
-    stop.close()
     faults.close()
   }
 }

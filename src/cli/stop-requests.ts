@@ -3,7 +3,6 @@ import type { Clock } from '../base/clock.ts'
 
 export interface SignalSource {
   on(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
-  off(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
 }
 
 /** npm hands on the Ctrl-C that the terminal has sent to us as well: both come from one press of the key. */
@@ -17,24 +16,17 @@ export class StopRequests {
   /** End without a word. */
   readonly atOnce: Promise<void>
   readonly #waiting: (() => void)[] = []
-  readonly #signals: SignalSource
   readonly #clock: Clock
   #lastPressAt = Number.NEGATIVE_INFINITY
 
   constructor(signals: SignalSource, clock: Clock) {
-    this.#signals = signals
     this.#clock = clock
     this.drain = this.#nextPress()
     this.now = this.#nextPress()
     this.atOnce = this.#nextPress()
+    // For good: the second signal of a key press may come when all is done, and must not turn exit code 0 into a death by signal.
     signals.on('SIGTERM', this.#onSignal)
     signals.on('SIGINT', this.#onSignal)
-  }
-
-  /** From here on a signal does again what it does by default. */
-  close(): void {
-    this.#signals.off('SIGTERM', this.#onSignal)
-    this.#signals.off('SIGINT', this.#onSignal)
   }
 
   readonly #onSignal = (): void => {

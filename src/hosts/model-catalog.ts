@@ -64,7 +64,9 @@ export class ModelCatalog {
     const models = new Map<string, HostModel>()
     for (const host of this.#hosts) {
       if (!host.up) continue
-      for (const model of host.models?.values() ?? []) if (!models.has(model.id)) models.set(model.id, model)
+      for (const model of host.models?.values() ?? []) {
+        if (!models.has(model.id) && !offLanName.test(model.id)) models.set(model.id, model)
+      }
       for (const id of host.configuredModels) if (!models.has(id)) models.set(id, ownModel(id))
     }
     for (const [alias] of this.#aliases) {

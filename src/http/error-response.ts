@@ -2,6 +2,7 @@
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { endpoints } from '../wire/endpoints.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
 
 export function errorResponse(error: GatewayError, anthropic = false): Response {
@@ -16,7 +17,7 @@ export function isAnthropicPath(path: string): boolean {
 
 export const notFound: NotFoundHandler = (c) =>
   errorResponse(
-    new GatewayError('not_found', `There is no ${c.req.method} ${shown(c.req.path)} here.`),
+    new GatewayError('not_found', `There is no ${c.req.method} ${shown(c.req.path)} here.${baseUrlHint(c.req.path)}`),
     isAnthropicPath(c.req.path),
   )
 
@@ -31,6 +32,13 @@ export function onError(log: Log): ErrorHandler {
 /** What the adapter could not even make a request of: an odd target or Host header. */
 export function onBadRequest(): Response {
   return errorResponse(new GatewayError('invalid_request', 'The request target or Host header cannot be read.'))
+}
+
+/** The most frequent slip: a base URL without /v1, or with it twice. */
+function baseUrlHint(path: string): string {
+  const meant = path.replace(/^(?:\/v1)*/, '/v1')
+  const exists = meant === '/v1/models' || endpoints.some((endpoint) => endpoint.path === meant)
+  return exists && meant !== path ? ` The base URL ends in /v1, once: ${meant}.` : ''
 }
 
 function shown(path: string): string {

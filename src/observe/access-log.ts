@@ -9,6 +9,7 @@ export function accessLog(log: Log): (outcome: Outcome) => void {
       requestId: outcome.requestId,
       endpoint: outcome.endpoint,
       model: outcome.model,
+      asked: outcome.askedModel === outcome.model ? undefined : outcome.askedModel,
       host: outcome.host,
       key: outcome.key,
       stream: outcome.stream,

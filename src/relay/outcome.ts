@@ -16,6 +16,8 @@ export interface Outcome {
   readonly endpoint: EndpointName
   /** The name the client asked for where it is a known one, else null: a client cannot invent label values. */
   readonly model: string | null
+  /** The name as the client wrote it, at most 64 characters: for the log alone, so that a wrong one can be found. */
+  readonly askedModel: string | null
   /** Name of the host of the last attempt; null when there was none. */
   readonly host: string | null
   /** Name of the caller's key; `anonymous` without keys. */

@@ -25,6 +25,7 @@ import { WholeAnswer } from './whole-answer.ts'
 /** 499 is what nginx and Caddy log for a client that left; it is never sent. */
 const clientLeftStatus = 499
 const noBytes = Buffer.alloc(0)
+const askedCharsMax = 64
 
 export interface RelayedRequestSettings {
   readonly endpoint: Endpoint
@@ -326,6 +327,7 @@ export class RelayedRequest implements AttemptOwner {
       requestId,
       endpoint: this.#endpoint.name,
       model: this.#route?.model ?? null,
+      askedModel: this.#body?.model.slice(0, askedCharsMax) ?? null,
       host: this.#attempt?.lease.host.name ?? null,
       key: this.#key,
       stream: this.#body?.stream ?? false,

@@ -49,6 +49,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     stream: true,
     status: 200,
     end: '--',
+    askedModel: null,
     errorCode: null,
     attempts: 1,
     queueWaitMs: 12.34,

@@ -39,9 +39,13 @@ describe('signals', () => {
     expect(seen).toEqual(['drain', 'now', 'at once'])
   })
 
-  test('nothing is listened to any more once closed', () => {
-    const { signals, stop } = given()
-    stop.close()
-    expect(signals.listenerCount('SIGTERM') + signals.listenerCount('SIGINT')).toBe(0)
+  test('a press after all is done is heard and means nothing: the default would end the process by signal', async () => {
+    const { clock, signals, seen } = given()
+    for (let press = 0; press < 5; press++) {
+      signals.emit('SIGINT')
+      await clock.advance(1_000)
+    }
+    expect(seen).toEqual(['drain', 'now', 'at once'])
+    expect([signals.listenerCount('SIGTERM'), signals.listenerCount('SIGINT')]).toEqual([1, 1])
   })
 })

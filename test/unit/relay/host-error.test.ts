@@ -13,18 +13,18 @@ interface Said {
 }
 
 function fromHost(status: number, body: unknown, more: { retryAfter?: string; mediaType?: string } = {}): Said {
-  const { code, message, detail } = errorFromHost({
+  const { code, message, detail, retryAfterMs } = errorFromHost({
     status,
     mediaType: more.mediaType ?? 'application/json',
     body: typeof body === 'string' ? body : JSON.stringify(body),
     retryAfter: more.retryAfter,
   })
-  const { param, retryAfterMs } = detail
+  const { param } = detail
   return {
     code,
     message,
     ...(param === undefined ? {} : { param }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
   }
 }
 

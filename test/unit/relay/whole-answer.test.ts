@@ -10,7 +10,7 @@ import { cutAt, eachByte } from '../../kit/sse-streams.ts'
 interface Settings {
   status?: number
   mediaType?: string
-  headers?: Record<string, string>
+  headers?: Record<string, string | undefined>
   holdBytesMax?: number
   hasResponseId?: boolean
 }
@@ -21,7 +21,11 @@ function relaying(settings: Settings = {}) {
   const usages: ReportedUsage[] = []
   const responseIds: string[] = []
   const answer = new WholeAnswer({
-    head: { status, headers: { 'content-type': mediaType, server: 'uvicorn', ...headers }, mediaType },
+    head: {
+      status,
+      headers: { 'content-type': mediaType, server: 'uvicorn', 'transfer-encoding': 'chunked', ...headers },
+      mediaType,
+    },
     sink,
     holdBytesMax,
     onUsage: (usage) => usages.push(usage),
@@ -61,6 +65,16 @@ describe('JSON of a bearable size', () => {
     read(body.slice(0, -1))
     answer.broke(broken)
     expect(sink).toMatchObject({ head: undefined, failure: 'upstream_disconnected' })
+  })
+
+  test.each([
+    ['{"choices":[', 'upstream_truncated'],
+    ['{"choices":[]}', undefined],
+  ])('%s that only the end of its connection ended', (body, failure) => {
+    const { answer, sink, read } = relaying({ headers: { 'transfer-encoding': undefined } })
+    read(body)
+    answer.end()
+    expect(sink.failure).toBe(failure)
   })
 
   test('passes as it came, odd as it may be', () => {

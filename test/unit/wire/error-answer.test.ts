@@ -5,13 +5,15 @@ import { errorAnswer, errorBody } from '../../../src/wire/error-answer.ts'
 const codes = Object.keys(errorCatalogue) as ErrorCode[]
 
 describe.each(codes)('%s', (code) => {
-  const { status, type, shouldRetry } = errorCatalogue[code]
+  const { status, type, shouldRetry, retryAfterMs } = errorCatalogue[code]
   const error = new GatewayError(code, 'What happened.')
 
   test('has its status, its envelope, and says whether to try again', () => {
     const answer = errorAnswer(error, false)
     expect(answer.status).toBe(status)
-    expect(answer.headers).toEqual({ 'content-type': 'application/json', 'x-should-retry': String(shouldRetry) })
+    const hint = retryAfterMs === null ? {} : { 'retry-after': '5', 'retry-after-ms': '5000' }
+    expect(answer.headers).toEqual({ 'content-type': 'application/json', 'x-should-retry': String(shouldRetry), ...hint })
+    expect(retryAfterMs !== null).toBe(status === 503)
     expect(JSON.parse(answer.body)).toEqual({ error: { message: 'What happened.', type, param: null, code } })
     expect(answer.body).toBe(errorBody(error, false))
   })
