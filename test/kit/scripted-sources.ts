@@ -49,7 +49,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     stream: true,
     status: 200,
     end: '--',
-    askedModel: null,
+    askedModel: 'qwen',
     errorCode: null,
     attempts: 1,
     queueWaitMs: 12.34,

@@ -20,6 +20,7 @@ describe('the line of a request', () => {
         requestId: 'req-1',
         endpoint: 'chat_completions',
         model: 'qwen',
+        asked: undefined,
         host: 'studio',
         key: 'alice',
         stream: true,
@@ -35,6 +36,11 @@ describe('the line of a request', () => {
         usage: 'reported',
       },
     })
+  })
+
+  it('names what was asked for where that is not a known name, so that a wrong one can be found', () => {
+    expect(lineOf({ model: null, askedModel: 'qwenn' }).fields).toMatchObject({ model: null, asked: 'qwenn' })
+    expect(lineOf({ model: 'qwen', askedModel: 'qwen' }).fields?.['asked']).toBeUndefined()
   })
 
   it('holds nothing that is not on the list, whatever else an outcome comes to carry', () => {
