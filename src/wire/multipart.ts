@@ -41,7 +41,7 @@ export function readMultipartBody(bytes: Buffer, contentType: string): RequestBo
     choices: 1,
     hasTools: false,
     previousResponseId: null,
-    members: null,
+    usageEdit: null,
   }
 }
 

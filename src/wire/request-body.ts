@@ -1,7 +1,7 @@
 /** What the gateway reads of a JSON request body, and the two changes it may make to the bytes. */
 import { GatewayError } from '../base/errors.ts'
-import { type Member, objectMembers, type Span } from './json-members.ts'
-import { isObject, type JsonObject, parseJson, property } from './json-value.ts'
+import { keyMatcher } from './json-key.ts'
+import { listLength, MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
 
 export interface RequestBody {
   readonly bytes: Buffer
@@ -15,48 +15,61 @@ export interface RequestBody {
   /** Hosts hold tool calls back until they are whole, so gaps between content are longer. */
   readonly hasTools: boolean
   readonly previousResponseId: string | null
-  /** Null for a body that is not JSON. */
-  readonly members: readonly Member[] | null
+  /** What makes the host tell usage; null for a body that is not JSON. */
+  readonly usageEdit: Edit | null
 }
 
+export interface Edit {
+  readonly span: Span
+  readonly text: string
+}
+
+/** No model or stored response has a longer name; these are held and compared for as long as the request waits. */
+export const nameCharsMax = 256
+/** Each character may be written as `\u0065`. */
+const nameBytesMax = 6 * nameCharsMax + 2
+/** The longest way of writing a number that need be understood. */
+const numberBytesMax = 32
+
+const QUOTE = 34
+const LIST_OPEN = 91
+const OBJECT_OPEN = 123
+const LOWER_N = 110
+
 /** The keys by which the gateway decides; twice in one body, gateway and host could disagree on which one counts. */
-const decisiveKeys = new Set([
-  'model',
-  'stream',
-  'stream_options',
-  'stream_options.include_usage',
-  'n',
-  'previous_response_id',
-])
+const decisiveKeys = ['model', 'stream', 'stream_options', 'n', 'previous_response_id'] as const
+/** Of these the last one counts: they decide nothing that a client could gain by. */
+const hintKeys = ['tools', 'prompt'] as const
+const matchKey = keyMatcher([...decisiveKeys, ...hintKeys])
+const matchOption = keyMatcher(['include_usage'])
+const hints: ReadonlySet<string> = new Set(hintKeys)
+
+type Spans<Key extends string> = { [K in Key]?: Span }
+type BodySpans = Spans<(typeof decisiveKeys)[number] | (typeof hintKeys)[number]>
 
 /** Reads the decisive fields and leaves all others to the host. Throws GatewayError 400. */
 export function readJsonBody(bytes: Buffer, choicesMax: number): RequestBody {
-  const body = parseJson(bytes.toString('utf8'))
-  if (body === undefined) throw new GatewayError('invalid_json', 'The request body is not valid JSON.')
-  if (!isObject(body)) throw new GatewayError('invalid_json', 'The request body must be a JSON object.')
-  const members = objectMembers(bytes)
-  checkDecisiveKeys(body, members, '')
-  const model = modelName(body)
+  const spans = bodySpans(bytes)
+  const model = modelName(bytes, spans.model)
   return {
     bytes,
     model,
-    modelSpan: spanOf(members, 'model') ?? { start: 0, end: 0 },
-    stream: optionalBoolean(body, 'stream') ?? false,
-    usageAsked: usageAsked(body, members, bytes),
-    choices: choiceCount(body, choicesMax),
-    hasTools: Array.isArray(property(body, 'tools')),
-    previousResponseId: optionalString(body, 'previous_response_id'),
-    members,
+    modelSpan: spans.model ?? { start: 0, end: 0 },
+    stream: readBoolean(bytes, spans.stream, 'stream') ?? false,
+    ...usageOf(bytes, spans.stream_options),
+    choices: readCount(bytes, spans.n, choicesMax) * promptCount(bytes, spans.prompt),
+    hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
+    previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
   }
 }
 
 /** The same bytes with another model name and, where wanted, with usage asked for. */
 export function spliceBody(body: RequestBody, change: { model: string; askUsage: boolean }): Buffer {
-  const edits: { span: Span; text: string }[] = []
+  const edits: Edit[] = []
   if (change.model !== body.model) {
-    edits.push({ span: body.modelSpan, text: body.members === null ? change.model : JSON.stringify(change.model) })
+    edits.push({ span: body.modelSpan, text: body.usageEdit === null ? change.model : JSON.stringify(change.model) })
   }
-  if (change.askUsage && body.members !== null) edits.push(usageEdit(body.bytes, body.members))
+  if (change.askUsage && body.usageEdit !== null) edits.push(body.usageEdit)
   if (edits.length === 0) return body.bytes
   edits.sort((a, b) => a.span.start - b.span.start)
   const parts: Buffer[] = []
@@ -69,81 +82,126 @@ export function spliceBody(body: RequestBody, change: { model: string; askUsage:
   return Buffer.concat(parts)
 }
 
-function usageEdit(bytes: Buffer, members: readonly Member[]): { span: Span; text: string } {
-  const options = spanOf(members, 'stream_options')
+function bodySpans(bytes: Buffer): BodySpans {
+  const start = skipSpace(bytes, 0)
+  if (start === bytes.length) throw new GatewayError('invalid_json', 'The request body is empty; send a JSON object.')
+  if (bytes[start] !== OBJECT_OPEN) throw new GatewayError('invalid_json', 'The request body must be a JSON object.')
+  const spans: BodySpans = {}
+  const cursor = new MemberCursor(bytes, start)
+  while (cursor.next()) {
+    const match = matchKey(bytes, cursor.keyStart, cursor.keyEnd)
+    if (match === null) continue
+    const { word, exact } = match
+    if (hints.has(word)) {
+      if (!exact) continue
+    } else checkDecisiveKey(word, exact, spans[word] !== undefined)
+    spans[word] = { start: cursor.valueStart, end: cursor.valueEnd }
+  }
+  const end = skipSpace(bytes, cursor.end)
+  if (end !== bytes.length) throw notJson(end)
+  return spans
+}
+
+/** A host that reads keys without regard to case, as Ollama does, must not find another value than the gateway. */
+function checkDecisiveKey(param: string, exact: boolean, seen: boolean): void {
+  if (!exact) {
+    throw new GatewayError('invalid_request', `Write "${param}" in small letters; some hosts read any.`, { param })
+  }
+  if (seen) {
+    throw new GatewayError('invalid_request', `"${param}" appears twice in the request body; send it once.`, { param })
+  }
+}
+
+function usageOf(bytes: Buffer, options: Span | undefined): { usageAsked: boolean; usageEdit: Edit } {
   if (options === undefined) {
-    // Behind the opening brace; a body that reached this point has a model, so a comma is right.
-    const start = bytes.indexOf('{') + 1
-    return { span: { start, end: start }, text: '"stream_options":{"include_usage":true},' }
+    // Behind the opening brace; a body that is let through has a model, so a comma is right.
+    const text = '"stream_options":{"include_usage":true},'
+    return { usageAsked: false, usageEdit: { span: emptySpan(skipSpace(bytes, 0) + 1), text } }
   }
-  if (bytes[options.start] !== 123) return { span: options, text: '{"include_usage":true}' }
-  const inner = objectMembers(bytes, options.start)
-  const asked = spanOf(inner, 'include_usage')
-  if (asked !== undefined) return { span: asked, text: 'true' }
-  const start = options.start + 1
-  return { span: { start, end: start }, text: inner.length === 0 ? '"include_usage":true' : '"include_usage":true,' }
-}
-
-/** `path` is what stands before the keys in the name of the field. */
-function checkDecisiveKeys(object: JsonObject, members: readonly Member[], path: string): void {
-  const seen = new Set<string>()
-  for (const { key } of members) {
-    const param = path + key
-    if (!decisiveKeys.has(param)) continue
-    if (seen.has(param)) {
-      throw new GatewayError('invalid_request', `"${param}" appears twice in the request body; send it once.`, {
-        param,
-      })
-    }
-    // V8 may give a key written with escapes another name: https://github.com/nodejs/node/issues/63785
-    if (!Object.hasOwn(object, key)) {
-      throw new GatewayError('invalid_request', `"${param}" is written with escapes; write it plainly.`, { param })
-    }
-    seen.add(param)
+  if (bytes[options.start] === LOWER_N) {
+    return { usageAsked: false, usageEdit: { span: options, text: '{"include_usage":true}' } }
   }
-}
-
-function usageAsked(body: JsonObject, members: readonly Member[], bytes: Buffer): boolean {
   const param = 'stream_options'
-  const options = property(body, param) ?? null
-  if (options === null) return false
-  if (!isObject(options)) throw new GatewayError('invalid_request', `"${param}" must be an object.`, { param })
-  checkDecisiveKeys(options, objectMembers(bytes, spanOf(members, param)?.start), `${param}.`)
-  return optionalBoolean(options, 'include_usage', `${param}.include_usage`) ?? false
+  if (bytes[options.start] !== OBJECT_OPEN) {
+    throw new GatewayError('invalid_request', `"${param}" must be an object.`, { param })
+  }
+  let asked: Span | undefined
+  const cursor = new MemberCursor(bytes, options.start)
+  while (cursor.next()) {
+    const match = matchOption(bytes, cursor.keyStart, cursor.keyEnd)
+    if (match === null) continue
+    checkDecisiveKey(`${param}.${match.word}`, match.exact, asked !== undefined)
+    asked = { start: cursor.valueStart, end: cursor.valueEnd }
+  }
+  const usageAsked = readBoolean(bytes, asked, `${param}.include_usage`) ?? false
+  if (asked !== undefined) return { usageAsked, usageEdit: { span: asked, text: 'true' } }
+  const text = cursor.count === 0 ? '"include_usage":true' : '"include_usage":true,'
+  return { usageAsked, usageEdit: { span: emptySpan(options.start + 1), text } }
 }
 
-function spanOf(members: readonly Member[], key: string): Span | undefined {
-  return members.findLast((member) => member.key === key)?.value
+function emptySpan(start: number): Span {
+  return { start, end: start }
 }
 
-function modelName(body: JsonObject): string {
-  const model = property(body, 'model')
-  if (typeof model === 'string' && model !== '') return model
-  const problem = model === undefined ? 'is missing' : 'must be a string that is not empty'
-  throw new GatewayError('invalid_request', `"model" ${problem}; GET /v1/models lists what is there.`, {
-    param: 'model',
-  })
+function modelName(bytes: Buffer, span: Span | undefined): string {
+  const param = 'model'
+  if (span !== undefined && bytes[span.start] === QUOTE) {
+    const model = readName(bytes, span, param)
+    if (model !== null && model !== '') return model
+  }
+  const problem = span === undefined ? 'is missing' : 'must be a string that is not empty'
+  throw new GatewayError('invalid_request', `"${param}" ${problem}; GET /v1/models lists what is there.`, { param })
 }
 
-function optionalBoolean(from: JsonObject, key: string, param = key): boolean | null {
-  const value = property(from, key) ?? null
-  if (value === null || typeof value === 'boolean') return value
+function readName(bytes: Buffer, span: Span | undefined, param: string): string | null {
+  if (span === undefined || bytes[span.start] === LOWER_N) return null
+  if (bytes[span.start] !== QUOTE) {
+    throw new GatewayError('invalid_request', `"${param}" must be a string.`, { param })
+  }
+  if (span.end - span.start > nameBytesMax) throw tooLongName(param)
+  const name = readText(bytes, span)
+  if (name.length > nameCharsMax) throw tooLongName(param)
+  return name
+}
+
+export function tooLongName(param: string): GatewayError {
+  const message = `"${param}" is longer than ${nameCharsMax} characters; no such name is known here.`
+  return new GatewayError('invalid_request', message, { param })
+}
+
+function readText(bytes: Buffer, { start, end }: Span): string {
+  try {
+    return String(JSON.parse(bytes.toString('utf8', start, end)))
+  } catch {
+    throw notJson(start)
+  }
+}
+
+function readBoolean(bytes: Buffer, span: Span | undefined, param: string): boolean | null {
+  const text = shortValue(bytes, span)
+  if (text === 'null') return null
+  if (text === 'true' || text === 'false') return text === 'true'
   throw new GatewayError('invalid_request', `"${param}" must be true or false.`, { param })
 }
 
-function optionalString(body: JsonObject, key: string): string | null {
-  const value = property(body, key) ?? null
-  if (value === null || typeof value === 'string') return value
-  throw new GatewayError('invalid_request', `"${key}" must be a string.`, { param: key })
+function readCount(bytes: Buffer, span: Span | undefined, choicesMax: number): number {
+  const text = shortValue(bytes, span)
+  if (text === 'null') return 1
+  // Quotes and brackets make no number; NaN is no integer.
+  const n = /^[-\d]/.test(text) ? Number(text) : Number.NaN
+  if (Number.isInteger(n) && n >= 1 && n <= choicesMax) return n
+  throw new GatewayError('invalid_request', `"n" must be a whole number from 1 to ${choicesMax}.`, { param: 'n' })
 }
 
-function choiceCount(body: JsonObject, choicesMax: number): number {
-  const n = property(body, 'n') ?? 1
-  if (typeof n !== 'number' || !Number.isInteger(n) || n < 1 || n > choicesMax) {
-    throw new GatewayError('invalid_request', `"n" must be a whole number from 1 to ${choicesMax}.`, { param: 'n' })
-  }
-  const prompt = property(body, 'prompt')
-  // A list of numbers is one prompt of tokens; a list of anything else is a list of prompts.
-  const prompts = Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
-  return n * prompts
+/** The bytes of a literal or number; of anything longer no more than is needed to see that it is none. */
+function shortValue(bytes: Buffer, span: Span | undefined): string {
+  if (span === undefined) return 'null'
+  return span.end - span.start > numberBytesMax ? '' : bytes.toString('latin1', span.start, span.end)
+}
+
+/** A list of numbers is one prompt of tokens; a list of anything else is a list of prompts. */
+function promptCount(bytes: Buffer, prompt: Span | undefined): number {
+  if (prompt === undefined || bytes[prompt.start] !== LIST_OPEN) return 1
+  const first = bytes[skipSpace(bytes, prompt.start + 1)] ?? 0
+  return /[-\d]/.test(String.fromCharCode(first)) ? 1 : Math.max(1, listLength(bytes, prompt.start))
 }

@@ -58,7 +58,7 @@ describe('the model', () => {
   ])('%s', (_where, parts) => {
     const bytes = form(parts)
     const body = read(bytes)
-    expect(body).toMatchObject({ model: 'whisper', stream: false, usageAsked: false, choices: 1, members: null })
+    expect(body).toMatchObject({ model: 'whisper', stream: false, usageAsked: false, choices: 1, usageEdit: null })
     expect(spliceBody(body, { model: 'whisper', askUsage: true })).toBe(bytes)
     expect(spliceBody(body, { model: 'base.en', askUsage: true })).toEqual(
       form(parts.map((part) => (isModel(part) ? { ...part, body: 'base.en' } : part))),

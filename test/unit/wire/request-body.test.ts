@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
-import { readJsonBody, spliceBody } from '../../../src/wire/request-body.ts'
+import { jsonDepthMax } from '../../../src/wire/json-members.ts'
+import { nameCharsMax, readJsonBody, spliceBody } from '../../../src/wire/request-body.ts'
 import { OddJson, oddKey, oddText, oddValue, whims } from './odd-json.ts'
 
 const choicesMax = 16
@@ -69,13 +70,49 @@ describe('readJsonBody', () => {
     expect(refusal(text).message).toContain('object')
   })
 
-  test('a body nested too deep to be parsed is refused or read, and nothing breaks', () => {
-    const list = '['.repeat(1_000_000) + ']'.repeat(1_000_000)
-    try {
-      expect(read(`{"model":"m","a":${list}}`).model).toBe('m')
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'invalid_json' })
+  test('a body nested deeper than hosts can be trusted with is refused, and at the bound it is not', () => {
+    const nested = (levels: number) => `{"model":"m","a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`
+    expect(read(nested(jsonDepthMax)).model).toBe('m')
+    for (const levels of [jsonDepthMax + 1, 1_000_000]) {
+      expect(refusal(nested(levels))).toMatchObject({ code: 'invalid_json', param: undefined })
+      expect(refusal(nested(levels)).message).toContain(`${jsonDepthMax} levels`)
     }
+  })
+
+  test.each(['{"model":"m",}', '{"model":"m","a":[}]}', '{"model":"m","a":01}', '{"model":"m"}\0', '{"model":"\\x"}'])(
+    'what could be read in two ways is refused: %j',
+    (text) => {
+      expect(refusal(text).code).toBe('invalid_json')
+    },
+  )
+
+  test.each(['{"model":"m","a":[,]}', '{"model":"m","a":{b:tru}}', '{"model":"m","a":"\n\\x"}'])(
+    'what nobody here reads is left to the host: %j',
+    (text) => {
+      expect(read(text).model).toBe('m')
+    },
+  )
+
+  test.each(['model', 'previous_response_id'])('"%s" has a bound, however it is written', (key) => {
+    const others = key === 'model' ? '' : '"model":"m",'
+    const named = (name: string) => `{${others}"${key}":"${name}"}`
+    for (const char of ['x', '\u4f60', '\\u4f60', '\\"']) {
+      expect(read(named(char.repeat(nameCharsMax)))).toBeDefined()
+      for (const tooLong of [nameCharsMax + 1, 10_000]) {
+        const refused = refusal(named(char.repeat(tooLong)))
+        expect(refused).toMatchObject({ code: 'invalid_request', param: key })
+        expect(refused.message).toContain(String(nameCharsMax))
+      }
+    }
+  })
+
+  test('of tools and prompt the last one counts, and no other key that resembles them', () => {
+    expect(read('{"model":"m","tools":[],"tools":null}').hasTools).toBe(false)
+    expect(read(String.raw`{"model":"m","tools":null,"t\u006fols":[]}`).hasTools).toBe(true)
+    expect(read('{"model":"m","prompt":"x","prompt":["a","b"],"Prompt":7,"Tools":[]}')).toMatchObject({
+      choices: 2,
+      hasTools: false,
+    })
   })
 
   test.each<[string, unknown[]]>([
@@ -137,22 +174,45 @@ describe('readJsonBody', () => {
   test.each(['model', 'stream', 'n', 'previous_response_id'])('"%s" cannot be hidden by escapes', (key) => {
     const values: Record<string, string> = { model: '"m"', stream: 'true', n: '2', previous_response_id: '"r"' }
     const escaped = `\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}`
-    // The name that some versions of V8 give to the key of the second body once they have seen the first.
+    // With it some versions of V8 misread the key in the body: https://github.com/nodejs/node/issues/63785
     const misread = escaped.slice(0, key.length).replace('\\', String.raw`\\`)
     const others = key === 'model' ? '' : '"model":"m",'
     for (let time = 0; time < 100; time++) JSON.parse(`{${others}"${misread}":true}`)
-    const text = `{${others}"${escaped}":${values[key]}}`
-    try {
-      expect(read(text)).toMatchObject({
-        model: 'm',
-        stream: key === 'stream',
-        choices: key === 'n' ? 2 : 1,
-        previousResponseId: key === 'previous_response_id' ? 'r' : null,
-      })
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error
-      expect(error).toMatchObject({ code: 'invalid_request', detail: { param: key } })
+    expect(read(`{${others}"${escaped}":${values[key]}}`)).toMatchObject({
+      model: 'm',
+      stream: key === 'stream',
+      choices: key === 'n' ? 2 : 1,
+      previousResponseId: key === 'previous_response_id' ? 'r' : null,
+    })
+  })
+
+  test.each<[string, string]>([
+    ['model', 'Model'],
+    ['model', 'MODEL'],
+    ['model', String.raw`\u004dodel`],
+    ['model', String.raw`\model`],
+    ['stream', 'Stream'],
+    ['stream', '\u017ftream'],
+    ['stream', String.raw`\u017Ftream`],
+    ['stream_options', 'Stream_Options'],
+    ['stream_options', 'stream_option\u017f'],
+    ['n', 'N'],
+    ['previous_response_id', 'previous_re\u017fponse_id'],
+  ])('"%s" is not to be had as "%s", which some hosts read and others do not', (param, key) => {
+    for (const text of [`{"model":"m","${key}":"evil"}`, `{"${key}":null,"model":"m"}`]) {
+      const refused = refusal(text)
+      expect(refused).toMatchObject({ code: 'invalid_request', param })
+      expect(refused.message).toContain(`Write "${param}" in small letters`)
     }
+  })
+
+  test('include_usage neither', () => {
+    const param = 'stream_options.include_usage'
+    expect(refusal('{"model":"m","stream_options":{"Include_Usage":true}}')).toMatchObject({
+      code: 'invalid_request',
+      param,
+    })
+    expect(readObject({ stream_options: { Model: 1 }, metadata: { Model: 'x' } }).usageAsked).toBe(false)
   })
 
   test('include_usage twice is refused: hosts differ on which one counts', () => {
