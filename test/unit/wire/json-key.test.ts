@@ -58,6 +58,8 @@ test.each([
   String.raw`\u00`,
   String.raw`mod\u006`,
   String.raw`mod\u00g5l`,
+  // With l for a digit of 21 it would be the e.
+  String.raw`mod\u005ll`,
   String.raw`model\u0000`,
   String.raw`\u006d`.repeat(100),
   Buffer.from([0xc5]),
