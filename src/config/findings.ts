@@ -1,5 +1,6 @@
 /** Turns zod's issues into sentences for an operator: what is expected, what is there instead, what was probably meant. */
 import type { z } from 'zod'
+import { hostsExample } from './host-example.ts'
 import { suggestion } from './nearest.ts'
 import { type ConfigPath, type Finding, formatPath } from './problem.ts'
 import { knownKeys, pathsOfKey } from './schema-keys.ts'
@@ -38,7 +39,8 @@ function fromIssue(issue: Issue, base: ConfigPath, options: FindingsOptions): Fi
       const value = valueAt(options.input, path)
       const missing = issue.code === 'invalid_type' && value === undefined
       const tail = missing || options.hidden(path) ? '' : shown(value)
-      return [{ path, part: 'value', message: missing ? 'is required' : sentence(issue, tail) }]
+      const message = missing ? 'is required' : `${sentence(issue, tail)}${formHint(issue, path, value)}`
+      return [{ path, part: 'value', message }]
     }
   }
 }
@@ -56,6 +58,12 @@ function sentence(issue: Issue, tail: string): string {
     default:
       return issue.message
   }
+}
+
+/** The list of hosts is what a first file holds, and a bare URL what people write there. */
+function formHint(issue: Issue, path: ConfigPath, value: unknown): string {
+  const isHosts = path[0] === 'hosts' && (path.length === 1 || (path.length === 2 && typeof path[1] === 'number'))
+  return isHosts && issue.code === 'invalid_type' ? `; write it like ${hostsExample(value)}` : ''
 }
 
 const typeNames: Readonly<Record<string, string>> = {
@@ -98,6 +106,8 @@ function unknownKey(path: ConfigPath, key: string): string {
 
 /** `, not "abc"`: what stands there, as far as it fits on a line. */
 function shown(value: unknown): string {
+  // A URL at a wrong place may carry credentials.
+  if (typeof value === 'string' && /[@?]/.test(value)) return ''
   if (typeof value === 'string') return `, not ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`
   if (typeof value === 'number' || typeof value === 'boolean') return `, not ${value}`
   if (value === null) return ', not empty'

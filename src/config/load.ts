@@ -1,5 +1,6 @@
 /** Loads the configuration from flags, environment and file, in this order of precedence, and names every problem at once. */
 import { readFile } from 'node:fs/promises'
+import { withoutAbsentHosts } from './aliases.ts'
 import { findingsOf, valueAt } from './findings.ts'
 import type { Environment } from './interpolation.ts'
 import { askedFile, type Overlaid, overlay } from './overlay.ts'
@@ -22,19 +23,37 @@ export interface LoadOptions {
 }
 
 export type LoadedConfig =
-  | { readonly kind: 'good'; readonly config: ResolvedConfig; readonly file: string | null }
+  | {
+      readonly kind: 'good'
+      readonly config: ResolvedConfig
+      readonly file: string | null
+      /** What the operator should know although nothing is wrong. */
+      readonly notes: readonly string[]
+    }
   | { readonly kind: 'bad'; readonly problems: readonly Problem[]; readonly file: string | null }
 
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   // oxlint-disable-next-line no-restricted-properties -- the one place that reads the environment
   const environment = options.environment ?? process.env
   const source = await readSource(options, environment)
-  const overlaid = overlay(source.yaml?.input ?? {}, environment, options.flags)
+  const { overlaid, notes } = fittedToHosts(overlay(source.yaml?.input ?? {}, environment, options.flags), source)
   const checked = check(overlaid, source)
   const problems = [...source.problems, ...checked.problems]
   const file = source.label
   if (problems.length > 0 || checked.config === null) return { kind: 'bad', problems: inOrder(problems), file }
-  return { kind: 'good', config: checked.config, file }
+  return { kind: 'good', config: checked.config, file, notes }
+}
+
+/** Whoever names hosts for one start should not have to edit the aliases in the file first. */
+function fittedToHosts(overlaid: Overlaid, source: Source): { overlaid: Overlaid; notes: string[] } {
+  const origin = overlaid.origin(['hosts'])
+  if (origin === null) return { overlaid, notes: [] }
+  const { input, dropped } = withoutAbsentHosts(overlaid.input)
+  if (dropped.length === 0) return { overlaid, notes: [] }
+  const note =
+    `${origin} takes the place of the hosts in ${source.label}, ` +
+    `so these entries of models.aliases do not count: ${dropped.join(', ')}`
+  return { overlaid: { ...overlaid, input }, notes: [note] }
 }
 
 /** The file as far as there is one and it can be read. */

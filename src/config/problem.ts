@@ -22,7 +22,15 @@ export interface Problem {
 /** `file:line:column path: sentence`, or `--flag: sentence`. */
 export function formatProblem(problem: Problem): string {
   const position = problem.line === null ? '' : `:${problem.line}:${problem.column ?? 1}`
-  const place = problem.source === null ? '' : `${problem.source}${position}`
+  return sentenceAt(problem.source === null ? '' : `${problem.source}${position}`, problem)
+}
+
+/** `line:column path: sentence`, for below a heading that names the file. */
+export function formatInFile(problem: Problem): string {
+  return sentenceAt(`${problem.line ?? 1}:${problem.column ?? 1}`, problem)
+}
+
+function sentenceAt(place: string, problem: Problem): string {
   const head = [place, problem.path].filter((part) => part !== '').join(' ')
   return head === '' ? problem.message : `${head}: ${problem.message}`
 }

@@ -1,8 +1,9 @@
 /** Rules that no single field can state: what listens where, and names that must be told apart. */
+import { aliasFindings } from './aliases.ts'
 import { isLoopback, isWildcard } from './loopback.ts'
-import { suggestion } from './nearest.ts'
 import type { Finding } from './problem.ts'
-import { configOf, hostNames } from './resolve.ts'
+import { configOf } from './resolve.ts'
+import { list, mapping, text } from './untyped.ts'
 
 /** Looks at each field by itself, so that these faults are named together with whatever else is wrong. */
 export function brokenRules(input: unknown): Finding[] {
@@ -22,7 +23,7 @@ export function brokenRules(input: unknown): Finding[] {
     ...twice(hosts.map((host) => canonicalUrl(host.url))).map((index) =>
       onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
     ),
-    ...(hosts.length === 0 ? [] : strangers(mapping(mapping(root['models'])['aliases']), hostNames(hosts))),
+    ...aliasFindings(input),
   ]
 }
 
@@ -63,19 +64,6 @@ function isEvery(bind: unknown): boolean {
   return typeof bind === 'string' && isWildcard(bind)
 }
 
-/** An alias in the form `{ host: model }` must name hosts that exist. */
-function strangers(aliases: Readonly<Record<string, unknown>>, names: readonly string[]): Finding[] {
-  return Object.entries(aliases).flatMap(([alias, target]) =>
-    Object.keys(mapping(target))
-      .filter((host) => !names.includes(host))
-      .map((host) => ({
-        path: ['models', 'aliases', alias, host],
-        part: 'key',
-        message: `no host is named "${host}"${suggestion(host, names) || `; there are ${names.join(', ')}`}`,
-      })),
-  )
-}
-
 function onHost(index: number, field: string, message: string): Finding {
   return { path: ['hosts', index, field], part: 'value', message }
 }
@@ -87,16 +75,4 @@ function twice(values: readonly (string | undefined)[]): number[] {
 
 function canonicalUrl(url: string | undefined): string | undefined {
   return url !== undefined && URL.canParse(url) ? new URL(url).href.replace(/\/+$/, '') : url
-}
-
-function mapping(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
 }

@@ -11,13 +11,14 @@ export function knownKeys(path: ConfigPath): string[] {
   return Object.keys(properties(at))
 }
 
-/** Every place where `key` is known, lists left out: their entries have no one place. */
+/** Every place where `key` is known; of a list the first entry stands for all. */
 export function pathsOfKey(key: string): ConfigPath[] {
   const found: ConfigPath[] = []
   const visit = (schema: unknown, path: ConfigPath) => {
     for (const [name, inner] of Object.entries(properties(schema))) {
       if (name === key) found.push([...path, name])
       visit(inner, [...path, name])
+      visit(member(inner, 'items'), [...path, name, 0])
     }
   }
   visit(configJsonSchema(), [])

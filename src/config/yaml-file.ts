@@ -12,9 +12,11 @@ import {
   parseDocument,
   Scalar,
   type YAMLError,
+  type YAMLMap,
 } from 'yaml'
 import { type Environment, interpolate, plainScalarValue } from './interpolation.ts'
 import type { ConfigPath, Finding } from './problem.ts'
+import { parserSentence } from './yaml-sentences.ts'
 
 export interface YamlFile {
   readonly input: unknown
@@ -43,14 +45,13 @@ const depthMax = 32
 export function readYaml(text: string, environment: Environment): YamlFile {
   const lines = new LineCounter()
   // Pretty errors quote the line they are about, and that line may hold a key.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  // The parser places a repeated key before the blanks in front of it; the reader knows better where it stands.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const reader = new NodeReader(document, lines, environment)
-  const broken = document.errors.find((error) => error.code !== 'DUPLICATE_KEY')
+  // After the first mistake in the syntax the parser complains about all that follows.
+  const [broken] = document.errors
   const readable = broken === undefined
-  // After the first mistake in the syntax itself the parser complains about all that follows.
-  const syntax = (readable ? [...document.errors, ...document.warnings] : [broken]).map((error) =>
-    reader.fromParser(error, text),
-  )
+  const syntax = (readable ? document.warnings : [broken]).map((error) => reader.fromParser(error, text))
   const input = readable ? reader.read(document.contents, []) : null
   return {
     // An empty file, or one with comments only, asks for nothing.
@@ -85,7 +86,7 @@ class NodeReader {
     if (this.#isTooLarge(path)) return null
     this.#mark(this.#values, node, path)
     if (isAlias(node)) return this.#alias(node, path)
-    if (isMap(node)) return Object.fromEntries(node.items.flatMap((pair) => this.#entry(pair, path)))
+    if (isMap(node)) return this.#mapping(node, path)
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index]))
     return isScalar(node) ? this.#scalar(node, path) : null
   }
@@ -101,7 +102,9 @@ class NodeReader {
   }
 
   fromParser(error: YAMLError, text: string): PlacedProblem {
-    return { ...this.#position(error.pos[0]), path: [], message: parserSentence(error, text) }
+    const [offset] = error.pos
+    const blanks = /^ */.exec(text.slice(offset))?.[0].length ?? 0
+    return { ...this.#position(offset + blanks), path: [], message: parserSentence(error, text) }
   }
 
   #alias(node: Alias, path: ConfigPath): unknown {
@@ -114,17 +117,36 @@ class NodeReader {
     return value
   }
 
-  #entry(pair: Pair, path: ConfigPath): [string, unknown][] {
-    if (!isScalar(pair.key)) {
-      this.#report(path, 'a key must be a plain word')
-      return []
-    }
-    const name = typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? '')
-    const inner = [...path, name]
+  #mapping(node: YAMLMap, path: ConfigPath): unknown {
+    const names = new Set<string>()
+    const entries = node.items.flatMap((pair) => {
+      const name = this.#nameOf(pair, path)
+      if (name === null) return []
+      if (names.has(name)) this.#repeated(pair, name)
+      names.add(name)
+      return [this.#entry(pair, [...path, name], name)]
+    })
+    return Object.fromEntries(entries)
+  }
+
+  #nameOf(pair: Pair, path: ConfigPath): string | null {
+    if (isScalar(pair.key)) return typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? '')
+    this.#report(path, 'a key must be a plain word')
+    return null
+  }
+
+  /** What an anchor brings in was complained about where it stands. */
+  #repeated(pair: Pair, name: string): void {
+    if (this.#aliasDepth > 0 || !isNode(pair.key)) return
+    const position = this.#position(pair.key.range?.[0] ?? 0)
+    this.problems.push({ ...position, path: [], message: `the key "${name}" is given twice` })
+  }
+
+  #entry(pair: Pair, inner: ConfigPath, name: string): [string, unknown] {
     this.#mark(this.#keys, pair.key, inner)
     // Stands in for the value where there is none.
     this.#mark(this.#values, pair.key, inner)
-    return [[name, this.read(pair.value, inner)]]
+    return [name, this.read(pair.value, inner)]
   }
 
   #scalar(node: Scalar, path: ConfigPath): unknown {
@@ -162,42 +184,4 @@ class NodeReader {
 
 function keyOf(path: ConfigPath): string {
   return JSON.stringify(path)
-}
-
-/** The messages of these never quote the file; those of others may, and what they quote could be a key. */
-const quoteless = new Set([
-  'BAD_INDENT',
-  'BLOCK_AS_IMPLICIT_KEY',
-  'MISSING_CHAR',
-  'MULTILINE_IMPLICIT_KEY',
-  'MULTIPLE_ANCHORS',
-  'MULTIPLE_TAGS',
-  'TAB_AS_INDENT',
-])
-
-function parserSentence(error: YAMLError, text: string): string {
-  const [start, end] = error.pos
-  switch (error.code) {
-    case 'DUPLICATE_KEY':
-      return `the key "${wordAt(text, start)}" is given twice`
-    case 'MULTIPLE_DOCS':
-      return 'the file must be one YAML document; remove the --- in the middle'
-    case 'TAG_RESOLVE_FAILED':
-      return 'a value that begins with ! must be in quotes'
-    case 'BAD_SCALAR_START':
-      return 'a value that begins with this character must be in quotes'
-    case 'BAD_DQ_ESCAPE':
-      return 'no such escape; in double quotes a backslash is written \\\\'
-    default: {
-      const lineStart = text.lastIndexOf('\n', start - 1) + 1
-      const hint = /[{[].*\$\{/.test(text.slice(lineStart, Math.max(start, end)))
-        ? '; inside { } or [ ] a variable must be in quotes: "${NAME}"'
-        : ''
-      return `not valid YAML: ${quoteless.has(error.code) ? error.message : 'unexpected text'}${hint}`
-    }
-  }
-}
-
-function wordAt(text: string, offset: number): string {
-  return /^[\w.:/-]+?(?=\s*:(?:\s|$)|\s|$)/.exec(text.slice(offset, offset + 80))?.[0] ?? ''
 }

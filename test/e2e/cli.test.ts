@@ -142,6 +142,25 @@ describe('serve', () => {
     expect(await gateway.end()).toEqual({ code: 0, signal: null })
   })
 
+  test('beside a file whose aliases name its hosts, --host-url holds, and a note says what does not', async () => {
+    const path = await file(
+      'per-host.yaml',
+      'hosts: [{ name: studio, url: "http://a:1" }]\nmodels: { aliases: { fast: { studio: m } } }\n',
+    )
+    const note = /^Note: .* per-host\.yaml, .*: fast\.studio\.$/m
+    await using gateway = launch([...freePorts, '--config', 'per-host.yaml', '--host-url', closedUrl], { cwd: folder })
+    await gateway.said(/listening/)
+    expect(gateway.out).toMatch(note)
+    gateway.signal('SIGTERM')
+    expect(await gateway.end()).toEqual({ code: 0, signal: null })
+
+    const env = { LMX_GATEWAY_CONFIG: 'per-host.yaml', LMX_GATEWAY_HOST_URLS: closedUrl }
+    const checked = await run(['check-config'], { env })
+    expect(checked).toMatchObject({ code: 0, err: '' })
+    expect(checked.out).toMatch(note)
+    await rm(path)
+  })
+
   test('goes on when nobody reads what it says', async () => {
     await using gateway = new RunningProcess(
       '/bin/sh',

@@ -2,7 +2,7 @@
 import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 import { settingFlags } from '../help.ts'
-import { refuse } from '../refuse.ts'
+import { refuse, tell } from '../refuse.ts'
 
 export const checkConfig: Command = {
   name: 'check-config',
@@ -21,6 +21,7 @@ export const checkConfig: Command = {
       io.out(JSON.stringify({ ...result, kind: undefined }, null, 2))
     } else if (good) {
       io.out(summaryText(loaded.file, loaded.config))
+      tell(loaded.notes, io)
     } else {
       refuse(loaded.problems, io)
     }

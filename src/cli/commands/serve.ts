@@ -3,7 +3,7 @@ import module from 'node:module'
 import { systemClock } from '../../base/clock.ts'
 import type { Command } from '../command.ts'
 import { environmentNotes, settingFlags } from '../help.ts'
-import { refuse } from '../refuse.ts'
+import { refuse, tell } from '../refuse.ts'
 import { version } from '../version.ts'
 
 export const serve: Command = {
@@ -22,6 +22,7 @@ export const serve: Command = {
     const loaded = await loadConfig({ flags })
     if (loaded.kind === 'bad') return refuse(loaded.problems, io)
     const { config } = loaded
+    tell(loaded.notes, io)
     // People read stdout, collectors read the log: neither should have to pick out the other's lines.
     const log = createLog(config.log, process.stderr, () => systemClock.wallMs())
     const logDropped = () => log.dropped()
