@@ -72,7 +72,7 @@ describe('the model', () => {
     ['empty', [field('model', '')], /empty/],
     ['blank', [field('model', ' \t ')], /empty/],
     ['longer than any name', [field('model', 'x'.repeat(nameCharsMax + 1))], /longer/],
-    ['a whole file of text', [field('model', 'x'.repeat(1_000_000))], /longer/],
+    ['a file’s worth of spaces and a name', [field('model', `${' '.repeat(1_000_000)}m`)], /longer/],
   ])('%s is refused by its name', (_what, parts, message) => {
     const refused = refusal(form(parts))
     expect(refused).toMatchObject({ code: 'invalid_request', param: 'model' })
@@ -133,7 +133,10 @@ describe('a form that another reader could read in another way', () => {
     ['the same for a word', '; x="; filename=1"; name=model'],
   ])('%s hides nothing', (_what, disposition) => {
     expect(read(form([evil(disposition)])).model).toBe('evil')
-    expect(refusal(form([evil(disposition), whisper]))).toMatchObject({ param: 'model', message: /twice/ })
+    expect(refusal(form([evil(disposition), whisper]))).toMatchObject({
+      param: 'model',
+      message: expect.stringContaining('twice') as string,
+    })
   })
 
   test.each<[string, Part]>([
@@ -163,7 +166,10 @@ describe('a form that another reader could read in another way', () => {
     ['a quote escaped before a semicolon', evil(String.raw`; x="\"; name=model; y=\""`)],
   ])('%s is refused', (_what, part) => {
     for (const parts of [[part], [part, whisper], [whisper, part]]) {
-      expect(refusal(form(parts))).toMatchObject({ code: 'invalid_request', message: /^A part of the form has / })
+      expect(refusal(form(parts))).toMatchObject({
+        code: 'invalid_request',
+        message: expect.stringMatching(/^A part of the form has /) as string,
+      })
     }
   })
 
@@ -177,12 +183,15 @@ describe('a form that another reader could read in another way', () => {
     ['stream', 'another letter case', field('STREAM', 'true')],
     ['stream', 'a long s', field('\u017ftream', 'true')],
     ['model', 'escapes', evil(String.raw`; name="mo\del"`)],
-    ['stream', 'two fields', evil('; name=stream', 'X: y\r\n--')],
-  ])('"%s" as %s is refused by its name', (param, what, part) => {
-    const twice = [field(param, 'true'), field(param, 'false')]
-    const refused = refusal(form([whisper, ...(what === 'two fields' ? twice : [part])]))
+  ])('"%s" as %s is refused by its name', (param, _what, part) => {
+    const refused = refusal(form([whisper, part]))
     expect(refused).toMatchObject({ code: 'invalid_request', param })
-    expect(refused.message).toContain('field')
+    expect(refused.message).toMatch(/^Write the field name|must not be a file/)
+  })
+
+  test('"stream" twice is refused', () => {
+    const refused = refusal(form([whisper, field('stream', 'true'), field('stream', 'true')]))
+    expect(refused).toMatchObject({ param: 'stream', message: expect.stringContaining('twice') as string })
   })
 
   test.each<[string, Part]>([
