@@ -123,6 +123,15 @@ describe('streams', () => {
       return { requests: 1, attempts: { a: 1 } }
     }))
 
+  test('response.failed without a word of why is no less an error', () =>
+    scenario({}, async (scene) => {
+      scene.host().play(...script(created, event('response.failed', { response: { id: 'resp_1', status: 'failed' } })))
+      const answer = await scene.ask(responsesBytes)
+      expect(answer.status).toBe(502)
+      expect(errorOf(answer).code).toBe('upstream_bad_response')
+      return { requests: 1, attempts: { a: 1 } }
+    }))
+
   test('response.failed after content is an error frame behind it', () =>
     scenario({}, async (scene) => {
       scene.host().play(...script(created, delta, failed))
