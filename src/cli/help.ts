@@ -55,7 +55,8 @@ function environmentHelp(flag: string): string {
   return flag === 'host-url' ? 'as --host-url, several with commas between them' : `as --${flag}`
 }
 
-function flagTable(flags: readonly Flag[]): string[] {
+/** One line for each flag, as --help has them. */
+export function flagTable(flags: readonly Flag[]): string[] {
   return table(flags.map((flag) => [`--${flag.name}${flag.value === '' ? '' : ` ${flag.value}`}`, flag.help]))
 }
 

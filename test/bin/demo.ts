@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: the real gateway before two simulated LMX hosts, so that everything can be tried without a Mac.
- * `--load` adds clients of its own for ten minutes; every other flag goes to the gateway.
+ * Its own flags are in `help`; all others go to the gateway.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,9 +19,27 @@ const story = (
   'And the small Mac answered happily ever after.'
 ).split(/(?<= )/)
 
+const help = `The gateway before two simulated LMX hosts, so that everything can be tried without a Mac.
+
+Usage: npm run demo -- [flags]
+
+Flags:
+  --load  Adds clients of its own for ten minutes, and logs warnings and errors only
+  --help  This text
+
+All other flags go to the gateway; npm start -- --help lists them.`
+
 const args = process.argv.slice(2)
+if (args.includes('--help') || args.includes('-h')) {
+  console.log(help)
+  process.exit(0)
+}
 const withLoad = args.includes('--load')
 const gatewayArgs = args.filter((arg) => arg !== '--load')
+const levelGiven =
+  gatewayArgs.some((arg) => /^--log-level(?:=|$)/.test(arg)) || Boolean(process.env['LMX_GATEWAY_LOG_LEVEL'])
+// A line for every request of the load would bury what people want to read.
+const quietArgs = withLoad && !levelGiven ? ['--log-level', 'warn'] : []
 
 const studio = await startLmxDouble({
   models: [sharedModel, largeModel],
@@ -47,16 +65,21 @@ models:
 `,
 )
 
+const load = withLoad ? new DemoLoad([sharedModel, sharedModel, 'fast', 'large']) : null
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => load?.stop())
+
 const out = (text: string): void => {
   console.log(text)
-  const url = /for clients\s+(http:\S+)/.exec(text)?.[1]
+  const url = /^Try it:\n +curl -N (http:\S+)\/chat\/completions /m.exec(text)?.[1]
   if (url !== undefined) load?.start(url)
 }
-const load = withLoad ? new DemoLoad([sharedModel, sharedModel, 'fast', 'large']) : null
 
 console.log('Two simulated LMX hosts: studio (3 slots, 60 tokens/s) and mini (2 slots, 25 tokens/s).')
 if (load === null) console.log('For steady mixed load: npm run demo -- --load')
-const code = await runCli(['--config', file, ...gatewayArgs], { out, err: (text) => console.error(text) })
+const code = await runCli(['--config', file, ...quietArgs, ...gatewayArgs], {
+  out,
+  err: (text) => console.error(text),
+})
 load?.stop()
 await Promise.all([studio.stop(), mini.stop(), rm(folder, { recursive: true })])
 process.exit(code)

@@ -1,119 +1,127 @@
 /** A simulated LMX host to try things by hand: `npm run fake-host -- --help`. */
-import { parseArgs } from 'node:util'
+import { readArguments } from '../../src/cli/arguments.ts'
+import type { Flag } from '../../src/cli/command.ts'
+import { flagTable } from '../../src/cli/help.ts'
+import type { FlagValues } from '../../src/config/settings.ts'
 import type { LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'
 import { startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
 
-const help = `A simulated Opta LMX host on 127.0.0.1, for trying the gateway by hand.
+const address = '127.0.0.1'
 
-  npm run fake-host -- [flags]
+const flags: readonly Flag[] = [
+  { name: 'port', value: 'N', help: 'Port (default: 1234; 0 takes a free one)' },
+  { name: 'model', value: 'ID', help: 'A loaded model, repeatable (default: org/model-a)' },
+  { name: 'slots', value: 'N', help: 'Advertised concurrency (default: 2)' },
+  { name: 'effective-slots', value: 'N', help: 'The limit that really holds (default: the advertised one)' },
+  { name: 'slot-wait-ms', value: 'N', help: 'How long a request waits for a slot (default: 30000)' },
+  { name: 'tps', value: 'N', help: 'Tokens per second of one stream alone (default: 40; 0: no pause)' },
+  { name: 'ttft-ms', value: 'N', help: 'Fixed time to the first token (default: 300)' },
+  { name: 'prefill-tps', value: 'N', help: 'Prompt tokens read per second (default: 800; 0: no pause)' },
+  { name: 'batch-slowdown', value: 'N', help: 'How much each further stream slows all (default: 0.28)' },
+  { name: 'tokens-per-chunk', value: 'N', help: 'Tokens in one chunk (default: 1)' },
+  { name: 'answer-tokens', value: 'N', help: 'Words of an answer without max_tokens (default: 120)' },
+  { name: 'jitter', value: 'N', help: 'Share by which each step varies (default: 0)' },
+  { name: 'fail-after', value: 'N', help: 'Every answer fails after N tokens, inside the stream as LMX does it' },
+  { name: 'echo', value: '', help: 'Answers with the last user text' },
+  { name: 'key', value: 'TEXT', help: 'Asks for this inference key' },
+  { name: 'seed', value: 'N', help: 'Seed of the jitter (default: 1)' },
+]
 
-  --port N             port (default 1234; 0 takes a free one)
-  --model ID           a loaded model; may be repeated (default org/model-a)
-  --slots N            advertised concurrency (default 2)
-  --effective-slots N  the limit that really holds (default: the advertised one)
-  --slot-wait-ms N     how long a request waits for a slot (default 30000)
-  --tps N              tokens per second of one stream alone (default 40; 0: no pause)
-  --ttft-ms N          fixed time to the first token (default 300)
-  --prefill-tps N      prompt tokens read per second (default 800; 0: no pause)
-  --batch-slowdown N   how much each further stream slows all (default 0.28)
-  --tokens-per-chunk N tokens in one chunk (default 1)
-  --answer-tokens N    words of an answer without max_tokens (default 120)
-  --jitter N           share by which each step varies (default 0)
-  --fail-after N       every answer fails after N tokens, inside the stream as LMX does it
-  --echo               answer with the last user text
-  --key TEXT           ask for this inference key
-  --seed N             seed of the jitter (default 1)
-  --help
+const help = [
+  `A simulated Opta LMX host on ${address}, for trying the gateway by hand.`,
+  '',
+  'Usage: npm run fake-host -- [flags]',
+  '',
+  'Flags:',
+  ...flagTable([...flags, { name: 'help', value: '', help: 'This text' }]),
+  '',
+  'A marker in the prompt asks for a fault in one answer: [[fault:{"stallAfterTokens":3}]]',
+  '',
+  'Two things are as plain here as in LMX: a request with tools is answered in text, unless the model writes the',
+  'markup of MiniMax for a call; and a whole answer of /v1/responses has its text in output_text and an empty output.',
+].join('\n')
 
-A marker in the prompt asks for a fault in one answer: [[fault:{"stallAfterTokens":3}]]`
+const all = { least: 0, most: Number.MAX_SAFE_INTEGER }
 
-function numberOf(name: string, text: string | undefined, least = 0): number | undefined {
+function numberOf(values: FlagValues, name: string, { least, most } = all): number | undefined {
+  const text = values.get(name)?.at(-1)
   if (text === undefined) return undefined
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value < least) {
     throw new Error(`--${name} must be a number of at least ${least}, not "${text}"`)
   }
+  if (value > most) throw new Error(`--${name} must be at most ${most}, not ${text}`)
   return value
 }
 
-function wholeNumberOf(name: string, text: string | undefined, least = 0): number | undefined {
-  const value = numberOf(name, text, least)
-  if (value !== undefined && !Number.isInteger(value))
-    throw new Error(`--${name} must be a whole number, not "${text}"`)
+function wholeNumberOf(values: FlagValues, name: string, range = all): number | undefined {
+  const value = numberOf(values, name, range)
+  if (value !== undefined && !Number.isInteger(value)) throw new Error(`--${name} must be a whole number, not ${value}`)
   return value
 }
 
-function readFlags(args: readonly string[]) {
-  const text = { type: 'string' } as const
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      port: text,
-      model: { type: 'string', multiple: true },
-      slots: text,
-      'effective-slots': text,
-      'slot-wait-ms': text,
-      tps: text,
-      'ttft-ms': text,
-      'prefill-tps': text,
-      'batch-slowdown': text,
-      'tokens-per-chunk': text,
-      'answer-tokens': text,
-      jitter: text,
-      'fail-after': text,
-      echo: { type: 'boolean' },
-      key: text,
-      seed: text,
-      help: { type: 'boolean', short: 'h' },
-    },
-  })
-  return values
-}
-
-function optionsFrom(flags: ReturnType<typeof readFlags>): LmxDoubleOptions {
-  const slots = wholeNumberOf('slots', flags.slots, 1) ?? 2
-  const failAfter = wholeNumberOf('fail-after', flags['fail-after'])
+function optionsFrom(values: FlagValues): LmxDoubleOptions {
+  const one = { ...all, least: 1 }
+  const slots = wholeNumberOf(values, 'slots', one) ?? 2
+  const failAfter = wholeNumberOf(values, 'fail-after')
+  const key = values.get('key')?.at(-1)
   return {
-    port: wholeNumberOf('port', flags.port) ?? 1234,
-    models: flags.model ?? ['org/model-a'],
+    host: address,
+    port: wholeNumberOf(values, 'port', { least: 0, most: 65_535 }) ?? 1234,
+    models: values.get('model') ?? ['org/model-a'],
     slots,
-    effectiveSlots: wholeNumberOf('effective-slots', flags['effective-slots'], 1) ?? slots,
-    slotWaitMs: numberOf('slot-wait-ms', flags['slot-wait-ms']) ?? 30_000,
-    answerTokens: wholeNumberOf('answer-tokens', flags['answer-tokens']) ?? 120,
-    seed: wholeNumberOf('seed', flags.seed) ?? 1,
-    echo: flags.echo ?? false,
+    effectiveSlots: wholeNumberOf(values, 'effective-slots', one) ?? slots,
+    slotWaitMs: numberOf(values, 'slot-wait-ms') ?? 30_000,
+    answerTokens: wholeNumberOf(values, 'answer-tokens') ?? 120,
+    seed: wholeNumberOf(values, 'seed') ?? 1,
+    echo: values.get('echo')?.at(-1) === 'true',
     cost: {
-      decodeTokensPerSecond: numberOf('tps', flags.tps) ?? 40,
-      ttftMs: numberOf('ttft-ms', flags['ttft-ms']) ?? 300,
-      prefillTokensPerSecond: numberOf('prefill-tps', flags['prefill-tps']) ?? 800,
-      batchSlowdown: numberOf('batch-slowdown', flags['batch-slowdown']) ?? 0.28,
-      tokensPerChunk: wholeNumberOf('tokens-per-chunk', flags['tokens-per-chunk'], 1) ?? 1,
-      jitter: numberOf('jitter', flags.jitter) ?? 0,
+      decodeTokensPerSecond: numberOf(values, 'tps') ?? 40,
+      ttftMs: numberOf(values, 'ttft-ms') ?? 300,
+      prefillTokensPerSecond: numberOf(values, 'prefill-tps') ?? 800,
+      batchSlowdown: numberOf(values, 'batch-slowdown') ?? 0.28,
+      tokensPerChunk: wholeNumberOf(values, 'tokens-per-chunk', one) ?? 1,
+      jitter: numberOf(values, 'jitter') ?? 0,
     },
-    ...(flags.key === undefined ? {} : { requireKey: flags.key }),
+    ...(key === undefined ? {} : { requireKey: key }),
     ...(failAfter === undefined ? {} : { faults: { errorAfterTokens: failAfter } }),
   }
 }
 
-async function main(): Promise<void> {
+function readOptions(args: readonly string[]): LmxDoubleOptions {
+  const read = readArguments(args, flags)
+  if (read.kind === 'bad') throw new Error(read.message)
+  return optionsFrom(read.values)
+}
+
+function refuse(sentence: string): void {
+  console.error(`fake-host: ${sentence}`)
+  process.exitCode = 1
+}
+
+function cannotListen(port: number | undefined, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') {
+    return `${address}:${port} is in use; stop the program there or choose another port with --port.`
+  }
+  if (code === 'EACCES') return `No permission to listen on ${address}:${port}; choose a port above 1023 with --port.`
+  return `Cannot listen on ${address}:${port}: ${messageOf(error)}.`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) return console.log(help)
   let options: LmxDoubleOptions
   try {
-    const flags = readFlags(process.argv.slice(2))
-    if (flags.help === true) return console.log(help)
-    options = optionsFrom(flags)
+    options = readOptions(args)
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\nSee --help.`)
-    process.exitCode = 1
-    return
+    return refuse(`${messageOf(error)} (npm run fake-host -- --help lists what there is)`)
   }
-  const double = await startLmxDouble(options).catch((error: unknown) => {
-    console.error(
-      `The host cannot listen on port ${options.port}: ${error instanceof Error ? error.message : String(error)}`,
-    )
-    process.exitCode = 1
-    return null
-  })
-  if (double === null) return
+  const double = await startLmxDouble(options).catch((error: unknown) => refuse(cannotListen(options.port, error)))
+  if (double === undefined) return
   const model = options.models?.[0] ?? ''
   const key = options.requireKey === undefined ? '' : ` -H 'authorization: Bearer ${options.requireKey}'`
   const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'Say something' }] })
@@ -130,4 +138,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+await main(process.argv.slice(2))
