@@ -22,7 +22,7 @@ export interface AttemptFailure {
   readonly sinceSentMs: number | null
 }
 
-/** What an attempt tells the request it belongs to. Exactly one of `completed`, `failed` and `fault`, then `over`. */
+/** What an attempt tells the request it belongs to. One of `completed`, `failed` and `fault` (which may follow `completed`, for the log alone), then `over`. */
 export interface AttemptOwner {
   /** C connecting, H waiting for headers, F for content, D data. */
   enter(phase: 'C' | 'H' | 'F' | 'D'): void
@@ -149,21 +149,13 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   end(): void {
-    try {
-      if (!this.#settled) this.#reader?.end()
-    } catch (error) {
-      this.#fault(error)
-    }
+    this.#endReader()
     this.#over()
   }
 
   failed(failure: TransportFailure): void {
     this.#failure = failure
-    if (!this.#settled) {
-      const error = failureError(failure.kind)
-      if (this.#reader === null) this.fail(error)
-      else this.#reader.broke(error)
-    }
+    if (!this.#settled) this.#tellReader(failureError(failure.kind))
     this.#over()
   }
 
@@ -195,7 +187,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   expectEnd(withinMs: number): void {
     this.#watchdog.set(withinMs, () => {
-      if (!this.#settled) this.#reader?.end()
+      this.#endReader()
       this.#trip?.abort()
     })
   }
@@ -204,6 +196,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (this.#settled) return
     this.#settled = true
     this.#total.cancel()
+    // A client that has yet to take the last bytes gets them from us: the host must be able to end its part.
+    this.resume()
     this.#parts.owner.completed(last)
   }
 
@@ -222,6 +216,14 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     })
     // What still comes is of no use to anybody; the trip may have ended already.
     this.#trip?.abort()
+  }
+
+  #endReader(): void {
+    try {
+      if (!this.#settled) this.#reader?.end()
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   /** A fault of ours must neither vanish in the HTTP client's callbacks nor be taken for one of the host. */
@@ -243,10 +245,17 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   #expire(code: ErrorCode, message: string): void {
     if (this.#settled) return
-    const error = new GatewayError(code, message)
-    if (this.#reader === null) this.fail(error)
-    else this.#reader.broke(error)
+    this.#tellReader(new GatewayError(code, message))
     this.#trip?.abort()
+  }
+
+  #tellReader(error: GatewayError): void {
+    try {
+      if (this.#reader === null) this.fail(error)
+      else this.#reader.broke(error)
+    } catch (fault) {
+      this.#fault(fault)
+    }
   }
 
   #clearClocks(): void {

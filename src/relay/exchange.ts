@@ -12,7 +12,7 @@ const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
-/** How long a client may take nothing of an answer that waits for it. */
+/** How long a client may take to empty what waits for it; at most some 300 kB do, so 10 kB a second is enough. */
 const stallMsMax = 30_000
 
 /** The client left before its request was whole. */

@@ -52,6 +52,17 @@ test('a host that keeps its answer open behind [DONE] keeps its slot until the g
   await (await host.exchange(0)).step()
 })
 
+test('a large last frame that the client has yet to take does not keep the slot', async () => {
+  const { host, gateway } = await oneSlot()
+  const big = contentFrame('w'.repeat(300_000)) + finishFrame + done
+  host.play(wholeRequest, sseHeadBytes(), chunkBytes(big), finalChunk)
+  const first = await sent(gateway, { stream: true })
+  await (await first.response()).over()
+  await gateway.clock.advance(50)
+  await gateway.gaugeReaches('host_inflight', 0)
+  expect(await gateway.gauge('host_inflight')).toBe(0)
+})
+
 test('a host that ends its answer by itself frees its slot at once', async () => {
   const { host, gateway } = await oneSlot()
   host.play(wholeRequest, sseHeadBytes(), chunkBytes(frames), finalChunk)

@@ -27,12 +27,15 @@ const repeated: readonly [RetryDecision, Partial<(typeof failures)[number]>][] =
 ]
 
 describe('retryRule', () => {
-  test.each(failures)('$kind, answered $answered, reused $reusedSocket, fresh $fresh, hosts $hostsTried, sent $sinceSentMs ms ago', (failure) => {
-    const row = repeated.find(([, wanted]) =>
-      Object.entries(wanted).every(([key, value]) => failure[key as keyof typeof failure] === value),
-    )
-    expect(retryRule(failure)).toBe(row?.[0] ?? 'none')
-  })
+  test.each(failures)(
+    '$kind, answered $answered, reused $reusedSocket, fresh $fresh, hosts $hostsTried, sent $sinceSentMs ms ago',
+    (failure) => {
+      const row = repeated.find(([, wanted]) =>
+        Object.entries(wanted).every(([key, value]) => failure[key as keyof typeof failure] === value),
+      )
+      expect(retryRule(failure)).toBe(row?.[0] ?? 'none')
+    },
+  )
 
   test('nothing is repeated once a byte of an answer came, unless nothing was ever sent', () => {
     for (const failure of failures.filter(({ answered, kind }) => answered && kind !== 'connect' && kind !== 'tls')) {

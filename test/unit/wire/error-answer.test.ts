@@ -12,7 +12,11 @@ describe.each(codes)('%s', (code) => {
     const answer = errorAnswer(error, false)
     expect(answer.status).toBe(status)
     const hint = retryAfterMs === null ? {} : { 'retry-after': '5', 'retry-after-ms': '5000' }
-    expect(answer.headers).toEqual({ 'content-type': 'application/json', 'x-should-retry': String(shouldRetry), ...hint })
+    expect(answer.headers).toEqual({
+      'content-type': 'application/json',
+      'x-should-retry': String(shouldRetry),
+      ...hint,
+    })
     expect(retryAfterMs !== null).toBe(status === 503)
     expect(JSON.parse(answer.body)).toEqual({ error: { message: 'What happened.', type, param: null, code } })
     expect(answer.body).toBe(errorBody(error, false))
