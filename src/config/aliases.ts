@@ -60,11 +60,14 @@ function strangers(aliases: Aliases, names: readonly string[]): Finding[] {
   )
 }
 
-/** An alias is resolved once: one that leads to another would ask hosts for a model that none of them has. */
+/**
+ * An alias is resolved once: one that leads to another would ask hosts for a model that none of them has. Its own name is
+ * a model's where it stands in a list or for a host: `qwen: [qwen, llama]` gives a model a fallback.
+ */
 function chains(aliases: Aliases): Finding[] {
   return Object.entries(aliases).flatMap(([alias, target]) =>
     targets(target).flatMap(({ below, model }) => {
-      if (!Object.hasOwn(aliases, model)) return []
+      if (!Object.hasOwn(aliases, model) || (model === alias && below.length > 0)) return []
       const meant = text(aliases[model])
       const fix =
         meant === undefined || Object.hasOwn(aliases, meant) ? 'the name of a model as a host lists it' : `"${meant}"`

@@ -16,6 +16,14 @@ describe('an alias that names an alias is refused', () => {
     expect(await problems({ yaml })).toEqual([problem])
   })
 
+  test.each(['qwen: [qwen, llama]', 'qwen: { a: qwen-4bit, b: qwen }'])(
+    'its own name is a model: %s',
+    async (aliases) => {
+      const hosts = 'hosts: [{ name: a, url: "http://a:1" }, { name: b, url: "http://b:1" }]'
+      expect(await problems({ yaml: `${hosts}\nmodels: { aliases: { ${aliases} } }\n` })).toEqual([])
+    },
+  )
+
   test('two of a circle', async () => {
     const found = await problems({ yaml: 'models: { aliases: { x: y, y: x } }\n' })
     expect(found.map((line) => line.split(': ')[0])).toEqual(['F:1:25 models.aliases.x', 'F:1:31 models.aliases.y'])
