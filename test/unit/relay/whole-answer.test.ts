@@ -70,9 +70,9 @@ describe('JSON of a bearable size', () => {
   test.each([
     ['{"choices":[', 'upstream_truncated'],
     ['{"choices":[]}', undefined],
-  ])('%s that only the end of its connection ended', (body, failure) => {
+  ])('%s that only the end of its connection ended', (text, failure) => {
     const { answer, sink, read } = relaying({ headers: { 'transfer-encoding': undefined } })
-    read(body)
+    read(text)
     answer.end()
     expect(sink.failure).toBe(failure)
   })
