@@ -1,6 +1,7 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
 import type { AddressInfo } from 'node:net'
 import { policies } from './balancing/policies.ts'
+import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
@@ -20,7 +21,6 @@ import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import type { RelayEvents } from './relay/events.ts'
 import { Relay } from './relay/relay.ts'
-import { StoredResponses } from './relay/stored-responses.ts'
 
 export interface GatewayParts {
   readonly version: string
@@ -113,7 +113,7 @@ class BuiltGateway implements Gateway {
       budget,
       tallies,
       phases,
-      stored: new StoredResponses(config.relay.storedResponsesMax),
+      storedResponses: new BoundedMap(config.relay.storedResponsesMax),
       events: withAccessLog(metrics, accessLog(log)),
       onConnectFailed: (host, code) => prober.connectFailed(host, code),
     })

@@ -1,4 +1,5 @@
 /** What the relay works with, for all requests alike. */
+import type { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { Host } from '../hosts/host.ts'
@@ -9,7 +10,6 @@ import type { ByteBudget } from '../queue/byte-budget.ts'
 import type { Dispatcher } from '../queue/dispatcher.ts'
 import type { RelayEvents } from './events.ts'
 import type { RelayOptions } from './options.ts'
-import type { StoredResponses } from './stored-responses.ts'
 
 export interface RelayParts {
   readonly options: RelayOptions
@@ -21,7 +21,8 @@ export interface RelayParts {
   readonly budget: ByteBudget
   readonly tallies: TokenTallies
   readonly phases: PhaseTimes
-  readonly stored: StoredResponses
+  /** Which host keeps a stored response, by its id. */
+  readonly storedResponses: BoundedMap<string, Host>
   readonly events: RelayEvents
   /** A request could not connect to a host, for the reason of this code. */
   readonly onConnectFailed: (host: Host, code: string) => void

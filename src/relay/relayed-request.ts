@@ -118,8 +118,8 @@ export class RelayedRequest implements AttemptOwner {
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const { lease } = this.#current()
     const meter = this.#meterOf(lease)
-    const { stored, options } = this.#parts
-    const onResponseId = this.#endpoint.name === 'responses' ? (id: string) => stored.remember(id, lease.host) : null
+    const { storedResponses, options } = this.#parts
+    const onResponseId = this.#endpoint.keepsAnswers ? (id: string) => storedResponses.set(id, lease.host) : null
     const onUsage = meter.report.bind(meter)
     this.#sendsFrames = head.mediaType === eventStream
     if (!this.#sendsFrames) {
@@ -184,8 +184,8 @@ export class RelayedRequest implements AttemptOwner {
 
   #routeOf(body: RequestBody): Route {
     const route = this.#parts.catalog.route(body.model, this.#endpoint.name)
-    if (this.#endpoint.name !== 'responses' || body.previousResponseId === null) return route
-    const keeper = this.#parts.stored.hostOf(body.previousResponseId)
+    if (!this.#endpoint.keepsAnswers || body.previousResponseId === null) return route
+    const keeper = this.#parts.storedResponses.get(body.previousResponseId)
     if (keeper === undefined) {
       throw new GatewayError(
         'not_found',

@@ -24,6 +24,8 @@ export interface Endpoint {
   readonly dialect: DialectName
   /** `stream_options.include_usage` exists here, so the gateway may ask for usage on behalf of a client that did not. */
   readonly usageOnRequest: boolean
+  /** Its answers are kept by their host and may be referred to by id, so what refers to one goes to that host. */
+  readonly keepsAnswers: boolean
   /** Errors are told in Anthropic's envelope instead of OpenAI's. */
   readonly anthropic: boolean
 }
@@ -34,6 +36,7 @@ const row = (name: EndpointName, path: string, dialect: DialectName, more: Parti
   body: 'json',
   dialect,
   usageOnRequest: false,
+  keepsAnswers: false,
   anthropic: false,
   ...more,
 })
@@ -43,7 +46,7 @@ export const endpoints: readonly Endpoint[] = [
   row('completions', '/v1/completions', 'completions', { usageOnRequest: true }),
   row('embeddings', '/v1/embeddings', 'none'),
   row('rerank', '/v1/rerank', 'none'),
-  row('responses', '/v1/responses', 'responses'),
+  row('responses', '/v1/responses', 'responses', { keepsAnswers: true }),
   row('messages', '/v1/messages', 'messages', { anthropic: true }),
   row('count_tokens', '/v1/messages/count_tokens', 'none', { anthropic: true }),
   row('transcriptions', '/v1/audio/transcriptions', 'none', { body: 'multipart' }),

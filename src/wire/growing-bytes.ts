@@ -5,18 +5,15 @@ const firstBytes = 16_384
 export class GrowingBytes {
   #buffer: Buffer = Buffer.alloc(0)
   #size = 0
-  /** The first piece is the whole body more often than not: then nothing is copied. */
-  #owned = false
 
   get size(): number {
     return this.#size
   }
 
   add(chunk: Buffer): void {
-    if (this.#size === 0) {
-      this.#buffer = chunk
-      this.#owned = false
-    } else {
+    // The first piece is the whole body more often than not, so it is not copied; it is full, so the next one moves it.
+    if (this.#size === 0) this.#buffer = chunk
+    else {
       this.#reserve(this.#size + chunk.length)
       chunk.copy(this.#buffer, this.#size)
     }
@@ -28,10 +25,9 @@ export class GrowingBytes {
   }
 
   #reserve(bytes: number): void {
-    if (this.#owned && bytes <= this.#buffer.length) return
+    if (bytes <= this.#buffer.length) return
     const grown = Buffer.allocUnsafe(Math.max(firstBytes, bytes, this.#size * 2))
     this.#buffer.copy(grown, 0, 0, this.#size)
     this.#buffer = grown
-    this.#owned = true
   }
 }
