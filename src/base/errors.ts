@@ -56,6 +56,8 @@ export const errorCatalogue = {
   queue_full: kind(503, 'overloaded_error', true, 'Every slot is busy and the line is full.'),
   queue_timeout: kind(503, 'overloaded_error', true, 'No slot became free in time.'),
   upstream_busy: kind(503, 'overloaded_error', true, 'The host says it is busy.'),
+  model_loading: kind(503, 'overloaded_error', true, 'The host is still loading the model.'),
+  overloaded: kind(503, 'overloaded_error', true, 'The gateway itself is short of memory or of processor time.'),
   no_upstream_available: kind(503, 'overloaded_error', true, 'No host that serves the model can be reached now.'),
   gateway_shutting_down: kind(503, 'overloaded_error', true, 'The gateway is stopping.'),
   upstream_timeout: kind(504, 'timeout_error', false, 'The host did not begin to answer in time.'),
