@@ -87,6 +87,7 @@ export async function stream(request: AnswerRequest, target: StreamTarget): Prom
   const { call, plan } = request
   const { entry, host } = call
   const { body } = target
+  body.lingerMs = plan.lingerMs ?? 0
   const running = generation(request, sinkOf(request, target))
   onClientGone(call, () => {
     host.journal.ended(entry, 'client_closed')
@@ -96,7 +97,8 @@ export async function stream(request: AnswerRequest, target: StreamTarget): Prom
   const outcome = await running.done
   if (outcome.kind === 'cut') {
     host.journal.ended(entry, 'fault')
-    body.cutInside(frames(target.frame('cut ')).join(''), plan.cut ?? 'fin')
+    if (plan.cutAs === undefined) body.cutInside(frames(target.frame('cut ')).join(''), plan.cut ?? 'fin')
+    else body.spoil(plan.cutAs)
   } else if (outcome.kind === 'failed' || outcome.kind === 'timed_out' || outcome.kind === 'gone') {
     host.journal.ended(entry, 'fault')
   }

@@ -10,6 +10,12 @@ export interface FaultPlan {
   cutAfterTokens?: number
   /** How connections are cut: with FIN (default) or RST. */
   cut?: 'fin' | 'reset'
+  /** What comes in place of the cut: a proper end of the body, bytes that are no HTTP, or an error frame and a proper end. */
+  cutAs?: 'truncation' | 'garbage' | 'error_frame'
+  /** No slot comes free in time: in-band in streams, 429 otherwise. */
+  busy?: boolean
+  /** The body of a stream ends this long after its last frame. */
+  lingerMs?: number
   /** The engine raises after this many chunks: in-band in streams, 500 otherwise. */
   errorAfterTokens?: number
   errorText?: string
@@ -43,6 +49,9 @@ const kinds: Record<keyof FaultPlan, readonly string[]> = {
   stallMs: ['number'],
   cutAfterTokens: ['number'],
   cut: ['string'],
+  cutAs: ['string'],
+  busy: ['boolean'],
+  lingerMs: ['number'],
   errorAfterTokens: ['number'],
   errorText: ['string'],
   timeoutAfterTokens: ['number'],
@@ -80,6 +89,7 @@ export function withoutMarker(text: string): string {
 export class FaultBoard {
   #standing: FaultPlan
   #next: FaultPlan[] = []
+  #draw: () => FaultPlan = () => ({})
 
   constructor(standing: FaultPlan = {}) {
     this.#standing = checked(standing)
@@ -99,16 +109,21 @@ export class FaultBoard {
     for (let i = 0; i < times; i += 1) this.#next.push(checked(plan))
   }
 
+  /** Asks for the faults of each inference request from now on, on top of the standing ones. */
+  drawFrom(draw: () => FaultPlan): void {
+    this.#draw = draw
+  }
+
   clear(): void {
     this.#standing = {}
     this.#next = []
+    this.#draw = () => ({})
   }
 
   /** The plan of one inference request; throws on a fault that does not exist, so that a typing error cannot pass for health. */
   take(header: string | undefined, lastUserText: string): FaultPlan {
-    const queued = this.#next.shift()
+    const queued = this.#next.shift() ?? checked(this.#draw())
     const marker = markerIn(lastUserText)
-    if (queued === undefined && header === undefined && marker === undefined) return this.#standing
     return { ...this.#standing, ...queued, ...parsed(header), ...parsed(marker) }
   }
 }

@@ -85,6 +85,7 @@ export class Generation {
 
   #granted(): void {
     const { begin, plan, promptTokens } = this.#options
+    if (plan.busy === true) return this.#end({ kind: 'busy', text: busyText })
     const problem = begin()
     if (problem !== null) return this.#end({ kind: 'gone', text: problem })
     const { clock, cost, inferenceTimeoutMs } = this.#state

@@ -88,6 +88,8 @@ export class ChunkedBody {
   readonly #socket: Socket
   #full = false
   #ended = false
+  /** Between `end` and the end. */
+  lingerMs = 0
 
   constructor(context: ReplyContext, reply: StreamReply) {
     const { response } = context
@@ -129,7 +131,20 @@ export class ChunkedBody {
   end(): void {
     if (this.#ended || this.#socket.destroyed) return
     this.#ended = true
-    this.#response.end()
+    if (this.lingerMs === 0) this.#response.end()
+    else setTimeout(() => this.#response.end(), this.lingerMs)
+  }
+
+  /** Ends as hosts other than LMX do when they break. */
+  spoil(how: 'truncation' | 'garbage' | 'error_frame'): void {
+    if (how === 'garbage') {
+      this.#write('no chunk at all\r\n')
+      return this.cut()
+    }
+    if (how === 'error_frame') {
+      this.textFrame('data: {"error": {"message": "out of memory", "type": "server_error", "code": "oom"}}\n\n')
+    }
+    this.end()
   }
 
   /** Closes without the final chunk, as uvicorn does when the application raises. */

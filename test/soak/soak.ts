@@ -1,0 +1,259 @@
+/** The soak: a load with faults, leavers, slow readers and bursts, then silence, and then nothing may be left of it. */
+import { Agent } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+import { metricNamesIn, sumOf } from './exposition.ts'
+import { GatewayChild } from './gateway-child.ts'
+import { type AccessLine, Ledger } from './ledger.ts'
+import { drawRequest } from './request-plan.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { runRequest } from './soak-client.ts'
+import { hostNames, SoakHosts } from './soak-hosts.ts'
+
+export interface SoakOptions {
+  readonly minutes: number
+  readonly warmUpSeconds: number
+  /** Requests at once. */
+  readonly streams: number
+  readonly seed: number
+  /** How far the heap may be above its baseline. */
+  readonly heapShareMax: number
+  readonly say: (line: string) => void
+}
+
+export interface Rest {
+  readonly heapBytes: number
+  readonly sockets: number
+}
+
+export interface SoakReport {
+  readonly seed: number
+  readonly seconds: number
+  readonly requests: number
+  readonly verdicts: Readonly<Record<string, number>>
+  readonly faults: Readonly<Record<string, number>>
+  readonly restarts: number
+  readonly baseline: Rest
+  readonly end: Rest
+  /** Heap of the gateway while it ran, after a collection, in MiB: one value per progress line. */
+  readonly tokens: readonly TokenBalance[]
+  readonly violations: readonly string[]
+}
+
+export interface TokenBalance {
+  readonly host: string
+  readonly type: 'input' | 'output'
+  readonly metrics: number
+  readonly hosts: number
+  readonly difference: number
+}
+
+const reportEveryMs = 10_000
+const restMsMax = 45_000
+const burstFactor = 5
+const tokensPerSecond = 12
+
+export async function soak(options: SoakOptions): Promise<SoakReport> {
+  const run = await SoakRun.start(options)
+  try {
+    return await run.report()
+  } finally {
+    await run.close()
+  }
+}
+
+class SoakRun {
+  readonly #options: SoakOptions
+  readonly #hosts: SoakHosts
+  readonly #ledger: Ledger
+  readonly #random: SeededRandom
+  #gateway: GatewayChild
+  #agent = new Agent({ keepAlive: true })
+  #running = 0
+  #finished = 0
+  #number = 0
+  #odd: string[] = []
+  readonly #beganAt = performance.now()
+
+  private constructor(options: SoakOptions, hosts: SoakHosts) {
+    this.#options = options
+    this.#hosts = hosts
+    this.#random = new SeededRandom(options.seed)
+    this.#ledger = new Ledger((id) => hosts.takeEntries(id))
+    this.#gateway = undefined as unknown as GatewayChild
+  }
+
+  static async start(options: SoakOptions): Promise<SoakRun> {
+    const hosts = await SoakHosts.start({
+      slots: Math.ceil(options.streams / 5),
+      tokensPerSecond,
+      faultShare: 0.05,
+      restartEveryMs: options.minutes < 1 ? 6_000 : 20_000,
+      seed: options.seed,
+    })
+    const run = new SoakRun(options, hosts)
+    try {
+      run.#gateway = await GatewayChild.start(gatewayConfig(hosts.urls, options.streams), (line) => run.#logged(line))
+    } catch (error) {
+      await hosts.stop()
+      throw error
+    }
+    return run
+  }
+
+  async report(): Promise<SoakReport> {
+    const { minutes, warmUpSeconds, seed, say } = this.#options
+    say(`warming up for ${warmUpSeconds} s`)
+    await this.#load(warmUpSeconds * 1_000)
+    const baseline = await this.#rest(null)
+    say(`baseline: ${inMiB(baseline.heapBytes)} MiB of heap, ${baseline.sockets} sockets`)
+    await this.#load(minutes * 60_000)
+    const end = await this.#rest(baseline)
+    const tokens = await this.#balance()
+    return {
+      seed,
+      seconds: Math.round((performance.now() - this.#beganAt) / 1_000),
+      requests: this.#ledger.begun,
+      verdicts: sorted(this.#ledger.verdicts),
+      faults: sorted(this.#hosts.faultCounts),
+      restarts: this.#hosts.restarts,
+      baseline,
+      end,
+      tokens,
+      violations: await this.#violations({ baseline, end, tokens }),
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#agent.destroy()
+    try {
+      await this.#gateway.stop()
+    } finally {
+      await this.#hosts.stop()
+    }
+  }
+
+  /** Requests come at random, five times as often in a burst; beyond the bound they wait for one to end. */
+  async #load(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms
+    const ordinaryPerSecond = this.#options.streams / 8
+    let burstUntil = 0
+    let reportAt = performance.now() + reportEveryMs
+    let dueAt = performance.now()
+    this.#hosts.beginFaults()
+    while (performance.now() < endsAt && this.#gateway.alive) {
+      const now = performance.now()
+      if (now >= reportAt) {
+        this.#progress()
+        reportAt += reportEveryMs
+      }
+      if (now < dueAt || this.#running >= this.#options.streams) {
+        await pause(Math.min(Math.max(dueAt - now, 2), 20))
+        continue
+      }
+      this.#launch()
+      if (this.#random.chance(0.004)) burstUntil = now + this.#random.between(1_000, 4_000)
+      dueAt = Math.max(dueAt, now - 200) + this.#random.gapMs(ordinaryPerSecond * (now < burstUntil ? burstFactor : 1))
+    }
+    await this.#hosts.endFaults()
+  }
+
+  #launch(): void {
+    const plan = drawRequest(this.#random, `soak-${++this.#number}`)
+    this.#running += 1
+    this.#ledger.begin(plan)
+    void runRequest(plan, this.#gateway.dataUrl, this.#agent).then((verdict) => {
+      this.#running -= 1
+      this.#finished += 1
+      this.#ledger.ended(plan, verdict)
+    })
+  }
+
+  #logged(line: string): void {
+    let entry: { msg?: string; level?: string } & Partial<AccessLine>
+    try {
+      entry = JSON.parse(line) as typeof entry
+    } catch {
+      this.#odd.push(line)
+      return
+    }
+    if (entry.msg === 'request') this.#ledger.logged(entry as AccessLine, line)
+    else if (entry.level === 'error') this.#odd.push(line)
+  }
+
+  #progress(): void {
+    const { settled, violations } = this.#ledger
+    const seconds = Math.round((performance.now() - this.#beganAt) / 1_000)
+    this.#options.say(
+      `${seconds} s: ${this.#finished} requests ended, ${settled} settled, ${this.#running} running, ` +
+        `${this.#hosts.restarts} restarts, ${violations.length + this.#odd.length} violations`,
+    )
+  }
+
+  /** Waits until all is over and idle connections are closed, and looks at what is left then. */
+  async #rest(baseline: Rest | null): Promise<Rest> {
+    const endsAt = performance.now() + restMsMax
+    while (performance.now() < endsAt && (this.#running > 0 || this.#ledger.unsettled.length > 0)) await pause(100)
+    this.#agent.destroy()
+    this.#agent = new Agent({ keepAlive: true })
+    // Pooled connections to hosts end after four idle seconds; those of the probes come and go.
+    const quietAt = performance.now() + 6_000
+    while (performance.now() < quietAt) await pause(100)
+    let sockets = this.#gateway.socketCount()
+    while (baseline !== null && sockets > baseline.sockets && performance.now() < endsAt) {
+      await pause(100)
+      sockets = Math.min(sockets, this.#gateway.socketCount())
+    }
+    return { heapBytes: await this.#gateway.heapBytes(), sockets }
+  }
+
+  async #balance(): Promise<TokenBalance[]> {
+    const page = await this.#gateway.metrics()
+    return hostNames.flatMap((host) =>
+      (['input', 'output'] as const).map((type) => {
+        const metrics = sumOf(page, 'tokens_total', { host, type })
+        const hosts = this.#ledger.totals.get(host)?.[type] ?? 0
+        return { host, type, metrics, hosts, difference: metrics - hosts }
+      }),
+    )
+  }
+
+  async #violations({ baseline, end, tokens }: Pick<SoakReport, 'baseline' | 'end' | 'tokens'>): Promise<string[]> {
+    const page = await this.#gateway.metrics()
+    const gauges = ['host_inflight', 'queue_depth', 'queue_bytes', 'open_streams']
+    for (const name of metricNamesIn(page)) if (name.includes('zombie') && !name.endsWith('_total')) gauges.push(name)
+    const held = gauges.filter((name) => sumOf(page, name) !== 0)
+    const heapBytesMax = baseline.heapBytes * (1 + this.#options.heapShareMax)
+    return [
+      ...this.#ledger.violations,
+      ...this.#ledger.unsettled,
+      ...this.#odd.map((line) => `the gateway said: ${line}`),
+      ...held.map((name) => `${name} is ${sumOf(page, name)} at rest`),
+      ...tokens.filter((one) => one.difference !== 0).map((one) => `tokens differ: ${JSON.stringify(one)}`),
+      ...(end.sockets > baseline.sockets ? [`${end.sockets} sockets at rest, ${baseline.sockets} before`] : []),
+      ...(end.heapBytes > heapBytesMax
+        ? [`${inMiB(end.heapBytes)} MiB of heap at rest, ${inMiB(baseline.heapBytes)} before`]
+        : []),
+    ]
+  }
+}
+
+/** Clocks short enough that stalls end within the soak; all else as it ships. */
+function gatewayConfig(urls: readonly string[], streams: number) {
+  return {
+    server: { port: 0 },
+    admin: { port: 0 },
+    hosts: urls.map((url, index) => ({ name: hostNames[index], url, kind: 'lmx' as const })),
+    probe: { everyMs: 500, timeoutMs: 1_000 },
+    queue: { lengthMax: Math.ceil(streams / 2), waitMsMax: 8_000 },
+    relay: { connectMsMax: 1_000, firstContentMsMax: 3_000, contentGapMsMax: 2_500, answerMsMax: 20_000 },
+    log: { format: 'json' as const },
+  }
+}
+
+function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+export function inMiB(bytes: number): string {
+  return (bytes / 1_048_576).toFixed(2)
+}
