@@ -54,6 +54,7 @@ export default defineConfig({
       project('contract', sockets),
       project('integration', sockets),
       project('e2e', processes),
+      project('soak', processes),
     ],
   },
 })
