@@ -29,6 +29,8 @@ export class Meter {
   #endPhase: () => void
   #frames = 0
   #reported: ReportedUsage | null = null
+  /** Frames with content before the last report. */
+  #framesReported = 0
   #firstContentAtMs: number | null = null
   #lastContentAtMs = 0
   #ended: Metered | null = null
@@ -56,6 +58,7 @@ export class Meter {
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)
+    if (usage !== null) this.#framesReported = this.#frames
   }
 
   /** Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back. */
@@ -63,7 +66,9 @@ export class Meter {
     if (this.#ended !== null) return this.#ended
     this.#endPhase()
     const reported = this.#reported
-    const tokens = tokenCounts(reported, this.#frames)
+    // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
+    const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
+    const tokens = tokenCounts(reported, this.#frames, framesLeast)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - this.#frames)
@@ -84,9 +89,9 @@ export class Meter {
 }
 
 /** A part is never more than its whole, whatever a host says. */
-function tokenCounts(reported: ReportedUsage | null, frames: number): TokenCounts {
+function tokenCounts(reported: ReportedUsage | null, frames: number, framesLeast: number): TokenCounts {
   const input = reported?.input ?? 0
-  const output = reported?.output ?? frames
+  const output = Math.max(reported?.output ?? frames, framesLeast)
   return {
     input,
     cachedInput: Math.min(reported?.cachedInput ?? 0, input),

@@ -42,6 +42,15 @@ describe('tokens', () => {
     expect(tally.output).toBe(5)
   })
 
+  it('a report that content came after is a floor, so a stream that broke before its last report counts what passed', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.report({ input: 25, output: 1 })
+    for (let i = 0; i < 5; i++) one.content()
+    expect(one.end()).toMatchObject({ tokens: { input: 25, output: 5 }, usageSource: 'reported' })
+    expect(tally).toMatchObject({ input: 25, output: 5 })
+  })
+
   it('of several reports the last wins field by field, and an explicit zero is a value', () => {
     const { meter } = metering()
     const one = meter()
