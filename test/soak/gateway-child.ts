@@ -11,6 +11,8 @@ import type { FromGateway, ToGateway } from './gateway-process.ts'
 export class GatewayChild {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
+  /** Gets each line of its log, and whatever else it writes to stderr. */
+  onLine: (line: string) => void = () => {}
   dataUrl = ''
   adminUrl = ''
 
@@ -19,8 +21,7 @@ export class GatewayChild {
     this.#exited = once(child, 'exit')
   }
 
-  /** `onLine` gets each line of its log, and whatever else it writes to stderr. */
-  static async start(config: ConfigInput, onLine: (line: string) => void): Promise<GatewayChild> {
+  static async start(config: ConfigInput): Promise<GatewayChild> {
     const entry = fileURLToPath(new URL('gateway-process.ts', import.meta.url))
     const child = fork(entry, [JSON.stringify(config)], {
       execArgv: ['--expose-gc', '--unhandled-rejections=strict', '--trace-warnings'],
@@ -28,8 +29,8 @@ export class GatewayChild {
     })
     const { stderr } = child
     if (stderr === null) throw new Error('the process of the gateway has no stderr')
-    createInterface({ input: stderr }).on('line', onLine)
     const started = new GatewayChild(child)
+    createInterface({ input: stderr }).on('line', (line) => started.onLine(line))
     const told = await started.#hear('listening', 30_000)
     started.dataUrl = told.dataUrl
     started.adminUrl = told.adminUrl

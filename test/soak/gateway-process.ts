@@ -22,13 +22,13 @@ process.on('message', (message: ToGateway) => void answer(message))
 async function answer({ ask }: ToGateway): Promise<void> {
   if (ask === 'heap') return tell({ tell: 'heap', heapBytes: await heapAfterCollection() })
   await gateway.stop()
-  process.disconnect()
+  process.disconnect?.()
 }
 
 /** Finalizers and weak references take a turn of the event loop each until all is gone. */
 async function heapAfterCollection(): Promise<number> {
   for (let round = 0; round < 5; round++) {
-    globalThis.gc?.()
+    await globalThis.gc?.({ execution: 'async' })
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   return process.memoryUsage().heapUsed

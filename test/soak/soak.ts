@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { metricNamesIn, sumOf } from './exposition.ts'
 import { GatewayChild } from './gateway-child.ts'
 import { type AccessLine, Ledger } from './ledger.ts'
-import { drawRequest } from './request-plan.ts'
+import { drawRequest, type RequestPlan } from './request-plan.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { runRequest } from './soak-client.ts'
 import { hostNames, SoakHosts } from './soak-hosts.ts'
@@ -34,7 +34,6 @@ export interface SoakReport {
   readonly restarts: number
   readonly baseline: Rest
   readonly end: Rest
-  /** Heap of the gateway while it ran, after a collection, in MiB: one value per progress line. */
   readonly tokens: readonly TokenBalance[]
   readonly violations: readonly string[]
 }
@@ -66,7 +65,7 @@ class SoakRun {
   readonly #hosts: SoakHosts
   readonly #ledger: Ledger
   readonly #random: SeededRandom
-  #gateway: GatewayChild
+  readonly #gateway: GatewayChild
   #agent = new Agent({ keepAlive: true })
   #running = 0
   #finished = 0
@@ -74,12 +73,13 @@ class SoakRun {
   #odd: string[] = []
   readonly #beganAt = performance.now()
 
-  private constructor(options: SoakOptions, hosts: SoakHosts) {
+  private constructor(options: SoakOptions, hosts: SoakHosts, gateway: GatewayChild) {
     this.#options = options
     this.#hosts = hosts
+    this.#gateway = gateway
     this.#random = new SeededRandom(options.seed)
     this.#ledger = new Ledger((id) => hosts.takeEntries(id))
-    this.#gateway = undefined as unknown as GatewayChild
+    gateway.onLine = (line) => this.#logged(line)
   }
 
   static async start(options: SoakOptions): Promise<SoakRun> {
@@ -90,14 +90,12 @@ class SoakRun {
       restartEveryMs: options.minutes < 1 ? 6_000 : 20_000,
       seed: options.seed,
     })
-    const run = new SoakRun(options, hosts)
     try {
-      run.#gateway = await GatewayChild.start(gatewayConfig(hosts.urls, options.streams), (line) => run.#logged(line))
+      return new SoakRun(options, hosts, await GatewayChild.start(gatewayConfig(hosts.urls, options.streams)))
     } catch (error) {
       await hosts.stop()
       throw error
     }
-    return run
   }
 
   async report(): Promise<SoakReport> {
@@ -161,11 +159,14 @@ class SoakRun {
     const plan = drawRequest(this.#random, `soak-${++this.#number}`)
     this.#running += 1
     this.#ledger.begin(plan)
-    void runRequest(plan, this.#gateway.dataUrl, this.#agent).then((verdict) => {
-      this.#running -= 1
-      this.#finished += 1
-      this.#ledger.ended(plan, verdict)
-    })
+    void this.#see(plan)
+  }
+
+  async #see(plan: RequestPlan): Promise<void> {
+    const verdict = await runRequest(plan, this.#gateway.dataUrl, this.#agent)
+    this.#running -= 1
+    this.#finished += 1
+    this.#ledger.ended(plan, verdict)
   }
 
   #logged(line: string): void {
@@ -198,8 +199,9 @@ class SoakRun {
     // Pooled connections to hosts end after four idle seconds; those of the probes come and go.
     const quietAt = performance.now() + 6_000
     while (performance.now() < quietAt) await pause(100)
+    const socketsWanted = baseline?.sockets ?? Number.POSITIVE_INFINITY
     let sockets = this.#gateway.socketCount()
-    while (baseline !== null && sockets > baseline.sockets && performance.now() < endsAt) {
+    while (sockets > socketsWanted && performance.now() < endsAt) {
       await pause(100)
       sockets = Math.min(sockets, this.#gateway.socketCount())
     }
