@@ -19,6 +19,7 @@ const report = await soak({
   seed: numberOf('seed'),
   streams: numberOf('streams'),
   warmUpSeconds: numberOf('warm-up'),
+  tokensPerSecond: 8,
   heapShareMax: 0.05,
   say: (line) => console.error(line),
 })

@@ -4,9 +4,10 @@ import { soak } from './soak.ts'
 
 it('S11: after a load with faults, leavers, slow readers and bursts nothing is left, lost, or counted wrong', async () => {
   const report = await soak({
-    minutes: 0.2,
-    warmUpSeconds: 8,
+    minutes: 0.15,
+    warmUpSeconds: 5,
     streams: 60,
+    tokensPerSecond: 40,
     seed: 11,
     // A process this young still grows with what it compiles.
     heapShareMax: 0.15,

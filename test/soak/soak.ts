@@ -14,6 +14,8 @@ export interface SoakOptions {
   readonly warmUpSeconds: number
   /** Requests at once. */
   readonly streams: number
+  /** Of one answer. */
+  readonly tokensPerSecond: number
   readonly seed: number
   /** How far the heap may be above its baseline. */
   readonly heapShareMax: number
@@ -49,7 +51,6 @@ export interface TokenBalance {
 const reportEveryMs = 10_000
 const restMsMax = 45_000
 const burstFactor = 5
-const tokensPerSecond = 8
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const run = await SoakRun.start(options)
@@ -85,7 +86,7 @@ class SoakRun {
   static async start(options: SoakOptions): Promise<SoakRun> {
     const hosts = await SoakHosts.start({
       slots: slotsPerHost(options.streams),
-      tokensPerSecond,
+      tokensPerSecond: options.tokensPerSecond,
       faultShare: 0.05,
       restartEveryMs: options.minutes < 1 ? 6_000 : 20_000,
       seed: options.seed,
