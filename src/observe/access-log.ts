@@ -2,10 +2,13 @@
 import type { Log } from '../base/log.ts'
 import type { Outcome } from '../relay/outcome.ts'
 
+/** The message of every access-log line. */
+export const accessMessage = 'request'
+
 export function accessLog(log: Log): (outcome: Outcome) => void {
   return (outcome) => {
     // Failures that are not the caller's own stay visible when the level leaves the ordinary lines out.
-    log(outcome.status >= 500 || isBroken(outcome) ? 'warn' : 'info', 'request', {
+    log(outcome.status >= 500 || isBroken(outcome) ? 'warn' : 'info', accessMessage, {
       requestId: outcome.requestId,
       endpoint: outcome.endpoint,
       model: outcome.model,

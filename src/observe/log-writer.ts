@@ -1,6 +1,9 @@
 /** Writes the log: one line per message, JSON or text, safe to read whatever the values are, never waiting for its reader. */
+import type { Clock } from '../base/clock.ts'
 import type { Log, LogFields, LogLevel } from '../base/log.ts'
+import { accessMessage } from './access-log.ts'
 import type { LogOptions } from './options.ts'
+import { RepeatedLines } from './repeated-lines.ts'
 
 /** The part of a Node stream that is needed; `process.stdout` is one. */
 export interface LogSink {
@@ -13,6 +16,8 @@ export interface LogSink {
 export interface WrittenLog extends Log {
   /** Lines that were never written, in all. */
   dropped(): number
+  /** Tells of repeated lines now, before the process ends. */
+  flush(): void
 }
 
 /** A value longer than this is cut: nobody reads on, and a client may not fill the disk through its own request. */
@@ -22,14 +27,19 @@ const backlogCharsMax = 1_048_576
 
 const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
-export function createLog(options: LogOptions, out: LogSink, wallMs: () => number): WrittenLog {
+export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 'wallMs' | 'after'>): WrittenLog {
   const asText = options.format === 'text' || (options.format === 'auto' && out.isTTY === true)
   const format = asText ? textLine : jsonLine
-  const outlet = new Outlet(out, (dropped) => format(wallMs(), 'warn', 'Log lines were dropped', { dropped }))
+  const outlet = new Outlet(out, (dropped) => format(clock.wallMs(), 'warn', 'Log lines were dropped', { dropped }))
+  const write: Log = (level, message, fields = {}) => outlet.write(format(clock.wallMs(), level, message, fields))
+  const repeated = new RepeatedLines(clock, write)
   const log: Log = (level, message, fields = {}) => {
-    if (rank[level] >= rank[options.level]) outlet.write(format(wallMs(), level, message, fields))
+    if (rank[level] < rank[options.level]) return
+    // Each request has its line, however many failed.
+    if (rank[level] < rank.warn || message === accessMessage) write(level, message, fields)
+    else repeated.write(level, message, fields)
   }
-  return Object.assign(log, { dropped: () => outlet.dropped })
+  return Object.assign(log, { dropped: () => outlet.dropped, flush: () => repeated.flush() })
 }
 
 /** Hands lines to the sink while it takes them, keeps a bounded backlog while it does not, and counts the rest. */

@@ -1,4 +1,5 @@
 /** The gateway as a process of its own, which the soak can ask for its heap after a collection. */
+import { systemClock } from '../../src/base/clock.ts'
 import { configOf } from '../../src/config/resolve.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway } from '../../src/gateway.ts'
@@ -11,7 +12,7 @@ export type FromGateway =
   | { readonly tell: 'heap'; readonly heapBytes: number }
 
 const config = configOf(JSON.parse(process.argv[2] ?? '{}') as ConfigInput)
-const log = createLog(config.log, process.stderr, () => Date.now())
+const log = createLog(config.log, process.stderr, systemClock)
 const gateway = createGateway(config, { version: '0.0.0-soak', log, logDropped: () => log.dropped() })
 const urls = await gateway.start()
 await gateway.firstProbes()

@@ -24,7 +24,7 @@ export const serve: Command = {
     const { config } = loaded
     tell(loaded.notes, io)
     // People read stdout, collectors read the log: neither should have to pick out the other's lines.
-    const log = createLog(config.log, process.stderr, () => systemClock.wallMs())
+    const log = createLog(config.log, process.stderr, systemClock)
     const logDropped = () => log.dropped()
     const parts = { config, version: version(), log, logDropped, clock: systemClock, io, process }
     try {
@@ -35,6 +35,8 @@ export const serve: Command = {
       if (!(error instanceof StartError)) throw error
       io.err(`lmx-gateway: ${error.message}`)
       return 1
+    } finally {
+      log.flush()
     }
   },
 }

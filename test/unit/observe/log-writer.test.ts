@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { createLog } from '../../../src/observe/log-writer.ts'
 import { logOptions } from '../../../src/observe/options.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
 
-const wallMs = () => Date.UTC(2026, 0, 2, 3, 4, 5, 678)
+const clock = new FakeClock(0, Date.UTC(2026, 0, 2, 3, 4, 5, 678))
 
 /** A sink whose reader can be paused: it then takes the line that fills it, says so, and wants no more. */
 class Sink extends EventEmitter {
@@ -41,7 +42,7 @@ const json = logOptions.parse({ format: 'json', level: 'debug' })
 describe('a line', () => {
   it('is JSON with time, level and message first', () => {
     const sink = new Sink()
-    createLog(json, sink, wallMs)('warn', 'Host is down', { host: 'studio', attempts: 2, retry: false, model: null })
+    createLog(json, sink, clock)('warn', 'Host is down', { host: 'studio', attempts: 2, retry: false, model: null })
     expect(sink.text).toBe(
       '{"time":"2026-01-02T03:04:05.678Z","level":"warn","msg":"Host is down","host":"studio","attempts":2,"retry":false,"model":null}\n',
     )
@@ -49,7 +50,7 @@ describe('a line', () => {
 
   it('is text on a terminal: absent values left out, others quoted where they need it', () => {
     const sink = new Sink(true)
-    const log = createLog(logOptions.parse({}), sink, wallMs)
+    const log = createLog(logOptions.parse({}), sink, clock)
     log('info', 'Listening', { url: 'http://127.0.0.1:4000', port: 4000, model: null })
     log('error', 'Host is down', { problem: 'connection "refused"' })
     expect(sink.text).toBe(
@@ -73,7 +74,7 @@ describe('a line', () => {
       ['error', ['error']],
     ] as const) {
       const sink = new Sink()
-      const log = createLog({ format: 'json', level }, sink, wallMs)
+      const log = createLog({ format: 'json', level }, sink, clock)
       for (const each of ['debug', 'info', 'warn', 'error'] as const) log(each, 'said')
       expect(sink.entries().map((entry) => entry['level'])).toEqual(expected)
     }
@@ -81,7 +82,7 @@ describe('a line', () => {
 
   it('keeps its own time, level and message whatever the fields are called', () => {
     const sink = new Sink()
-    createLog(json, sink, wallMs)('info', 'said', { msg: 'forged', level: 'error', time: 'never' })
+    createLog(json, sink, clock)('info', 'said', { msg: 'forged', level: 'error', time: 'never' })
     expect(sink.entries()).toEqual([{ time: '2026-01-02T03:04:05.678Z', level: 'info', msg: 'said' }])
   })
 })
@@ -91,20 +92,20 @@ describe('a hostile value', () => {
 
   it.each(['json', 'text'] as const)('stays on one line without control characters (%s)', (format) => {
     const sink = new Sink()
-    createLog({ format, level: 'info' }, sink, wallMs)('info', hostile, { value: hostile })
+    createLog({ format, level: 'info' }, sink, clock)('info', hostile, { value: hostile })
     expect(sink.text.endsWith('\n')).toBe(true)
     expect(sink.text.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Cs}]/u)
   })
 
   it('is read back from JSON as it was', () => {
     const sink = new Sink()
-    createLog(json, sink, wallMs)('info', hostile, { value: hostile })
+    createLog(json, sink, clock)('info', hostile, { value: hostile })
     expect(sink.entries()[0]).toMatchObject({ msg: hostile, value: hostile })
   })
 
   it('cannot forge a field of a text line', () => {
     const sink = new Sink()
-    createLog({ format: 'text', level: 'info' }, sink, wallMs)('info', 'said', { model: 'x status=200' })
+    createLog({ format: 'text', level: 'info' }, sink, clock)('info', 'said', { model: 'x status=200' })
     expect(sink.text).toContain('model="x status=200"\n')
   })
 
@@ -114,7 +115,7 @@ describe('a hostile value', () => {
     ['four bytes each', '😀', 256],
   ])('is cut at 1 KiB, between characters (%s)', (_, char, charsMax) => {
     const sink = new Sink()
-    const log = createLog(json, sink, wallMs)
+    const log = createLog(json, sink, clock)
     log('info', 'at the bound', { value: char.repeat(charsMax) })
     log('info', 'one past it', { value: char.repeat(charsMax + 1) })
     log('info', char.repeat(1_048_576), { value: char.repeat(1_048_576) })
@@ -131,7 +132,7 @@ describe('a reader that does not keep up', () => {
 
   it('is given nothing until it drained, and then everything that waited, in order', () => {
     const sink = new Sink()
-    const log = createLog(json, sink, wallMs)
+    const log = createLog(json, sink, clock)
     sink.paused = true
     for (let index = 0; index < 10; index += 1) log('info', 'said', { index })
     expect(sink.writesWhilePaused).toBe(1)
@@ -142,7 +143,7 @@ describe('a reader that does not keep up', () => {
 
   it('costs lines past a bound, which are counted and told once it drained', () => {
     const sink = new Sink()
-    const log = createLog(json, sink, wallMs)
+    const log = createLog(json, sink, clock)
     sink.paused = true
     for (let index = 0; index < 2_000; index += 1) log('info', 'said', { index, value })
     const dropped = log.dropped()
@@ -157,7 +158,7 @@ describe('a reader that does not keep up', () => {
 
   it('is told only of what was dropped since it was last told', () => {
     const sink = new Sink()
-    const log = createLog(json, sink, wallMs)
+    const log = createLog(json, sink, clock)
     const told: unknown[] = []
     for (let round = 0; round < 2; round += 1) {
       sink.paused = true
@@ -171,7 +172,7 @@ describe('a reader that does not keep up', () => {
 
   it('may go away: what follows is counted, and nothing throws', () => {
     const sink = new Sink()
-    const log = createLog(json, sink, wallMs)
+    const log = createLog(json, sink, clock)
     sink.paused = true
     log('info', 'filled the pipe')
     log('info', 'waited')
@@ -185,6 +186,6 @@ describe('a reader that does not keep up', () => {
 
 function formOf(format: 'auto' | 'json' | 'text', isTTY: boolean): 'json' | 'text' {
   const sink = new Sink(isTTY)
-  createLog(logOptions.parse({ format }), sink, wallMs)('info', 'said')
+  createLog(logOptions.parse({ format }), sink, clock)('info', 'said')
   return sink.text.startsWith('{') ? 'json' : 'text'
 }

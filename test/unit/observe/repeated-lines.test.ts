@@ -1,0 +1,64 @@
+import { EventEmitter } from 'node:events'
+import { expect, it } from 'vitest'
+import { createLog } from '../../../src/observe/log-writer.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+
+function written() {
+  const clock = new FakeClock()
+  const lines: Record<string, unknown>[] = []
+  const write = (text: string) => {
+    for (const line of text.trimEnd().split('\n')) lines.push(JSON.parse(line) as Record<string, unknown>)
+    return true
+  }
+  const log = createLog({ format: 'json', level: 'info' }, Object.assign(new EventEmitter(), { write }), clock)
+  return { clock, log, lines }
+}
+
+it('S13: a fault that strikes 100 times is told at once, and a second later how often more and in which request last', () => {
+  const { clock, log, lines } = written()
+  for (let n = 0; n < 100; n++) log('error', 'it failed', { requestId: `r${n}`, error: 'E' })
+  expect(lines).toMatchObject([{ msg: 'it failed', requestId: 'r0' }])
+  clock.advanceSync(1_000)
+  expect(lines).toHaveLength(2)
+  expect(lines[1]).toMatchObject({ level: 'error', msg: 'it failed', requestId: 'r99', error: 'E', repeated: 99 })
+  expect(clock.pendingTimers).toBe(0)
+})
+
+it('S13: a flood of 50,000 faults of 1,000 sorts in 10 s is 100 lines a second at most, and none is lost from the count', () => {
+  const { clock, log, lines } = written()
+  for (let second = 0; second < 10; second++) {
+    const before = lines.length
+    for (let n = 0; n < 5_000; n++) log('warn', 'it failed', { sort: n % 1_000 })
+    clock.advanceSync(1_000)
+    expect(lines.length - before).toBeLessThanOrEqual(100)
+  }
+  const told = lines.reduce((sum, line) => sum + Number(line['repeated'] ?? line['leftOut'] ?? 1), 0)
+  expect(told).toBe(50_000)
+})
+
+it('a fault that comes once in a while is told each time, and only once', () => {
+  const { clock, log, lines } = written()
+  log('warn', 'host is down', { host: 'a' })
+  log('warn', 'host is down', { host: 'b' })
+  clock.advanceSync(1_000)
+  log('warn', 'host is down', { host: 'a' })
+  clock.advanceSync(60_000)
+  expect(lines.map(({ host }) => host)).toEqual(['a', 'b', 'a'])
+})
+
+it('each request has its line, and what is no fault is never counted together', () => {
+  const { clock, log, lines } = written()
+  for (let n = 0; n < 500; n++) log('warn', 'request', { status: 503 })
+  for (let n = 0; n < 500; n++) log('info', 'host is up', { host: 'a' })
+  clock.advanceSync(1_000)
+  expect(lines).toHaveLength(1_000)
+})
+
+it('what was counted is told when the process ends', () => {
+  const { clock, log, lines } = written()
+  log('error', 'it failed')
+  log('error', 'it failed')
+  log.flush()
+  expect(lines.at(-1)).toMatchObject({ repeated: 1 })
+  expect(clock.pendingTimers).toBe(0)
+})
