@@ -11,7 +11,7 @@ import {
   llamaCppStub,
 } from '../kit/kind-servers/llama-cpp.ts'
 import { lmStudioStub } from '../kit/kind-servers/lm-studio.ts'
-import { lmxShedding, lmxStub } from '../kit/kind-servers/lmx.ts'
+import { captured, lmxShedding, lmxStub } from '../kit/kind-servers/lmx.ts'
 import { ollamaStub } from '../kit/kind-servers/ollama.ts'
 import { openaiStub } from '../kit/kind-servers/openai.ts'
 import { probeGet } from '../kit/kind-servers/probe-get.ts'
@@ -77,6 +77,22 @@ describe('lmx', () => {
 
   it('is recognised by its second path of discovery where the first is not let through', async () => {
     expect((await detect(lmxStub, { '/.well-known/opta-lmx': json({ detail: 'Not Found' }, 404) })).name).toBe('lmx')
+  })
+
+  it('tells how many requests it is working on', async () => {
+    const busy = { '/.well-known/opta-lmx': captured('discovery.busy') }
+    expect((await probe('lmx', lmxStub, busy)).running).toBe(2)
+  })
+
+  it.each([
+    ['is not let through', json({ detail: 'Not Found' }, 404)],
+    ['has another number', json({ service: 'opta-lmx', in_flight_requests: -1 })],
+    ['has no number', json({ service: 'opta-lmx', in_flight_requests: '2' })],
+    ['is refused for want of memory', lmxShedding],
+  ])('lists its models all the same when its discovery %s', async (_what, answer) => {
+    const result = await probe('lmx', lmxStub, { '/.well-known/opta-lmx': answer })
+    expect(ids(result)).toEqual(['org/stub-a'])
+    expect(result.running).toBeUndefined()
   })
 
   it('is up with no model loaded, though it says that it is not ready', async () => {

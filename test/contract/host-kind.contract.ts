@@ -78,10 +78,10 @@ export function hostKindContract(label: string, plan: StubPlan): void {
     })
 
     describe('when all is well', () => {
-      it('tells its models, which of them are in memory, and its slots', async () => {
-        const { models, slots, shedding, listProblem } = await probe()
+      it('tells its models, which of them are in memory, its slots, and what it is working on', async () => {
+        const { models, slots, running, shedding, listProblem } = await probe()
         expect(models).toEqual(plan.models)
-        expect({ slots, shedding, listProblem }).toEqual({ slots: plan.slots })
+        expect({ slots, running, shedding, listProblem }).toEqual({ slots: plan.slots, running: plan.running })
       })
 
       it('may have no models', async () => {

@@ -20,6 +20,21 @@ it('begins with the decided number of slots', () => {
   expect(slots).toEqual({ lmx: 2, openai: 4, vllm: 16, 'llama-cpp': 4, ollama: 1, 'lm-studio': 4, 'mlx-lm': 1 })
 })
 
+it('says what each server does with a request whose client went away', () => {
+  const abandoned = Object.fromEntries(
+    hostKinds.map(({ name, onDisconnect, finishesAbandoned }) => [name, [onDisconnect, finishesAbandoned]]),
+  )
+  expect(abandoned).toEqual({
+    lmx: ['cancel', 'whole'],
+    openai: ['cancel', 'never'],
+    vllm: ['cancel', 'never'],
+    'llama-cpp': ['cancel', 'never'],
+    ollama: ['cancel', 'never'],
+    'lm-studio': ['cancel', 'never'],
+    'mlx-lm': ['drain', 'always'],
+  })
+})
+
 it('claims more than documentation only for the kind whose stub is made of captures', () => {
   expect(hostKinds.filter((kind) => !kind.documentationOnly).map(({ name }) => name)).toEqual(['lmx'])
 })

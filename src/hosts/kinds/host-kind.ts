@@ -34,6 +34,8 @@ export interface ProbeResult {
   readonly listProblem?: string | undefined
   /** The host's own number of parallel requests, where it says so. */
   readonly slots?: number | undefined
+  /** Requests the host says it works on now, whoever sent them; undefined where it does not say. */
+  readonly running?: number | undefined
   /** Why the host, though alive, cannot take work just now (memory pressure, starting). */
   readonly shedding?: string | undefined
 }
@@ -46,6 +48,16 @@ export interface HostKind {
   readonly slotsDefault: number
   /** Such a host loads a model when first asked, so the first-content clock gets `loadMsMax` on top until it is resident. */
   readonly loadsOnDemand: boolean
+  /**
+   * What to do with the host's connection when the client has left: close it, or read the answer on to its end where
+   * the server does not survive a peer that goes away.
+   */
+  readonly onDisconnect: 'cancel' | 'drain'
+  /**
+   * Which requests the host goes on computing after their connection was closed, so that their slot is not free yet:
+   * none, those whose answer is not streamed (`whole`), or all.
+   */
+  readonly finishesAbandoned: 'never' | 'whole' | 'always'
   /** Names in `wire/endpoints.ts` that this server never has. */
   readonly lacks: ReadonlySet<string>
   /**

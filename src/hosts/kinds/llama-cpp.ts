@@ -14,6 +14,9 @@ export const llamaCpp: HostKind = {
   slotsDefault: 4,
   // A router loads the model that a request names, and `--sleep-idle-seconds` unloads one until the next request.
   loadsOnDemand: true,
+  onDisconnect: 'cancel',
+  // The reader of a task's results cancels it once the connection is closed, streamed or not (tools/server).
+  finishesAbandoned: 'never',
   lacks: new Set<string>(),
 
   /** Every answer has the header (tools/server/server-http.cpp), 401 and 503 too, unless a proxy changes it. */

@@ -9,6 +9,9 @@ export const lmStudio: HostKind = {
   documentationOnly: true,
   slotsDefault: 4,
   loadsOnDemand: true,
+  onDisconnect: 'cancel',
+  // Its log says "Client disconnected. Stopping generation"; a prompt being processed is finished first (bug tracker, 1143).
+  finishesAbandoned: 'never',
   // It answers an endpoint that it lacks with 200 and an error in the body (lmstudio-bug-tracker#618), so this must be complete.
   lacks: new Set<EndpointName>(['rerank', 'count_tokens', 'transcriptions', 'translations', 'speech']),
 

@@ -2,7 +2,7 @@
 
 import type { EndpointName } from '../../wire/endpoints.ts'
 import { property } from '../../wire/json-value.ts'
-import type { HostKind, ProbeAnswer } from './host-kind.ts'
+import type { HostKind, ProbeAnswer, ProbeGet } from './host-kind.ts'
 import { openAiList, readModelList } from './model-list.ts'
 import { requireOk } from './probe-checks.ts'
 
@@ -16,6 +16,11 @@ export const lmx: HostKind = {
   slotsDefault: 2,
   // A model that is not loaded is a 404; loading is an administrator's business.
   loadsOnDemand: false,
+  onDisconnect: 'cancel',
+  // Its streams are cancelled and give their slot back at once, as captures show. An answer that is not streamed has a
+  // handler that Starlette does not cancel. By its source the threads of its mlx-lm and GGUF backends run on even after
+  // a stream, which nothing on the wire tells; the backend it prefers has no such thread.
+  finishesAbandoned: 'whole',
   lacks: new Set<EndpointName>(['count_tokens', 'translations']),
 
   async recognises(get) {
@@ -33,11 +38,18 @@ export const lmx: HostKind = {
     const list = await get('/v1/models')
     if (isShedding(list)) return { models: null, shedding: 'refuses requests because its memory is nearly full' }
     // Only loaded models are listed.
-    return readModelList(
+    const result = readModelList(
       list,
       openAiList(() => true),
     )
+    return { ...result, running: await requestsRunning(get) }
   },
+}
+
+/** Those that hold one of its slots; who waits for one is not counted. */
+async function requestsRunning(get: ProbeGet): Promise<number | undefined> {
+  const running = property((await get(discoveryPaths[0])).json, 'in_flight_requests')
+  return typeof running === 'number' && Number.isSafeInteger(running) && running >= 0 ? running : undefined
 }
 
 /** From 95 % of memory on, every path but the health checks is answered so, discovery and the model list too. */

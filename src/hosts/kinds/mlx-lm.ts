@@ -10,6 +10,10 @@ export const mlxLm: HostKind = {
   documentationOnly: true,
   slotsDefault: 1,
   loadsOnDemand: true,
+  // A stream whose client goes away ends the whole process with a BrokenPipeError (reported in its issue 677).
+  onDisconnect: 'drain',
+  // Its generating thread learns of a stop from the request's handler alone, which does not tell it of a lost client.
+  finishesAbandoned: 'always',
   // do_POST knows chat and text completions alone; newer forks add responses and messages, so those are left to the host.
   lacks: new Set<EndpointName>(['embeddings', 'rerank', 'count_tokens', 'transcriptions', 'translations', 'speech']),
 

@@ -11,6 +11,9 @@ export const ollama: HostKind = {
   // OLLAMA_NUM_PARALLEL is 1 unless set, and its own line cannot be seen from outside.
   slotsDefault: 1,
   loadsOnDemand: true,
+  onDisconnect: 'cancel',
+  // "If you abort the request Ollama will stop generation" (a maintainer, issue 2876); a prompt is finished first (11889).
+  finishesAbandoned: 'never',
   lacks: new Set<EndpointName>(['rerank', 'count_tokens']),
 
   /** /api/version alone is also had by front ends such as Open WebUI. */

@@ -10,6 +10,9 @@ export const openai: HostKind = {
   documentationOnly: true,
   slotsDefault: 4,
   loadsOnDemand: false,
+  onDisconnect: 'cancel',
+  // Not known; nor would such a host say when it is free again, so that a slot could only be held on a guess.
+  finishesAbandoned: 'never',
   lacks: new Set<string>(),
 
   /** Whatever answers, even without a list (some have none): but not on the word of an error that may pass or hide another kind. */

@@ -9,6 +9,9 @@ export const vllm: HostKind = {
   documentationOnly: true,
   slotsDefault: 16,
   loadsOnDemand: false,
+  onDisconnect: 'cancel',
+  // Handlers of answers that are not streamed are `with_cancellation` (its entrypoints/utils.py), streams are cancelled anyway.
+  finishesAbandoned: 'never',
   lacks: new Set<string>(),
 
   /**

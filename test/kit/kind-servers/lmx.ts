@@ -21,6 +21,7 @@ export const lmxStub: StubPlan = {
   healthPath: '/healthz',
   models: [{ id: 'org/stub-a', created: 1_795_379_284, ownedBy: 'local', resident: true }],
   slots: undefined,
+  running: 0,
 }
 
 /** What LMX answers every path but /healthz, /readyz and /admin/health with while its memory is nearly full. */
@@ -29,7 +30,7 @@ export const lmxShedding: StubAnswer = {
   headers: { 'content-type': 'application/json', 'retry-after': '30' },
 }
 
-function captured(name: string): StubAnswer {
+export function captured(name: string): StubAnswer {
   const [head = '', body = ''] = readFileSync(new URL(`${name}.http`, captures), 'utf8').split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')
   const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/s, 2) as [string, string]))

@@ -26,6 +26,8 @@ export interface StubPlan {
   readonly healthPath: string | null
   readonly models: readonly HostModel[]
   readonly slots: number | undefined
+  /** Requests it says it is working on; absent where it does not say. */
+  readonly running?: number
 }
 
 export interface StubServer extends AsyncDisposable {
