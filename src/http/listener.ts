@@ -10,7 +10,7 @@ import { onBadRequest } from './error-response.ts'
 import type { ServerOptions } from './options.ts'
 import { setRequestId } from './request-id.ts'
 
-export type ListenerLimits = Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax'>
+export type ListenerLimits = Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'halfClose'>
 
 /** How often Node looks for clients that are too slow; its own default would let them stay 30 s longer. */
 const checkEveryMs = 2_000
@@ -49,6 +49,8 @@ export class Listener {
         void listener(incoming, outgoing)
       },
     )
+    // Node's own name for this, old and in use, though its manual does not tell of it. Its default is false.
+    Object.assign(this.#server, { httpAllowHalfOpen: limits.halfClose === 'answered' })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       // In the middle of an answer, a second one would become part of its body.
       const answers = [...this.#answering].some((outgoing) => outgoing.req.socket === socket)

@@ -13,6 +13,12 @@ export const serverOptions = z.strictObject({
   headerMsMax: positiveMilliseconds.default(10_000).describe('Until a client has sent its request headers'),
   keepAliveMs: milliseconds.default(65_000).describe('Idle client connections; longer than those of client pools'),
   headerBytesMax: count.default(16_384).describe('Request line and headers of a client'),
+  halfClose: z
+    .enum(['leaves', 'answered'])
+    .default('leaves')
+    .describe(
+      'A client that ends its sending side after its request: taken for one that leaves, which looks the same until something is written to it; or answered, and its leaving noticed only then',
+    ),
   shutdownDelayMs: milliseconds.default(0).describe('On SIGTERM: time between /readyz 503 and refusing newcomers'),
   drainMsMax: milliseconds.default(60_000).describe('On SIGTERM: time for running and waiting requests'),
 })

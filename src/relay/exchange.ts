@@ -12,8 +12,17 @@ const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
-/** How long a client may take to empty what waits for it; at most some 300 kB do, so 10 kB a second is enough. */
-const stallMsMax = 30_000
+
+/** What a body may be and how fast it must come. */
+export interface BodyLimits {
+  readonly bytesMax: number
+  /** For the whole body. */
+  readonly msMax: number
+  /** For the first bytes; from then on each `bytesPerSecondMin` that came buy it a second, counted from the start. */
+  readonly graceMs: number
+  readonly bytesPerSecondMin: number
+  readonly budget: ByteBudget
+}
 
 /** The client left before its request was whole. */
 export class ClientLeft extends Error {
@@ -29,6 +38,8 @@ export class Exchange {
   onDrain: (() => void) | null = null
   /** Called once when a client has taken nothing for `stallMsMax`; its connection is closed already. */
   onStall: (() => void) | null = null
+  /** How long a client may take to empty what waits for it; at most some 300 kB do. The relay sets its own option. */
+  stallMsMax = 30_000
   readonly #clock: Clock
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
@@ -77,15 +88,15 @@ export class Exchange {
    * The whole body, its bytes taken from the budget as they come; whoever gets it gives them back.
    * Rejects with ClientLeft, or with a GatewayError for a body that is too large, too slow or over the budget.
    */
-  readBody(limits: { bytesMax: number; msMax: number; budget: ByteBudget }): Promise<Buffer> {
-    const { bytesMax, msMax, budget } = limits
+  readBody(limits: BodyLimits): Promise<Buffer> {
+    const { bytesMax, budget } = limits
     const declared = Number(this.headers['content-length'] ?? 0)
     if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax))
     const incoming = this.#incoming
     return new Promise((resolve, reject) => {
       const body = new GrowingBytes()
       const settle = (done: () => void): void => {
-        timer.cancel()
+        stopWatch()
         incoming.off('data', onData).off('end', onEnd).off('close', onClose)
         done()
       }
@@ -94,7 +105,7 @@ export class Exchange {
           budget.give(body.size)
           reject(error)
         })
-      const timer = this.#clock.after(msMax, () => fail(new GatewayError('request_timeout', 'The body took too long.')))
+      const stopWatch = this.#watchBody(limits, body, fail)
       const onData = (chunk: Buffer): void => {
         if (body.size + chunk.length > bytesMax) fail(tooLarge(bytesMax))
         else if (budget.take(chunk.length)) body.add(chunk)
@@ -177,10 +188,30 @@ export class Exchange {
     })
   }
 
+  /** A timer that is set anew only when it fires: bytes move the deadline without touching it. Returns how to stop it. */
+  #watchBody(limits: BodyLimits, body: GrowingBytes, fail: (error: GatewayError) => void): () => void {
+    const { msMax, graceMs, bytesPerSecondMin } = limits
+    const startedAtMs = this.#clock.now()
+    const leftMs = (): number => {
+      const earnedMs = Math.max(graceMs, (body.size / bytesPerSecondMin) * 1_000)
+      return startedAtMs + Math.min(msMax, earnedMs) - this.#clock.now()
+    }
+    let timer: Timer
+    const arm = (delayMs: number): void => {
+      timer = this.#clock.after(delayMs, () => {
+        const left = leftMs()
+        if (left > 0) arm(left)
+        else fail(new GatewayError('request_timeout', 'The body took too long.'))
+      })
+    }
+    arm(leftMs())
+    return () => timer.cancel()
+  }
+
   /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
   #watchReader(): void {
     this.#stall?.cancel()
-    this.#stall = this.#clock.after(stallMsMax, () => {
+    this.#stall = this.#clock.after(this.stallMsMax, () => {
       const wasOver = this.#over
       this.#over = true
       this.#incoming.socket.destroy()

@@ -22,7 +22,13 @@ export async function readInbound(
   const { options, budget } = parts
   const contentType = checkForm(exchange, endpoint)
   const bytesMax = endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax
-  const bytes = await exchange.readBody({ bytesMax, msMax: options.bodyMsMax, budget })
+  const bytes = await exchange.readBody({
+    bytesMax,
+    msMax: options.bodyMsMax,
+    graceMs: options.bodyGraceMs,
+    bytesPerSecondMin: options.bodyBytesPerSecondMin,
+    budget,
+  })
   try {
     const body =
       endpoint.body === 'json' ? readJsonBody(bytes, options.choicesMax) : readMultipartBody(bytes, contentType)

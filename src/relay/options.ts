@@ -8,6 +8,15 @@ export const relayOptions = z.strictObject({
   bodyMsMax: positiveMilliseconds
     .default(60_000)
     .describe('From the end of the request headers until the last byte of the body'),
+  bodyGraceMs: positiveMilliseconds
+    .default(10_000)
+    .describe('How long a body may be slower than bodyBytesPerSecondMin'),
+  bodyBytesPerSecondMin: count
+    .default(1_024)
+    .describe('Slowest pace of a body, over all of its time; slower is answered 408'),
+  clientStallMsMax: positiveMilliseconds
+    .default(30_000)
+    .describe('How long a client may take to read what waits for it (300 kB at the most) before it is cut off'),
   choicesMax: count.default(16).describe('Largest n; the most that LMX accepts'),
   connectMsMax: positiveMilliseconds
     .default(3_000)

@@ -17,6 +17,7 @@ export class Relay {
 
   /** Returns at once; the answer goes into the exchange. `key` is the name of the caller's key. */
   handle(endpoint: Endpoint, exchange: Exchange, key: string): void {
+    exchange.stallMsMax = this.#parts.options.clientStallMsMax
     const onSettled = (): void => {
       this.#live.delete(request)
       if (this.#live.size === 0) this.#onIdle?.()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
-import { ClientLeft, type Exchange } from '../../../src/relay/exchange.ts'
+import { type BodyLimits, ClientLeft, type Exchange } from '../../../src/relay/exchange.ts'
 import { chunkBytes, finalChunk, requestBytes } from '../../kit/http-bytes.ts'
 import type { RawClient } from '../../kit/raw-client.ts'
 import { eventually, within } from '../../kit/within.ts'
@@ -12,12 +12,14 @@ const chunkedHead = postHead('transfer-encoding: chunked')
 const get = (version = '1.1') => `GET / HTTP/${version}\r\nhost: a\r\n\r\n`
 const plain = { 'content-type': 'text/plain' }
 
+const unhurried = { msMax: 60_000, graceMs: 60_000, bytesPerSecondMin: 1 }
+
 /** Starts reading; what comes of it is looked at later. */
-function reading(exchange: Exchange, bytesMax = roomy, budgetBytes = roomy) {
+function reading(exchange: Exchange, bytesMax = roomy, budgetBytes = roomy, pace: Partial<BodyLimits> = {}) {
   const { budget, noted } = budgetOf(budgetBytes)
   let result: unknown
   const settle = (outcome: unknown) => (result = outcome)
-  const read = exchange.readBody({ bytesMax, msMax: 60_000, budget }).then(settle, settle)
+  const read = exchange.readBody({ ...unhurried, bytesMax, budget, ...pace }).then(settle, settle)
   return { budget, noted, result: () => result, ended: () => within(2_000, 'the end of the body', read) }
 }
 
@@ -43,6 +45,44 @@ describe('the clock of a body', () => {
       expect(clock.pendingTimers).toBe(0)
     },
   )
+
+  const pace = { graceMs: 10_000, bytesPerSecondMin: 1_024 }
+  const paced = async (head: string, bytes: number) => {
+    const { clock, client, exchange } = await asked(head + 'x'.repeat(bytes))
+    const body = reading(exchange, roomy, roomy, pace)
+    await eventually(2_000, 'the first bytes', () => body.budget.held === bytes)
+    return { clock, client, body }
+  }
+
+  test.each([
+    [1, 10_000],
+    [10_240, 10_000],
+    [20_480, 20_000],
+    [60_416, 59_000],
+    [61_440, 60_000],
+    [900_000, 60_000],
+  ])('a body that stops after %s bytes is given up after %s ms and not before', async (bytes, ms) => {
+    const { clock, body } = await paced(postHead('content-length: 1000000'), bytes)
+    await clock.advance(ms - 1)
+    expect(body.result()).toBeUndefined()
+    await clock.advance(1)
+    expect(codeOf(await body.ended())).toBe('request_timeout')
+    expect(body.budget.held).toBe(0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('bytes that come in time buy a body its time, at just the pace that is asked for', async () => {
+    const { clock, client, body } = await paced(postHead('content-length: 25600'), 10_240)
+    for (let sent = 11_264; sent <= 25_600; sent += 1_024) {
+      await clock.advance(999)
+      expect(body.result()).toBeUndefined()
+      await client.send('x'.repeat(1_024))
+      await eventually(2_000, `${sent} bytes`, () => body.budget.held === sent)
+      await clock.advance(1)
+    }
+    expect(String(await body.ended())).toHaveLength(25_600)
+    expect(clock.pendingTimers).toBe(0)
+  })
 
   test('a body that is whole before has no clock any more', async () => {
     const { clock, client, exchange } = await asked(postHead('content-length: 2'))
