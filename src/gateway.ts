@@ -124,8 +124,9 @@ class BuiltGateway implements Gateway {
     this.#hosts = hosts
     this.#prober = prober
     this.#relay = relay
-    this.#data = new Listener(dataApp({ relay, catalog, clock, log, notReadyBecause }), config.server, clock)
-    this.#admin = new Listener(adminApp({ metrics, log, metricsToken }), config.server, clock)
+    const limits = { ...config.server, clientStallMsMax: config.relay.clientStallMsMax }
+    this.#data = new Listener(dataApp({ relay, catalog, clock, log, notReadyBecause }), limits, clock)
+    this.#admin = new Listener(adminApp({ metrics, log, metricsToken }), limits, clock)
   }
 
   async start(): Promise<{ dataUrl: string; adminUrl: string }> {

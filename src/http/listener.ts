@@ -10,7 +10,11 @@ import { onBadRequest } from './error-response.ts'
 import type { ServerOptions } from './options.ts'
 import { setRequestId } from './request-id.ts'
 
-export type ListenerLimits = Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'halfClose'>
+export interface ListenerLimits
+  extends Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'halfClose'> {
+  /** How long a client may take to read the end of an answer, once that is all that is left of it. */
+  readonly clientStallMsMax: number
+}
 
 /** How often Node looks for clients that are too slow; its own default would let them stay 30 s longer. */
 const checkEveryMs = 2_000
@@ -46,6 +50,7 @@ export class Listener {
         setRequestId(incoming, outgoing)
         this.#answering.add(outgoing)
         outgoing.on('close', () => this.#answering.delete(outgoing))
+        this.#watchReader(incoming, outgoing, limits.clientStallMsMax)
         void listener(incoming, outgoing)
       },
     )
@@ -86,6 +91,15 @@ export class Listener {
         resolve()
       })
       this.#closeIdle()
+    })
+  }
+
+  /** Node waits for ever for a client that does not read its answer, whoever gave it. */
+  #watchReader({ socket }: IncomingMessage, outgoing: ServerResponse, msMax: number): void {
+    // Emitted when the last byte was handed to the connection, so after every answer before this one.
+    outgoing.once('prefinish', () => {
+      const timer = this.#clock.after(msMax, () => socket.destroy())
+      outgoing.once('close', () => timer.cancel())
     })
   }
 

@@ -48,6 +48,8 @@ export class Exchange {
   /** The length was announced, or the answer is chunked: a client can tell where it should end. */
   #framed = false
   #stall: Timer | null = null
+  /** Behind another answer on the same connection; its client has had nothing to read yet. */
+  #awaitsTurn = false
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, parts: { clock: Clock; requestId: string }) {
     this.#incoming = incoming
@@ -211,6 +213,11 @@ export class Exchange {
   /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
   #watchReader(): void {
     this.#stall?.cancel()
+    if (this.#outgoing.socket === null) {
+      if (!this.#awaitsTurn) this.#outgoing.once('socket', () => this.#watchReader())
+      this.#awaitsTurn = true
+      return
+    }
     this.#stall = this.#clock.after(this.stallMsMax, () => {
       const wasOver = this.#over
       this.#over = true

@@ -30,7 +30,7 @@ beforeAll(async () => {
   for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
   listener = new Listener(
     adminApp({ metrics, log: silentLog, metricsToken: null }),
-    serverOptions.parse({}),
+    { ...serverOptions.parse({}), clientStallMsMax: 30_000 },
     systemClock,
   )
   port = (await listener.listen('127.0.0.1', 0)).port
