@@ -10,6 +10,7 @@ import type { ResolvedConfig } from './config/schema.ts'
 import { Host } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
+import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { adminApp, dataApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
@@ -28,6 +29,8 @@ export interface GatewayParts {
   /** Log lines that could not be written so far. */
   readonly logDropped?: () => number
   readonly clock?: Clock
+  /** Where the addresses of hosts come from; the system's resolver by default. */
+  readonly resolveName?: ResolveName
 }
 
 /** One host as found at start, for the operator's eyes. */
@@ -77,7 +80,11 @@ class BuiltGateway implements Gateway {
     const { log, version } = parts
     const userAgent = `lmx-gateway/${version}`
     const hosts = config.hosts.map(
-      ({ kind, ...host }) => new Host({ ...host, kind: kind === undefined ? null : hostKind(kind) }, config.relay),
+      ({ kind, ...host }) =>
+        new Host(
+          { ...host, kind: kind === undefined ? null : hostKind(kind) },
+          { connectMsMax: config.relay.connectMsMax, clock, resolveName: parts.resolveName },
+        ),
     )
     const catalog = new ModelCatalog(hosts, config.models.aliases)
     const tallies = new TokenTallies()

@@ -1,7 +1,7 @@
 /** One inference host: who it is, what it serves, whether it may take work now. */
 import type { HostState } from './events.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
-import { Transport } from './transport.ts'
+import { Transport, type TransportOptions } from './transport.ts'
 
 export interface HostSettings {
   readonly name: string
@@ -12,6 +12,8 @@ export interface HostSettings {
   readonly apiKey?: string | undefined
   /** Names it serves beyond those it lists. */
   readonly models: readonly string[]
+  /** Non-streamed chat and completions are run as streams. */
+  readonly streamUpstream?: boolean
 }
 
 /** Slots while neither configuration, host nor kind has said a number. */
@@ -23,6 +25,8 @@ export class Host {
   /** Its path in front of `/v1/…`; '' for nearly every host. */
   readonly basePath: string
   readonly apiKey: string | undefined
+  /** Non-streamed chat and completions are run as streams here, and put together. */
+  readonly streamUpstream: boolean
   readonly transport: Transport
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
   readonly leases = new Set<object>()
@@ -38,13 +42,14 @@ export class Host {
   #slotsReported: number | undefined
   #models: ReadonlyMap<string, HostModel> | null = null
 
-  constructor(settings: HostSettings, options: { connectMsMax: number }) {
+  constructor(settings: HostSettings, options: TransportOptions) {
     this.#settings = settings
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
     // An environment variable that is set but empty is no key.
     this.apiKey = settings.apiKey === '' ? undefined : settings.apiKey
+    this.streamUpstream = settings.streamUpstream ?? false
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, options)
   }

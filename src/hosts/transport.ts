@@ -10,7 +10,9 @@ import type { Dispatcher } from 'undici'
 import buildConnector from 'undici/lib/core/connect.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import Pool from 'undici/lib/dispatcher/pool.js'
+import { type Clock, systemClock } from '../base/clock.ts'
 import type { HeaderFields } from '../wire/headers.ts'
+import { NameLookup, type ResolveName, resolveBySystem } from './name-lookup.ts'
 
 export type FailureKind =
   /** No connection, so nothing was sent. */
@@ -64,12 +66,22 @@ export interface RoundTrip {
 
 export interface TransportOptions {
   readonly connectMsMax: number
+  /** Where the addresses of names come from; the system by default. */
+  readonly resolveName?: ResolveName | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** Below the 5 s after which uvicorn and Node close an idle connection; a host that hints at more is believed up to the maximum. */
 const keepAliveMs = 4_000
 const keepAliveMsMax = 30_000
 const keepAliveMarginMs = 2_000
+/**
+ * A host that lost its power never says so: after this silence the system asks it ten times, once a second, and then ends
+ * the connection. The clocks of the relay end most requests earlier, but an answer that is not streamed may take minutes.
+ */
+const tcpKeepAliveDelayMs = 15_000
+/** Within 16 KiB of headers there is room for thousands, each of which would be kept. */
+const headersMax = 256
 
 /** The connections to one host. */
 export class Transport {
@@ -79,8 +91,15 @@ export class Transport {
 
   constructor(origin: string, options: TransportOptions) {
     this.#origin = origin
+    const names = new NameLookup(options.resolveName ?? resolveBySystem, options.clock ?? systemClock)
     this.#clientOptions = {
-      connectMsMax: options.connectMsMax,
+      connector: buildConnector({
+        timeout: options.connectMsMax,
+        keepAliveInitialDelay: tcpKeepAliveDelayMs,
+        // One request at a time on a connection, so that closing it ends that request alone.
+        allowH2: false,
+        lookup: names.lookup,
+      }),
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: keepAliveMs,
@@ -113,14 +132,13 @@ export class Transport {
   }
 }
 
-type WatchedClientOptions = Client.Options & TransportOptions
+type WatchedClientOptions = Client.Options & { readonly connector: buildConnector.connector }
 
 /** A client that knows its socket, which tells whether a request was the first on its connection and how much of it was taken. */
 class WatchedClient extends Client {
   readonly #holder: { socket: Socket | null }
 
-  constructor(origin: string, { connectMsMax, ...options }: WatchedClientOptions) {
-    const connector = buildConnector({ timeout: connectMsMax })
+  constructor(origin: string, { connector, ...options }: WatchedClientOptions) {
     const holder: { socket: Socket | null } = { socket: null }
     super(origin, {
       ...options,
@@ -195,9 +213,15 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
     controller.abort(new Error('unasked upgrade'))
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HeaderFields): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeaderFields): void {
     // 102 and 103 come before the answer and say nothing that could be relayed.
     if (status < 200 || this.#ended) return
+    // Names and values by turns.
+    if (Array.isArray(controller.rawHeaders) && controller.rawHeaders.length > 2 * headersMax) {
+      this.#fail('protocol', 'TOO_MANY_HEADERS')
+      controller.abort(new Error('too many headers'))
+      return
+    }
     this.#headSeen = true
     this.#events.head(status, headers)
   }

@@ -1,7 +1,7 @@
 /** A real gateway on free loopback ports, stopped at the end, with what tests look at: its outcomes, log lines and metrics. */
 import { configOf } from '../../src/config/resolve.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
-import { createGateway, type Gateway } from '../../src/gateway.ts'
+import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts'
 import { within } from './within.ts'
 
 export interface LogLine {
@@ -31,13 +31,17 @@ export interface GatewayUnderTest extends AsyncDisposable {
 }
 
 /** Starts it before the given hosts and waits until each was probed once. */
-export async function startGateway(config: ConfigInput): Promise<GatewayUnderTest> {
+export async function startGateway(
+  config: ConfigInput,
+  parts: Pick<GatewayParts, 'resolveName'> = {},
+): Promise<GatewayUnderTest> {
   const log: LogLine[] = []
   const waiting: { count: number; resolve: () => void }[] = []
   const outcomes = (): LogLine[] => log.filter((line) => line.message === 'request')
   const gateway = createGateway(
     configOf({ ...config, server: { port: 0, ...config.server }, admin: { port: 0, ...config.admin } }),
     {
+      ...parts,
       version: '0.0.0-test',
       log(level, message, fields = {}) {
         log.push({ level, message, fields })
