@@ -4,14 +4,18 @@ import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
-import { errorAnswer } from '../wire/error-answer.ts'
+import { Exchange } from '../relay/exchange.ts'
 import type { App } from './app.ts'
-import { onBadRequest } from './error-response.ts'
+import { isAnthropicPath, onBadRequest } from './error-response.ts'
+import { LastWords } from './last-words.ts'
+import { type ConnectionLimits, OpenConnections } from './open-connections.ts'
 import type { ServerOptions } from './options.ts'
-import { setRequestId } from './request-id.ts'
+import { headProblem } from './request-head.ts'
+import { requestIdOf, setRequestId } from './request-id.ts'
 
 export interface ListenerLimits
-  extends Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'halfClose'> {
+  extends ConnectionLimits,
+    Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'headersMax' | 'halfClose'> {
   /** How long a client may take to read the end of an answer, once that is all that is left of it. */
   readonly clientStallMsMax: number
 }
@@ -25,43 +29,54 @@ const closeEveryMs = 25
 export class Listener {
   readonly #server: Server
   readonly #clock: Clock
+  readonly #limits: ListenerLimits
+  readonly #keepsConnections: () => boolean
+  readonly #handle: ReturnType<typeof getRequestListener>
+  readonly #lastWords: LastWords
   readonly #answering = new Set<ServerResponse>()
+  /** Connections whose last request has come: what was sent behind it is not looked at. */
+  readonly #spent = new WeakSet<Socket>()
   #closing = false
 
-  constructor(app: App, limits: ListenerLimits, clock: Clock) {
+  /** `keepsConnections` false: each answer says that its connection closes. */
+  constructor(app: App, limits: ListenerLimits, clock: Clock, keepsConnections: () => boolean = () => true) {
     this.#clock = clock
-    const listener = getRequestListener((request, env) => app.fetch(request, env), {
+    this.#limits = limits
+    this.#keepsConnections = keepsConnections
+    this.#lastWords = new LastWords(clock)
+    this.#handle = getRequestListener((request, env) => app.fetch(request, env), {
+      // For HTTP/1.0, which has requests without a host; nothing here goes by its name.
+      hostname: 'localhost',
       // The global Request and Response stay Node's own: the marker of a relayed answer depends on it.
       overrideGlobalObjects: false,
       // What is left of a refused body is our own affair (relay/exchange.ts).
       autoCleanupIncoming: false,
       errorHandler: onBadRequest,
     })
-    this.#server = createServer(
-      {
-        headersTimeout: limits.headerMsMax,
-        // Bodies have a limit of their own, with an answer that says so.
-        requestTimeout: 0,
-        connectionsCheckingInterval: checkEveryMs,
-        keepAliveTimeout: limits.keepAliveMs,
-        maxHeaderSize: limits.headerBytesMax,
-      },
-      (incoming: IncomingMessage, outgoing: ServerResponse) => {
-        setRequestId(incoming, outgoing)
-        this.#answering.add(outgoing)
-        outgoing.on('close', () => this.#answering.delete(outgoing))
-        this.#watchReader(incoming, outgoing, limits.clientStallMsMax)
-        void listener(incoming, outgoing)
-      },
-    )
-    // Node's own name for this, old and in use, though its manual does not tell of it. Its default is false.
-    Object.assign(this.#server, { httpAllowHalfOpen: limits.halfClose === 'answered' })
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      // In the middle of an answer, a second one would become part of its body.
-      const answers = [...this.#answering].some((outgoing) => outgoing.req.socket === socket)
-      if (answers || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
-      else answerBrokenRequest(error.code, socket)
+    const server = createServer({
+      headersTimeout: limits.headerMsMax,
+      // Bodies have a limit of their own, with an answer that says so.
+      requestTimeout: 0,
+      connectionsCheckingInterval: checkEveryMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      maxHeaderSize: limits.headerBytesMax,
+      // Refused by ourselves, in the envelope of every other error.
+      requireHostHeader: false,
     })
+    this.#server = server
+    // Beyond its own number Node drops headers in silence; the size of them all is limited in any case.
+    server.maxHeadersCount = 0
+    // Node's own name for this, old and in use, though its manual does not tell of it. Its default is false.
+    Object.assign(server, { httpAllowHalfOpen: limits.halfClose === 'answered' })
+    const connections = new OpenConnections(limits)
+    server.on('connection', (socket: Socket) => {
+      const problem = connections.add(socket)
+      if (problem !== null) this.#lastWords.say(socket, problem)
+    })
+    server.on('request', (incoming, outgoing) => this.#onRequest(incoming, outgoing))
+    server.on('checkContinue', (incoming, outgoing) => this.#onExpectation(incoming, outgoing))
+    server.on('checkExpectation', (incoming, outgoing) => this.#onRequest(incoming, outgoing))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket))
   }
 
   /** Resolves with the real address; rejects with Node's error. */
@@ -94,6 +109,62 @@ export class Listener {
     })
   }
 
+  #onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { socket } = incoming
+    if (this.#spent.has(socket) || this.#lastWords.said(socket)) return
+    setRequestId(incoming, outgoing)
+    this.#answering.add(outgoing)
+    outgoing.on('close', () => this.#answering.delete(outgoing))
+    this.#watchReader(incoming, outgoing, this.#limits.clientStallMsMax)
+    const problem = headProblem(incoming, this.#limits.headersMax)
+    // No other protocol is spoken here. Who asked for one may send something else behind it than HTTP.
+    const isLast = problem !== null || incoming.headers.upgrade !== undefined || !this.#keepsConnections()
+    if (isLast) this.#endBehind(socket, outgoing)
+    if (problem === null) void this.#handle(incoming, outgoing)
+    else {
+      const exchange = new Exchange(incoming, outgoing, { clock: this.#clock, requestId: requestIdOf(outgoing) })
+      exchange.fail(problem, isAnthropicPath(incoming.url ?? ''))
+    }
+  }
+
+  /** A client that waits for `100 Continue` gets it when its body is wanted, so that a refusal comes before. */
+  #onExpectation(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    incoming.once('resume', () => {
+      if (!outgoing.headersSent) outgoing.writeContinue()
+    })
+    // Whether its body follows an answer that came without the 100 only the client knows.
+    if (incoming.method !== 'POST') this.#endBehind(incoming.socket, outgoing)
+    this.#onRequest(incoming, outgoing)
+  }
+
+  /** This answer is the last one of its connection. */
+  #endBehind(socket: Socket, outgoing: ServerResponse): void {
+    this.#spent.add(socket)
+    outgoing.setHeader('connection', 'close')
+  }
+
+  /** What Node's parser refuses never becomes a request; it still gets the envelope, behind the answers under way. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (this.#lastWords.said(socket) || error.code === 'ECONNRESET') {
+      if (!this.#lastWords.lingers(socket)) socket.destroy()
+      return
+    }
+    const isNews = !this.#spent.has(socket)
+    this.#spent.add(socket)
+    const last = [...this.#answering].findLast((outgoing) => outgoing.req.socket === socket)
+    if (last === undefined) this.#lastWords.say(socket, brokenRequest(error.code))
+    else if (!last.req.complete) this.#endBroken(last, brokenRequest(error.code))
+    else if (isNews) last.once('close', () => this.#lastWords.say(socket, brokenRequest(error.code)))
+  }
+
+  /** The request whose body is broken: what was to answer it sees its connection close. */
+  #endBroken(outgoing: ServerResponse, error: GatewayError): void {
+    const { socket } = outgoing.req
+    // In the middle of an answer, a second one would become part of its body.
+    if (outgoing.headersSent || outgoing.socket === null) socket.destroy()
+    else this.#lastWords.say(socket, error)
+  }
+
   /** Node waits for ever for a client that does not read its answer, whoever gave it. */
   #watchReader({ socket }: IncomingMessage, outgoing: ServerResponse, msMax: number): void {
     // Emitted when the last byte was handed to the connection, so after every answer before this one.
@@ -110,20 +181,6 @@ export class Listener {
       if (this.#closing) this.#closeIdle()
     })
   }
-}
-
-/** What Node's parser refuses never becomes a request; it still gets the envelope. */
-function answerBrokenRequest(code: string | undefined, socket: Socket): void {
-  const { status, headers, body } = errorAnswer(brokenRequest(code), false)
-  const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
-  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? 'Error'}\r\n${head}\r\n${body}`)
-}
-
-const reasonPhrases: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
 }
 
 function brokenRequest(code: string | undefined): GatewayError {

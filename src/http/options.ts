@@ -13,6 +13,15 @@ export const serverOptions = z.strictObject({
   headerMsMax: positiveMilliseconds.default(10_000).describe('Until a client has sent its request headers'),
   keepAliveMs: milliseconds.default(65_000).describe('Idle client connections; longer than those of client pools'),
   headerBytesMax: count.default(16_384).describe('Request line and headers of a client'),
+  headersMax: count.default(100).describe('Headers of one request'),
+  connectionsMax: count
+    .default(10_000)
+    .describe('Open connections of a listener in all; one more is answered 503 and closed'),
+  connectionsPerAddressMax: count
+    .default(8_000)
+    .describe(
+      'The same from one address. A proxy shares its own among all its clients, so there is room for 5,000 streams from one; lower it where clients come by themselves',
+    ),
   halfClose: z
     .enum(['leaves', 'answered'])
     .default('leaves')

@@ -1,0 +1,79 @@
+/** What the head of a request must be before anything acts on it: short, and with one reading only. */
+import type { IncomingMessage } from 'node:http'
+import { GatewayError } from '../base/errors.ts'
+
+/** Headers by which something is decided here or at a host: who asks, for what, and where the request ends. */
+const decisiveHeaders = new Set([
+  'authorization',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'proxy-authorization',
+  'transfer-encoding',
+  'x-api-key',
+])
+
+/** Why the request is refused; null for one that may be looked at. */
+export function headProblem(incoming: IncomingMessage, headersMax: number): GatewayError | null {
+  const { rawHeaders, headers, httpVersion } = incoming
+  if (rawHeaders.length > 2 * headersMax) {
+    return new GatewayError('headers_too_large', `A request may have at most ${headersMax} headers.`)
+  }
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return refused('This listener speaks HTTP/1.1.')
+  const twice = repeatedHeader(rawHeaders)
+  if (twice !== null) return refused(`The header ${twice} stands there twice; send it once.`)
+  if (httpVersion === '1.1' && headers.host === undefined) return refused('The header host is missing.')
+  return bodyProblem(incoming) ?? targetProblem(incoming.url ?? '')
+}
+
+/** Of what is said about the body. */
+function bodyProblem({ headers, httpVersion }: IncomingMessage): GatewayError | null {
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && (httpVersion !== '1.1' || coding.toLowerCase() !== 'chunked')) {
+    return refused('Of all transfer codings only chunked is taken, with HTTP/1.1.')
+  }
+  // RFC 9110 10.1.1: from HTTP/1.0 it counts for nothing.
+  if (headers.expect === undefined || httpVersion !== '1.1' || headers.expect.toLowerCase() === '100-continue') {
+    return null
+  }
+  return new GatewayError('expectation_failed', 'The only expectation that can be met is 100-continue.')
+}
+
+function refused(message: string): GatewayError {
+  return new GatewayError('invalid_request', message)
+}
+
+/** Readers differ on whether the first or the last one counts. */
+function repeatedHeader(rawHeaders: readonly string[]): string | null {
+  const seen = new Set<string>()
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]?.toLowerCase() ?? ''
+    if (!decisiveHeaders.has(name)) continue
+    if (seen.has(name)) return name
+    seen.add(name)
+  }
+  return null
+}
+
+/** The target without its query; of an absolute one the path alone, since nothing here goes by the host that it names. */
+const targetPath = /^(?:https?:\/\/[^/?#\\]*)?(\/[^?]*)/i
+/** What stands for itself in every reader's eyes. */
+const plainPath = /^[\w\-.~!$&'()*+,;=:@/]*$/
+/** Below this names of models stand in the path, and may hold anything. */
+const namesBelow = '/v1/models/'
+
+/**
+ * One spelling for each path: dots that climb, backslashes and letters written as `%6d` are undone by some readers and
+ * not by others, and what one of them checks another would serve.
+ */
+function targetProblem(target: string): GatewayError | null {
+  const path = targetPath.exec(target)?.[1]
+  if (path === undefined) return refused('The request target cannot be read.')
+  const named = path.startsWith(namesBelow) ? path.slice(namesBelow.length) : ''
+  const climbs = path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))
+  const isPlain = plainPath.test(path.slice(0, path.length - named.length)) && !/[\\#]/.test(named)
+  if (isPlain && !climbs) return null
+  return new GatewayError('not_found', 'There is nothing here: write the path plainly, without escapes and dots.')
+}
