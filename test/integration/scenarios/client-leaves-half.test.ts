@@ -54,7 +54,7 @@ describe('where the operator says so, it is answered', () => {
       client.halfClose()
       // In one process all that was written before is read before this resolves, the end of the client's side too.
       await scene.gateway.metrics()
-      for (const _frame of frames) await exchange.step()
+      for (let count = frames.length; count > 0; count -= 1) await exchange.step()
       const answer = await scene.answer(client)
       await answer.over()
       expect([answer.status, answer.complete, answer.text]).toEqual([200, true, sent])
