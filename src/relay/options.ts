@@ -18,6 +18,7 @@ export const relayOptions = z.strictObject({
     .default(30_000)
     .describe('How long a client may take to read what waits for it (300 kB at the most) before it is cut off'),
   choicesMax: count.default(16).describe('Largest n; the most that LMX accepts'),
+  messagesMax: count.default(4_096).describe('Messages in one request; no conversation that fits a context has more'),
   connectMsMax: positiveMilliseconds
     .default(3_000)
     .describe('Until a host accepts the connection; one lost SYN is covered'),

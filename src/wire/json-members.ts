@@ -44,6 +44,8 @@ export class MemberCursor {
   keyEnd = 0
   valueStart = 0
   valueEnd = 0
+  /** Of a list, its items; of an object, its members; of anything else, none. */
+  valueItems = 0
   /** Members so far. */
   count = 0
   readonly #bytes: Buffer
@@ -87,6 +89,7 @@ export class MemberCursor {
 
   #valueEnd(start: number): number {
     const byte = this.#bytes[start]
+    this.valueItems = 0
     if (byte === QUOTE) return stringEnd(this.#bytes, start)
     if (byte === OBJECT_OPEN || byte === LIST_OPEN) return this.#nestedEnd(start)
     return byte === MINUS || isDigit(byte) ? numberEnd(this.#bytes, start) : literalEnd(this.#bytes, start)
@@ -97,33 +100,24 @@ export class MemberCursor {
     const closers = this.#closers
     // The object that is walked through is open too.
     let depth = 1
+    let commas = 0
     for (let at = start; at < bytes.length; at++) {
       const byte = bytes[at]
       if (byte === QUOTE) at = stringEnd(bytes, at) - 1
       else if (byte === OBJECT_OPEN || byte === LIST_OPEN) {
         if (depth === jsonDepthMax) throw tooDeep()
-        closers[depth++] = byte === LIST_OPEN ? LIST_CLOSE : OBJECT_CLOSE
+        // In ASCII each closing bracket is two behind the opening one.
+        closers[depth++] = byte + 2
       } else if (byte === OBJECT_CLOSE || byte === LIST_CLOSE) {
         if (closers[--depth] !== byte) throw notJson(at)
-        if (depth === 1) return at + 1
-      }
+        if (depth === 1) {
+          this.valueItems = commas + Number(skipSpace(bytes, start + 1) !== at)
+          return at + 1
+        }
+      } else if (byte === COMMA) commas += Number(depth === 2)
     }
     throw notJson(bytes.length)
   }
-}
-
-/** How many items the list has that begins at `start`; its brackets and strings must have been walked through before. */
-export function listLength(bytes: Buffer, start: number): number {
-  let depth = 0
-  let items = 1
-  for (let at = start; at < bytes.length; at++) {
-    const byte = bytes[at]
-    if (byte === QUOTE) at = stringEnd(bytes, at) - 1
-    else if (byte === OBJECT_OPEN || byte === LIST_OPEN) depth++
-    else if (byte === COMMA && depth === 1) items++
-    else if ((byte === OBJECT_CLOSE || byte === LIST_CLOSE) && --depth === 0) break
-  }
-  return bytes[skipSpace(bytes, start + 1)] === LIST_CLOSE ? 0 : items
 }
 
 /** The first place at or after `from` that is not insignificant whitespace. */

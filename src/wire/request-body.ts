@@ -1,7 +1,7 @@
 /** What the gateway reads of a JSON request body, and the two changes it may make to the bytes. */
 import { GatewayError } from '../base/errors.ts'
 import { keyMatcher } from './json-key.ts'
-import { listLength, MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
+import { MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
 
 export interface RequestBody {
   readonly bytes: Buffer
@@ -40,16 +40,23 @@ const LOWER_N = 110
 const decisiveKeys = ['model', 'stream', 'stream_options', 'n', 'previous_response_id'] as const
 /** Of these the last one counts: they decide nothing that a client could gain by. */
 const hintKeys = ['tools', 'prompt'] as const
-const matchKey = keyMatcher([...decisiveKeys, ...hintKeys])
+/** Counted wherever it stands and however it is written: there is no telling which one a host reads. */
+const countedKey = 'messages'
+const matchKey = keyMatcher([...decisiveKeys, ...hintKeys, countedKey])
 const matchOption = keyMatcher(['include_usage'])
 const hints: ReadonlySet<string> = new Set(hintKeys)
 
 type Spans<Key extends string> = { [K in Key]?: Span }
-type BodySpans = Spans<(typeof decisiveKeys)[number] | (typeof hintKeys)[number]>
+type BodySpans = Spans<(typeof decisiveKeys)[number] | (typeof hintKeys)[number]> & { promptItems: number }
+
+export interface BodyRules {
+  readonly choicesMax: number
+  readonly messagesMax: number
+}
 
 /** Reads the decisive fields and leaves all others to the host. Throws GatewayError 400. */
-export function readJsonBody(bytes: Buffer, choicesMax: number): RequestBody {
-  const spans = bodySpans(bytes)
+export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRules): RequestBody {
+  const spans = bodySpans(bytes, messagesMax)
   const model = modelName(bytes, spans.model)
   return {
     bytes,
@@ -57,7 +64,7 @@ export function readJsonBody(bytes: Buffer, choicesMax: number): RequestBody {
     modelSpan: spans.model ?? { start: 0, end: 0 },
     stream: readBoolean(bytes, spans.stream, 'stream') ?? false,
     ...usageOf(bytes, spans.stream_options),
-    choices: readCount(bytes, spans.n, choicesMax) * promptCount(bytes, spans.prompt),
+    choices: readCount(bytes, spans.n, choicesMax) * promptCount(bytes, spans.prompt, spans.promptItems),
     hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
   }
@@ -82,24 +89,34 @@ export function spliceBody(body: RequestBody, change: { model: string; askUsage:
   return Buffer.concat(parts)
 }
 
-function bodySpans(bytes: Buffer): BodySpans {
+function bodySpans(bytes: Buffer, messagesMax: number): BodySpans {
   const start = skipSpace(bytes, 0)
   if (start === bytes.length) throw new GatewayError('invalid_json', 'The request body is empty; send a JSON object.')
   if (bytes[start] !== OBJECT_OPEN) throw new GatewayError('invalid_json', 'The request body must be a JSON object.')
-  const spans: BodySpans = {}
+  const spans: BodySpans = { promptItems: 0 }
   const cursor = new MemberCursor(bytes, start)
   while (cursor.next()) {
     const match = matchKey(bytes, cursor.keyStart, cursor.keyEnd)
     if (match === null) continue
     const { word, exact } = match
+    if (word === countedKey) {
+      if (cursor.valueItems > messagesMax) throw tooMany(messagesMax)
+      continue
+    }
     if (hints.has(word)) {
       if (!exact) continue
+      if (word === 'prompt') spans.promptItems = cursor.valueItems
     } else checkDecisiveKey(word, exact, spans[word] !== undefined)
     spans[word] = { start: cursor.valueStart, end: cursor.valueEnd }
   }
   const end = skipSpace(bytes, cursor.end)
   if (end !== bytes.length) throw notJson(end)
   return spans
+}
+
+function tooMany(messagesMax: number): GatewayError {
+  const message = `"${countedKey}" may hold at most ${messagesMax} messages.`
+  return new GatewayError('invalid_request', message, { param: countedKey })
 }
 
 /** A host that reads keys without regard to case, as Ollama does, must not find another value than the gateway. */
@@ -200,8 +217,8 @@ function shortValue(bytes: Buffer, span: Span | undefined): string {
 }
 
 /** A list of numbers is one prompt of tokens; a list of anything else is a list of prompts. */
-function promptCount(bytes: Buffer, prompt: Span | undefined): number {
+function promptCount(bytes: Buffer, prompt: Span | undefined, items: number): number {
   if (prompt === undefined || bytes[prompt.start] !== LIST_OPEN) return 1
   const first = bytes[skipSpace(bytes, prompt.start + 1)] ?? 0
-  return /[-\d]/.test(String.fromCharCode(first)) ? 1 : Math.max(1, listLength(bytes, prompt.start))
+  return /[-\d]/.test(String.fromCharCode(first)) ? 1 : Math.max(1, items)
 }

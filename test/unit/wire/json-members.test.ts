@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
-import { jsonDepthMax, listLength, MemberCursor } from '../../../src/wire/json-members.ts'
+import { jsonDepthMax, MemberCursor } from '../../../src/wire/json-members.ts'
 import { parseJson } from '../../../src/wire/json-value.ts'
 import { OddJson, oddKey, oddText, oddValue, whims } from './odd-json.ts'
 
@@ -202,19 +202,30 @@ describe('a member cursor', () => {
   })
 })
 
-describe('the length of a list', () => {
+/** Of the one value in an object. */
+function itemsOf(text: string): number {
+  const cursor = new MemberCursor(Buffer.from(`{"a":${text}}`), 0)
+  cursor.next()
+  return cursor.valueItems
+}
+
+describe('the items of a value', () => {
   test.each(['[]', '[ ]', '[1]', '["a,b"]', '[[1,2],{"a":[3,4],"b":5}]', String.raw`["\",",",\"",[],{}]`])(
     '%s',
     (text) => {
       const list = JSON.parse(text) as unknown[]
-      expect(listLength(Buffer.from(`x${text},1,2`), 1)).toBe(list.length)
+      expect(itemsOf(text)).toBe(list.length)
     },
   )
+
+  test('members of an object, and none of anything else', () => {
+    expect(['{"b":[1,2],"c":{}}', '{ }', '"a,b"', '12', 'null'].map(itemsOf)).toEqual([2, 0, 0, 0, 0])
+  })
 
   test('any list', () => {
     fc.assert(
       fc.property(fc.array(oddValue, { maxLength: 5 }), whims, (list, ways) => {
-        expect(listLength(Buffer.from(new OddJson(ways).value(list)), 0)).toBe(list.length)
+        expect(itemsOf(new OddJson(ways).value(list))).toBe(list.length)
       }),
     )
   })

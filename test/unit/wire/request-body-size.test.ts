@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { readJsonBody } from '../../../src/wire/request-body.ts'
 
-const choicesMax = 16
+const rules = { choicesMax: 16, messagesMax: 10_485_760 }
 
 describe('a body of 10 MiB', () => {
   const bodyBytes = 10 * 1_024 * 1_024
@@ -28,7 +28,7 @@ describe('a body of 10 MiB', () => {
     const bytes = Buffer.from(filled(head, unit, tail))
     const parse = vi.spyOn(JSON, 'parse')
     const decode = vi.spyOn(Buffer.prototype, 'toString')
-    const { bytes: kept, ...rest } = readJsonBody(bytes, choicesMax)
+    const { bytes: kept, ...rest } = readJsonBody(bytes, rules)
     expect(parse.mock.calls).toEqual([['"m"']])
     expect(decode.mock.calls.length).toBeLessThan(8)
     for (const [, start, end] of decode.mock.calls) expect(Number(end) - Number(start)).toBeLessThan(32)
@@ -45,7 +45,7 @@ describe('a body of 10 MiB', () => {
     const others = param === 'model' ? '' : '"model":"m",'
     const bytes = Buffer.from(filled(`{${others}"${param}":${quote}`, '1', `${quote}}`))
     const decode = vi.spyOn(Buffer.prototype, 'toString')
-    expect(() => readJsonBody(bytes, choicesMax)).toThrow(expect.objectContaining({ detail: { param } }))
+    expect(() => readJsonBody(bytes, rules)).toThrow(expect.objectContaining({ detail: { param } }))
     for (const [, start, end] of decode.mock.calls) expect(Number(end) - Number(start)).toBeLessThan(32)
   })
 })

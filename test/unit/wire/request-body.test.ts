@@ -6,7 +6,8 @@ import { nameCharsMax, readJsonBody, spliceBody } from '../../../src/wire/reques
 import { OddJson, oddKey, oddText, oddValue, whims } from './odd-json.ts'
 
 const choicesMax = 16
-const read = (text: string | Buffer) => readJsonBody(Buffer.from(text), choicesMax)
+const messagesMax = 4_096
+const read = (text: string | Buffer) => readJsonBody(Buffer.from(text), { choicesMax, messagesMax })
 const readObject = (body: object) => read(JSON.stringify({ model: 'm', ...body }))
 
 /** Code and param of the refusal, and that its sentence names what is wrong. */
@@ -76,6 +77,15 @@ describe('readJsonBody', () => {
     for (const levels of [jsonDepthMax + 1, 1_000_000]) {
       expect(refusal(nested(levels))).toMatchObject({ code: 'invalid_json', param: undefined })
       expect(refusal(nested(levels)).message).toContain(`${jsonDepthMax} levels`)
+    }
+  })
+
+  test('messages are counted wherever they stand, in whatever spelling', () => {
+    const list = (count: number) => `[${Array.from({ length: count }, () => '{"a":[1,2]}').join()}]`
+    expect(read(`{"model":"m","messages":${list(messagesMax)}}`).model).toBe('m')
+    for (const key of ['messages', 'Messages', String.raw`m\u0065ssages`]) {
+      const text = `{"model":"m","${key}":${list(messagesMax + 1)},"messages":[]}`
+      expect(refusal(text)).toMatchObject({ code: 'invalid_request', param: 'messages' })
     }
   })
 
