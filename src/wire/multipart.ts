@@ -42,6 +42,7 @@ export function readMultipartBody(bytes: Buffer, contentType: string): RequestBo
     hasTools: false,
     previousResponseId: null,
     usageEdit: null,
+    streamEdit: null,
   }
 }
 

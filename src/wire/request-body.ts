@@ -1,4 +1,4 @@
-/** What the gateway reads of a JSON request body, and the two changes it may make to the bytes. */
+/** What the gateway reads of a JSON request body, and the three changes it may make to the bytes. */
 import { GatewayError } from '../base/errors.ts'
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
@@ -17,6 +17,8 @@ export interface RequestBody {
   readonly previousResponseId: string | null
   /** What makes the host tell usage; null for a body that is not JSON. */
   readonly usageEdit: Edit | null
+  /** What turns streaming on; null for a body that is not JSON. */
+  readonly streamEdit: Edit | null
 }
 
 export interface Edit {
@@ -64,19 +66,28 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     modelSpan: spans.model ?? { start: 0, end: 0 },
     stream: readBoolean(bytes, spans.stream, 'stream') ?? false,
     ...usageOf(bytes, spans.stream_options),
+    streamEdit: streamEditOf(bytes, spans.stream),
     choices: readCount(bytes, spans.n, choicesMax) * promptCount(bytes, spans.prompt, spans.promptItems),
     hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
   }
 }
 
-/** The same bytes with another model name and, where wanted, with usage asked for. */
-export function spliceBody(body: RequestBody, change: { model: string; askUsage: boolean }): Buffer {
+export interface BodyChange {
+  readonly model: string
+  readonly askUsage: boolean
+  /** Streamed, whatever the client asked for. */
+  readonly askStream?: boolean
+}
+
+/** The same bytes with another model name and, where wanted, with usage or a stream asked for. */
+export function spliceBody(body: RequestBody, change: BodyChange): Buffer {
   const edits: Edit[] = []
   if (change.model !== body.model) {
     edits.push({ span: body.modelSpan, text: body.usageEdit === null ? change.model : JSON.stringify(change.model) })
   }
   if (change.askUsage && body.usageEdit !== null) edits.push(body.usageEdit)
+  if (change.askStream === true && !body.stream && body.streamEdit !== null) edits.push(body.streamEdit)
   if (edits.length === 0) return body.bytes
   edits.sort((a, b) => a.span.start - b.span.start)
   const parts: Buffer[] = []
@@ -154,6 +165,11 @@ function usageOf(bytes: Buffer, options: Span | undefined): { usageAsked: boolea
   if (asked !== undefined) return { usageAsked, usageEdit: { span: asked, text: 'true' } }
   const text = cursor.count === 0 ? '"include_usage":true' : '"include_usage":true,'
   return { usageAsked, usageEdit: { span: emptySpan(options.start + 1), text } }
+}
+
+function streamEditOf(bytes: Buffer, stream: Span | undefined): Edit {
+  if (stream !== undefined) return { span: stream, text: 'true' }
+  return { span: emptySpan(skipSpace(bytes, 0) + 1), text: '"stream":true,' }
 }
 
 function emptySpan(start: number): Span {
