@@ -5,6 +5,8 @@ import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
+import { Overload } from './base/overload.ts'
+import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { Host } from './hosts/host.ts'
@@ -29,6 +31,8 @@ export interface GatewayParts {
   /** Log lines that could not be written so far. */
   readonly logDropped?: () => number
   readonly clock?: Clock
+  /** How short of memory and processor time this process is. */
+  readonly pressure?: PressureSource
   /** Where the addresses of hosts come from; the system's resolver by default. */
   readonly resolveName?: ResolveName
 }
@@ -69,6 +73,7 @@ class BuiltGateway implements Gateway {
   readonly #hosts: readonly Host[]
   readonly #prober: Prober
   readonly #relay: Relay
+  readonly #overload: Overload
   readonly #data: Listener
   readonly #admin: Listener
   #probed: Promise<void> | null = null
@@ -101,8 +106,14 @@ class BuiltGateway implements Gateway {
       logDropped: parts.logDropped ?? (() => 0),
       knownModel: (name) => catalog.knows(name),
     })
+    const overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
     const policy = policies[config.balancing.policy](Math.random)
-    const dispatcher = new Dispatcher(config.queue, { clock, policy, events: metrics })
+    const dispatcher = new Dispatcher(config.queue, {
+      clock,
+      policy,
+      events: metrics,
+      noWaiting: () => overload.noWaiting(),
+    })
     const prober = new Prober(hosts, config.probe, {
       clock,
       log,
@@ -122,6 +133,7 @@ class BuiltGateway implements Gateway {
       phases,
       storedResponses: new BoundedMap(config.relay.storedResponsesMax),
       events: withAccessLog(metrics, accessLog(log)),
+      refusal: () => overload.refusal(),
       onConnectFailed: (host, code) => prober.connectFailed(host, code),
     })
     const metricsToken = isLoopback(config.admin.bind) ? null : (config.admin.metricsToken ?? null)
@@ -131,8 +143,11 @@ class BuiltGateway implements Gateway {
     this.#hosts = hosts
     this.#prober = prober
     this.#relay = relay
+    this.#overload = overload
     const limits = { ...config.server, clientStallMsMax: config.relay.clientStallMsMax }
-    this.#data = new Listener(dataApp({ relay, catalog, clock, log, notReadyBecause }), limits, clock)
+    const keepsConnections = (): boolean => overload.stage === 'none'
+    const app = dataApp({ relay, catalog, clock, log, notReadyBecause })
+    this.#data = new Listener(app, limits, clock, keepsConnections)
     this.#admin = new Listener(adminApp({ metrics, log, metricsToken }), limits, clock)
   }
 
@@ -142,6 +157,7 @@ class BuiltGateway implements Gateway {
     try {
       const adminAddress = await listen(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
+      this.#overload.start()
       return { dataUrl: urlOf(data), adminUrl: urlOf(adminAddress) }
     } catch (error) {
       await this.#data.close()
@@ -181,12 +197,14 @@ class BuiltGateway implements Gateway {
     this.#relay.refuseNewcomers(shuttingDown)
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
+    this.#overload.stop()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
     await Promise.all(this.#hosts.map((host) => host.transport.close()))
   }
 
   #notReadyBecause(): string | null {
     if (this.#stopping !== null) return 'the gateway is stopping'
+    if (this.#overload.stage === 'shed') return 'the gateway is overloaded'
     return this.#hosts.some((host) => host.up) ? null : 'no host is up'
   }
 }

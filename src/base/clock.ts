@@ -11,6 +11,8 @@ export interface Clock {
   wallMs(): number
   /** Calls back once after `delayMs`; a waiting timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer
+  /** Calls back once after one more turn of the event loop: what waits in the sockets by now has been read then. */
+  afterTurn(callback: () => void): Timer
 }
 
 export const systemClock: Clock = {
@@ -20,5 +22,10 @@ export const systemClock: Clock = {
     const handle = setTimeout(callback, delayMs)
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
+  },
+  afterTurn(callback) {
+    // Runs after the sockets are read, where a timer of 0 ms may still come before them.
+    const handle = setImmediate(callback)
+    return { cancel: () => clearImmediate(handle) }
   },
 }

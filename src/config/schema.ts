@@ -1,6 +1,7 @@
 /** The whole configuration, composed of the rooms' options; defaults live there and nowhere else. */
 import { z } from 'zod'
 import { balancingOptions } from '../balancing/options.ts'
+import { overloadOptions } from '../base/options.ts'
 import { type HostOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { logOptions } from '../observe/options.ts'
@@ -19,6 +20,7 @@ export const configSchema = z.strictObject({
   balancing: balancingOptions.prefault({}),
   queue: queueOptions.prefault({}),
   relay: relayOptions.prefault({}),
+  overload: overloadOptions.prefault({}),
   log: logOptions.prefault({}),
 })
 

@@ -33,6 +33,8 @@ export interface DispatcherParts {
   readonly clock: Clock
   readonly policy: Policy
   readonly events: QueueEvents
+  /** Why nobody may begin to wait just now, or null. */
+  readonly noWaiting?: () => GatewayError | null
 }
 
 interface Waiter {
@@ -70,6 +72,8 @@ export class Dispatcher {
     if (this.#line.size >= this.#options.lengthMax && !request.returning) {
       return this.#refuse(request, 'full', this.#busy('queue_full', 'Every slot is busy and the line is full.'))
     }
+    const noWaiting = request.returning ? null : (this.#parts.noWaiting?.() ?? null)
+    if (noWaiting !== null) return this.#refuse(request, null, noWaiting)
     const waiter: Waiter = { request, sinceMs: now, timer: null }
     waiter.timer = this.#parts.clock.after(this.#options.waitMsMax, () => this.#timeOut(waiter))
     this.#line.add(waiter, request.returning)

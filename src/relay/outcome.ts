@@ -44,6 +44,8 @@ export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'
 
 /** The end code of an error in a phase. */
 export function endCode(code: ErrorCode, phase: Phase): EndCode {
+  // That we are short of something is found on the door step and at the end of the line; both are checks.
+  if (code === 'overloaded') return 'RA'
   return `${blame(code)}${phase}`
 }
 

@@ -1,6 +1,7 @@
 /** What the relay works with, for all requests alike. */
 import type { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Host } from '../hosts/host.ts'
 import type { ModelCatalog } from '../hosts/model-catalog.ts'
@@ -24,6 +25,8 @@ export interface RelayParts {
   /** Which host keeps a stored response, by its id. */
   readonly storedResponses: BoundedMap<string, Host>
   readonly events: RelayEvents
+  /** Why no newcomer is taken just now, or null. */
+  readonly refusal: () => GatewayError | null
   /** A request could not connect to a host, for the reason of this code. */
   readonly onConnectFailed: (host: Host, code: string) => void
 }

@@ -24,8 +24,9 @@ export class Relay {
     }
     const request = new RelayedRequest(this.#parts, { endpoint, exchange, key, onSettled })
     this.#live.add(request)
-    if (this.#refusal === null) void request.run()
-    else request.fail(this.#refusal)
+    const refusal = this.#refusal ?? this.#parts.refusal()
+    if (refusal === null) void request.run()
+    else request.fail(refusal)
   }
 
   get openStreams(): number {

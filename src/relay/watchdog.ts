@@ -1,11 +1,21 @@
 /** One deadline of an attempt at a time; fed by content, it is moved without touching a timer. */
 import type { Clock, Timer } from '../base/clock.ts'
 
+/** Timers of a healthy process are a few milliseconds late; beyond this the loop was blocked, or the machine slept. */
+const lateMsOrdinary = 25
+
+/**
+ * A timer that fires says nothing about what has arrived: after a block of the event loop, or a sleep of the machine,
+ * timers come first and the sockets after them. So what waits in the sockets is read before anybody is judged, and the
+ * time that was lost is granted anew: the host may not have been able to send while nobody took anything.
+ */
 export class Watchdog {
   readonly #clock: Clock
   #timer: Timer | null = null
   #limitMs = 0
   #fedAtMs = 0
+  /** Added to the limit since it was last fed, for time that was lost. */
+  #grantedMs = 0
   #onExpire: () => void = () => {}
   #paused = false
 
@@ -25,6 +35,7 @@ export class Watchdog {
   /** The deadline counts from now: a number is written, the timer looks at it when it fires. */
   feed(): void {
     this.#fedAtMs = this.#clock.now()
+    this.#grantedMs = 0
   }
 
   /** Time does not count until `resume`: a client that does not read is no fault of the host. */
@@ -44,13 +55,32 @@ export class Watchdog {
   }
 
   #arm(delayMs: number): void {
+    const dueMs = this.#clock.now() + delayMs
     this.#timer = this.#clock.after(delayMs, () => {
-      const leftMs = this.#paused ? this.#limitMs : this.#fedAtMs + this.#limitMs - this.#clock.now()
-      if (leftMs > 0) this.#arm(leftMs)
-      else {
-        this.#timer = null
-        this.#onExpire()
-      }
+      if (this.#armAgain()) return
+      const lostMs = this.#clock.now() - dueMs
+      this.#timer = this.#clock.afterTurn(() => this.#judge(lostMs))
     })
+  }
+
+  /** What waited in the sockets was read. */
+  #judge(lostMs: number): void {
+    if (this.#armAgain()) return
+    // The limit once more at the most, so that a loop that is blocked again and again does not wait for ever.
+    const grantMs = lostMs > lateMsOrdinary ? Math.min(lostMs, this.#limitMs - this.#grantedMs) : 0
+    if (grantMs > 0) {
+      this.#grantedMs += grantMs
+      this.#arm(grantMs)
+    } else {
+      this.#timer = null
+      this.#onExpire()
+    }
+  }
+
+  /** True when the deadline was moved while the timer ran. */
+  #armAgain(): boolean {
+    const leftMs = this.#paused ? this.#limitMs : this.#fedAtMs + this.#limitMs - this.#clock.now()
+    if (leftMs > 0) this.#arm(leftMs)
+    return leftMs > 0
   }
 }

@@ -45,6 +45,11 @@ export class FakeClock implements Clock {
     return { cancel: () => this.#waiting.delete(waiting) }
   }
 
+  /** A turn takes no time; it comes with the next move of the clock, a move by 0 included. */
+  afterTurn(callback: () => void): Timer {
+    return this.after(0, callback)
+  }
+
   /**
    * Moves time on by `ms`. Due timers fire in the order of their times, those set on the way included; after each,
    * promises and sockets get a turn of the event loop, so what a timer started may set the next one.

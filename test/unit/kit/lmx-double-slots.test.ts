@@ -157,6 +157,7 @@ describe('cost model', () => {
         if (delayMs < 1_000) waiting = { delayMs, callback }
         return { cancel: () => {} }
       },
+      afterTurn: (callback) => clock.after(0, callback),
     }
     const { times } = engineOf({ decodeTokensPerSecond: 100 }, clock).generate(100)
     const fireAt = (ms: number) => {

@@ -93,3 +93,90 @@ describe('Watchdog', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 })
+
+/** A clock whose timers fire late: the loop was blocked, or the machine slept. */
+class LateClock extends FakeClock {
+  lostMs = 0
+  /** What waits in the sockets is read within a turn. */
+  read: () => void = () => {}
+
+  override now(): number {
+    return super.now() + this.lostMs
+  }
+
+  override afterTurn(callback: () => void) {
+    super.after(0, () => this.read())
+    return super.afterTurn(callback)
+  }
+}
+
+describe('after time that was lost', () => {
+  let late: LateClock
+
+  beforeEach(() => {
+    late = new LateClock()
+    watchdog = new Watchdog(late)
+  })
+
+  test('what waits in the sockets is read before the deadline is over', () => {
+    watch(100)
+    late.lostMs += 5_000
+    late.read = () => watchdog.feed()
+    late.advanceSync(100)
+    late.read = () => {}
+    late.advanceSync(99)
+    expect(expired).toEqual([])
+    late.advanceSync(1)
+    expect(expired).toEqual(['a'])
+    expect(late.pendingTimers).toBe(0)
+  })
+
+  test('what comes in that turn may replace the deadline, or clear it', () => {
+    watch(100)
+    late.read = () => watch(50, 'next')
+    late.advanceSync(100)
+    late.read = () => watchdog.clear()
+    late.advanceSync(50)
+    expect(late.pendingTimers).toBe(0)
+    expect(expired).toEqual([])
+  })
+
+  test('a sender that could not send either gets the time that was lost', () => {
+    watch(100)
+    late.lostMs += 40
+    late.advanceSync(139)
+    expect(expired).toEqual([])
+    late.advanceSync(1)
+    expect(expired).toEqual(['a'])
+  })
+
+  test('but the limit once more at the most, however much was lost and how often', () => {
+    watch(100)
+    late.lostMs += 90_000
+    late.advanceSync(160)
+    late.lostMs += 90_000
+    late.advanceSync(39)
+    expect(expired).toEqual([])
+    late.advanceSync(1)
+    expect(expired).toEqual(['a'])
+  })
+
+  test('and all of it again once it was fed', () => {
+    watch(100)
+    late.lostMs += 90_000
+    late.advanceSync(150)
+    watchdog.feed()
+    late.lostMs += 90_000
+    late.advanceSync(149)
+    expect(expired).toEqual([])
+    late.advanceSync(1)
+    expect(expired).toEqual(['a'])
+  })
+
+  test('the few milliseconds by which every timer is late are no loss', () => {
+    watch(100)
+    late.lostMs += 25
+    late.advanceSync(100)
+    expect(expired).toEqual(['a'])
+  })
+})
