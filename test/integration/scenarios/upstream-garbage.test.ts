@@ -106,29 +106,30 @@ const pouredBytesMax = 67_108_864
 /** What the gateway may have held of it: its bound of 1 MiB, grown by doubling, and pieces not collected yet. */
 const heldBytesMax = 16_777_216
 
-test.each([
-  ['U30: a frame of 64 MiB', 'data: {"choices":[{"delta":{"content":"'],
-  ['U31: a body without a line end', 'aaaa'],
-])('%s is given up at the bound of a frame: 502 while the client has nothing', (_what, start) =>
-  scenario({}, async (scene) => {
-    scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(start), pause)
-    const client = await scene.connect()
-    await client.send(chatBytes({ stream: true }))
-    const sent = await pourUntilLeft(await scene.host().exchange(), chunkBytes('a'.repeat(pieceBytes)))
-    expect(sent.bytes).toBeLessThan(pouredBytesMax)
-    expect(sent.heldBytes).toBeLessThan(heldBytesMax)
-    const answer = await scene.answer(client)
-    await answer.over()
-    expect(answer).toMatchObject({ status: 502, complete: true })
-    expect(errorOf(answer).code).toBe('upstream_bad_response')
-    return { requests: 1, attempts: { a: 1 } }
-  }),
+const endless: readonly [string, string][] = [
+  ['a frame of 64 MiB', 'data: {"choices":[{"delta":{"content":"'],
+  ['a body without a line end', 'aaaa'],
+]
+
+test.each(endless)(
+  'U30, U31: %s is given up at the bound of a frame: 502 while the client has nothing',
+  (_what, start) =>
+    scenario({}, async (scene) => {
+      scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(start), pause)
+      const client = await scene.connect()
+      await client.send(chatBytes({ stream: true }))
+      const sent = await pourUntilLeft(await scene.host().exchange(), chunkBytes('a'.repeat(pieceBytes)))
+      expect(sent.bytes).toBeLessThan(pouredBytesMax)
+      expect(sent.heldBytes).toBeLessThan(heldBytesMax)
+      const answer = await scene.answer(client)
+      await answer.over()
+      expect(answer).toMatchObject({ status: 502, complete: true })
+      expect(errorOf(answer).code).toBe('upstream_bad_response')
+      return { requests: 1, attempts: { a: 1 } }
+    }),
 )
 
-test.each([
-  ['U30: a frame of 64 MiB', 'data: {"choices":[{"delta":{"content":"'],
-  ['U31: a body without a line end', 'aaaa'],
-])('%s behind content ends the stream with an error frame', (_what, start) =>
+test.each(endless)('U30, U31: %s behind content ends the stream with an error frame', (_what, start) =>
   scenario({}, async (scene) => {
     const told = contentFrame('once') + contentFrame(' upon')
     scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(told + start), pause)
