@@ -16,6 +16,8 @@ export const promptCanary = 'canary-of-the-prompt'
 export interface SceneOptions {
   /** Models of each host by the host's name. */
   readonly hosts?: Readonly<Record<string, readonly string[]>>
+  /** Requests that each host takes at once; what its kind takes when absent. */
+  readonly slots?: number
   /** Key that the gateway holds for every host. */
   readonly apiKey?: string
   readonly config?: Omit<ConfigInput, 'hosts'>
@@ -41,7 +43,13 @@ export async function scenario(options: SceneOptions, play: (scene: Scene) => Pr
   }
   try {
     const gateway = await startGateway({
-      hosts: [...hosts].map(([name, { url }]) => ({ name, url, kind: 'openai', apiKey: options.apiKey })),
+      hosts: [...hosts].map(([name, { url }]) => ({
+        name,
+        url,
+        kind: 'openai',
+        slots: options.slots,
+        apiKey: options.apiKey,
+      })),
       // Probes at the start only, so that what a host sees afterwards is the scenario's own.
       probe: { everyMs: 600_000 },
       ...options.config,
