@@ -9,8 +9,9 @@ import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
-import { Host } from './hosts/host.ts'
+import { Host, mayEjectOneMore } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
+import { RetryBudget } from './hosts/retry-budget.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
@@ -18,10 +19,12 @@ import { adminApp, dataApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
+import type { UsageSink } from './metering/usage-record.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
+import { ZombieSlots } from './queue/zombie-slots.ts'
 import type { RelayEvents } from './relay/events.ts'
 import { Relay } from './relay/relay.ts'
 
@@ -33,6 +36,8 @@ export interface GatewayParts {
   readonly clock?: Clock
   /** How short of memory and processor time this process is. */
   readonly pressure?: PressureSource
+  /** Gets one record of each request, at its end. */
+  readonly usage?: UsageSink
   /** Where the addresses of hosts come from; the system's resolver by default. */
   readonly resolveName?: ResolveName
 }
@@ -84,11 +89,18 @@ class BuiltGateway implements Gateway {
     const clock = parts.clock ?? systemClock
     const { log, version } = parts
     const userAgent = `lmx-gateway/${version}`
-    const hosts = config.hosts.map(
+    const hosts: readonly Host[] = config.hosts.map(
       ({ kind, ...host }) =>
         new Host(
           { ...host, kind: kind === undefined ? null : hostKind(kind) },
-          { connectMsMax: config.relay.connectMsMax, clock, resolveName: parts.resolveName },
+          { connectMsMax: config.relay.connectMsMax, clock, resolveName: parts.resolveName, health: config.health },
+          {
+            clock,
+            log,
+            chance: Math.random,
+            mayEject: () => mayEjectOneMore(hosts),
+            onChange: () => dispatcher.hostsChanged(),
+          },
         ),
     )
     const catalog = new ModelCatalog(hosts, config.models.aliases)
@@ -99,7 +111,7 @@ class BuiltGateway implements Gateway {
     const metrics = createMetrics({
       version,
       queue: () => ({ depthByModel: dispatcher.depthByModel(), bytes: budget.held }),
-      hosts: () => hosts.map((host) => host.state()),
+      hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: zombies.count(host) })),
       tokens: () => tallies,
       phases: () => phases.totals(),
       openStreams: () => relay.openStreams,
@@ -120,6 +132,12 @@ class BuiltGateway implements Gateway {
       userAgent,
       detect: detectKind,
       onChange: () => dispatcher.hostsChanged(),
+      onRunning: (host, running, askedAtMs) => zombies.told(host, running, askedAtMs),
+    })
+    const zombies = new ZombieSlots({
+      clock,
+      msMax: config.relay.zombieMsMax,
+      ask: (host) => void prober.probe(host),
     })
     const relay = new Relay({
       options: config.relay,
@@ -128,12 +146,21 @@ class BuiltGateway implements Gateway {
       userAgent,
       catalog,
       dispatcher,
+      queueWaitMsMax: config.queue.waitMsMax,
+      zombies,
+      retryBudget: new RetryBudget(clock),
+      modelClocks: config.models.clocks,
       budget,
       tallies,
       phases,
       storedResponses: new BoundedMap(config.relay.storedResponsesMax),
       events: withAccessLog(metrics, accessLog(log)),
+      usage: parts.usage ?? (() => {}),
       refusal: () => overload.refusal(),
+      onModelGone: (host, model) => {
+        host.modelGone(model)
+        void prober.probe(host)
+      },
       onConnectFailed: (host, code) => prober.connectFailed(host, code),
     })
     const metricsToken = isLoopback(config.admin.bind) ? null : (config.admin.metricsToken ?? null)
@@ -199,7 +226,7 @@ class BuiltGateway implements Gateway {
     this.#relay.endAll(shuttingDown)
     this.#overload.stop()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
-    await Promise.all(this.#hosts.map((host) => host.transport.close()))
+    await Promise.all(this.#hosts.map((host) => host.close()))
   }
 
   #notReadyBecause(): string | null {

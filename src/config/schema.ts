@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { balancingOptions } from '../balancing/options.ts'
 import { overloadOptions } from '../base/options.ts'
-import { type HostOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
+import { healthOptions, type HostOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { logOptions } from '../observe/options.ts'
 import { queueOptions } from '../queue/options.ts'
@@ -17,6 +17,7 @@ export const configSchema = z.strictObject({
   hosts: hostsOptions.prefault([{ url: hostUrlDefault }]),
   models: modelsOptions.prefault({}),
   probe: probeOptions.prefault({}),
+  health: healthOptions.prefault({}),
   balancing: balancingOptions.prefault({}),
   queue: queueOptions.prefault({}),
   relay: relayOptions.prefault({}),

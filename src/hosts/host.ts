@@ -1,6 +1,11 @@
 /** One inference host: who it is, what it serves, whether it may take work now. */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { ClockOverrides } from './clocks.ts'
 import type { HostState } from './events.ts'
+import { Health } from './health.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
+import type { HealthOptions } from './options.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 
 export interface HostSettings {
@@ -14,6 +19,25 @@ export interface HostSettings {
   readonly models: readonly string[]
   /** Non-streamed chat and completions are run as streams. */
   readonly streamUpstream?: boolean
+  /** What to do when a client leaves; default: by its kind. */
+  readonly onDisconnect?: 'cancel' | 'drain' | undefined
+  /** Clocks that differ from those for all. */
+  readonly clocks?: ClockOverrides | undefined
+}
+
+export interface HostOptions extends TransportOptions {
+  readonly health: HealthOptions
+}
+
+export interface HostParts {
+  readonly clock: Clock
+  readonly log: Log
+  /** A number in [0, 1), as Math.random. */
+  readonly chance: () => number
+  /** Whether one more host may be ejected; see `mayEjectOneMore`. */
+  readonly mayEject: () => boolean
+  /** What the host may be given has changed by itself or by how a request ended. */
+  readonly onChange: () => void
 }
 
 /** Slots while neither configuration, host nor kind has said a number. */
@@ -30,6 +54,7 @@ export class Host {
   readonly transport: Transport
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
   readonly leases = new Set<object>()
+  readonly health: Health
   /** Null until detected. */
   kind: HostKind | null
   /** One sentence on why the host takes no work, or null. */
@@ -38,11 +63,13 @@ export class Host {
   probed = false
   readonly #settings: HostSettings
   #up = false
+  #everUp = false
   #failuresInARow = 0
+  #goodInARow = 0
   #slotsReported: number | undefined
   #models: ReadonlyMap<string, HostModel> | null = null
 
-  constructor(settings: HostSettings, options: TransportOptions) {
+  constructor(settings: HostSettings, options: HostOptions, parts: HostParts) {
     this.#settings = settings
     this.name = settings.name
     this.url = new URL(settings.url)
@@ -52,6 +79,26 @@ export class Host {
     this.streamUpstream = settings.streamUpstream ?? false
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, options)
+    this.health = new Health(options.health, {
+      clock: parts.clock,
+      chance: parts.chance,
+      slots: () => this.slots,
+      leases: () => this.leases.size,
+      mayEject: parts.mayEject,
+      onEjected: (forMs) => {
+        const forSeconds = Math.round(forMs / 1000)
+        parts.log('warn', 'requests to a host fail: it is ejected', { host: this.name, forSeconds })
+      },
+      onChange: parts.onChange,
+    })
+  }
+
+  get onDisconnect(): 'cancel' | 'drain' {
+    return this.#settings.onDisconnect ?? this.kind?.onDisconnect ?? 'cancel'
+  }
+
+  get clocks(): ClockOverrides {
+    return this.#settings.clocks ?? {}
   }
 
   get up(): boolean {
@@ -68,11 +115,15 @@ export class Host {
   }
 
   get hasFreeSlot(): boolean {
-    return this.leases.size < this.slots
+    return this.leases.size < this.health.limit && this.health.busyForMs === 0
   }
 
   get failuresInARow(): number {
     return this.#failuresInARow
+  }
+
+  get goodInARow(): number {
+    return this.#goodInARow
   }
 
   /** The models of its last list, by id; null while no list was ever read. */
@@ -99,15 +150,19 @@ export class Host {
     return this.kind?.loadsOnDemand === true && this.#models?.get(model)?.resident !== true
   }
 
-  /** Takes in a probe; true when anything changed that waiting requests care about. */
-  probeSucceeded(result: ProbeResult): boolean {
+  /**
+   * Takes in a probe; true when anything changed that waiting requests care about. `rise` good ones in a row bring a
+   * host back that was down, unless it fell so soon after its last return that it must wait; the first time one is enough.
+   */
+  probeSucceeded(result: ProbeResult, rise = 1): boolean {
     const slotsBefore = this.slots
     const availableBefore = this.available
     this.probed = true
-    this.#up = true
     this.#failuresInARow = 0
-    this.problem = result.shedding ?? null
+    this.#goodInARow++
     this.#slotsReported = result.slots ?? this.#slotsReported
+    if (this.#up || this.#mayRise(rise)) this.#rise(result.shedding ?? null)
+    if (this.slots !== slotsBefore) this.health.reschedule()
     const modelsChanged = result.models !== null && this.#takeModels(result.models)
     return modelsChanged || this.slots !== slotsBefore || this.available !== availableBefore
   }
@@ -115,16 +170,29 @@ export class Host {
   /** `fall` failures in a row take a host down; one that never was up is down at the first. */
   probeFailed(problem: string, fall: number): void {
     this.probed = true
+    this.#goodInARow = 0
     this.#failuresInARow++
     if (this.#up && this.#failuresInARow < fall) return
     this.#up = false
     this.problem = problem
   }
 
-  /** A request could not even connect: the host is down until a probe says otherwise. */
+  /** A request could not even connect: the host is down until probes say otherwise. */
   connectFailed(problem: string): void {
+    this.#goodInARow = 0
     this.#up = false
     this.problem = problem
+  }
+
+  /** It said itself that it does not have this model: the list is wrong until the next one was read. */
+  modelGone(model: string): void {
+    if (this.#models?.has(model) !== true) return
+    this.#models = new Map([...this.#models].filter(([id]) => id !== model))
+  }
+
+  async close(): Promise<void> {
+    this.health.stop()
+    await this.transport.close()
   }
 
   state(): HostState {
@@ -133,8 +201,21 @@ export class Host {
       up: this.#up,
       inFlight: this.leases.size,
       slots: this.slots,
+      limit: this.health.limit,
+      ejected: this.health.ejected,
       models: this.#models?.size ?? 0,
     }
+  }
+
+  #mayRise(rise: number): boolean {
+    return !this.#everUp || (this.#goodInARow >= rise && this.health.unprovenForMs === 0)
+  }
+
+  #rise(problem: string | null): void {
+    if (!this.#up && this.#everUp) this.health.cameBack()
+    this.#everUp = true
+    this.#up = true
+    this.problem = problem
   }
 
   #takeModels(models: readonly HostModel[]): boolean {
@@ -143,4 +224,10 @@ export class Host {
     this.#models = after
     return before === null || before.size !== after.size || [...after.keys()].some((id) => !before.has(id))
   }
+}
+
+/** At most half of all hosts may be out at once: ejecting everything would turn a bad hour into an outage. */
+export function mayEjectOneMore(hosts: readonly Host[]): boolean {
+  const out = hosts.filter(({ health }) => health.ejected && !health.throttled).length
+  return 2 * (out + 1) <= hosts.length
 }

@@ -43,14 +43,7 @@ export class ModelCatalog {
     if (this.#capable(name, endpoint).length === 0) {
       throw new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
     }
-    // The first group with a host that is up: an ordered alias falls back as a whole, never by load.
-    const candidates = (): readonly Candidate[] => {
-      for (const group of this.#capable(name, endpoint)) {
-        const available = group.filter(({ host }) => host.available)
-        if (available.length > 0) return available
-      }
-      return []
-    }
+    const candidates = (): readonly Candidate[] => choose(this.#capable(name, endpoint))
     return { model: name, candidates }
   }
 
@@ -125,6 +118,22 @@ export class ModelCatalog {
       : `The model "${name}" does not exist.`
     return new GatewayError('model_not_found', `${what} ${there}`, { param: 'model' })
   }
+}
+
+/**
+ * The first group with a sound host that is up: an ordered alias falls back as a whole, never by load. Where every host
+ * that is up was ejected, those of the first such group are better than none; what they get is a trickle.
+ */
+function choose(groups: readonly (readonly Candidate[])[]): readonly Candidate[] {
+  let suspects: readonly Candidate[] = []
+  for (const group of groups) {
+    const available = group.filter(({ host }) => host.available)
+    if (available.some(({ host }) => !host.health.ejected)) {
+      return available.filter(({ host: { health } }) => !health.ejected || health.throttled)
+    }
+    if (suspects.length === 0) suspects = available
+  }
+  return suspects
 }
 
 export function unavailable(name: string): GatewayError {

@@ -1,6 +1,7 @@
 /** Options of the inference hosts. */
 import { z } from 'zod'
-import { count, positiveMilliseconds } from '../base/option-types.ts'
+import { count, milliseconds, positiveMilliseconds } from '../base/option-types.ts'
+import { clockOverrides } from './clocks.ts'
 import { hostKindNames } from './kinds/host-kind.ts'
 
 const hostUrl = z
@@ -34,6 +35,21 @@ const hostOptions = z.strictObject({
     .describe(
       'Names this host serves beyond those it lists, such as audio models or configured names that leave the LAN',
     ),
+  streamUpstream: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Run non-streamed chat and completions as streams at this host, so that they can be watched and cancelled; the answer is put together and marked. LMX's streams know less than its answers",
+    ),
+  onDisconnect: z
+    .enum(['cancel', 'drain'])
+    .optional()
+    .describe(
+      'When a client leaves: close the connection (cancel), or read the answer to its end, for hosts that break when they are cut off (drain); default: by its kind',
+    ),
+  clocks: clockOverrides
+    .optional()
+    .describe('The clocks under relay that differ for this host, e.g. { loadMsMax: 600000 }'),
 })
 
 export const hostsOptions = z.array(hostOptions).min(1)
@@ -46,7 +62,27 @@ export const probeOptions = z.strictObject({
     .describe(
       'Failed probes in a row until a host counts as down; a refused connection, or a request that cannot connect, counts at once',
     ),
+  rise: count
+    .default(2)
+    .describe(
+      'Good probes in a row until a host that was down is up again; when the gateway starts the first one is enough',
+    ),
   bytesMax: count.default(4_194_304).describe('Largest model list that is read, in bytes'),
+})
+
+export const healthOptions = z.strictObject({
+  ejectMs: positiveMilliseconds
+    .max(3_600_000)
+    .default(15_000)
+    .describe(
+      'A host that loses 3 requests in a row, or fails 5, gets none for this long, ± 20 %; at each return that fails again so much longer, up to 8 times',
+    ),
+  slowStartMs: milliseconds
+    .max(3_600_000)
+    .default(30_000)
+    .describe(
+      'A host that returns gets its slots one by one over this time; one that goes down again within it stays down until it is over',
+    ),
 })
 
 export const modelsOptions = z.strictObject({
@@ -59,10 +95,17 @@ export const modelsOptions = z.strictObject({
     .describe(
       'A name of your own: for one model, for a model per host (host: model), or for an ordered list (fallback)',
     ),
+  clocks: z
+    .record(z.string().min(1), clockOverrides)
+    .default({})
+    .describe(
+      'The clocks under relay that differ for a model, by the name it has at its host; these win over those of the host',
+    ),
 })
 
 export type HostOptions = z.infer<typeof hostOptions>
 export type ProbeOptions = z.infer<typeof probeOptions>
+export type HealthOptions = z.infer<typeof healthOptions>
 
 /** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */
 function hostUrlProblem(text: string): string | null {

@@ -15,12 +15,16 @@ export interface ProberParts {
   readonly detect: (get: ProbeGet) => Promise<HostKind>
   /** A host came up, went down, or changed its models or slots. */
   readonly onChange: (host: Host) => void
+  /** A host told how many requests it is working on; it was asked at `askedAtMs`. */
+  readonly onRunning?: (host: Host, running: number, askedAtMs: number) => void
 }
 
 /** Probes under way at once, so that many hosts behind one slow link do not pile up. */
 const probesAtOnceMax = 8
 /** A host that is down is asked again this soon at first, then at doubled distances up to the ordinary one. */
 const downAgainMs = 250
+/** A host that was down and answered well is asked again this soon. */
+const confirmMs = 250
 
 export class Prober {
   readonly #hosts: readonly Host[]
@@ -61,7 +65,7 @@ export class Prober {
   }
 
   /**
-   * A request could not connect: the host takes no more until a probe, made at once, says otherwise. That this machine
+   * A request could not connect: the host takes no more until probes, made at once, say otherwise. That this machine
    * has no sockets left is no fault of a host.
    */
   connectFailed(host: Host, code: string): void {
@@ -92,6 +96,11 @@ export class Prober {
     else this.#parts.log('warn', 'host is down', { host: host.name, problem: host.problem })
   }
 
+  #tellUnproven(host: Host): void {
+    const message = 'a host answers again, but fell too soon after its last return: it stays down for now'
+    this.#parts.log('info', message, { host: host.name, forSeconds: Math.ceil(host.health.unprovenForMs / 1000) })
+  }
+
   /** Once per change, since a probe comes every few seconds. */
   #tellListProblem(host: Host, problem: string | null): void {
     if (problem === (this.#listProblems.get(host) ?? null)) return
@@ -101,19 +110,25 @@ export class Prober {
 
   #schedule(host: Host): void {
     if (this.#stopped) return
-    const { everyMs } = this.#options
-    const failures = host.failuresInARow
-    const downMs = downAgainMs * 2 ** Math.min(failures, 16)
     // ± 20 %, so that hosts and gateways do not probe in step.
-    const delayMs = (failures > 0 ? Math.min(everyMs, downMs) : everyMs) * (0.8 + 0.4 * Math.random())
+    const delayMs = this.#nextProbeMs(host) * (0.8 + 0.4 * Math.random())
     this.#timers.set(
       host,
       this.#parts.clock.after(delayMs, () => void this.probe(host)),
     )
   }
 
+  #nextProbeMs(host: Host): number {
+    const { everyMs, rise } = this.#options
+    const { failuresInARow, goodInARow } = host
+    if (failuresInARow > 0) return Math.min(everyMs, downAgainMs * 2 ** Math.min(failuresInARow, 16))
+    if (host.up) return everyMs
+    return Math.min(everyMs, goodInARow < rise ? confirmMs : Math.max(confirmMs, host.health.unprovenForMs))
+  }
+
   async #probeOnce(host: Host): Promise<void> {
     const { onChange } = this.#parts
+    const askedAtMs = this.#parts.clock.now()
     const wasUp = host.up
     const wasProbed = host.probed
     const get: ProbeGet = (path) => probeGet(host, path, this.#options, this.#parts)
@@ -122,7 +137,8 @@ export class Prober {
       host.kind ??= await this.#parts.detect(get)
       const result = await host.kind.probe(get)
       this.#tellListProblem(host, result.listProblem ?? null)
-      changed = host.probeSucceeded(result)
+      changed = host.probeSucceeded(result, this.#options.rise)
+      if (result.running !== undefined) this.#parts.onRunning?.(host, result.running, askedAtMs)
     } catch (error) {
       // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
       if (error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0) return
@@ -130,6 +146,7 @@ export class Prober {
       changed = wasUp !== host.up || !wasProbed
     }
     if (wasUp !== host.up && wasProbed) this.#tellChange(host)
+    else if (!host.up && host.goodInARow === this.#options.rise) this.#tellUnproven(host)
     if (changed) onChange(host)
   }
 }

@@ -67,6 +67,11 @@ export const metricDefinitions = {
     labels: ['host', 'source'],
     help: 'Answers by where their token counts come from: reported by the host, or counted by the gateway.',
   },
+  usage_rejected_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: 'Answers whose reported usage, or a part of it, could not be believed (negative, a fraction, a text, more than 10^9) and was left out.',
+  },
   prefill_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],

@@ -95,6 +95,10 @@ async function refresh(table: SeriesTable, sources: MetricSources): Promise<void
     writeTokens(table, tokens, type)
     await nextTurn()
   }
+  table.mirror(
+    'usage_rejected_total',
+    tokens.map(({ host, usageRejected }) => [{ host }, usageRejected] as const),
+  )
   const hosts = sources.hosts()
   startAtZero(table, hosts, new Set([...tokens, ...phases].map((totals) => totals.model)))
   writeState(table, sources, hosts)
@@ -145,11 +149,11 @@ function writeHosts(table: SeriesTable, hosts: readonly HostState[]): void {
   const rows = (of: (host: HostState) => number) => hosts.map((host) => [{ host: host.name }, of(host)] as const)
   const up = rows((host) => (host.up ? 1 : 0))
   const inFlight = rows((host) => host.inFlight)
-  const slots = rows((host) => host.slots)
+  const limits = rows((host) => host.limit)
   const models = rows((host) => host.models)
   table.rewrite('host_up', up, 'gone')
   table.rewrite('host_inflight', inFlight, 'gone')
-  table.rewrite('host_concurrency_limit', slots, 'gone')
+  table.rewrite('host_concurrency_limit', limits, 'gone')
   table.rewrite('host_models', models, 'gone')
 }
 
@@ -161,6 +165,7 @@ function startAtZero(table: SeriesTable, hosts: readonly HostState[], models: Re
   for (const { name: host } of hosts) {
     for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
     for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
+    table.increase('usage_rejected_total', { host }, 0)
   }
   for (const model of models) {
     for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)

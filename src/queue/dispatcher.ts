@@ -20,10 +20,15 @@ export interface SlotRequest {
   readonly excluded: ReadonlySet<unknown>
   /** It had a slot before and keeps its place in front of newcomers. */
   readonly returning: boolean
+  /** What is left of its patience; `queue.waitMsMax` where absent. */
+  readonly patienceMs?: number
   /** A slot is there; the receiver must release the lease. May be called before `ask` returns. */
   granted(lease: Lease, waitMs: number): void
-  /** There will be no slot. May be called before `ask` returns. */
-  refused(error: GatewayError): void
+  /**
+   * There will be no slot, and why. `busyForMs`: at patience's end, the smallest time until one of its hosts takes work
+   * again, where all of them are pausing; else 0. May be called before `ask` returns.
+   */
+  refused(error: GatewayError, busyForMs: number): void
 }
 
 /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
@@ -53,7 +58,7 @@ export class Dispatcher {
   readonly #options: Omit<QueueOptions, 'bytesMax'>
   readonly #parts: DispatcherParts
   readonly #line: Order<Waiter> = new FirstCome()
-  readonly #leasedAtMs = new Map<Lease, number>()
+  #leases = 0
   /** Mean time a slot is held; null until the first was given back. */
   #holdMsMean: number | null = null
   #closedBy: GatewayError | null = null
@@ -68,14 +73,14 @@ export class Dispatcher {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
     const candidates = this.#candidates(request)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
-    if (this.#grant(request, candidates, 0)) return () => {}
+    if (this.#grant(request, this.#free(candidates), 0)) return () => {}
     if (this.#line.size >= this.#options.lengthMax && !request.returning) {
       return this.#refuse(request, 'full', this.#busy('queue_full', 'Every slot is busy and the line is full.'))
     }
     const noWaiting = request.returning ? null : (this.#parts.noWaiting?.() ?? null)
     if (noWaiting !== null) return this.#refuse(request, null, noWaiting)
     const waiter: Waiter = { request, sinceMs: now, timer: null }
-    waiter.timer = this.#parts.clock.after(this.#options.waitMsMax, () => this.#timeOut(waiter))
+    waiter.timer = this.#parts.clock.after(request.patienceMs ?? this.#options.waitMsMax, () => this.#timeOut(waiter))
     this.#line.add(waiter, request.returning)
     return () => {
       if (this.#remove(waiter, 'left')) waiter.timer?.cancel()
@@ -86,8 +91,7 @@ export class Dispatcher {
   hostsChanged(): void {
     for (;;) {
       const served = this.#line.first(({ request }) => this.#free(this.#candidates(request)).length > 0)
-      if (served === undefined) return
-      this.#serve(served)
+      if (served === undefined || !this.#serve(served)) return
     }
   }
 
@@ -95,7 +99,7 @@ export class Dispatcher {
   close(error: GatewayError): void {
     this.#closedBy = error
     for (const waiter of this.#line) {
-      if (this.#remove(waiter, 'refused')) waiter.request.refused(error)
+      if (this.#remove(waiter, 'refused')) waiter.request.refused(error, 0)
     }
   }
 
@@ -112,19 +116,20 @@ export class Dispatcher {
     return this.#line.size
   }
 
-  #grant(request: SlotRequest, candidates: readonly Candidate[], waitMs: number): boolean {
-    const [first, ...others] = this.#free(candidates)
+  #grant(request: SlotRequest, free: readonly Candidate[], waitMs: number): boolean {
+    const [first, ...others] = free
     if (first === undefined) return false
-    const lease = new Lease(this.#parts.policy([first, ...others]), (released) => this.#released(released))
-    this.#leasedAtMs.set(lease, this.#parts.clock.now())
+    const choice = this.#parts.policy([first, ...others])
+    const lease = new Lease(choice, this.#parts.clock.now(), (released) => this.#released(released))
+    this.#leases++
     this.#parts.events.waitEnded(request.route.model, 'granted', waitMs)
     request.granted(lease, waitMs)
     return true
   }
 
   #released(lease: Lease): void {
-    const heldMs = this.#parts.clock.now() - (this.#leasedAtMs.get(lease) ?? 0)
-    this.#leasedAtMs.delete(lease)
+    const heldMs = this.#parts.clock.now() - lease.grantedAtMs
+    this.#leases--
     this.#holdMsMean =
       this.#holdMsMean === null ? heldMs : this.#holdMsMean + newestWeight * (heldMs - this.#holdMsMean)
     if (this.#line.size === 0 || !lease.host.hasFreeSlot || !lease.host.available) return
@@ -132,18 +137,22 @@ export class Dispatcher {
     if (next !== undefined) this.#serve(next)
   }
 
-  #serve(waiter: Waiter): void {
+  /** False, and it waits on, when its slot was gone by time alone since it was found. */
+  #serve(waiter: Waiter): boolean {
+    const free = this.#free(this.#candidates(waiter.request))
+    if (free.length === 0) return false
     this.#line.remove(waiter)
     waiter.timer?.cancel()
-    const waitMs = this.#parts.clock.now() - waiter.sinceMs
-    this.#grant(waiter.request, this.#candidates(waiter.request), waitMs)
+    return this.#grant(waiter.request, free, this.#parts.clock.now() - waiter.sinceMs)
   }
 
   #timeOut(waiter: Waiter): void {
     if (!this.#remove(waiter, 'timeout')) return
     this.#parts.events.rejected(waiter.request.route.model, 'timeout')
     const seconds = Math.round(this.#options.waitMsMax / 1000)
-    waiter.request.refused(this.#busy('queue_timeout', `No slot became free within ${seconds} s.`))
+    const busyForMs = this.#busyForMs(waiter.request)
+    const error = this.#busy('queue_timeout', `No slot became free within ${seconds} s.`, busyForMs)
+    waiter.request.refused(error, busyForMs)
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
@@ -156,7 +165,7 @@ export class Dispatcher {
   #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Leave {
     if (reason !== null) this.#parts.events.rejected(request.route.model, reason)
     this.#parts.events.waitEnded(request.route.model, 'refused', 0)
-    request.refused(error)
+    request.refused(error, 0)
     return () => {}
   }
 
@@ -169,11 +178,17 @@ export class Dispatcher {
     return candidates.filter(({ host }) => host.hasFreeSlot)
   }
 
-  #busy(code: 'queue_full' | 'queue_timeout', message: string): GatewayError {
-    const slots = Math.max(1, this.#leasedAtMs.size)
+  /** 0 when one of its hosts would take work, or when it has none. */
+  #busyForMs(request: SlotRequest): number {
+    const candidates = this.#candidates(request)
+    return candidates.length === 0 ? 0 : Math.min(...candidates.map(({ host }) => host.health.busyForMs))
+  }
+
+  #busy(code: 'queue_full' | 'queue_timeout', message: string, busyForMs = 0): GatewayError {
+    const slots = Math.max(1, this.#leases)
     const estimateMs = ((this.#line.size + 1) * (this.#holdMsMean ?? retryAfterMsMin)) / slots
     // ± 20 %, so that those refused together do not come back together.
     const retryAfterMs = Math.min(Math.max(estimateMs, retryAfterMsMin), retryAfterMsMax) * (0.8 + 0.4 * Math.random())
-    return new GatewayError(code, message, { retryAfterMs: Math.min(retryAfterMs, retryAfterMsMax) })
+    return new GatewayError(code, message, { retryAfterMs: Math.max(Math.min(retryAfterMs, retryAfterMsMax), busyForMs) })
   }
 }

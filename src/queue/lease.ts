@@ -8,15 +8,19 @@ export class Lease {
   readonly model: string
   /** Why this host was chosen. */
   readonly reason: string
+  /** Monotonic. */
+  readonly grantedAtMs: number
   readonly #onRelease: (lease: Lease) => void
   #released = false
 
-  constructor(choice: Choice, onRelease: (lease: Lease) => void) {
+  constructor(choice: Choice, grantedAtMs: number, onRelease: (lease: Lease) => void) {
+    this.grantedAtMs = grantedAtMs
     this.host = choice.candidate.host
     this.model = choice.candidate.model
     this.reason = choice.reason
     this.#onRelease = onRelease
     this.host.leases.add(this)
+    this.host.health.attemptBegan()
   }
 
   release(): void {

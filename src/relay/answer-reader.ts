@@ -1,6 +1,6 @@
 /** How the relay reads a host's answer: one reader per form of answer, each told the pieces as they come. */
-import type { GatewayError } from '../base/errors.ts'
 import type { HeaderFields } from '../wire/headers.ts'
+import type { Failure } from './failure.ts'
 
 /** The media type of a stream. */
 export const eventStream = 'text/event-stream'
@@ -10,7 +10,7 @@ export interface AnswerReader {
   /** The host ended its answer in the way HTTP knows as whole. */
   end(): void
   /** The connection broke, or a clock ran out: what should the client be told of it? */
-  broke(error: GatewayError): void
+  broke(failure: Failure): void
 }
 
 /** What a reader may do; exactly one of `complete` and `fail` ends its work. */
@@ -20,12 +20,16 @@ export interface AnswerSink {
   write(bytes: Buffer): void
   /** Something was generated: the clocks start over. */
   content(): void
+  /** What has come ends inside a frame that began just now: it must be whole in time, however its bytes trickle. */
+  frameBegun(): void
+  /** No frame is open any more. */
+  frameWhole(): void
   /** Nothing decisive is to come any more: the host gets this long to end its answer by itself. */
   expectEnd(withinMs: number): void
   /** The answer is whole; `last` is sent before the end. */
   complete(last?: Buffer): void
   /** The answer is not whole and will not be. */
-  fail(error: GatewayError): void
+  fail(failure: Failure): void
 }
 
 export interface AnswerHead {

@@ -1,5 +1,5 @@
 /** One attempt at one host: sends the request, watches the clocks, and reads the answer with the reader of its form. */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { type ErrorCode, GatewayError } from '../base/errors.ts'
 import type { FailureKind, RoundTrip, RoundTripEvents, TransportFailure, TransportRequest } from '../hosts/transport.ts'
 import type { Lease } from '../queue/lease.ts'
@@ -7,12 +7,13 @@ import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import type { AttemptLimits } from './attempt-limits.ts'
+import { Failure, type FailureCause } from './failure.ts'
 import { RefusedAnswer } from './refused-answer.ts'
 import { Watchdog } from './watchdog.ts'
 
+/** A failure with what the retry rule must know of the attempt. */
 export interface AttemptFailure {
-  readonly error: GatewayError
-  readonly kind: FailureKind
+  readonly failure: Failure
   /** Any byte of an answer had arrived. */
   readonly answered: boolean
   readonly reusedSocket: boolean
@@ -46,12 +47,19 @@ export interface AttemptParts {
   readonly owner: AttemptOwner
   /** On a connection of its own. */
   readonly fresh: boolean
+  /** The host goes on computing when the connection is closed before the answer is whole. */
+  readonly outlivesItsConnection: boolean
 }
 
 export class Attempt implements RoundTripEvents, AnswerSink {
   readonly #parts: AttemptParts
   readonly #watchdog: Watchdog
-  readonly #total: Timer
+  /** The whole answer. */
+  readonly #total: Watchdog
+  /** One frame, from its first byte. */
+  readonly #frame: Watchdog
+  #frameOpen = false
+  #frameWatched = false
   #trip: RoundTrip | null = null
   #reader: AnswerReader | null = null
   #answered = false
@@ -59,19 +67,32 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #gapWatched = false
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
-  #failure: TransportFailure | null = null
+  #complete = false
+  #broken: TransportFailure | null = null
   #sentAtMs: number | null = null
 
   constructor(parts: AttemptParts) {
     this.#parts = parts
     this.#watchdog = new Watchdog(parts.clock)
-    this.#total = parts.clock.after(parts.limits.totalMsMax, () =>
+    this.#frame = new Watchdog(parts.clock)
+    this.#total = new Watchdog(parts.clock)
+    this.#total.set(parts.limits.totalMsMax, () =>
       this.#expire('upstream_timeout', 'The answer took longer than the limit for a whole answer.'),
     )
   }
 
   get lease(): Lease {
     return this.#parts.lease
+  }
+
+  /** The host has been sent the request, or part of it. */
+  get sent(): boolean {
+    return this.#sentAtMs !== null
+  }
+
+  /** We closed the connection before the host was done, and the host goes on all the same. */
+  get livesOn(): boolean {
+    return this.#parts.outlivesItsConnection && this.sent && !this.#complete && this.#broken?.kind === 'aborted'
   }
 
   /** The request is handed on and not kept: its body may be large, and a stream long. */
@@ -96,6 +117,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (!this.#paused) return
     this.#paused = false
     this.#watchdog.resume()
+    this.#frame.resume()
     this.#trip?.resume()
   }
 
@@ -129,14 +151,14 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     else {
       const problem = unusable(head)
       if (problem !== null) {
-        this.fail(new GatewayError('upstream_bad_response', problem))
+        this.fail(new Failure('bad_answer', new GatewayError('upstream_bad_response', problem)))
         return
       }
       this.#reader = this.#parts.owner.readerFor(head, this)
       // What is not a stream shows no content until it is whole, whatever was asked for.
       if (head.mediaType !== eventStream) this.#watchdog.clear()
+      this.#parts.owner.enter('F')
     }
-    this.#parts.owner.enter('F')
   }
 
   data(chunk: Buffer): void {
@@ -153,9 +175,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     this.#over()
   }
 
-  failed(failure: TransportFailure): void {
-    this.#failure = failure
-    if (!this.#settled) this.#tellReader(failureError(failure.kind))
+  failed(broken: TransportFailure): void {
+    this.#broken = broken
+    if (!this.#settled) this.#tellReader(failureOf(broken.kind))
     this.#over()
   }
 
@@ -170,6 +192,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (this.#parts.owner.write(bytes) || this.#paused) return
     this.#paused = true
     this.#watchdog.pause()
+    this.#frame.pause()
     this.#trip?.pause()
   }
 
@@ -185,6 +208,23 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     }
   }
 
+  frameBegun(): void {
+    this.#frameOpen = true
+    if (this.#frameWatched) {
+      this.#frame.feed()
+      return
+    }
+    this.#frameWatched = true
+    this.#frame.set(this.#parts.limits.frameMsMax, () => {
+      this.#frameWatched = false
+      if (this.#frameOpen) this.#expire('upstream_stalled', 'The host took too long over one piece of its answer.')
+    })
+  }
+
+  frameWhole(): void {
+    this.#frameOpen = false
+  }
+
   expectEnd(withinMs: number): void {
     this.#watchdog.set(withinMs, () => {
       this.#endReader()
@@ -195,23 +235,24 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   complete(last?: Buffer): void {
     if (this.#settled) return
     this.#settled = true
-    this.#total.cancel()
+    this.#complete = true
+    this.#total.clear()
+    this.#frame.clear()
     // A client that has yet to take the last bytes gets them from us: the host must be able to end its part.
     this.resume()
     this.#parts.owner.completed(last)
   }
 
-  fail(error: GatewayError): void {
+  fail(failure: Failure): void {
     if (this.#settled) return
     this.#settled = true
     this.#clearClocks()
-    const failure = this.#failure
+    const broken = this.#broken
     this.#parts.owner.failed({
-      error,
-      kind: failure?.kind ?? 'aborted',
-      answered: this.#answered || failure?.answered === true,
-      reusedSocket: failure?.reusedSocket ?? false,
-      code: failure?.code ?? null,
+      failure,
+      answered: this.#answered || broken?.answered === true,
+      reusedSocket: broken?.reusedSocket ?? false,
+      code: broken?.code ?? null,
       sinceSentMs: this.#sentAtMs === null ? null : this.#parts.clock.now() - this.#sentAtMs,
     })
     // What still comes is of no use to anybody; the trip may have ended already.
@@ -239,20 +280,26 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   #connectExpired(): void {
-    this.#failure = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
-    this.#expire('no_upstream_available', 'The host did not accept the connection in time.')
+    this.#broken = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
+    this.#tellReader(
+      new Failure(
+        'connect_timed_out',
+        new GatewayError('no_upstream_available', 'The host did not accept the connection in time.'),
+      ),
+    )
+    this.#trip?.abort()
   }
 
   #expire(code: ErrorCode, message: string): void {
     if (this.#settled) return
-    this.#tellReader(new GatewayError(code, message))
+    this.#tellReader(new Failure('timed_out', new GatewayError(code, message)))
     this.#trip?.abort()
   }
 
-  #tellReader(error: GatewayError): void {
+  #tellReader(failure: Failure): void {
     try {
-      if (this.#reader === null) this.fail(error)
-      else this.#reader.broke(error)
+      if (this.#reader === null) this.fail(failure)
+      else this.#reader.broke(failure)
     } catch (fault) {
       this.#fault(fault)
     }
@@ -260,7 +307,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   #clearClocks(): void {
     this.#watchdog.clear()
-    this.#total.cancel()
+    this.#frame.clear()
+    this.#total.clear()
   }
 
   #over(): void {
@@ -276,16 +324,23 @@ function unusable({ headers, mediaType: type }: AnswerHead): string | null {
   return type === 'text/html' ? 'The host answered with a web page.' : null
 }
 
-function failureError(kind: FailureKind): GatewayError {
+function failureOf(kind: FailureKind): Failure {
+  const of = (cause: FailureCause, code: ErrorCode, message: string): Failure =>
+    new Failure(cause, new GatewayError(code, message))
   switch (kind) {
     case 'connect':
-      return new GatewayError('no_upstream_available', 'The host cannot be reached.')
+      return of('never_connected', 'no_upstream_available', 'The host cannot be reached.')
     case 'tls':
-      return new GatewayError('upstream_tls_error', 'The TLS handshake with the host failed.')
+      return of('never_connected', 'upstream_tls_error', 'The TLS handshake with the host failed.')
     case 'protocol':
-      return new GatewayError('upstream_protocol_error', 'The host did not speak correct HTTP.')
+      return of('bad_answer', 'upstream_protocol_error', 'The host did not speak correct HTTP.')
     case 'disconnected':
+      return of(
+        'connection_lost',
+        'upstream_disconnected',
+        'The host closed the connection before its answer was complete.',
+      )
     case 'aborted':
-      return new GatewayError('upstream_disconnected', 'The host closed the connection before its answer was complete.')
+      return of('aborted', 'upstream_disconnected', 'The connection to the host was given up.')
   }
 }

@@ -2,10 +2,14 @@
 import type { ErrorCode } from '../base/errors.ts'
 import type { Outcome } from './outcome.ts'
 
+/** Why a request was moved: no connection, a kept connection that was gone, a host that did not take it, one that failed on it. */
+export const failoverPhases = ['connect', 'reused_socket', 'refused', 'pre_token'] as const
+export type FailoverPhase = (typeof failoverPhases)[number]
+
 export interface RelayEvents {
   requestEnded(outcome: Outcome): void
   /** An attempt at a host failed, whatever became of the request. */
   attemptFailed(host: string, reason: ErrorCode): void
-  /** A request was moved to another connection or host; told when the new attempt is decided. */
-  failedOver(model: string, phase: 'connect' | 'reused_socket', result: 'ok' | 'failed'): void
+  /** A request was moved to another connection or host; told when it is known what came of it. */
+  failedOver(model: string, phase: FailoverPhase, result: 'ok' | 'failed'): void
 }

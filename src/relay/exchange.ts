@@ -24,6 +24,9 @@ export interface BodyLimits {
   readonly budget: ByteBudget
 }
 
+/** Emitted on a request, with the GatewayError to answer, when what comes as its body breaks the rules of HTTP. */
+export const brokenBody = Symbol('broken body')
+
 /** The client left before its request was whole. */
 export class ClientLeft extends Error {
   override readonly name = 'ClientLeft'
@@ -99,7 +102,7 @@ export class Exchange {
       const body = new GrowingBytes()
       const settle = (done: () => void): void => {
         stopWatch()
-        incoming.off('data', onData).off('end', onEnd).off('close', onClose)
+        incoming.off('data', onData).off('end', onEnd).off('close', onClose).off(brokenBody, fail)
         done()
       }
       const fail = (error: Error): void =>
@@ -116,7 +119,7 @@ export class Exchange {
       const onEnd = (): void => settle(() => resolve(body.bytes()))
       const onClose = (): void => fail(new ClientLeft())
       if (this.#left || incoming.destroyed) onClose()
-      else incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+      else incoming.on('data', onData).on('end', onEnd).on('close', onClose).on(brokenBody, fail)
     })
   }
 

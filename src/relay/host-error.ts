@@ -1,6 +1,7 @@
-/** What a host's refusal means to the client: the host's own sentence where it has one, in the gateway's codes. */
+/** What a host's refusal means: to the client the host's own sentence where it has one, in the gateway's codes; to us its cause. */
 import { type ErrorCode, GatewayError } from '../base/errors.ts'
 import { isObject, parseJson, property } from '../wire/json-value.ts'
+import { Failure, type FailureCause } from './failure.ts'
 
 export interface HostAnswer {
   readonly status: number
@@ -14,26 +15,69 @@ export interface HostAnswer {
 /** A host's sentence is shown up to this length. */
 const messageCharsMax = 1_000
 
-export function errorFromHost(answer: HostAnswer): GatewayError {
+export function failureFromHost(answer: HostAnswer): Failure {
   const code = codeFor(answer)
+  return new Failure(causeFor(answer, code), errorFromHost(answer, code))
+}
+
+/** The same for an error object that came as an event of a stream, or under status 200. */
+export function failureFromHostObject(error: unknown): Failure {
+  const body = JSON.stringify({ error })
+  const code = property(error, 'code')
+  const status = typeof code === 'number' && code >= 400 && code <= 599 ? code : 500
+  const { cause, error: told } = failureFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
+  return new Failure(cause === 'host_error' ? 'told_error' : cause, told)
+}
+
+/** The same for what LMX writes into the text of an answer (wire/in-band-error.ts). */
+export function failureFromText(message: string): Failure {
+  const shown = message.slice(0, messageCharsMax)
+  if (busySentence.test(message)) return new Failure('busy', new GatewayError('upstream_busy', shown))
+  if (message.startsWith('Stream inference timed out')) {
+    return new Failure('timed_out', new GatewayError('upstream_timeout', shown))
+  }
+  if (message.endsWith('is not loaded"')) {
+    return new Failure('model_missing', new GatewayError('model_not_found', shown, { param: 'model' }))
+  }
+  return new Failure('told_error', new GatewayError('upstream_bad_response', shown))
+}
+
+/** LMX's sentence; `/v1/messages` says it under status 500. */
+const busySentence = /^Server is busy\b/
+
+function errorFromHost(answer: HostAnswer, code: ErrorCode): GatewayError {
   if (code === 'upstream_auth_failed') {
     // The host's words could repeat the key it was sent.
     return new GatewayError(code, "The host refused the gateway's key for it.")
   }
   const said = answer.mediaType === 'text/html' ? null : hostSentence(answer.body)
+  const isBusy = code === 'upstream_busy' || code === 'model_loading'
   const detail = {
-    ...(code === 'upstream_busy' ? { retryAfterMs: retryAfterMs(answer.retryAfter) } : {}),
+    ...(isBusy ? { retryAfterMs: retryAfterMs(answer.retryAfter) } : {}),
     param: hostParam(answer.body),
   }
   return new GatewayError(code, said ?? `The host answered with status ${answer.status}.`, detail)
 }
 
-/** The same for an error object that came as an event of a stream, or under status 200. */
-export function errorFromHostObject(error: unknown): GatewayError {
-  const body = JSON.stringify({ error })
-  const code = property(error, 'code')
-  const status = typeof code === 'number' && code >= 400 && code <= 599 ? code : 500
-  return errorFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
+function causeFor({ status, mediaType, body, retryAfter }: HostAnswer, code: ErrorCode): FailureCause {
+  switch (code) {
+    case 'upstream_auth_failed':
+      return 'key_refused'
+    case 'model_not_found':
+      return 'model_missing'
+    case 'model_loading':
+      return 'busy'
+    case 'upstream_busy':
+      // A 503 that neither says when to come back nor gives a reason comes from something in front of the host.
+      return status !== 503 || retryAfter !== undefined || (mediaType !== 'text/html' && hostSentence(body) !== null)
+        ? 'busy'
+        : 'bad_gateway'
+    default:
+      break
+  }
+  if (status === 502 || status === 504) return 'bad_gateway'
+  if (status >= 500) return 'host_error'
+  return status < 400 ? 'bad_answer' : 'rejected'
 }
 
 /** What is shorter than this protects nothing, and stands in ordinary sentences. */
@@ -71,10 +115,12 @@ const codeByStatus = new Map<number, ErrorCode>([
 ])
 
 function codeFor({ status, body, mediaType }: HostAnswer): ErrorCode {
+  const said = mediaType === 'text/html' ? '' : (hostSentence(body) ?? '')
+  if (status === 503 && /\bloading\b/i.test(said)) return 'model_loading'
   const known = codeByStatus.get(status)
   if (known !== undefined) return known
+  if (status >= 500 && busySentence.test(said)) return 'upstream_busy'
   if (status < 400 || status >= 500 || mediaType === 'text/html') return 'upstream_bad_response'
-  const said = hostSentence(body) ?? ''
   const code = property(property(parseJson(body), 'error'), 'code')
   if (code === 'context_length_exceeded' || /context (?:length|window|size)/i.test(said))
     return 'context_length_exceeded'

@@ -1,6 +1,8 @@
 /** Bounds and clocks of relaying one request. */
 import { z } from 'zod'
-import { bytes, count, milliseconds, positiveMilliseconds } from '../base/option-types.ts'
+import { bytes, count, positiveMilliseconds } from '../base/option-types.ts'
+import { clockDefaults } from '../hosts/clocks.ts'
+import { heartbeatForms } from '../wire/heartbeat.ts'
 
 export const relayOptions = z.strictObject({
   bodyBytesMax: bytes.default(10_485_760).describe('Largest JSON request body'),
@@ -19,37 +21,36 @@ export const relayOptions = z.strictObject({
     .describe('How long a client may take to read what waits for it (300 kB at the most) before it is cut off'),
   choicesMax: count.default(16).describe('Largest n; the most that LMX accepts'),
   messagesMax: count.default(4_096).describe('Messages in one request; no conversation that fits a context has more'),
-  connectMsMax: positiveMilliseconds
-    .default(3_000)
-    .describe('Until a host accepts the connection; one lost SYN is covered'),
-  sendMsMax: positiveMilliseconds
-    .default(30_000)
-    .describe('Until a host has taken the whole request, where the answer is not streamed'),
-  firstContentMsMax: positiveMilliseconds
-    .default(60_000)
-    .describe('Until the first content of a stream, for an empty prompt; the prompt length is added on top'),
-  prefillTokensPerSecond: count
-    .default(150)
+  ...clockDefaults,
+  heartbeat: z
+    .enum(heartbeatForms)
+    .default('off')
     .describe(
-      'Slowest prefill allowed for: a prompt of n tokens adds n ÷ this to firstContentMsMax, 600 s at the most',
+      'What a waiting stream is sent from headerHoldMs on: nothing (off: then every failure until the first content has its true status), SSE comments (comment), or frames without content (chunk); a client chooses for itself with x-lmx-gateway-heartbeat',
     ),
-  loadMsMax: milliseconds
-    .default(300_000)
-    .describe('Added to firstContentMsMax where the host must load the model first'),
-  contentGapMsMax: positiveMilliseconds.default(60_000).describe('Between two content frames of a stream'),
-  contentGapWithToolsMsMax: positiveMilliseconds
-    .default(180_000)
-    .describe('The same when the request has tools: hosts hold tool calls back until they are whole'),
-  streamMsMax: positiveMilliseconds.default(1_800_000).describe('A whole stream'),
-  answerMsMax: positiveMilliseconds
-    .default(600_000)
-    .describe('A whole non-streamed answer; the OpenAI clients give up then too'),
+  headerHoldMs: positiveMilliseconds
+    .default(10_000)
+    .describe('With a heartbeat: how long status and headers wait for the first content'),
+  heartbeatMs: positiveMilliseconds.default(15_000).describe('Between two heartbeats'),
+  abandonedMsMax: positiveMilliseconds
+    .default(120_000)
+    .describe(
+      'How long an answer is read to its end after its client left, at hosts that must not be cut off (see onDisconnect)',
+    ),
+  zombieMsMax: positiveMilliseconds
+    .default(60_000)
+    .describe(
+      'How long a slot stays taken after an answer was given up, at hosts that go on computing, unless the host is known to be free before',
+    ),
   frameBytesMax: bytes.default(1_048_576).describe('Largest single SSE frame'),
   answerHoldBytesMax: bytes
     .default(262_144)
     .describe(
       'A non-streamed answer up to this size is sent only when whole, so that a failure still gets its true status',
     ),
+  assembledBytesMax: bytes
+    .default(16_777_216)
+    .describe('Largest answer that is put together from a stream, see hosts[].streamUpstream'),
   storedResponsesMax: count.default(10_000).describe('Stored-response ids remembered with their host'),
 })
 

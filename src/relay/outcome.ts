@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../base/errors.ts'
 import type { TokenCounts, UsageSource } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
+import type { FailureCause } from './failure.ts'
 
 /**
  * Who ended it and in which phase, after HAProxy's termination codes.
@@ -11,7 +12,13 @@ import type { EndpointName } from '../wire/endpoints.ts'
  */
 export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'}` | '--'
 
+/** Logged for a client that left, as nginx and Caddy do; it is never sent. */
+export const clientLeftStatus = 499
+
 export interface Outcome {
+  /** Made by the gateway, never twice. */
+  readonly id: string
+  /** The client's own where it sent one; it may repeat. */
   readonly requestId: string
   readonly endpoint: EndpointName
   /** The name the client asked for where it is a known one, else null: a client cannot invent label values. */
@@ -42,11 +49,13 @@ export interface Outcome {
 /** Where a request stands; the second letter of its end code. */
 export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'
 
-/** The end code of an error in a phase. */
-export function endCode(code: ErrorCode, phase: Phase): EndCode {
+/** The end code of an error in a phase; `cause` where an attempt failed with it. */
+export function endCode(code: ErrorCode, phase: Phase, cause: FailureCause | null = null): EndCode {
   // That we are short of something is found on the door step and at the end of the line; both are checks.
   if (code === 'overloaded') return 'RA'
-  return `${blame(code)}${phase}`
+  // A host that is silent is slow, one that sends too much met a rule of ours: their codes do not say so.
+  if (cause === 'connect_timed_out' || cause === 'timed_out') return `u${phase}`
+  return cause === 'over_bound' ? `G${phase}` : `${blame(code)}${phase}`
 }
 
 function blame(code: ErrorCode): 'c' | 'U' | 'u' | 'G' | 'R' | 'A' {
@@ -63,6 +72,7 @@ function blame(code: ErrorCode): 'c' | 'U' | 'u' | 'G' | 'R' | 'A' {
     case 'internal_error':
       return 'R'
     case 'no_upstream_available':
+    case 'model_loading':
       return 'U'
     default:
       return code.startsWith('upstream_') ? 'U' : 'G'

@@ -1,7 +1,7 @@
 /** Reads a host's refusal, up to a bound, and turns it into the gateway's error. */
-import type { GatewayError } from '../base/errors.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { errorFromHost } from './host-error.ts'
+import type { Failure } from './failure.ts'
+import { failureFromHost } from './host-error.ts'
 
 /** An error page longer than this says nothing more. */
 const bodyBytesMax = 65_536
@@ -29,7 +29,7 @@ export class RefusedAnswer implements AnswerReader {
     this.#finish(Buffer.concat(this.#chunks).toString('utf8'))
   }
 
-  broke(_error: GatewayError): void {
+  broke(_failure: Failure): void {
     // The status alone says more than that its explanation broke off.
     this.#finish('')
   }
@@ -40,7 +40,7 @@ export class RefusedAnswer implements AnswerReader {
     const { status, mediaType, headers } = this.#head
     const retryAfter = headers['retry-after']
     this.#sink.fail(
-      errorFromHost({ status, mediaType, body, retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter }),
+      failureFromHost({ status, mediaType, body, retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter }),
     )
   }
 }

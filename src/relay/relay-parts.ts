@@ -3,12 +3,16 @@ import type { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import type { ClockOverrides } from '../hosts/clocks.ts'
 import type { Host } from '../hosts/host.ts'
 import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import type { PhaseTimes } from '../metering/phase-times.ts'
+import type { RetryBudget } from '../hosts/retry-budget.ts'
 import type { TokenTallies } from '../metering/token-tallies.ts'
+import type { UsageSink } from '../metering/usage-record.ts'
 import type { ByteBudget } from '../queue/byte-budget.ts'
 import type { Dispatcher } from '../queue/dispatcher.ts'
+import type { ZombieSlots } from '../queue/zombie-slots.ts'
 import type { RelayEvents } from './events.ts'
 import type { RelayOptions } from './options.ts'
 
@@ -19,14 +23,24 @@ export interface RelayParts {
   readonly userAgent: string
   readonly catalog: ModelCatalog
   readonly dispatcher: Dispatcher
+  /** How long a request may wait in the line, over all its turns there. */
+  readonly queueWaitMsMax: number
+  readonly zombies: ZombieSlots
+  readonly retryBudget: RetryBudget
+  /** Clocks that differ for a model, by the name it has at its host. */
+  readonly modelClocks: Readonly<Record<string, ClockOverrides>>
   readonly budget: ByteBudget
   readonly tallies: TokenTallies
   readonly phases: PhaseTimes
   /** Which host keeps a stored response, by its id. */
   readonly storedResponses: BoundedMap<string, Host>
   readonly events: RelayEvents
+  /** Gets one record of each request, at its end. */
+  readonly usage: UsageSink
   /** Why no newcomer is taken just now, or null. */
   readonly refusal: () => GatewayError | null
   /** A request could not connect to a host, for the reason of this code. */
   readonly onConnectFailed: (host: Host, code: string) => void
+  /** A host answered that it does not have a model which its list shows. */
+  readonly onModelGone: (host: Host, model: string) => void
 }

@@ -1,31 +1,34 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
+import type { Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import { randomId } from '../base/ids.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
+import { Meter, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
 import type { Lease } from '../queue/lease.ts'
 import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
-import { headersToHost } from '../wire/headers.ts'
-import { type RequestBody, spliceBody } from '../wire/request-body.ts'
-import { StreamProgress } from '../wire/stream-progress.ts'
+import { heartbeat, heartbeatForm } from '../wire/heartbeat.ts'
+import type { RequestBody } from '../wire/request-body.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { attemptLimits } from './attempt-limits.ts'
+import { AttemptPlan } from './attempt-plan.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
+import { Failover } from './failover.ts'
+import type { Failure, FailureCause } from './failure.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
-import { type EndCode, endCode, type Outcome, type Phase } from './outcome.ts'
+import { clientLeftStatus, type EndCode, endCode, type Phase } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
-import { retryRule } from './retry-rule.ts'
-import { StreamAnswer } from './stream-answer.ts'
-import { WholeAnswer } from './whole-answer.ts'
+import { routeOf } from './route.ts'
+import { streamHeaders } from './stream-answer.ts'
+import { usageRecord } from './usage-record.ts'
 
-/** 499 is what nginx and Caddy log for a client that left; it is never sent. */
-const clientLeftStatus = 499
 const noBytes = Buffer.alloc(0)
 const askedCharsMax = 64
+const idChars = 22
 
 export interface RelayedRequestSettings {
   readonly endpoint: Endpoint
@@ -42,22 +45,26 @@ export class RelayedRequest implements AttemptOwner {
   readonly #exchange: Exchange
   readonly #key: string
   readonly #onSettled: () => void
-  readonly #hostsTried = new Set<unknown>()
+  readonly #failover: Failover
   #phase: Phase = 'R'
   #body: RequestBody | null = null
   #heldBytes = 0
   #route: Route | null = null
   #leaveLine: Leave | null = null
+  #heartbeat: Heartbeat | null = null
+  #plan: AttemptPlan | null = null
   #attempt: Attempt | null = null
+  #lastFailure: Failure | null = null
   #meter: Meter | null = null
   #attempts = 0
   #queueWaitMs: number | null = null
   #status = 0
-  #settled = false
-  /** The answer under way is a stream, so that an error can be told inside it. */
+  #contentSent = false
+  /** What was sent is a stream, so that an error can be told inside it. */
   #sendsFrames = false
-  /** How the last attempt came about, where it was not the first. */
-  #failover: 'connect' | 'reused_socket' | null = null
+  /** The client is gone and the answer is read to its end all the same. */
+  #reading: { readonly end: EndCode; readonly atMs: number; readonly patience: Timer } | null = null
+  #settled = false
 
   constructor(parts: RelayParts, { endpoint, exchange, key, onSettled }: RelayedRequestSettings) {
     this.#parts = parts
@@ -65,6 +72,8 @@ export class RelayedRequest implements AttemptOwner {
     this.#exchange = exchange
     this.#key = key
     this.#onSettled = onSettled
+    this.#failover = new Failover(parts.retryBudget)
+    exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onDrain = () => this.#attempt?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.#phase}`, this.#status)
@@ -94,10 +103,14 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   /** Ends it with an error: as an answer of its own, or as the last frame of a stream that had begun. */
-  fail(error: GatewayError): void {
+  fail(error: GatewayError, cause: FailureCause | null = null): void {
     if (this.#settled) return
     this.#leaveLine?.()
     this.#attempt?.abort()
+    if (this.#reading !== null) {
+      this.#settle(this.#reading.end, null)
+      return
+    }
     const { anthropic, dialect } = this.#endpoint
     if (this.#exchange.committed) {
       this.#exchange.cut(this.#sendsFrames ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
@@ -106,7 +119,7 @@ export class RelayedRequest implements AttemptOwner {
       this.#exchange.setHeaders(this.#routeHeaders())
       this.#exchange.fail(error, anthropic)
     }
-    this.#settle(endCode(error.code, this.#phase), error)
+    this.#settle(endCode(error.code, this.#phase, cause), error)
   }
 
   // --- the attempt's side
@@ -117,59 +130,56 @@ export class RelayedRequest implements AttemptOwner {
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const { lease } = this.#current()
-    const meter = this.#meterOf(lease)
-    const { storedResponses, options } = this.#parts
-    const onResponseId = this.#endpoint.keepsAnswers ? (id: string) => storedResponses.set(id, lease.host) : null
-    const onUsage = meter.report.bind(meter)
-    this.#sendsFrames = head.mediaType === eventStream
-    if (!this.#sendsFrames) {
-      return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
-    }
-    const dialect = dialects[this.#endpoint.dialect]
-    return new StreamAnswer({
-      head,
-      sink,
-      dialect,
-      meter,
-      progress: new StreamProgress({ dialect, choices: this.#body?.choices ?? 1, onUsage, onResponseId }),
-      frameBytesMax: options.frameBytesMax,
-      dropUsageFrame: this.#asksUsage(),
-    })
+    const reader = this.#planned().reader(head, sink, this.#meterOf(lease))
+    this.#sendsFrames = head.mediaType === eventStream && this.#body?.stream === true
+    return reader
   }
 
   commit(status: number, headers: Readonly<Record<string, string>>): void {
-    this.#status = status
+    this.#heartbeat?.stop()
+    this.#contentSent = true
     this.#dropBody()
-    this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
+    if (this.#reading === null) {
+      this.#status = status
+      if (!this.#exchange.committed) this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
+    }
     // After the headers, which tell of the failover too.
     this.#tellFailover('ok')
   }
 
   write(bytes: Buffer): boolean {
-    return this.#exchange.write(bytes)
+    return this.#reading !== null || this.#exchange.write(bytes)
   }
 
   completed(last?: Buffer): void {
     if (this.#settled) return
-    this.#exchange.end(last)
-    this.#settle('--', null)
+    this.#current().lease.host.health.attemptEnded({ kind: 'ok' })
+    if (this.#reading === null) this.#exchange.end(last)
+    this.#settle(this.#reading?.end ?? '--', null)
   }
 
-  failed(failure: AttemptFailure): void {
+  failed(failed: AttemptFailure): void {
     if (this.#settled) return
-    const { lease } = this.#current()
+    const { host, model } = this.#current().lease
+    const { failure } = failed
+    const { cause, error } = failure
+    this.#lastFailure = failure
     // What the request itself got wrong is no failure of the host.
-    if (failure.error.kind.status >= 500) this.#parts.events.attemptFailed(lease.host.name, failure.error.code)
-    if (failure.kind === 'connect') this.#parts.onConnectFailed(lease.host, failure.code ?? '')
-    if (this.#exchange.committed || !this.#retry(lease, failure)) {
-      this.fail(withoutKey(failure.error, lease.host.apiKey))
-    }
+    if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
+    if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, failed.code ?? '')
+    if (cause === 'model_missing') this.#parts.onModelGone(host, model)
+    const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'
+    // A kept connection that was gone when we wrote says nothing about the host.
+    if (next !== 'fresh_connection') host.health.attemptEnded(failure.verdict)
+    if (next === 'none') this.fail(withoutKey(error, host.apiKey), cause)
+    else this.#goOn(next)
   }
 
   over(attempt: Attempt): void {
     // A lease lives on when its attempt was repeated on a fresh connection.
     if (attempt !== this.#attempt && attempt.lease === this.#attempt?.lease) return
-    attempt.lease.release()
+    if (attempt.livesOn) this.#parts.zombies.keep(attempt.lease)
+    else attempt.lease.release()
   }
 
   // --- the way to an attempt
@@ -177,38 +187,32 @@ export class RelayedRequest implements AttemptOwner {
   #queue(body: RequestBody): void {
     this.#body = body
     this.#phase = 'A'
-    this.#route = this.#routeOf(body)
-    this.#phase = 'Q'
+    this.#route = routeOf(body, this.#endpoint, this.#parts)
+    this.#parts.retryBudget.deposit()
+    this.#beginHeartbeat(body)
     this.#askForSlot(this.#route, false)
-  }
-
-  #routeOf(body: RequestBody): Route {
-    const route = this.#parts.catalog.route(body.model, this.#endpoint.name)
-    if (!this.#endpoint.keepsAnswers || body.previousResponseId === null) return route
-    const keeper = this.#parts.storedResponses.get(body.previousResponseId)
-    if (keeper === undefined) {
-      throw new GatewayError(
-        'not_found',
-        'previous_response_id names no response that a host of this gateway is known to keep.',
-        { param: 'previous_response_id' },
-      )
-    }
-    return { model: route.model, candidates: () => route.candidates().filter(({ host }) => host === keeper) }
   }
 
   #askForSlot(route: Route, returning: boolean): void {
     this.#phase = 'Q'
     this.#leaveLine = this.#parts.dispatcher.ask({
       route,
-      excluded: this.#hostsTried,
+      excluded: this.#failover.excluded,
       returning,
+      patienceMs: Math.max(0, this.#parts.queueWaitMsMax - (this.#queueWaitMs ?? 0)),
       granted: (lease, waitMs) => {
         this.#queueWaitMs = (this.#queueWaitMs ?? 0) + waitMs
-        this.#hostsTried.add(lease.host)
         this.#startOrRelease(lease)
       },
-      refused: (error) => this.fail(error),
+      refused: (error, busyForMs) => this.fail(this.#refusal(error, busyForMs)),
     })
+  }
+
+  /** Who was told "not now" by a host and then waited in vain hears that, and not what it means for the line. */
+  #refusal(error: GatewayError, busyForMs: number): GatewayError {
+    if (this.#lastFailure?.cause !== 'busy' || error.code === 'gateway_shutting_down') return error
+    const { code, message, retryAfterMs } = this.#lastFailure.error
+    return new GatewayError(code, message, { retryAfterMs: busyForMs > 0 ? busyForMs : (retryAfterMs ?? undefined) })
   }
 
   #startOrRelease(lease: Lease): void {
@@ -221,65 +225,61 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #startAttempt(lease: Lease, fresh: boolean): void {
-    if (this.#body === null || this.#settled) {
+    const body = this.#body
+    if (body === null || this.#settled) {
       lease.release()
       return
     }
     this.#attempts++
     this.#meter?.end()
     this.#meter = null
-    const { userAgent, clock, options } = this.#parts
-    const headers = headersToHost(this.#exchange.headers, this.#endpoint, {
-      requestId: this.#exchange.requestId,
-      userAgent,
-      apiKey: lease.host.apiKey,
-    })
-    this.#attempt = new Attempt({
-      lease,
-      fresh,
-      clock,
-      owner: this,
-      limits: attemptLimits(this.#body, { lease, options, showsContent: this.#showsContent() }),
-    })
+    const plan = new AttemptPlan(
+      { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, lease },
+      body,
+    )
+    this.#plan = plan
+    const { outlivesItsConnection } = plan
+    const { clock } = this.#parts
+    this.#attempt = new Attempt({ lease, fresh, clock, owner: this, limits: plan.limits(body), outlivesItsConnection })
     this.#meterOf(lease)
-    this.#attempt.start({
-      method: 'POST',
-      path: lease.host.basePath + this.#endpoint.path,
-      headers,
-      body: spliceBody(this.#body, { model: lease.model, askUsage: this.#asksUsage() }),
+    this.#attempt.start(plan.request(body))
+  }
+
+  #goOn(next: 'fresh_connection' | 'in_line'): void {
+    if (next === 'fresh_connection') this.#startAttempt(this.#current().lease, true)
+    else if (this.#route !== null) this.#askForSlot(this.#route, true)
+  }
+
+  #situation() {
+    const elsewhere = (): boolean =>
+      this.#route?.candidates().some(({ host }) => !this.#failover.excluded.has(host)) === true
+    return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, elsewhere }
+  }
+
+  // --- while it waits
+
+  #beginHeartbeat(body: RequestBody): void {
+    const { options, clock } = this.#parts
+    const form = heartbeatForm(this.#exchange.headers, options.heartbeat)
+    const { dialect } = this.#endpoint
+    if (form === 'off' || !body.stream || dialect === 'none') return
+    const chunk = { model: body.model, createdSeconds: Math.floor(clock.wallMs() / 1000) }
+    const bytes = Buffer.from(heartbeat(form, dialect, chunk))
+    this.#heartbeat = new Heartbeat({
+      clock,
+      firstMs: Math.max(0, this.#exchange.acceptedAtMs + options.headerHoldMs - clock.now()),
+      everyMs: options.heartbeatMs,
+      beat: () => this.#beat(bytes),
     })
   }
 
-  #retry(lease: Lease, failure: AttemptFailure): boolean {
-    const decision = retryRule({
-      ...failure,
-      fresh: this.#failover === 'reused_socket',
-      hostsTried: this.#hostsTried.size,
-    })
-    switch (decision) {
-      case 'none':
-        return false
-      case 'fresh_connection':
-        this.#failover = 'reused_socket'
-        this.#startAttempt(lease, true)
-        return true
-      case 'other_host': {
-        const route = this.#route
-        if (route === null || !route.candidates().some(({ host }) => !this.#hostsTried.has(host))) return false
-        this.#failover = 'connect'
-        this.#askForSlot(route, true)
-        return true
-      }
+  #beat(bytes: Buffer): void {
+    if (!this.#exchange.committed) {
+      this.#status = 200
+      this.#sendsFrames = true
+      this.#exchange.head(200, { 'content-type': `${eventStream}; charset=utf-8`, ...streamHeaders })
     }
-  }
-
-  /** A stream whose frames tell when something was generated; that of a transcription, for one, does not. */
-  #showsContent(): boolean {
-    return this.#body?.stream === true && this.#endpoint.dialect !== 'none'
-  }
-
-  #asksUsage(): boolean {
-    return this.#endpoint.usageOnRequest && this.#body?.stream === true && !this.#body.usageAsked
+    this.#exchange.write(bytes)
   }
 
   #meterOf(lease: Lease): Meter {
@@ -288,7 +288,7 @@ export class RelayedRequest implements AttemptOwner {
       clock,
       phases,
       tally: tallies.tally(this.#route?.model ?? lease.model, lease.host.name, this.#key),
-      stream: this.#showsContent(),
+      stream: this.#planned().showsContent,
     })
     return this.#meter
   }
@@ -298,6 +298,11 @@ export class RelayedRequest implements AttemptOwner {
     return this.#attempt
   }
 
+  #planned(): AttemptPlan {
+    if (this.#plan === null) throw new Error('an attempt was made without a plan')
+    return this.#plan
+  }
+
   // --- the end
 
   #clientLeft(): void {
@@ -305,40 +310,64 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #clientGone(end: EndCode, status: number): void {
-    if (this.#settled) return
+    if (this.#settled || this.#reading !== null) return
     this.#status = status
+    this.#heartbeat?.stop()
     this.#leaveLine?.()
+    if (this.#attempt?.sent === true && this.#attempt.lease.host.onDisconnect === 'drain') {
+      this.#readOn(end, this.#attempt)
+      return
+    }
     this.#attempt?.abort()
     this.#settle(end, null)
   }
 
+  /** The host does not survive being cut off: its answer is read to the end, which the slot is held for, and thrown away. */
+  #readOn(end: EndCode, attempt: Attempt): void {
+    const { clock, options } = this.#parts
+    const patience = clock.after(options.abandonedMsMax, () => {
+      attempt.abort()
+      this.#settle(end, null)
+    })
+    this.#reading = { end, atMs: clock.now(), patience }
+    attempt.resume()
+  }
+
   #settle(end: EndCode, error: GatewayError | null): void {
+    if (this.#settled) return
     this.#settled = true
+    this.#heartbeat?.stop()
+    this.#reading?.patience.cancel()
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
-    this.#parts.events.requestEnded(this.#outcome(end, error, this.#meter?.end() ?? nothingMetered))
+    const outcome = this.#outcome(end, error)
+    this.#parts.events.requestEnded(outcome)
+    this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
     this.#onSettled()
   }
 
-  #outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
+  #outcome(end: EndCode, error: GatewayError | null) {
     const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = metered
+    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = this.#meter?.end() ?? nothingMetered
+    const stream = this.#body?.stream ?? false
+    const endedAtMs = this.#reading?.atMs ?? this.#parts.clock.now()
     return {
+      id: randomId(idChars),
       requestId,
       endpoint: this.#endpoint.name,
       model: this.#route?.model ?? null,
       askedModel: this.#body?.model.slice(0, askedCharsMax) ?? null,
       host: this.#attempt?.lease.host.name ?? null,
       key: this.#key,
-      stream: this.#body?.stream ?? false,
+      stream,
       status: this.#status,
       end,
       errorCode: error?.code ?? null,
       attempts: this.#attempts,
       queueWaitMs: this.#queueWaitMs,
-      ttftMs: firstContentAtMs === null ? null : firstContentAtMs - acceptedAtMs,
+      ttftMs: firstContentAtMs === null || !stream ? null : firstContentAtMs - acceptedAtMs,
       timePerOutputTokenMs,
-      durationMs: this.#parts.clock.now() - acceptedAtMs,
+      durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,
     }
@@ -347,19 +376,21 @@ export class RelayedRequest implements AttemptOwner {
   #routeHeaders(): Record<string, string> {
     if (this.#attempt === null) return {}
     const { host, model, reason } = this.#attempt.lease
+    const { phase } = this.#failover
     return {
       'x-lmx-gateway-host': host.name,
       'x-lmx-gateway-model': encodeURI(model.toWellFormed()),
       'x-lmx-gateway-queue-ms': String(Math.round(this.#queueWaitMs ?? 0)),
       'x-lmx-gateway-attempts': String(this.#attempts),
-      'x-lmx-gateway-reason': this.#failover === null ? reason : `retry_${this.#failover}`,
+      'x-lmx-gateway-reason': phase === null ? reason : `retry_${phase}`,
     }
   }
 
   #tellFailover(result: 'ok' | 'failed'): void {
-    if (this.#failover === null || this.#route === null) return
-    this.#parts.events.failedOver(this.#route.model, this.#failover, result)
-    this.#failover = null
+    const { phase } = this.#failover
+    if (phase === null || this.#route === null) return
+    this.#parts.events.failedOver(this.#route.model, phase, result)
+    this.#failover.phase = null
   }
 
   /** Once an answer has begun nothing is sent again. The bytes stay counted, since the connection may still hold them. */

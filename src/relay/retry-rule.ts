@@ -1,10 +1,19 @@
 /** Whether a failed attempt may be made again, and where: a pure rule. */
-import type { FailureKind } from '../hosts/transport.ts'
+import type { FailureCause } from './failure.ts'
 
-export type RetryDecision = 'other_host' | 'fresh_connection' | 'none'
+export type RetryDecision =
+  | 'none'
+  /** The same host, on a connection of its own. */
+  | 'fresh_connection'
+  /** Another host, at once. */
+  | 'other_host'
+  /** The same, but the work may be done twice: only while the fleet's budget of retries lasts. */
+  | 'other_host_on_budget'
+  /** Back to its place in the line, until this host takes work again or another one is free. */
+  | 'back_in_line'
 
 export interface FailedAttempt {
-  readonly kind: FailureKind
+  readonly cause: FailureCause
   /** Any byte of an answer had arrived. */
   readonly answered: boolean
   readonly reusedSocket: boolean
@@ -12,28 +21,58 @@ export interface FailedAttempt {
   readonly sinceSentMs: number | null
   /** This attempt was itself the repetition on a fresh connection. */
   readonly fresh: boolean
-  /** How many hosts were tried so far, this one included. */
-  readonly hostsTried: number
+  /** Something of an answer went out to the client. */
+  readonly contentSent: boolean
+  /** The endpoint keeps nothing, so that done twice it only costs twice. */
+  readonly repeatable: boolean
+  /** How many hosts failed on it so far, this one included. */
+  readonly hostsFailed: number
+  /** How often a host said that it is busy, this time included. */
+  readonly busyAnswers: number
 }
 
 /** Each host more is another copy of the work at the worst moment. */
-const hostsTriedMax = 2
+const hostsFailedMax = 2
+/** A host that says so again and again has no room; each answer doubles its pause, so these take a quarter of a minute. */
+const busyAnswersMax = 5
 /** A host that had given a connection up says so within a round trip; one that closes later had begun to work. */
 const keepAliveRaceMsMax = 1_000
 
 /**
- * 1. Not connected: nothing was sent, so another host may have it.
+ * 1. Nothing is repeated once content went out.
  * 2. A kept connection closed at once and before any byte of an answer: the host had given it up when we wrote, so the
  *    same host is asked once more, on a connection of its own.
- * 3. Anything else may have been executed: it is not repeated.
+ * 3. What was certainly not executed may go to another host: never connected, no such model there, our key refused. A
+ *    busy host has only said "not now".
+ * 4. What may have been executed goes to one other host where the endpoint keeps nothing, within the fleet's budget.
+ * 5. A time-out is not repeated, since the host may still be computing, and the prompt may be the cause; nor is a 500 or
+ *    junk, which the same request is likely to meet again.
  */
 export function retryRule(failure: FailedAttempt): RetryDecision {
-  if (failure.kind === 'connect' || failure.kind === 'tls') {
-    return failure.hostsTried < hostsTriedMax ? 'other_host' : 'none'
+  if (failure.contentSent) return 'none'
+  if (isKeepAliveRace(failure) && !failure.fresh) return 'fresh_connection'
+  if (failure.cause === 'busy') return failure.busyAnswers < busyAnswersMax ? 'back_in_line' : 'none'
+  if (failure.hostsFailed >= hostsFailedMax) return 'none'
+  switch (failure.cause) {
+    case 'never_connected':
+    case 'connect_timed_out':
+    case 'model_missing':
+    case 'key_refused':
+      return 'other_host'
+    case 'connection_lost':
+    case 'bad_gateway':
+    case 'told_error':
+      return failure.repeatable ? 'other_host_on_budget' : 'none'
+    case 'timed_out':
+    case 'host_error':
+    case 'bad_answer':
+    case 'over_bound':
+    case 'rejected':
+    case 'aborted':
+      return 'none'
   }
-  return isKeepAliveRace(failure) && !failure.fresh ? 'fresh_connection' : 'none'
 }
 
-function isKeepAliveRace({ kind, reusedSocket, answered, sinceSentMs }: FailedAttempt): boolean {
-  return kind === 'disconnected' && reusedSocket && !answered && (sinceSentMs ?? 0) < keepAliveRaceMsMax
+function isKeepAliveRace({ cause, reusedSocket, answered, sinceSentMs }: FailedAttempt): boolean {
+  return cause === 'connection_lost' && reusedSocket && !answered && (sinceSentMs ?? 0) < keepAliveRaceMsMax
 }

@@ -8,10 +8,12 @@ import { GatewayError } from '../base/errors.ts'
 import type { Meter } from '../metering/meter.ts'
 import { type Dialect, frameJson } from '../wire/dialect.ts'
 import { headersToClient } from '../wire/headers.ts'
+import { inBandError } from '../wire/in-band-error.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
 import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { errorFromHostObject } from './host-error.ts'
+import { Failure, truncated } from './failure.ts'
+import { failureFromHostObject, failureFromText } from './host-error.ts'
 
 /** After `[DONE]` nothing can follow; a connection that stays open is closed. */
 const afterDoneMs = 50
@@ -20,8 +22,11 @@ const afterFinishMs = 5_000
 
 const lineEnd = Buffer.from('\n')
 
+/** One such frame is the client's to judge, as it would be without us; a host that sends only such has lost its way. */
+const badFramesInARowMax = 2
+
 /** A proxy in front of us must not buffer either; nginx has no other way to learn it. */
-const streamHeaders = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' }
+export const streamHeaders = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' }
 
 export interface StreamAnswerParts {
   readonly head: AnswerHead
@@ -32,6 +37,8 @@ export interface StreamAnswerParts {
   readonly frameBytesMax: number
   /** Usage was asked for on the gateway's own account, so the frame with it is not the client's. */
   readonly dropUsageFrame: boolean
+  /** The host writes its errors into the text of an answer: a piece that may be one waits for the frame behind it. */
+  readonly errorsInText: boolean
 }
 
 export class StreamAnswer implements AnswerReader {
@@ -39,7 +46,10 @@ export class StreamAnswer implements AnswerReader {
   readonly #scanner: SseScanner
   readonly #held: Buffer[] = []
   #heldBytes = 0
+  /** A frame of text that is an error of the host if the next one ends the choice. */
+  #suspect: { readonly frame: Buffer; readonly message: string } | null = null
   #committed = false
+  #insideFrame = false
   #over = false
 
   constructor(parts: StreamAnswerParts) {
@@ -51,45 +61,95 @@ export class StreamAnswer implements AnswerReader {
     if (this.#over) return
     try {
       this.#scanner.feed(chunk)
-      this.#passFrames()
+      const frames = this.#passFrames()
+      if (!this.#over) this.#tellFrame(frames)
     } catch (error) {
       if (!(error instanceof FrameTooLargeError)) throw error
-      this.#fail(new GatewayError('upstream_bad_response', 'The host sent a frame larger than the limit.'))
+      this.#fail(overBound('The host sent a frame larger than the limit.'))
     }
   }
 
   end(): void {
     if (this.#over) return
     this.#passRest()
-    if (!this.#over)
-      this.#endOr(new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.'))
+    this.#releaseSuspect()
+    if (!this.#over) this.#endOr(truncated())
   }
 
-  broke(error: GatewayError): void {
-    if (!this.#over) this.#endOr(error)
+  broke(failure: Failure): void {
+    if (this.#over) return
+    this.#releaseSuspect()
+    this.#endOr(failure)
   }
 
-  /** Frames that pass one after the other go out in one write; a frame that does not pass ends such a run. */
-  #passFrames(): void {
+  /** Frames that pass one after the other go out in one write; a frame that does not pass ends such a run. Returns how many there were. */
+  #passFrames(): number {
     const { progress } = this.#parts
     const scanner = this.#scanner
     let runStart = -1
+    let frames = 0
     try {
       while (!this.#over && scanner.next()) {
+        frames++
         const role = progress.see(scanner)
-        if (role === 'done' || role === 'error' || (role === 'usage' && this.#parts.dropUsageFrame)) {
-          this.#flush(runStart, scanner.frameStart)
-          runStart = -1
-          this.#act(role)
+        if (this.#suspect !== null) this.#judgeSuspect(role)
+        if (this.#over) break
+        if (this.#passesAsItIs(role)) {
+          if (runStart === -1) runStart = scanner.frameStart
+          this.#note(role)
           continue
         }
-        if (runStart === -1) runStart = scanner.frameStart
-        this.#note(role)
+        this.#flush(runStart, scanner.frameStart)
+        runStart = -1
+        this.#act(role)
       }
     } finally {
       // Frames that arrived whole go out, even when the one behind them is too large.
       this.#flush(runStart, scanner.frameEnd)
     }
+    return frames
+  }
+
+  #passesAsItIs(role: FrameRole): boolean {
+    switch (role) {
+      case 'done':
+      case 'error':
+        return false
+      case 'usage':
+        return !this.#parts.dropUsageFrame
+      case 'content':
+        return !this.#parts.errorsInText || inBandError(this.#frame()) === null
+      case 'other':
+        return this.#parts.progress.badFramesInARow <= badFramesInARowMax
+      case 'finish':
+        return true
+    }
+  }
+
+  #frame(): Buffer {
+    return this.#scanner.buffer.subarray(this.#scanner.frameStart, this.#scanner.frameEnd)
+  }
+
+  /** Whether the bytes so far end inside of a frame: the clock of a frame runs from its first byte. */
+  #tellFrame(frames: number): void {
+    const inside = this.#scanner.rest().length > 0
+    if (inside && (frames > 0 || !this.#insideFrame)) this.#parts.sink.frameBegun()
+    else if (!inside && this.#insideFrame) this.#parts.sink.frameWhole()
+    this.#insideFrame = inside
+  }
+
+  /** The frame behind it has come: an end makes it an error of the host, anything else makes it text. */
+  #judgeSuspect(role: FrameRole): void {
+    if (role === 'finish' && this.#suspect !== null) this.#fail(failureFromText(this.#suspect.message))
+    else this.#releaseSuspect()
+  }
+
+  #releaseSuspect(): void {
+    const suspect = this.#suspect
+    if (suspect === null || this.#over) return
+    this.#suspect = null
+    this.#note('content')
+    this.#pass(suspect.frame)
   }
 
   /** What a frame that passes brings about. */
@@ -105,22 +165,34 @@ export class StreamAnswer implements AnswerReader {
   }
 
   /** What a frame that does not pass as it is brings about. */
-  #act(role: Exclude<FrameRole, 'content' | 'finish' | 'other'>): void {
+  #act(role: FrameRole): void {
     switch (role) {
-      case 'usage':
+      case 'content': {
+        const frame = Buffer.from(this.#frame())
+        this.#suspect = { frame, message: inBandError(frame) ?? '' }
         break
+      }
       case 'error':
-        this.#fail(errorFromHostObject(this.#parts.progress.error))
+        this.#fail(failureFromHostObject(this.#parts.progress.error))
         break
       case 'done':
-        this.#whole(this.#scanner.buffer.subarray(this.#scanner.frameStart, this.#scanner.frameEnd))
+        this.#whole(this.#frame())
+        break
+      case 'other':
+        this.#fail(badAnswer('The host sent frames that are not JSON.'))
+        break
+      case 'usage':
+      case 'finish':
         break
     }
   }
 
   #flush(start: number, end: number): void {
-    if (start === -1 || this.#over) return
-    const bytes = this.#scanner.buffer.subarray(start, end)
+    if (start !== -1) this.#pass(this.#scanner.buffer.subarray(start, end))
+  }
+
+  #pass(bytes: Buffer): void {
+    if (this.#over) return
     if (this.#committed) {
       this.#parts.sink.write(bytes)
       return
@@ -129,7 +201,7 @@ export class StreamAnswer implements AnswerReader {
     // Copied, since the piece of the read it stands in may be large and what is held may wait long.
     this.#held.push(Buffer.from(bytes))
     if (this.#heldBytes > this.#parts.frameBytesMax) {
-      this.#fail(new GatewayError('upstream_bad_response', 'The host sent too much before any content.'))
+      this.#fail(overBound('The host sent too much before any content.'))
     }
   }
 
@@ -147,7 +219,7 @@ export class StreamAnswer implements AnswerReader {
   #whole(doneFrame: Buffer): void {
     const { progress, sink, dialect } = this.#parts
     if (!progress.finishedAllSeen && dialect.name !== 'none') {
-      this.#fail(new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.'))
+      this.#fail(truncated())
       return
     }
     if (!this.#committed) this.#commit()
@@ -162,12 +234,12 @@ export class StreamAnswer implements AnswerReader {
     for (let added = 0; added < 2 && this.#scanner.rest().length > 0; added++) this.data(lineEnd)
   }
 
-  #endOr(error: GatewayError): void {
+  #endOr(failure: Failure): void {
     const { progress, sink, dialect } = this.#parts
     // A dialect without marks of its own is whole when HTTP says so.
-    const complete = progress.complete || (dialect.name === 'none' && error.code === 'upstream_truncated')
+    const complete = progress.complete || (dialect.name === 'none' && failure.error.code === 'upstream_truncated')
     if (!complete) {
-      this.#fail(error)
+      this.#fail(failure)
       return
     }
     if (!this.#committed) this.#commit()
@@ -175,11 +247,19 @@ export class StreamAnswer implements AnswerReader {
     sink.complete(dialect.lastFrame === null ? undefined : Buffer.from(dialect.lastFrame))
   }
 
-  #fail(error: GatewayError): void {
+  #fail(failure: Failure): void {
     if (this.#over) return
     this.#over = true
-    this.#parts.sink.fail(error)
+    this.#parts.sink.fail(failure)
   }
+}
+
+function overBound(message: string): Failure {
+  return new Failure('over_bound', new GatewayError('upstream_bad_response', message))
+}
+
+function badAnswer(message: string): Failure {
+  return new Failure('bad_answer', new GatewayError('upstream_bad_response', message))
 }
 
 function isWhole(frame: Buffer): boolean {

@@ -4,7 +4,8 @@ import { headersToClient } from '../wire/headers.ts'
 import { parseJson, property } from '../wire/json-value.ts'
 import { type ReportedUsage, usageInTail } from '../wire/usage.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { errorFromHostObject } from './host-error.ts'
+import { Failure, truncated } from './failure.ts'
+import { failureFromHostObject } from './host-error.ts'
 
 /** Usage stands at the end of every dialect's answer, behind it at most timings and a few flags. */
 const tailBytesMax = 16_384
@@ -53,9 +54,9 @@ export class WholeAnswer implements AnswerReader {
       return
     }
     const body = this.#held.length === 1 && this.#held[0] ? this.#held[0] : Buffer.concat(this.#held)
-    const error = this.#isJson ? this.#errorIn(body) : null
-    if (error !== null) {
-      sink.fail(error)
+    const failure = this.#isJson ? this.#failureIn(body) : null
+    if (failure !== null) {
+      sink.fail(failure)
       return
     }
     this.#readUsage(body)
@@ -64,8 +65,8 @@ export class WholeAnswer implements AnswerReader {
     sink.complete(body)
   }
 
-  broke(error: GatewayError): void {
-    this.#parts.sink.fail(error)
+  broke(failure: Failure): void {
+    this.#parts.sink.fail(failure)
   }
 
   #commit(contentLength: string | string[] | undefined): void {
@@ -94,7 +95,7 @@ export class WholeAnswer implements AnswerReader {
   }
 
   /** An error told under status 200, as some servers do; or half an answer that only the end of its connection ended. */
-  #errorIn(body: Buffer): GatewayError | null {
+  #failureIn(body: Buffer): Failure | null {
     const { headers } = this.#parts.head
     const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
@@ -102,10 +103,10 @@ export class WholeAnswer implements AnswerReader {
     const answer = parseJson(body.toString('utf8'))
     if (answer === undefined) {
       return isFramed
-        ? new GatewayError('upstream_bad_response', 'The host answered with broken JSON.')
-        : new GatewayError('upstream_truncated', 'The host ended its answer before it was complete.')
+        ? new Failure('bad_answer', new GatewayError('upstream_bad_response', 'The host answered with broken JSON.'))
+        : truncated()
     }
-    return looksLikeError ? errorFromHostObject(property(answer, 'error')) : null
+    return looksLikeError ? failureFromHostObject(property(answer, 'error')) : null
   }
 }
 

@@ -26,6 +26,8 @@ export interface Endpoint {
   readonly usageOnRequest: boolean
   /** Its answers are kept by their host and may be referred to by id, so what refers to one goes to that host. */
   readonly keepsAnswers: boolean
+  /** Done twice it only costs twice, so what may have been executed may go to another host. */
+  readonly repeatable: boolean
   /** Errors are told in Anthropic's envelope instead of OpenAI's. */
   readonly anthropic: boolean
 }
@@ -37,6 +39,7 @@ const row = (name: EndpointName, path: string, dialect: DialectName, more: Parti
   dialect,
   usageOnRequest: false,
   keepsAnswers: false,
+  repeatable: true,
   anthropic: false,
   ...more,
 })
@@ -46,10 +49,10 @@ export const endpoints: readonly Endpoint[] = [
   row('completions', '/v1/completions', 'completions', { usageOnRequest: true }),
   row('embeddings', '/v1/embeddings', 'none'),
   row('rerank', '/v1/rerank', 'none'),
-  row('responses', '/v1/responses', 'responses', { keepsAnswers: true }),
+  row('responses', '/v1/responses', 'responses', { keepsAnswers: true, repeatable: false }),
   row('messages', '/v1/messages', 'messages', { anthropic: true }),
   row('count_tokens', '/v1/messages/count_tokens', 'none', { anthropic: true }),
-  row('transcriptions', '/v1/audio/transcriptions', 'none', { body: 'multipart' }),
-  row('translations', '/v1/audio/translations', 'none', { body: 'multipart' }),
+  row('transcriptions', '/v1/audio/transcriptions', 'none', { body: 'multipart', repeatable: false }),
+  row('translations', '/v1/audio/translations', 'none', { body: 'multipart', repeatable: false }),
   row('speech', '/v1/audio/speech', 'none'),
 ]

@@ -20,8 +20,10 @@ export type FrameRole =
 export class StreamProgress {
   /** The error object of a frame of role `error`. */
   error: unknown = null
-  /** Frames that announced something decisive and were not JSON. */
+  /** Frames with data that was no JSON object. */
   badFrames = 0
+  /** Those since the last good one. */
+  badFramesInARow = 0
   readonly #dialect: Dialect
   readonly #choices: number
   readonly #begun = new Set<unknown>()
@@ -58,22 +60,43 @@ export class StreamProgress {
   /** Takes in the scanner's current frame. */
   see(scanner: SseScanner): FrameRole {
     const { marks } = scanner
-    // Of several choices it matters which one a frame belongs to; a lone one needs no look inside.
-    if (marks === mark.content && this.#choices === 1) return 'content'
     if (marks === mark.done) return 'done'
+    if (this.#isTorn(scanner)) return this.#bad()
+    // Of several choices it matters which one a frame belongs to; a lone one needs no look inside.
+    if (marks === mark.content && this.#choices === 1) {
+      this.badFramesInARow = 0
+      return 'content'
+    }
     return this.#readFrame(scanner.buffer.subarray(scanner.frameStart, scanner.frameEnd), marks)
+  }
+
+  /** Data on one line that cannot be a JSON object, seen at its two ends: the frames of every token are not parsed. */
+  #isTorn({ buffer, frameStart, frameEnd, marks }: SseScanner): boolean {
+    if (this.#dialect.name === 'none' || (marks & mark.severalLines) !== 0) return false
+    let last = frameEnd - 1
+    while (last > frameStart && isSpace(buffer[last])) last--
+    if (buffer[last] === braceClose) return false
+    const text = buffer.toString('latin1', frameStart, last + 1)
+    return /(?:^|[\r\n])(?:\xEF\xBB\xBF)?data: ?\S[^\r\n]*$/.test(text)
+  }
+
+  #bad(): FrameRole {
+    this.badFrames++
+    this.badFramesInARow++
+    return 'other'
   }
 
   #readFrame(frame: Buffer, marks: number): FrameRole {
     const event = this.#readEvent(frame)
     const isFinal = event !== null && this.#dialect.finalEvents.has(event)
     if (isFinal) this.#ended = true
-    if (marks === 0 && event !== 'error' && event !== 'response.failed') return isFinal ? 'finish' : 'other'
-    const data = frameJson(frame)
-    if (!isObject(data)) {
-      this.badFrames++
-      return 'other'
+    if (marks === 0 && event !== 'error' && event !== 'response.failed' && !namesItselfError(frame)) {
+      this.badFramesInARow = 0
+      return isFinal ? 'finish' : 'other'
     }
+    const data = frameJson(frame)
+    if (!isObject(data)) return this.#bad()
+    this.badFramesInARow = 0
     if (!isFinal && this.#readError(data, event)) return 'error'
     return this.#readData(data, marks, isFinal)
   }
@@ -83,7 +106,7 @@ export class StreamProgress {
     const { error } = data
     const isTold = isObject(error) || (typeof error === 'string' && error !== '')
     if (isTold) this.error = error
-    else if (event === 'error') this.error = data
+    else if (event === 'error' || (data['object'] === 'error' && typeof data['message'] === 'string')) this.error = data
     else if (event === 'response.failed') this.error = property(data['response'], 'error') ?? data
     return this.error !== null
   }
@@ -132,6 +155,17 @@ export class StreamProgress {
     this.#responseIdSeen = true
     this.#onResponseId(id)
   }
+}
+
+const braceClose = 125
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 10 || byte === 13 || byte === 32 || byte === 9
+}
+
+/** vLLM's error inside of a stream, whose fields stand in the data itself. */
+function namesItselfError(frame: Buffer): boolean {
+  return /"object" ?: ?"error"/.test(frame.toString('latin1', 0, Math.min(frame.length, 4_096)))
 }
 
 /** With the data on several lines key and value may have been apart; written on one line they are side by side. */

@@ -13,6 +13,8 @@ export type ConnectionEnd = 'fin' | 'reset'
 interface RawClientOptions {
   /** Every request on this connection is a HEAD, whose answer has no body. */
   bodyless?: boolean
+  /** Address of this machine that the connection comes from: 127.0.0.2. */
+  from?: string
 }
 
 export class RawClient {
@@ -37,7 +39,7 @@ export class RawClient {
 
   /** The connection stays open for writing when the server ends its side: what happens then is part of the test. */
   static async open(port: number, options: RawClientOptions = {}): Promise<RawClient> {
-    const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true })
+    const socket = createConnection({ host: '127.0.0.1', port, localAddress: options.from, allowHalfOpen: true })
     await within(
       5_000,
       `a connection to port ${port}`,

@@ -2,12 +2,16 @@
 
 import type { GatewayError } from '../../src/base/errors.ts'
 import type { AnswerSink } from '../../src/relay/answer-reader.ts'
+import type { Failure } from '../../src/relay/failure.ts'
 
 export class RecordingSink implements AnswerSink {
   head: { readonly status: number; readonly headers: Readonly<Record<string, string>> } | undefined
   /** One per write, the last bytes of the answer included. */
   readonly writes: string[] = []
   contents = 0
+  /** What came so far ends inside a frame. */
+  insideFrame = false
+  framesBegun = 0
   /** The latest promise of the reader that nothing decisive is to come. */
   endExpectedWithinMs: number | undefined
   ended: 'complete' | GatewayError | undefined
@@ -39,6 +43,17 @@ export class RecordingSink implements AnswerSink {
     this.contents += 1
   }
 
+  frameBegun(): void {
+    this.#mustRun('frameBegun')
+    this.insideFrame = true
+    this.framesBegun++
+  }
+
+  frameWhole(): void {
+    this.#mustRun('frameWhole')
+    this.insideFrame = false
+  }
+
   expectEnd(withinMs: number): void {
     this.#mustRun('expectEnd')
     this.endExpectedWithinMs = withinMs
@@ -51,9 +66,9 @@ export class RecordingSink implements AnswerSink {
     this.ended = 'complete'
   }
 
-  fail(error: GatewayError): void {
+  fail(failure: Failure): void {
     this.#mustRun('fail')
-    this.ended = error
+    this.ended = failure.error
   }
 
   #send(bytes: Buffer): void {

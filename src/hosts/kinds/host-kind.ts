@@ -58,6 +58,8 @@ export interface HostKind {
    * none, those whose answer is not streamed (`whole`), or all.
    */
   readonly finishesAbandoned: 'never' | 'whole' | 'always'
+  /** It tells a failure inside of a stream as its last piece of text (wire/in-band-error.ts). */
+  readonly errorsInText?: boolean
   /** Names in `wire/endpoints.ts` that this server never has. */
   readonly lacks: ReadonlySet<string>
   /**

@@ -21,6 +21,7 @@ export const lmx: HostKind = {
   // handler that Starlette does not cancel. By its source the threads of its mlx-lm and GGUF backends run on even after
   // a stream, which nothing on the wire tells; the backend it prefers has no such thread.
   finishesAbandoned: 'whole',
+  errorsInText: true,
   lacks: new Set<EndpointName>(['count_tokens', 'translations']),
 
   async recognises(get) {

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { Host } from '../../../src/hosts/host.ts'
+import { Host, type HostParts } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
-import { knownHost, knownModel } from '../../kit/known-hosts.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+import { healthDefaults, hostParts, knownHost, knownModel } from '../../kit/known-hosts.ts'
 
 const fall = 3
 const unprobed = (kind: 'lmx' | 'ollama' | null = 'lmx', slots?: number): Host =>
   new Host(
     { name: 'h', url: 'http://127.0.0.1:9/base/', kind: kind === null ? null : hostKind(kind), models: [], slots },
-    { connectMsMax: 100 },
+    { connectMsMax: 100, health: healthDefaults },
+    hostParts(),
   )
 
 describe('availability', () => {
@@ -50,6 +52,64 @@ describe('availability', () => {
   })
 })
 
+describe('coming back', () => {
+  const good = { models: null }
+  const rise = 2
+  const down = (parts?: Partial<HostParts>): Host => knownHost('h', { up: false, ...(parts === undefined ? {} : { parts }) })
+
+  it('takes `rise` good probes in a row; one that failed between them begins the count anew', () => {
+    const host = down()
+    expect([host.probeSucceeded(good, rise), host.up]).toEqual([false, false])
+    host.probeFailed('slow', fall)
+    expect([host.probeSucceeded(good, rise), host.up]).toEqual([false, false])
+    expect([host.probeSucceeded(good, rise), host.up, host.problem]).toEqual([true, true, null])
+  })
+
+  it('a request that cannot connect begins the count anew too', () => {
+    const host = down()
+    host.probeSucceeded(good, rise)
+    host.connectFailed('connection refused')
+    host.probeSucceeded(good, rise)
+    expect(host.up).toBe(false)
+  })
+
+  it('at the start of the gateway one is enough, after failures as well, and all slots are there at once', () => {
+    const host = unprobed()
+    host.probeFailed('connection refused', fall)
+    host.probeSucceeded(good, rise)
+    expect([host.up, host.health.limit]).toEqual([true, 2])
+  })
+
+  it('what is learnt while it is not up yet is kept, and told', () => {
+    const host = down()
+    expect(host.probeSucceeded({ models: [knownModel('new')] }, rise)).toBe(true)
+    expect([host.up, host.serves('new')]).toEqual([false, true])
+  })
+
+  it('one that fell during its slow start stays down until 30 s after its return, however well it is', () => {
+    const clock = new FakeClock()
+    const host = down({ clock })
+    host.probeSucceeded(good)
+    clock.advanceSync(3_000)
+    host.connectFailed('connection refused')
+    clock.advanceSync(26_999)
+    for (let i = 0; i < 5; i++) host.probeSucceeded(good, rise)
+    expect([host.up, host.health.unprovenForMs]).toEqual([false, 1])
+    clock.advanceSync(1)
+    expect([host.probeSucceeded(good, rise), host.up]).toEqual([true, true])
+  })
+
+  it('one that fell after its slow start is up again after `rise` good probes', () => {
+    const clock = new FakeClock()
+    const host = down({ clock })
+    host.probeSucceeded(good)
+    clock.advanceSync(30_000)
+    host.connectFailed('connection refused')
+    for (let i = 0; i < rise; i++) host.probeSucceeded(good, rise)
+    expect(host.up).toBe(true)
+  })
+})
+
 describe('models', () => {
   it('a failed list keeps the last one', () => {
     const host = knownHost('h', { lists: ['a', 'b'] })
@@ -75,6 +135,16 @@ describe('models', () => {
     expect(host.probeSucceeded({ models: [knownModel('b')] })).toBe(true)
     expect(host.probeSucceeded({ models: null, slots: 7 })).toBe(true)
     expect(host.probeSucceeded({ models: null, slots: 7 })).toBe(false)
+  })
+
+  it('one that the host says it does not have is gone at once; the next list that names it restores it', () => {
+    const host = knownHost('h', { lists: ['a', 'b'], models: ['c'] })
+    for (const id of ['a', 'c', 'unknown']) host.modelGone(id)
+    expect(['a', 'b', 'c'].map((id) => host.serves(id))).toEqual([false, true, true])
+    host.probeSucceeded({ models: null })
+    expect(host.serves('a')).toBe(false)
+    expect(host.probeSucceeded({ models: [knownModel('a'), knownModel('b')] })).toBe(true)
+    expect(host.serves('a')).toBe(true)
   })
 
   it('must load a model only where the kind loads on demand and the model is not resident', () => {

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../src/base/errors.ts'
 import type { Host } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { type Aliases, ModelCatalog } from '../../../src/hosts/model-catalog.ts'
-import { knownHost } from '../../kit/known-hosts.ts'
+import { type KnownHost, knownHost } from '../../kit/known-hosts.ts'
 
 const endpoint = 'chat_completions'
 
@@ -52,6 +52,47 @@ describe('a model', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       expect(catalog([knownHost('a')]).failure(name)).toContain('model_not_found')
     }
+  })
+})
+
+describe('hosts that were ejected', () => {
+  const ejected = (name: string, settings: KnownHost = {}): Host => {
+    const host = knownHost(name, settings)
+    for (let i = 0; i < 3; i++) host.health.attemptEnded({ kind: 'lost' })
+    return host
+  }
+  const throttled = (name: string, settings: KnownHost = {}): Host =>
+    ejected(name, { ...settings, parts: { mayEject: () => false } })
+
+  it('are left out while a sound one is up', () => {
+    expect(catalog([ejected('a'), knownHost('b')]).candidates('m')).toEqual(['b:m'])
+  })
+
+  it('but one that must stay in the choice is not', () => {
+    expect(catalog([throttled('a'), knownHost('b')]).candidates('m')).toEqual(['a:m', 'b:m'])
+  })
+
+  it('are better than none: all that are up when no sound one is', () => {
+    const hosts = [ejected('a'), throttled('b'), knownHost('c', { up: false })]
+    expect(catalog(hosts).candidates('m')).toEqual(['a:m', 'b:m'])
+    expect(catalog([ejected('a')]).candidates('m')).toEqual(['a:m'])
+  })
+
+  it('an ordered alias falls back when every host of a group is down, ejected or throttled', () => {
+    const order: Aliases = { best: ['big', 'small'] }
+    const candidates = (...hosts: Host[]) => catalog(hosts, order).candidates('best')
+    const small = knownHost('s', { lists: ['small'] })
+    const down = knownHost('d', { lists: ['big'], up: false })
+    expect(candidates(ejected('a', { lists: ['big'] }), down, small)).toEqual(['s:small'])
+    expect(candidates(throttled('a', { lists: ['big'] }), down, small)).toEqual(['s:small'])
+    expect(candidates(ejected('a', { lists: ['big'] }), knownHost('b', { lists: ['big'] }), small)).toEqual(['b:big'])
+  })
+
+  it('and returns to the first group with a host that is up when all groups are so', () => {
+    const order: Aliases = { best: ['huge', 'big', 'small'] }
+    const down = knownHost('d', { lists: ['huge'], up: false })
+    const hosts = [down, ejected('a', { lists: ['big'] }), throttled('b', { lists: ['small'] })]
+    expect(catalog(hosts, order).candidates('best')).toEqual(['a:big'])
   })
 })
 

@@ -51,6 +51,27 @@ describe('tokens', () => {
     expect(tally).toMatchObject({ input: 25, output: 5 })
   })
 
+  it('a report that cannot be believed leaves what was counted, and is counted itself, once', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.content()
+    one.report({ rejected: true })
+    one.report({ rejected: true })
+    expect(one.end()).toMatchObject({ tokens: { input: 0, output: 1 }, usageSource: 'counted' })
+    one.end()
+    expect(tally).toMatchObject({ output: 1, usageRejected: 1 })
+  })
+
+  it('a report that cannot be believed does not stand for one that can', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.report({ input: 25, output: 1 })
+    for (let i = 0; i < 5; i++) one.content()
+    one.report({ rejected: true })
+    expect(one.end()).toMatchObject({ tokens: { input: 25, output: 5 }, usageSource: 'reported' })
+    expect(tally.usageRejected).toBe(1)
+  })
+
   it('of several reports the last wins field by field, and an explicit zero is a value', () => {
     const { meter } = metering()
     const one = meter()

@@ -22,7 +22,8 @@ function limitsOf({ options = {}, bodyBytes = 0, hasTools = false, showsContent 
   })
   const lease = { host, model: 'm' } as unknown as Lease
   const body = { bytes: Buffer.alloc(bodyBytes), hasTools } as unknown as RequestBody
-  return attemptLimits(body, { lease, options: { ...relayOptions.parse({}), ...options }, showsContent })
+  const clocks = { ...relayOptions.parse({}), ...options }
+  return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent })
 }
 
 describe('until the first content', () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { GatewayError } from '../../../src/base/errors.ts'
+import { truncated } from '../../../src/relay/failure.ts'
 import type { AnswerReader, AnswerSink } from '../../../src/relay/answer-reader.ts'
 import { attempted, limits, wholeLimits } from './attempted.ts'
 
@@ -40,12 +40,12 @@ describe('in whatever order things happen', () => {
           sink.expectEnd(50)
           sink.complete()
         }),
-      'give up': () => endWith(() => sink.fail(new GatewayError('upstream_truncated', 'Half of it.'))),
+      'give up': () => endWith(() => sink.fail(truncated())),
     }
     return {
       data: (chunk) => acts[chunk.toString() as Say](),
       end: () => acts.done(),
-      broke: (error) => endWith(() => sink.fail(error)),
+      broke: (failure) => endWith(() => sink.fail(failure)),
     }
   }
 

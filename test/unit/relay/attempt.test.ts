@@ -20,7 +20,7 @@ describe('until the connection is there', () => {
     clock.advanceSync(1)
     expect(owner.endings).toEqual(['failed no_upstream_available', 'over'])
     expect(owner.failures[0]).toMatchObject({
-      kind: 'connect',
+      failure: { cause: 'connect_timed_out' },
       code: 'UND_ERR_CONNECT_TIMEOUT',
       answered: false,
       reusedSocket: false,
@@ -36,15 +36,15 @@ describe('until the connection is there', () => {
   })
 
   test.each([
-    ['connect', 'ECONNREFUSED', 'no_upstream_available'],
-    ['tls', 'CERT_HAS_EXPIRED', 'upstream_tls_error'],
-    ['protocol', 'HPE_INVALID_CONSTANT', 'upstream_protocol_error'],
-    ['disconnected', 'UND_ERR_SOCKET', 'upstream_disconnected'],
-  ] as const)('a trip that fails with %s is told as it was', (kind, code, told) => {
+    ['connect', 'ECONNREFUSED', 'no_upstream_available', 'never_connected'],
+    ['tls', 'CERT_HAS_EXPIRED', 'upstream_tls_error', 'never_connected'],
+    ['protocol', 'HPE_INVALID_CONSTANT', 'upstream_protocol_error', 'bad_answer'],
+    ['disconnected', 'UND_ERR_SOCKET', 'upstream_disconnected', 'connection_lost'],
+  ] as const)('a trip that fails with %s is told as it was', (kind, code, told, cause) => {
     const { owner, trip, clock } = attempted()
     trip.fail({ kind, code, reusedSocket: true })
     expect(owner.endings).toEqual([`failed ${told}`, 'over'])
-    expect(owner.failures[0]).toMatchObject({ kind, code, reusedSocket: true, answered: false, sinceSentMs: null })
+    expect(owner.failures[0]).toMatchObject({ failure: { cause }, code, reusedSocket: true, answered: false, sinceSentMs: null })
     expect(clock.pendingTimers).toBe(0)
   })
 
@@ -96,7 +96,7 @@ describe('until the first content of a stream', () => {
     expect(owner.endings).toEqual([])
     clock.advanceSync(1)
     expect(owner.endings).toEqual(['failed upstream_timeout'])
-    expect(owner.failures[0]).toMatchObject({ kind: 'aborted', answered: true, sinceSentMs: limits.firstContentMsMax })
+    expect(owner.failures[0]).toMatchObject({ failure: { cause: 'timed_out' }, answered: true, sinceSentMs: limits.firstContentMsMax })
     expect(trip.aborted).toBe(true)
     expect(owner.sent).toBe('')
   })
@@ -284,7 +284,7 @@ describe('answers that cannot be relayed', () => {
       const { owner, trip } = connected(form)
       trip.head(type, 200, headers)
       expect(owner.endings).toEqual(['failed upstream_bad_response'])
-      expect(owner.failures[0]).toMatchObject({ kind: 'aborted', answered: true })
+      expect(owner.failures[0]).toMatchObject({ failure: { cause: 'bad_answer' }, answered: true })
       expect(trip.aborted).toBe(true)
       trip.data('<html>')
       trip.fail({ kind: 'aborted' })

@@ -20,6 +20,7 @@ export const limits: AttemptLimits = {
   sendMsMax: 2_000,
   firstContentMsMax: 3_000,
   contentGapMsMax: 8_000,
+  frameMsMax: 20_000,
   totalMsMax: 60_000,
 }
 
@@ -141,7 +142,7 @@ export class NotingOwner implements AttemptOwner {
 
   failed(failure: AttemptFailure): void {
     this.failures.push(failure)
-    this.told.push(`failed ${failure.error.code}`)
+    this.told.push(`failed ${failure.failure.error.code}`)
   }
 
   fault(error: unknown): void {
@@ -169,6 +170,7 @@ export class NotingOwner implements AttemptOwner {
       progress: new StreamProgress({ dialect, choices: 1, onUsage, onResponseId: null }),
       frameBytesMax: 4_096,
       dropUsageFrame: false,
+      errorsInText: false,
     })
   }
 }
@@ -196,7 +198,7 @@ export function attempted(
     },
   }
   const lease = { host: { transport } } as unknown as Lease
-  const attempt = new Attempt({ lease, limits: attemptLimits, clock, owner, fresh })
+  const attempt = new Attempt({ lease, limits: attemptLimits, clock, owner, fresh, outlivesItsConnection: true })
   attempt.start({ method: 'POST', path: '/v1/chat/completions', headers: {}, body: Buffer.from('{}') })
   const trip = trips[0]!
   return { attempt, clock, owner, trip, trips }

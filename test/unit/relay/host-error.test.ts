@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts'
-import { errorFromHost, errorFromHostObject, withoutKey } from '../../../src/relay/host-error.ts'
+import { failureFromHost, failureFromHostObject, failureFromText, withoutKey } from '../../../src/relay/host-error.ts'
 import { mediaType } from '../../../src/wire/media-type.ts'
 import { MessageReader } from '../../kit/http-message.ts'
 
@@ -13,12 +13,12 @@ interface Said {
 }
 
 function fromHost(status: number, body: unknown, more: { retryAfter?: string; mediaType?: string } = {}): Said {
-  const { code, message, detail, retryAfterMs } = errorFromHost({
+  const { code, message, detail, retryAfterMs } = failureFromHost({
     status,
     mediaType: more.mediaType ?? 'application/json',
     body: typeof body === 'string' ? body : JSON.stringify(body),
     retryAfter: more.retryAfter,
-  })
+  }).error
   const { param } = detail
   return {
     code,
@@ -144,7 +144,7 @@ describe('captures of LMX', () => {
     ['chat.nonstream.busy', { code: 'upstream_busy', message: expect.any(String) as string, retryAfterMs: 5_000 }],
     ['chat.nonstream.engine-failure', { code: 'upstream_bad_response', message: expect.any(String) as string }],
     ['chat.validation', { code: 'invalid_request', message: expect.any(String) as string }],
-    ['messages.nonstream.busy', { code: 'upstream_bad_response', message: expect.any(String) as string }],
+    ['messages.nonstream.busy', { code: 'upstream_busy', message: expect.any(String) as string }],
     ['not-found', { code: 'not_found', message: 'Not Found' }],
     ['embeddings', { code: 'upstream_bad_response', message: expect.any(String) as string }],
   ])('%s', (name, said) => {
@@ -242,7 +242,7 @@ describe('an error object inside of an answer', () => {
     ['without anything', {}, 'upstream_bad_response', 'The host answered with status 500.'],
     ['of null', null, 'upstream_bad_response', 'The host answered with status 500.'],
   ])('%s', (_what, error, code, message) => {
-    expect(errorFromHostObject(error)).toMatchObject({ code, message })
+    expect(failureFromHostObject(error).error).toMatchObject({ code, message })
   })
 })
 
@@ -259,12 +259,12 @@ describe('withoutKey', () => {
   })
 
   test('takes out what is left of it where the sentence was cut', () => {
-    const said = errorFromHost({
+    const said = failureFromHost({
       status: 400,
       mediaType: 'application/json',
       body: JSON.stringify({ error: `${'x'.repeat(1_000 - key.length + 1)}${key}` }),
       retryAfter: undefined,
-    })
+    }).error
     expect(said.message.endsWith(key.slice(0, -1))).toBe(true)
     expect(withoutKey(said, key).message).toMatch(/^x+\[redacted\]$/)
   })

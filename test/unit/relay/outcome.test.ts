@@ -35,6 +35,6 @@ describe('endCode', () => {
 
   test('a host is to blame for what is called upstream, and for nothing else but not being there', () => {
     const blamed = codes.filter((code) => endCode(code, 'D')[0]?.toLowerCase() === 'u')
-    expect(blamed.filter((code) => !code.startsWith('upstream_'))).toEqual(['no_upstream_available'])
+    expect(blamed.filter((code) => !code.startsWith('upstream_'))).toEqual(['model_loading', 'no_upstream_available'])
   })
 })

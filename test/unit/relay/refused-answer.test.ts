@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
+import { Failure } from '../../../src/relay/failure.ts'
 import { RefusedAnswer } from '../../../src/relay/refused-answer.ts'
 import type { HeaderFields } from '../../../src/wire/headers.ts'
 import { RecordingSink } from '../../kit/recording-sink.ts'
@@ -10,6 +11,7 @@ function refusing(status: number, headers: HeaderFields = {}, mediaType = 'appli
   return { sink, answer: new RefusedAnswer({ status, headers, mediaType }, sink) }
 }
 
+const gone = new Failure('connection_lost', new GatewayError('upstream_disconnected', 'Gone.'))
 const bodyBytesMax = 65_536
 const sentence = '{"error":{"message":"No 🦀."}}'
 
@@ -32,7 +34,7 @@ describe('RefusedAnswer', () => {
   test('of a connection that breaks says what the status says', () => {
     const { sink, answer } = refusing(429, { 'retry-after': '30' })
     answer.data(Buffer.from(sentence.slice(0, 9)))
-    answer.broke(new GatewayError('upstream_disconnected', 'Gone.'))
+    answer.broke(gone)
     expect(sink.ended).toMatchObject({
       code: 'upstream_busy',
       message: 'The host answered with status 429.',
@@ -70,7 +72,7 @@ describe('RefusedAnswer', () => {
     const told = sink.ended
     answer.data(Buffer.from('x'))
     answer.end()
-    answer.broke(new GatewayError('upstream_disconnected', 'Gone.'))
+    answer.broke(gone)
     expect(sink.ended).toBe(told)
   })
 })

@@ -4,6 +4,7 @@ import { GatewayError } from '../../../src/base/errors.ts'
 import { Meter } from '../../../src/metering/meter.ts'
 import { PhaseTimes } from '../../../src/metering/phase-times.ts'
 import { TokenTallies } from '../../../src/metering/token-tallies.ts'
+import { Failure } from '../../../src/relay/failure.ts'
 import { StreamAnswer } from '../../../src/relay/stream-answer.ts'
 import { dialects } from '../../../src/wire/dialect.ts'
 import { StreamProgress } from '../../../src/wire/stream-progress.ts'
@@ -16,6 +17,7 @@ interface Settings {
   choices?: number
   frameBytesMax?: number
   dropUsageFrame?: boolean
+  errorsInText?: boolean
 }
 
 /** Texts are of latin1, so that each character is a byte. */
@@ -24,6 +26,7 @@ export function relaying({
   choices = 1,
   frameBytesMax = 4_096,
   dropUsageFrame = false,
+  errorsInText = false,
 }: Settings = {}) {
   const clock = new FakeClock()
   const sink = new RecordingSink()
@@ -40,6 +43,7 @@ export function relaying({
     sink,
     frameBytesMax,
     dropUsageFrame,
+    errorsInText,
   })
   /** One read for each text. */
   const read = (...texts: readonly string[]) => {
@@ -56,4 +60,4 @@ export const content = chunk({ content: 'w' })
 export const finish = chunk({}, 'stop')
 export const usage = frame({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } })
 export const done = 'data: [DONE]\n\n'
-export const broken = new GatewayError('upstream_disconnected', 'Gone.')
+export const broken = new Failure('connection_lost', new GatewayError('upstream_disconnected', 'Gone.'))

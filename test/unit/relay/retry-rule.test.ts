@@ -1,52 +1,92 @@
 import { describe, expect, test } from 'vitest'
-import type { FailureKind } from '../../../src/hosts/transport.ts'
-import { type RetryDecision, retryRule } from '../../../src/relay/retry-rule.ts'
+import type { FailureCause } from '../../../src/relay/failure.ts'
+import { type FailedAttempt, type RetryDecision, retryRule } from '../../../src/relay/retry-rule.ts'
 
-const hostsTriedMax = 2
-const kinds: readonly FailureKind[] = ['connect', 'tls', 'protocol', 'disconnected', 'aborted']
-const flags = [false, true]
+/** A first attempt at a stateless generation, before content, on a connection that was new. */
+const first: Omit<FailedAttempt, 'cause'> = {
+  answered: false,
+  reusedSocket: false,
+  sinceSentMs: 500,
+  fresh: false,
+  contentSent: false,
+  repeatable: true,
+  hostsFailed: 1,
+  busyAnswers: 0,
+}
 
-const failures = kinds.flatMap((kind) =>
-  flags.flatMap((answered) =>
-    flags.flatMap((reusedSocket) =>
-      flags.flatMap((fresh) =>
-        [1, hostsTriedMax].flatMap((hostsTried) =>
-          [null, 999, 1_000].map((sinceSentMs) => ({ kind, answered, reusedSocket, fresh, hostsTried, sinceSentMs })),
-        ),
-      ),
-    ),
-  ),
-)
+interface Row {
+  /** A generation that keeps nothing. */
+  readonly stateless: RetryDecision
+  /** What remembers, or uses tools. */
+  readonly stateful: RetryDecision
+}
 
-/** The rule in one line of a table each; what is not here is never repeated. */
-const repeated: readonly [RetryDecision, Partial<(typeof failures)[number]>][] = [
-  ['other_host', { kind: 'connect', hostsTried: 1 }],
-  ['other_host', { kind: 'tls', hostsTried: 1 }],
-  ['fresh_connection', { kind: 'disconnected', reusedSocket: true, answered: false, fresh: false, sinceSentMs: null }],
-  ['fresh_connection', { kind: 'disconnected', reusedSocket: true, answered: false, fresh: false, sinceSentMs: 999 }],
-]
+const table: Readonly<Record<FailureCause, Row>> = {
+  never_connected: { stateless: 'other_host', stateful: 'other_host' },
+  connect_timed_out: { stateless: 'other_host', stateful: 'other_host' },
+  model_missing: { stateless: 'other_host', stateful: 'other_host' },
+  key_refused: { stateless: 'other_host', stateful: 'other_host' },
+  busy: { stateless: 'back_in_line', stateful: 'back_in_line' },
+  connection_lost: { stateless: 'other_host_on_budget', stateful: 'none' },
+  bad_gateway: { stateless: 'other_host_on_budget', stateful: 'none' },
+  told_error: { stateless: 'other_host_on_budget', stateful: 'none' },
+  timed_out: { stateless: 'none', stateful: 'none' },
+  host_error: { stateless: 'none', stateful: 'none' },
+  bad_answer: { stateless: 'none', stateful: 'none' },
+  over_bound: { stateless: 'none', stateful: 'none' },
+  rejected: { stateless: 'none', stateful: 'none' },
+  aborted: { stateless: 'none', stateful: 'none' },
+}
+
+const causes = Object.keys(table) as FailureCause[]
+const race = { reusedSocket: true, answered: false, sinceSentMs: 999 }
 
 describe('retryRule', () => {
-  test.each(failures)(
-    '$kind, answered $answered, reused $reusedSocket, fresh $fresh, hosts $hostsTried, sent $sinceSentMs ms ago',
-    (failure) => {
-      const row = repeated.find(([, wanted]) =>
-        Object.entries(wanted).every(([key, value]) => failure[key as keyof typeof failure] === value),
-      )
-      expect(retryRule(failure)).toBe(row?.[0] ?? 'none')
-    },
-  )
+  test.each(causes)('after %s', (cause) => {
+    expect(retryRule({ ...first, cause })).toBe(table[cause].stateless)
+    expect(retryRule({ ...first, cause, repeatable: false })).toBe(table[cause].stateful)
+  })
 
-  test('nothing is repeated once a byte of an answer came, unless nothing was ever sent', () => {
-    for (const failure of failures.filter(({ answered, kind }) => answered && kind !== 'connect' && kind !== 'tls')) {
-      expect(retryRule(failure)).toBe('none')
+  test.each(causes)('after %s, once content went out, there is none', (cause) => {
+    for (const more of [{}, race, { repeatable: false }]) {
+      expect(retryRule({ ...first, ...more, cause, contentSent: true })).toBe('none')
     }
   })
 
-  test('a request meets two hosts at the most, and one connection more', () => {
-    for (const failure of failures.filter(({ hostsTried }) => hostsTried === hostsTriedMax)) {
-      expect(retryRule(failure)).not.toBe('other_host')
-    }
-    for (const failure of failures.filter(({ fresh }) => fresh)) expect(retryRule(failure)).not.toBe('fresh_connection')
+  test.each(causes)('after %s at a second host, there is no third', (cause) => {
+    expect(retryRule({ ...first, cause, hostsFailed: 2 })).toBe(cause === 'busy' ? 'back_in_line' : 'none')
+  })
+
+  test('that a byte of an answer came changes nothing but the race', () => {
+    for (const cause of causes) expect(retryRule({ ...first, cause, answered: true })).toBe(table[cause].stateless)
+  })
+
+  test('a host may be busy so often', () => {
+    expect(retryRule({ ...first, cause: 'busy', busyAnswers: 4 })).toBe('back_in_line')
+    expect(retryRule({ ...first, cause: 'busy', busyAnswers: 5 })).toBe('none')
+  })
+})
+
+describe('a kept connection that was gone when we wrote', () => {
+  const lost = { ...first, ...race, cause: 'connection_lost' } as const
+
+  test.each([true, false])('is no attempt of the host: once more on a fresh one (repeatable %s)', (repeatable) => {
+    expect(retryRule({ ...lost, repeatable })).toBe('fresh_connection')
+    expect(retryRule({ ...lost, repeatable, sinceSentMs: null })).toBe('fresh_connection')
+    expect(retryRule({ ...lost, repeatable, hostsFailed: 2 })).toBe('fresh_connection')
+  })
+
+  test.each<[string, Partial<FailedAttempt>]>([
+    ['after a second the host had begun', { sinceSentMs: 1_000 }],
+    ['a byte of an answer came', { answered: true }],
+    ['the connection was new', { reusedSocket: false }],
+    ['it was the fresh one', { fresh: true }],
+  ])('not when %s', (_what, more) => {
+    expect(retryRule({ ...lost, ...more })).toBe('other_host_on_budget')
+    expect(retryRule({ ...lost, ...more, repeatable: false })).toBe('none')
+  })
+
+  test.each(causes.filter((cause) => cause !== 'connection_lost'))('is not seen in %s', (cause) => {
+    expect(retryRule({ ...first, ...race, cause })).toBe(table[cause].stateless)
   })
 })

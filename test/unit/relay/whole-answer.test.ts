@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
+import { Failure } from '../../../src/relay/failure.ts'
 import { WholeAnswer } from '../../../src/relay/whole-answer.ts'
 import type { ReportedUsage } from '../../../src/wire/usage.ts'
 import { MessageReader } from '../../kit/http-message.ts'
@@ -39,7 +40,7 @@ function relaying(settings: Settings = {}) {
 
 const usage = { prompt_tokens: 3, completion_tokens: 2 }
 const reported = { input: 3, output: 2 }
-const broken = new GatewayError('upstream_disconnected', 'Gone.')
+const broken = new Failure('connection_lost', new GatewayError('upstream_disconnected', 'Gone.'))
 const jsonOf = (bytes: number) => {
   const text = 'x'.repeat(bytes - JSON.stringify({ text: '', usage }).length)
   return JSON.stringify({ text, usage })

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { type BodyChange, readJsonBody, spliceBody } from '../../../src/wire/request-body.ts'
 import { OddJson, oddValue, whims } from './odd-json.ts'
 
+const rules = { choicesMax: 16, messagesMax: 4_096 }
+
 const splice = (text: string, change: Partial<BodyChange> = {}) =>
-  spliceBody(readJsonBody(Buffer.from(text), 16), {
+  spliceBody(readJsonBody(Buffer.from(text), rules), {
     model: 'm',
     askUsage: false,
     askStream: true,
@@ -34,7 +36,7 @@ describe('a stream is asked for', () => {
   })
 
   test('and where one was asked for already, the bytes are the same', () => {
-    const body = readJsonBody(Buffer.from('{"stream" :true,"model":"m"}'), 16)
+    const body = readJsonBody(Buffer.from('{"stream" :true,"model":"m"}'), rules)
     expect(spliceBody(body, { model: 'm', askUsage: false, askStream: true })).toBe(body.bytes)
   })
 

@@ -162,17 +162,35 @@ describe('chat', () => {
     expect(usages).toEqual([{ input: 3 }])
   })
 
-  test('frames that are not JSON are counted where they seem to decide something', () => {
+  test('frames that are not JSON are counted, and those in a row until a good one comes', () => {
     const { see, progress } = reading('chat')
     expect(see('data: {"usage": {"prompt_tokens\n\n', 'data: "finish_reason":"stop"\n\n', 'data: {oops\n\n')).toEqual([
       'other',
       'other',
       'other',
     ])
-    expect(progress.badFrames).toBe(2)
+    expect(progress).toMatchObject({ badFrames: 3, badFramesInARow: 3 })
     expect(see(chunk(0, { content: 'a' }, 'stop'))).toEqual(['content'])
-    expect(progress.complete).toBe(true)
+    expect(progress).toMatchObject({ badFrames: 3, badFramesInARow: 0, complete: true })
   })
+
+  test.each(['data: {"choices":[{"delta":{"content":"he', 'data: oops', 'data:7', '\uFEFFdata: {oops', 'id: 1\ndata: {oops'])(
+    'a frame of %j is torn',
+    (torn) => {
+      const { see, progress } = reading('chat')
+      expect(see(`${torn}\n\n`)).toEqual(['other'])
+      expect(progress.badFramesInARow).toBe(1)
+    },
+  )
+
+  test.each([': comment', 'event: ping', 'id: 7', 'retry: 10', 'data: {"a":1}\nid: 7', 'data:', 'data: '])(
+    'a frame of %j is not',
+    (sound) => {
+      const { see, progress } = reading('chat')
+      expect(see(`${sound}\n\n`)).toEqual(['other'])
+      expect(progress.badFrames).toBe(0)
+    },
+  )
 })
 
 describe('usage', () => {

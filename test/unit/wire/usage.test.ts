@@ -47,8 +47,13 @@ describe('readUsage knows every spelling', () => {
       { input: 0, cachedInput: 0, output: 0, reasoning: 0 },
     ],
     ['the largest count', { prompt_tokens: 1_000_000_000 }, { input: 1_000_000_000 }],
-    ['one spelling that cannot be believed beside one that can', { prompt_tokens: -1, input_tokens: 4 }, { input: 4 }],
-    ['a bad count beside a good one', { prompt_tokens: 'x', completion_tokens: 3 }, { output: 3 }],
+    [
+      'one spelling that cannot be believed beside one that can',
+      { prompt_tokens: -1, input_tokens: 4 },
+      { input: 4, rejected: true },
+    ],
+    ['a bad count beside a good one', { prompt_tokens: 'x', completion_tokens: 3 }, { output: 3, rejected: true }],
+    ['counts of null', { prompt_tokens: 5, completion_tokens: null, cache_read_input_tokens: null }, { input: 5 }],
   ])('%s', (_what, usage, reported) => {
     expect(readUsage(usage)).toEqual(reported)
   })
@@ -62,7 +67,6 @@ const incredible: unknown[] = [
   '7',
   Number.NaN,
   Number.POSITIVE_INFINITY,
-  null,
   true,
   [7],
   {},
@@ -70,7 +74,9 @@ const incredible: unknown[] = [
 
 describe('readUsage does not believe everything', () => {
   test.each(incredible)('%j as a count', (count) => {
-    expect(readUsage({ prompt_tokens: count, completion_tokens: count, total_tokens: count })).toBeNull()
+    expect(readUsage({ prompt_tokens: count, completion_tokens: count, total_tokens: count })).toEqual({
+      rejected: true,
+    })
     expect(
       readUsage({
         prompt_tokens: 1,
@@ -78,10 +84,10 @@ describe('readUsage does not believe everything', () => {
         completion_tokens_details: { reasoning_tokens: count },
         cache_read_input_tokens: count,
       }),
-    ).toEqual({ input: 1 })
+    ).toEqual({ input: 1, rejected: true })
   })
 
-  test.each([null, undefined, 7, 'x', [], [{ prompt_tokens: 1 }], {}, { other: 1 }])('%j as usage', (usage) => {
+  test.each([null, undefined, 7, 'x', [], [{ prompt_tokens: 1 }], {}, { other: 1 }, { prompt_tokens: null }])('%j as usage', (usage) => {
     expect(readUsage(usage)).toBeNull()
   })
 
@@ -100,7 +106,8 @@ describe('readUsage does not believe everything', () => {
     fc.assert(
       fc.property(usage, details, (counts, detail) => {
         const reported = readUsage({ ...counts, prompt_tokens_details: detail, output_tokens_details: detail })
-        for (const count of Object.values(reported ?? {})) {
+        const { rejected: _, ...said } = reported ?? {}
+        for (const count of Object.values(said)) {
           expect(Number.isInteger(count) && count >= 0 && count <= 3_000_000_000).toBe(true)
         }
       }),
@@ -142,7 +149,8 @@ describe('usageInTail', () => {
     ['of null, before another object', JSON.stringify({ usage: null, more: { prompt_tokens: 9 } }), null],
     ['that is a number', JSON.stringify({ usage: 7, more: { prompt_tokens: 9 } }), null],
     ['that does not end', '{"usage":{"prompt_tokens":5', null],
-    ['that is broken', '{"usage":{"prompt_tokens":}}', null],
+    ['that is broken', '{"usage":{"prompt_tokens":}}', { rejected: true }],
+    ['as Python writes what is no number', '{"usage":{"prompt_tokens": NaN}}', { rejected: true }],
     ['without an object', '{"usage"', null],
     ['that is not there', '{"choices":[]}', null],
     ['of nothing', '', null],

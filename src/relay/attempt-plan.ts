@@ -1,0 +1,96 @@
+/** What one attempt consists of: the request as its host gets it, its clocks, and the reader that fits the answer. */
+import { GatewayError } from '../base/errors.ts'
+import { clocksOf } from '../hosts/clocks.ts'
+import type { TransportRequest } from '../hosts/transport.ts'
+import type { Meter } from '../metering/meter.ts'
+import type { Lease } from '../queue/lease.ts'
+import { dialects } from '../wire/dialect.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import { headersToHost } from '../wire/headers.ts'
+import { type RequestBody, spliceBody } from '../wire/request-body.ts'
+import { StreamProgress } from '../wire/stream-progress.ts'
+import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
+import { AssembledAnswer } from './assembled-answer.ts'
+import { type AttemptLimits, attemptLimits } from './attempt-limits.ts'
+import type { Exchange } from './exchange.ts'
+import type { RelayParts } from './relay-parts.ts'
+import { StreamAnswer } from './stream-answer.ts'
+import { WholeAnswer } from './whole-answer.ts'
+
+export interface PlanParts {
+  readonly parts: RelayParts
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
+  readonly lease: Lease
+}
+
+export class AttemptPlan {
+  /** The host is asked for a stream. */
+  readonly streamed: boolean
+  /** Its frames tell when something was generated; that of a transcription, for one, does not. */
+  readonly showsContent: boolean
+  readonly #plan: PlanParts
+  /** The client did not ask for a stream: it gets one whole answer, put together from it. */
+  readonly #assembles: boolean
+  readonly #asksUsage: boolean
+  readonly #choices: number
+
+  constructor(plan: PlanParts, body: RequestBody) {
+    const { endpoint, lease } = plan
+    this.#plan = plan
+    // The two endpoints whose streams hold all that their answers do are those with usage on request.
+    this.#assembles = !body.stream && endpoint.usageOnRequest && lease.host.streamUpstream
+    this.streamed = body.stream || this.#assembles
+    this.showsContent = this.streamed && endpoint.dialect !== 'none'
+    this.#asksUsage = endpoint.usageOnRequest && this.streamed && !body.usageAsked
+    this.#choices = body.choices
+  }
+
+  /** Whether the host goes on computing when its connection is closed before the answer is whole. */
+  get outlivesItsConnection(): boolean {
+    const finishes = this.#plan.lease.host.kind?.finishesAbandoned ?? 'never'
+    return finishes === 'always' || (finishes === 'whole' && !this.streamed)
+  }
+
+  request(body: RequestBody): TransportRequest {
+    const { parts, endpoint, exchange, lease } = this.#plan
+    const { host, model } = lease
+    return {
+      method: 'POST',
+      path: host.basePath + endpoint.path,
+      headers: headersToHost(exchange.headers, endpoint, {
+        requestId: exchange.requestId,
+        userAgent: parts.userAgent,
+        apiKey: host.apiKey,
+      }),
+      body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.#assembles }),
+    }
+  }
+
+  limits(body: RequestBody): AttemptLimits {
+    const { parts, lease } = this.#plan
+    const clocks = clocksOf(parts.options, lease.host.clocks, parts.modelClocks[lease.model])
+    const { showsContent } = this
+    return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent && !this.#assembles })
+  }
+
+  reader(head: AnswerHead, sink: AnswerSink, meter: Meter): AnswerReader {
+    const { parts, endpoint, exchange, lease } = this.#plan
+    const { options, storedResponses } = parts
+    const { frameBytesMax, assembledBytesMax } = options
+    const onResponseId = endpoint.keepsAnswers ? (id: string) => storedResponses.set(id, lease.host) : null
+    const onUsage = meter.report.bind(meter)
+    if (head.mediaType !== eventStream) {
+      if (exchange.committed) {
+        throw new GatewayError('upstream_bad_response', 'The host answered a stream with something else.')
+      }
+      return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
+    }
+    const dialect = dialects[endpoint.dialect]
+    const progress = new StreamProgress({ dialect, choices: this.#choices, onUsage, onResponseId })
+    const errorsInText = lease.host.kind?.errorsInText === true && endpoint.usageOnRequest
+    const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText }
+    if (this.#assembles) return new AssembledAnswer({ ...common, assembledBytesMax })
+    return new StreamAnswer({ ...common, dropUsageFrame: this.#asksUsage })
+  }
+}

@@ -1,0 +1,79 @@
+/** What became of the attempts of one request so far, and whether there may be another. */
+import type { Host } from '../hosts/host.ts'
+import type { RetryBudget } from '../hosts/retry-budget.ts'
+import type { AttemptFailure } from './attempt.ts'
+import type { FailoverPhase } from './events.ts'
+import type { FailureCause } from './failure.ts'
+import { type RetryDecision, retryRule } from './retry-rule.ts'
+
+export interface FailoverSituation {
+  readonly contentSent: boolean
+  readonly repeatable: boolean
+  /** Whether a host that has not failed on it could take it, now or once a slot is free. */
+  readonly elsewhere: () => boolean
+}
+
+export type Next = 'none' | 'fresh_connection' | 'in_line'
+
+export class Failover {
+  /** Hosts that must not be asked again. */
+  readonly excluded = new Set<Host>()
+  /** How the attempt under way came about, where it is not the first. */
+  phase: FailoverPhase | null = null
+  readonly #budget: RetryBudget
+  #fresh = false
+  #busyAnswers = 0
+
+  constructor(budget: RetryBudget) {
+    this.#budget = budget
+  }
+
+  /** What follows on a failed attempt. */
+  next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
+    const { cause } = failed.failure
+    if (cause === 'busy') this.#busyAnswers++
+    // A busy host has not failed: it may be the one that takes it in the end.
+    else this.excluded.add(host)
+    const decision = retryRule({
+      ...failed,
+      ...situation,
+      cause,
+      fresh: this.#fresh,
+      hostsFailed: this.excluded.size,
+      busyAnswers: this.#busyAnswers,
+    })
+    const next = this.#permitted(decision, situation)
+    if (next === 'none') return next
+    this.#fresh = next === 'fresh_connection'
+    this.phase = this.#fresh ? 'reused_socket' : phaseOf(cause)
+    return next
+  }
+
+  #permitted(decision: RetryDecision, { elsewhere }: FailoverSituation): Next {
+    switch (decision) {
+      case 'none':
+      case 'fresh_connection':
+        return decision
+      case 'other_host':
+        return elsewhere() ? 'in_line' : 'none'
+      case 'other_host_on_budget':
+        return elsewhere() && this.#budget.take() ? 'in_line' : 'none'
+      case 'back_in_line':
+        return 'in_line'
+    }
+  }
+}
+
+function phaseOf(cause: FailureCause): FailoverPhase {
+  switch (cause) {
+    case 'never_connected':
+    case 'connect_timed_out':
+      return 'connect'
+    case 'busy':
+    case 'model_missing':
+    case 'key_refused':
+      return 'refused'
+    default:
+      return 'pre_token'
+  }
+}

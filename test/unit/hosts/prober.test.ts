@@ -1,0 +1,80 @@
+/** When hosts are probed, and what is told of them; the probes themselves are the kinds' affair. */
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Host } from '../../../src/hosts/host.ts'
+import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
+import { Prober } from '../../../src/hosts/prober.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+import { healthDefaults, hostParts, knownModel } from '../../kit/known-hosts.ts'
+
+/** A prober before one host that answers, or not, as `isAlive` says at that time. */
+function probed(isAlive: (ms: number) => boolean, options: { rise?: number } = {}) {
+  const clock = new FakeClock()
+  const startMs = clock.now()
+  const probes: number[] = []
+  const told: string[] = []
+  const at = (): number => clock.now() - startMs
+  const kind = {
+    ...hostKind('openai'),
+    async probe() {
+      probes.push(at())
+      if (!isAlive(at())) throw new Error('connection refused')
+      return { models: [knownModel('m')] }
+    },
+  }
+  const host = new Host(
+    { name: 'h', url: 'http://127.0.0.1:9', kind, models: [], slots: 4 },
+    { connectMsMax: 100, health: healthDefaults },
+    hostParts({ clock }),
+  )
+  const prober = new Prober(
+    [host],
+    { everyMs: 5_000, timeoutMs: 2_000, fall: 1, rise: 2, bytesMax: 1_000, ...options },
+    {
+      clock,
+      log: (_level, message) => void told.push(message),
+      userAgent: 'test',
+      detect: async () => kind,
+      onChange: () => {},
+    },
+  )
+  onTestFinished(() => prober.stop())
+  return { clock, host, prober, probes, told }
+}
+
+describe('rising', () => {
+  it('the second look comes soon after the first good one, and then the host is up', async () => {
+    const { clock, host, prober, probes, told } = probed((ms) => ms < 3_000 || ms > 20_000)
+    await prober.start()
+    expect(host.up).toBe(true)
+    await clock.advance(19_999)
+    expect(host.up).toBe(false)
+    await clock.advance(10_000)
+    expect(told).toEqual(['host is down', 'host is up'])
+    const [first, second, third] = probes.filter((ms) => ms > 20_000)
+    expect(second! - first!).toBeGreaterThanOrEqual(200)
+    expect(second! - first!).toBeLessThanOrEqual(300)
+    expect(third! - second!).toBeGreaterThanOrEqual(4_000)
+  })
+
+  it('at the start one good probe is enough, though it comes late', async () => {
+    const { clock, host, prober, probes, told } = probed((ms) => ms > 2_000)
+    await prober.start()
+    await clock.advance(8_000)
+    expect(host.up).toBe(true)
+    expect([probes.filter((ms) => ms > 2_000 && ms < 6_000).length, told]).toEqual([1, ['host is up']])
+    expect(host.health.limit).toBe(4)
+  })
+
+  it('U57: one that flaps every 3 s changes its state at most once per 10 s', async () => {
+    const { clock, prober, told, probes } = probed((ms) => ms % 6_000 < 3_000)
+    await prober.start()
+    await clock.advance(120_000)
+    const changes = told.filter((message) => /^host is (up|down)$/.test(message))
+    expect(changes.length).toBeGreaterThanOrEqual(4)
+    expect(changes.length).toBeLessThanOrEqual(12)
+    // It is watched all the while, and not without rest.
+    expect(probes.length).toBeGreaterThan(30)
+    expect(probes.length).toBeLessThan(300)
+    expect(told).toContain('a host answers again, but fell too soon after its last return: it stays down for now')
+  })
+})
