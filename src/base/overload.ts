@@ -125,8 +125,5 @@ const stageSentences: Readonly<Record<OverloadStage, string>> = {
 }
 
 function overloaded(): GatewayError {
-  const error = new GatewayError('overloaded', 'The gateway is short of memory or processor time; try again later.')
-  // ± 20 %, so that those refused together do not come back together.
-  const retryAfterMs = (error.retryAfterMs ?? 0) * (0.8 + 0.4 * Math.random())
-  return new GatewayError(error.code, error.message, { retryAfterMs })
+  return new GatewayError('overloaded', 'The gateway is short of memory or processor time; try again later.')
 }

@@ -67,5 +67,5 @@ function isFull(entry: PerformanceEntry): boolean {
 
 function livePercentNow(): number {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
-  return (100 * used) / Math.max(limit - youngBytes, limit / 2)
+  return (100 * used) / Math.max(limit - youngBytes, limit / 4)
 }

@@ -14,7 +14,7 @@ const retryHintSecondsMax = 60
 export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswer {
   const { status, shouldRetry } = error.kind
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  const { retryAfterMs } = error
+  const retryAfterMs = error.detail.retryAfterMs ?? spread(error.retryAfterMs)
   const { allow } = error.detail
   let retry = shouldRetry
   if (retryAfterMs !== null) {
@@ -26,6 +26,11 @@ export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswe
   headers['x-should-retry'] = String(retry)
   if (allow !== undefined) headers['allow'] = allow
   return { status, headers, body: errorBody(error, anthropic) }
+}
+
+/** ± 20 %, so that those refused together, as at the end of the gateway, do not come back together. */
+function spread(milliseconds: number | null): number | null {
+  return milliseconds === null ? null : milliseconds * (0.8 + 0.4 * Math.random())
 }
 
 /** The envelope alone, as it also stands in an error frame inside a stream. */

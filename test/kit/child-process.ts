@@ -1,5 +1,6 @@
 /** A program run as a user runs it: its lines as they come, its end, and nothing of it left behind. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { within } from './within.ts'
 
@@ -11,6 +12,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>
   /** A process group of its own, as a terminal gives each command. */
   readonly ownGroup?: boolean
+  /** A channel for `ask`. */
+  readonly channel?: boolean
 }
 
 export interface End {
@@ -32,7 +35,7 @@ export class RunningProcess {
       cwd: options.cwd,
       env: { ...quietEnvironment(), ...options.env },
       detached: this.#ownGroup,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.channel === true ? (['ipc'] as const) : [])],
     })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#came(() => (this.#out += text)))
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#came(() => (this.#err += text)))
@@ -82,6 +85,21 @@ export class RunningProcess {
   signalGroup(signal: NodeJS.Signals): void {
     if (!this.#ownGroup) throw new Error('the process shares the group of the tests')
     process.kill(-this.pid, signal)
+  }
+
+  /** The answer to a message over the channel. */
+  async ask<Answer>(message: object, ms = 20_000): Promise<Answer> {
+    const answer = once(this.#child, 'message') as Promise<[Answer]>
+    this.#child.send(message)
+    return (await within(ms, `an answer to ${JSON.stringify(message)}`, answer))[0]
+  }
+
+  /** Reads what it writes no more, so that its pipes fill up, until it is told to. */
+  listen(listening: boolean): void {
+    for (const pipe of [this.#child.stdout, this.#child.stderr]) {
+      if (listening) pipe?.resume()
+      else pipe?.pause()
+    }
   }
 
   end(ms = 20_000): Promise<End> {

@@ -33,7 +33,7 @@ export interface GatewayUnderTest extends AsyncDisposable {
 /** Starts it before the given hosts and waits until each was probed once. */
 export async function startGateway(
   config: ConfigInput,
-  parts: Pick<GatewayParts, 'resolveName' | 'clock'> = {},
+  parts: Partial<Omit<GatewayParts, 'log' | 'version'>> = {},
 ): Promise<GatewayUnderTest> {
   const log: LogLine[] = []
   const waiting: { count: number; resolve: () => void }[] = []

@@ -132,14 +132,6 @@ describe('what follows', () => {
     expect(overload.noWaiting()?.code).toBe('overloaded')
   })
 
-  test('the hints to those refused together differ, so that they do not come back together', () => {
-    stageAt(91)
-    const hints = Array.from({ length: 50 }, () => overload.refusal()?.retryAfterMs ?? 0)
-    expect(new Set(hints).size).toBeGreaterThan(40)
-    expect(Math.min(...hints)).toBeGreaterThanOrEqual(4_000)
-    expect(Math.max(...hints)).toBeLessThanOrEqual(6_000)
-  })
-
   test('nothing goes on when it was stopped', () => {
     clock.advanceSync(2_000)
     overload.stop()
