@@ -1,6 +1,6 @@
 /** What `observe/` reads of the live counters, at scrape time. */
 
-/** Token counters of one (model, host, key); they only ever grow. */
+/** Counters of one (model, host, key); they only ever grow. */
 export interface TokenTotals {
   readonly model: string
   readonly host: string
@@ -9,6 +9,8 @@ export interface TokenTotals {
   readonly cachedInput: number
   readonly output: number
   readonly reasoning: number
+  /** Answers whose usage, or a part of it, could not be believed. */
+  readonly usageRejected: number
 }
 
 /** Seconds of streams in each phase of one (model, host), added up to now. */

@@ -58,14 +58,15 @@ export class Meter {
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)
-    if (usage !== null) this.#framesReported = this.#frames
+    if (believed(usage) !== null) this.#framesReported = this.#frames
   }
 
   /** Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back. */
   end(): Metered {
     if (this.#ended !== null) return this.#ended
     this.#endPhase()
-    const reported = this.#reported
+    const reported = believed(this.#reported)
+    if (this.#reported?.rejected === true) this.#tally.usageRejected++
     // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
     const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
     const tokens = tokenCounts(reported, this.#frames, framesLeast)
@@ -86,6 +87,11 @@ export class Meter {
     if (this.#firstContentAtMs === null || this.#frames < 2 || output < 2) return null
     return (this.#lastContentAtMs - this.#firstContentAtMs) / (output - 1)
   }
+}
+
+/** Null where the host reported nothing that counts. */
+function believed(usage: ReportedUsage | null): ReportedUsage | null {
+  return usage?.input === undefined && usage?.output === undefined ? null : usage
 }
 
 /** A part is never more than its whole, whatever a host says. */

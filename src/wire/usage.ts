@@ -8,23 +8,24 @@ export interface ReportedUsage {
   readonly cachedInput?: number
   readonly output?: number
   readonly reasoning?: number
+  /** It also reported what cannot be believed. */
+  readonly rejected?: true
 }
 
 /** Beyond this a count is a fault of the host: no context is a billion tokens. */
 const tokensMax = 1_000_000_000
 const usageKey = Buffer.from('"usage"')
 
-/** Reads a `usage` object; null when nothing in it can be believed. */
+/** Reads a `usage` object; null when it says nothing. What cannot be believed is left out, and that it was there is told. */
 export function readUsage(usage: unknown): ReportedUsage | null {
   if (!isObject(usage)) return null
   const output = firstCount(usage, 'completion_tokens', 'output_tokens')
   const input = wholeInput(usage, output !== undefined)
-  if (input === undefined && output === undefined) return null
-  const cachedInput =
-    count(usage, 'cache_read_input_tokens') ??
-    firstCountIn(usage, ['prompt_tokens_details', 'input_tokens_details'], 'cached_tokens')
-  const reasoning = firstCountIn(usage, ['completion_tokens_details', 'output_tokens_details'], 'reasoning_tokens')
-  return withoutAbsent({ input, cachedInput, output, reasoning })
+  const rejected = isIncredible(usage) || undefined
+  if (input === undefined && output === undefined) return rejected ? { rejected } : null
+  const cachedInput = count(usage, 'cache_read_input_tokens') ?? firstCountIn(usage, inputDetails, 'cached_tokens')
+  const reasoning = firstCountIn(usage, outputDetails, 'reasoning_tokens')
+  return withoutAbsent({ input, cachedInput, output, reasoning, rejected })
 }
 
 /** A later report of the same stream wins field by field: Anthropic tells input at the start and output at the end. */
@@ -45,7 +46,8 @@ export function usageInTail(tail: Buffer): ReportedUsage | null {
       try {
         return readUsage(JSON.parse(tail.toString('utf8', open, i + 1)))
       } catch {
-        return null
+        // As Python writes NaN and Infinity.
+        return { rejected: true }
       }
     }
   }
@@ -75,8 +77,32 @@ function wholeInput(usage: JsonObject, hasOutput: boolean): number | undefined {
   return input + cacheRead + cacheWritten
 }
 
-function withoutAbsent(counts: Record<keyof ReportedUsage, number | undefined>): ReportedUsage {
-  return Object.fromEntries(Object.entries(counts).filter(([, value]) => value !== undefined))
+const countKeys = [
+  'prompt_tokens',
+  'completion_tokens',
+  'input_tokens',
+  'output_tokens',
+  'total_tokens',
+  'cache_read_input_tokens',
+  'cache_creation_input_tokens',
+]
+const inputDetails = ['prompt_tokens_details', 'input_tokens_details']
+const outputDetails = ['completion_tokens_details', 'output_tokens_details']
+
+function isIncredible(usage: JsonObject): boolean {
+  return (
+    countKeys.some((key) => isNoCount(usage[key])) ||
+    inputDetails.some((holder) => isNoCount(property(usage[holder], 'cached_tokens'))) ||
+    outputDetails.some((holder) => isNoCount(property(usage[holder], 'reasoning_tokens')))
+  )
+}
+
+function withoutAbsent(
+  usage: {
+    readonly [Field in keyof ReportedUsage]-?: ReportedUsage[Field] | undefined
+  },
+): ReportedUsage {
+  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined))
 }
 
 function firstCountIn(usage: JsonObject, holders: readonly string[], key: string): number | undefined {
@@ -97,5 +123,14 @@ function firstCount(usage: unknown, ...keys: string[]): number | undefined {
 
 function count(from: unknown, key: string): number | undefined {
   const value = property(from, key)
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= tokensMax ? value : undefined
+  return isCount(value) ? value : undefined
+}
+
+/** Null stands for a count that the host does not have. */
+function isNoCount(value: unknown): boolean {
+  return value !== undefined && value !== null && !isCount(value)
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= tokensMax
 }

@@ -163,10 +163,13 @@ export const errors: readonly Panel[] = [
     kind: 'lines',
     title: 'Where token counts come from',
     description:
-      'reported: the host’s own usage; counted: frames counted by the gateway, a floor. Much of the latter means that the token figures are too low.',
+      'reported: the host’s own usage; counted: frames counted by the gateway, a floor. Much of the latter means that the token figures are too low. rejected: usage that could not be believed, or not all of it.',
     unit: requestsPerSecond,
     width: 8,
-    targets: [{ expr: rate('usage_source_total', { follow: host, by: ['source'] }), legend: '{{source}}' }],
+    targets: [
+      { expr: rate('usage_source_total', { follow: host, by: ['source'] }), legend: '{{source}}' },
+      { expr: rate('usage_rejected_total', { follow: host }), legend: 'rejected' },
+    ],
   },
 ]
 

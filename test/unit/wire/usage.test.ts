@@ -59,18 +59,7 @@ describe('readUsage knows every spelling', () => {
   })
 })
 
-const incredible: unknown[] = [
-  -1,
-  1e308,
-  1_000_000_001,
-  1.5,
-  '7',
-  Number.NaN,
-  Number.POSITIVE_INFINITY,
-  true,
-  [7],
-  {},
-]
+const incredible: unknown[] = [-1, 1e308, 1_000_000_001, 1.5, '7', Number.NaN, Number.POSITIVE_INFINITY, true, [7], {}]
 
 describe('readUsage does not believe everything', () => {
   test.each(incredible)('%j as a count', (count) => {
@@ -87,9 +76,12 @@ describe('readUsage does not believe everything', () => {
     ).toEqual({ input: 1, rejected: true })
   })
 
-  test.each([null, undefined, 7, 'x', [], [{ prompt_tokens: 1 }], {}, { other: 1 }, { prompt_tokens: null }])('%j as usage', (usage) => {
-    expect(readUsage(usage)).toBeNull()
-  })
+  test.each([null, undefined, 7, 'x', [], [{ prompt_tokens: 1 }], {}, { other: 1 }, { prompt_tokens: null }])(
+    '%j as usage',
+    (usage) => {
+      expect(readUsage(usage)).toBeNull()
+    },
+  )
 
   test('whatever comes, counts are whole, not negative and bounded', () => {
     const key = fc.constantFrom(
