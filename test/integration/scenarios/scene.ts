@@ -87,7 +87,7 @@ export class Scene {
     return host
   }
 
-  async connect(options: { bodyless?: boolean; port?: number } = {}): Promise<RawClient> {
+  async connect(options: { bodyless?: boolean; port?: number; from?: string } = {}): Promise<RawClient> {
     const client = await RawClient.open(options.port ?? this.gateway.port, options)
     this.#clients.push(client)
     return client
