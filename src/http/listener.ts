@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
-import { Exchange } from '../relay/exchange.ts'
+import { brokenBody, Exchange } from '../relay/exchange.ts'
 import type { App } from './app.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
 import { LastWords } from './last-words.ts'
@@ -153,16 +153,18 @@ export class Listener {
     this.#spent.add(socket)
     const last = [...this.#answering].findLast((outgoing) => outgoing.req.socket === socket)
     if (last === undefined) this.#lastWords.say(socket, brokenRequest(error.code))
-    else if (!last.req.complete) this.#endBroken(last, brokenRequest(error.code))
+    // It ended its side in the middle of a body: it left.
+    else if (error.code === 'HPE_INVALID_EOF_STATE' && !last.req.complete) socket.destroy()
+    else if (isNews && !last.req.complete) this.#endBroken(last, brokenRequest(error.code))
     else if (isNews) last.once('close', () => this.#lastWords.say(socket, brokenRequest(error.code)))
   }
 
-  /** The request whose body is broken: what was to answer it sees its connection close. */
+  /** Whoever reads the body answers; a refusal that is under way needs no second one, which would end up inside of it. */
   #endBroken(outgoing: ServerResponse, error: GatewayError): void {
-    const { socket } = outgoing.req
-    // In the middle of an answer, a second one would become part of its body.
-    if (outgoing.headersSent || outgoing.socket === null) socket.destroy()
-    else this.#lastWords.say(socket, error)
+    const { req, socket } = outgoing
+    if (socket === null) req.socket.destroy()
+    else if (outgoing.headersSent || req.emit(brokenBody, error)) outgoing.once('close', () => req.socket.destroySoon())
+    else this.#lastWords.say(req.socket, error)
   }
 
   /** Node waits for ever for a client that does not read its answer, whoever gave it. */
