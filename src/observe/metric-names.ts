@@ -89,7 +89,21 @@ export const metricDefinitions = {
   },
   host_up: { type: 'gauge', labels: ['host'], help: '1 while the host answers its probes.' },
   host_inflight: { type: 'gauge', labels: ['host'], help: 'Live leases: requests at the host now.' },
-  host_concurrency_limit: { type: 'gauge', labels: ['host'], help: 'Slots of the host.' },
+  host_concurrency_limit: {
+    type: 'gauge',
+    labels: ['host'],
+    help: 'Slots of the host that may be used now: fewer than it has after busy answers and in a slow start.',
+  },
+  host_zombie_slots: {
+    type: 'gauge',
+    labels: ['host'],
+    help: 'Slots taken by answers that were given up while the host goes on computing them; part of host_inflight.',
+  },
+  host_circuit_open: {
+    type: 'gauge',
+    labels: ['host'],
+    help: '1 while the host is ejected because its requests failed one after the other.',
+  },
   host_models: { type: 'gauge', labels: ['host'], help: 'Models in the last list of the host.' },
   host_errors_total: {
     type: 'counter',
@@ -99,7 +113,7 @@ export const metricDefinitions = {
   failovers_total: {
     type: 'counter',
     labels: ['model', 'phase', 'result'],
-    help: 'Requests moved to another connection or host; phase is connect or reused_socket, result ok or failed.',
+    help: 'Requests moved to another connection or host; phase is connect, reused_socket, refused (busy, no such model) or pre_token (failed before any content), result ok or failed.',
   },
   open_streams: { type: 'gauge', labels: [], help: 'Streams being relayed now.' },
   log_dropped_total: { type: 'counter', labels: [], help: 'Log lines dropped because their reader did not keep up.' },

@@ -4,8 +4,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { errorCatalogue } from '../base/errors.ts'
 import type { HostState } from '../hosts/events.ts'
 import type { PhaseTotals, TokenTotals } from '../metering/events.ts'
-import type { QueueEvents, QueueState, Rejection } from '../queue/events.ts'
-import type { RelayEvents } from '../relay/events.ts'
+import type { HeldSlots, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
+import { failoverPhases, type RelayEvents } from '../relay/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
 import { otherLabel, SeriesTable } from './series-table.ts'
 
@@ -14,7 +14,7 @@ export interface MetricSources {
   /** Of the gateway. */
   readonly version: string
   queue(): QueueState
-  hosts(): readonly HostState[]
+  hosts(): readonly (HostState & HeldSlots)[]
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
   openStreams(): number
@@ -131,7 +131,7 @@ function writeSeconds(table: SeriesTable, totals: readonly PhaseTotals[]): void 
   table.mirror('host_busy_seconds_total', busy)
 }
 
-function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly HostState[]): void {
+function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly (HostState & HeldSlots)[]): void {
   const queue = sources.queue()
   const depths = Array.from(queue.depthByModel, ([model, depth]) => [{ model }, depth] as const)
   table.rewrite('queue_depth', depths, 'zero')
@@ -145,16 +145,20 @@ function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly 
 }
 
 /** A host that was taken out of the configuration leaves no series behind that would look like one that is down. */
-function writeHosts(table: SeriesTable, hosts: readonly HostState[]): void {
-  const rows = (of: (host: HostState) => number) => hosts.map((host) => [{ host: host.name }, of(host)] as const)
+function writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)[]): void {
+  const rows = (of: (host: HostState & HeldSlots) => number) => hosts.map((host) => [{ host: host.name }, of(host)] as const)
   const up = rows((host) => (host.up ? 1 : 0))
   const inFlight = rows((host) => host.inFlight)
   const limits = rows((host) => host.limit)
   const models = rows((host) => host.models)
+  const zombies = rows((host) => host.zombieSlots)
+  const open = rows((host) => (host.ejected ? 1 : 0))
   table.rewrite('host_up', up, 'gone')
   table.rewrite('host_inflight', inFlight, 'gone')
   table.rewrite('host_concurrency_limit', limits, 'gone')
   table.rewrite('host_models', models, 'gone')
+  table.rewrite('host_zombie_slots', zombies, 'gone')
+  table.rewrite('host_circuit_open', open, 'gone')
 }
 
 const hostFaults = Object.keys(errorCatalogue).filter((code) => code.startsWith('upstream_'))
@@ -169,7 +173,7 @@ function startAtZero(table: SeriesTable, hosts: readonly HostState[], models: Re
   }
   for (const model of models) {
     for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)
-    for (const phase of ['connect', 'reused_socket']) {
+    for (const phase of failoverPhases) {
       for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
     }
   }

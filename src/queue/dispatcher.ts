@@ -189,6 +189,8 @@ export class Dispatcher {
     const estimateMs = ((this.#line.size + 1) * (this.#holdMsMean ?? retryAfterMsMin)) / slots
     // ± 20 %, so that those refused together do not come back together.
     const retryAfterMs = Math.min(Math.max(estimateMs, retryAfterMsMin), retryAfterMsMax) * (0.8 + 0.4 * Math.random())
-    return new GatewayError(code, message, { retryAfterMs: Math.max(Math.min(retryAfterMs, retryAfterMsMax), busyForMs) })
+    return new GatewayError(code, message, {
+      retryAfterMs: Math.max(Math.min(retryAfterMs, retryAfterMsMax), busyForMs),
+    })
   }
 }

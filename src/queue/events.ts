@@ -9,6 +9,12 @@ export interface QueueEvents {
   rejected(model: string | null, reason: Rejection): void
 }
 
+/** What the line adds to what a host says of itself. */
+export interface HeldSlots {
+  /** Slots of answers that were given up while the host goes on computing them. */
+  readonly zombieSlots: number
+}
+
 export interface QueueState {
   /** Waiting requests by model; models without waiters may be absent. */
   readonly depthByModel: ReadonlyMap<string, number>

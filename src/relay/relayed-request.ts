@@ -30,6 +30,8 @@ const noBytes = Buffer.alloc(0)
 const askedCharsMax = 64
 const idChars = 22
 
+const allBusy = new GatewayError('upstream_busy', 'Every host that serves the model says that it is busy.')
+
 export interface RelayedRequestSettings {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
@@ -208,11 +210,13 @@ export class RelayedRequest implements AttemptOwner {
     })
   }
 
-  /** Who was told "not now" by a host and then waited in vain hears that, and not what it means for the line. */
+  /** Who waited in vain for hosts that say "not now" hears that, and not what it means for the line. */
   #refusal(error: GatewayError, busyForMs: number): GatewayError {
-    if (this.#lastFailure?.cause !== 'busy' || error.code === 'gateway_shutting_down') return error
-    const { code, message, retryAfterMs } = this.#lastFailure.error
-    return new GatewayError(code, message, { retryAfterMs: busyForMs > 0 ? busyForMs : (retryAfterMs ?? undefined) })
+    const saidBusy = this.#lastFailure?.cause === 'busy' ? this.#lastFailure.error : null
+    if (error.code === 'gateway_shutting_down' || (saidBusy === null && busyForMs === 0)) return error
+    const { code, message } = saidBusy ?? allBusy
+    const retryAfterMs = busyForMs > 0 ? busyForMs : (saidBusy?.retryAfterMs ?? undefined)
+    return new GatewayError(code, message, { retryAfterMs })
   }
 
   #startOrRelease(lease: Lease): void {

@@ -215,7 +215,7 @@ test('a host that accepts no connection in time is 503, with a hint in both spel
   expect(hintMs).toBeGreaterThan(0)
   expect(headers.get('retry-after')).toBe(String(Math.ceil(hintMs / 1_000)))
   const [line] = await gateway.outcomesOnce(1)
-  expect(line?.fields).toMatchObject({ end: 'UC', attempts: 1 })
+  expect(line?.fields).toMatchObject({ end: 'uC', attempts: 1 })
 })
 
 describe('a key with which no host can be asked', () => {

@@ -63,7 +63,6 @@ describe('errors of the right class', () => {
   test.each([
     ['a failure of the engine', { internalError: true }, 502, 'upstream_bad_response'],
     ['an exception outside every handler', { crash: true }, 502, 'upstream_bad_response'],
-    ['a host that is busy', { rateLimited: true }, 503, 'upstream_busy'],
   ])('%s: InternalServerError with its status', async (_what, fault, status, code) => {
     const { client, double, gateway } = await oneHost()
     for (const stream of [false, true]) {
@@ -73,6 +72,17 @@ describe('errors of the right class', () => {
       expect(error).toMatchObject({ status, code })
     }
     expect(await gateway.metric('host_errors_total', { host: 'studio', reason: code })).toBe(2)
+  })
+
+  test('a host that stays busy: InternalServerError 503 once patience is over, for those too who never reached it', async () => {
+    const { client, double, gateway } = await oneHost({}, { queue: { waitMsMax: 300 } })
+    double.faults.set({ rateLimited: true })
+    for (const stream of [false, true]) {
+      const error = await errorOf(client.chat.completions.create({ ...ask('Hello'), stream }, once))
+      expect(error).toBeInstanceOf(InternalServerError)
+      expect(error).toMatchObject({ status: 503, code: 'upstream_busy' })
+    }
+    expect(await gateway.metric('host_errors_total', { host: 'studio', reason: 'upstream_busy' })).toBe(1)
   })
 
   test('a kept connection that the host closes is not the end; one that it closes every time is', async () => {

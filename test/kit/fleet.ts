@@ -86,13 +86,26 @@ export async function gaugeReaches(
 
 /** Whatever a test did, this holds when its last answer is over. */
 export async function expectAtRest(gateway: GatewayUnderTest): Promise<void> {
-  for (const gauge of ['host_inflight', 'queue_depth', 'queue_bytes', 'open_streams']) {
+  for (const gauge of ['host_inflight', 'host_zombie_slots', 'queue_depth', 'queue_bytes', 'open_streams']) {
     await gaugeReaches(gateway, gauge, 0)
   }
   const ids = gateway.outcomes().map(({ fields }) => fields['requestId'])
   expect(ids, 'one access-log line for each request').toEqual([...new Set(ids)])
+  expectUsageRecords(gateway)
   const faults = gateway.log.filter(({ level }) => level === 'error')
   expect(faults, 'no fault of the gateway itself').toEqual([])
+}
+
+/** Each request that was accepted has one record of its use, under an id of its own, and it says what the log says. */
+export function expectUsageRecords({ usage, outcomes }: GatewayUnderTest): void {
+  const recorded = usage.map(({ requestId, status, end, tokens, usageSource }) => {
+    return { requestId, status, end, tokensIn: tokens.input, tokensOut: tokens.output, usage: usageSource }
+  })
+  expect(recorded, 'one usage record for each access-log line').toMatchObject(outcomes().map(({ fields }) => {
+    const { requestId, status, end, tokensIn, tokensOut, usage: source } = fields
+    return { requestId, status, end, tokensIn, tokensOut, usage: source }
+  }))
+  expect(new Set(usage.map(({ id }) => id)).size, 'ids of usage records').toBe(usage.length)
 }
 
 const waitMsMax = 5_000

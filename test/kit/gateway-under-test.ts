@@ -2,6 +2,7 @@
 import { configOf } from '../../src/config/resolve.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts'
+import type { UsageRecord } from '../../src/metering/usage-record.ts'
 import { within } from './within.ts'
 
 export interface LogLine {
@@ -19,6 +20,8 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly port: number
   readonly adminUrl: string
   readonly log: readonly LogLine[]
+  /** One per ended request. */
+  readonly usage: readonly UsageRecord[]
   /** Access-log lines: one per ended request. */
   outcomes(): readonly LogLine[]
   /** Resolves with the access-log lines as soon as there are `count`. */
@@ -36,6 +39,7 @@ export async function startGateway(
   parts: Partial<Omit<GatewayParts, 'log' | 'version'>> = {},
 ): Promise<GatewayUnderTest> {
   const log: LogLine[] = []
+  const usage: UsageRecord[] = []
   const waiting: { count: number; resolve: () => void }[] = []
   const outcomes = (): LogLine[] => log.filter((line) => line.message === 'request')
   const gateway = createGateway(
@@ -43,6 +47,7 @@ export async function startGateway(
     {
       ...parts,
       version: '0.0.0-test',
+      usage: (record) => void usage.push(record),
       log(level, message, fields = {}) {
         log.push({ level, message, fields })
         const ended = outcomes().length
@@ -60,6 +65,7 @@ export async function startGateway(
     port: Number(new URL(dataUrl).port),
     adminUrl,
     log,
+    usage,
     outcomes,
     async outcomesOnce(count, withinMs = 10_000) {
       if (outcomes().length < count) {

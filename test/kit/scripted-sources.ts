@@ -14,8 +14,8 @@ export class ScriptedSources implements MetricSources {
   dropped = 0
   streams = 2
   hostStates = [
-    { name: 'studio', up: true, inFlight: 1, slots: 2, limit: 2, ejected: false, models: 5 },
-    { name: 'mini', up: false, inFlight: 0, slots: 1, limit: 1, ejected: false, models: 0 },
+    { name: 'studio', up: true, inFlight: 1, slots: 2, limit: 2, ejected: false, zombieSlots: 0, models: 5 },
+    { name: 'mini', up: false, inFlight: 0, slots: 1, limit: 1, ejected: false, zombieSlots: 0, models: 0 },
   ]
   tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]
   phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0.5, decodeSeconds: 2, busySeconds: 1.5 }]

@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import type { ConfigInput } from '../../../src/config/schema.ts'
 import { ChaosHost } from '../../kit/chaos-host.ts'
 import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
+import { expectUsageRecords } from '../../kit/fleet.ts'
 import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
 import { RawClient } from '../../kit/raw-client.ts'
@@ -122,11 +123,14 @@ export class Scene {
   }
 }
 
+const gauges = ['host_inflight', 'host_zombie_slots', 'queue_depth', 'queue_bytes', 'open_streams']
+
 /** Nothing is held any more, every request has its one line, nothing failed inside, and no secret got out. */
 export async function expectQuiet(gateway: GatewayUnderTest, ending: Pick<Ending, 'requests' | 'secrets'>) {
   await gateway.outcomesOnce(ending.requests)
-  for (const gauge of ['host_inflight', 'queue_depth', 'queue_bytes', 'open_streams']) await expectZero(gateway, gauge)
+  for (const gauge of gauges) await expectZero(gateway, gauge)
   expect(gateway.outcomes()).toHaveLength(ending.requests)
+  expectUsageRecords(gateway)
   expect(gateway.log.filter(({ level }) => level === 'error')).toEqual([])
   const sinks = JSON.stringify(gateway.log) + (await gateway.metrics())
   for (const secret of [promptCanary, ...(ending.secrets ?? [])]) expect(sinks).not.toContain(secret)

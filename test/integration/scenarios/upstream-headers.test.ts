@@ -28,7 +28,7 @@ test.each([301, 302, 303, 307, 308])('U24: a %d to another host is not followed'
       expect(answer.header('location')).toBeUndefined()
       expect(answer.text).not.toContain(other.url)
       expect(other.connectionsOpened).toBe(0)
-      expect((await scene.gateway.outcomesOnce(1))[0]?.fields['end']).toBe('UF')
+      expect((await scene.gateway.outcomesOnce(1))[0]?.fields['end']).toBe('UH')
     } finally {
       await other.close()
     }
