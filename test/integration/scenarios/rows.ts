@@ -41,8 +41,8 @@ const later = rowOf('pages, events, MCP')
 
 export const rows: Readonly<Record<string, Row>> = {
   U01: mainJob('Connection refused', `${here}/upstream-connections.test.ts`),
-  U02: relay('SYN lost (host asleep)'),
-  U03: relay('DNS: NXDOMAIN, 5 s delay, address changes, AAAA only'),
+  U02: relay('SYN lost (host asleep)', `${here}/upstream-unreachable.test.ts`),
+  U03: relay('DNS: NXDOMAIN, 5 s delay, address changes, AAAA only', `${here}/upstream-unreachable.test.ts`),
   U04: relay('RST after request read, no byte back, fresh connection'),
   U05: relay('FIN with no byte'),
   U06: mainJob('Keep-alive race: idle pooled socket closes as we write', `${here}/upstream-connections.test.ts`),
@@ -55,7 +55,7 @@ export const rows: Readonly<Record<string, Row>> = {
   U13: relay('Headers + role frame, then nothing (LMX shape)', `${here}/upstream-silence.test.ts`),
   U14: relay('Only : comments for ever', `${here}/upstream-silence.test.ts`),
   U15: relay('Stall mid-content 60 s', `${here}/upstream-silence.test.ts`),
-  U16: relay('One frame dripped 1 byte/s'),
+  U16: relay('One frame dripped 1 byte/s', `${here}/upstream-silence.test.ts`),
   U17: relay('Garbage instead of HTTP', `${here}/upstream-garbage.test.ts`),
   U18: relay('Bare LF headers, folded header, header > 16 KiB, 3,000 headers', `${here}/upstream-garbage.test.ts`),
   U19: mainJob('More bytes than Content-Length', `${here}/upstream-answers.test.ts`),
@@ -73,7 +73,7 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   U24: mainJob('3xx to another host', `${here}/upstream-headers.test.ts`),
   U25: mainJob('Set-Cookie, CORS, Server, Connection: x in the answer', `${here}/upstream-headers.test.ts`),
-  U26: relay('One frame of invalid JSON'),
+  U26: relay('One frame of invalid JSON', `${here}/upstream-events.test.ts`),
   U27: mainJob('SSE frames split across TCP segments at every byte', 'test/integration/stream-bytes.test.ts'),
   U28: mainJob('Multi-byte UTF-8 split', 'test/integration/stream-bytes.test.ts'),
   U29: mainJob(
@@ -82,7 +82,10 @@ export const rows: Readonly<Record<string, Row>> = {
   ),
   U30: relay('64 MiB single frame', `${here}/upstream-garbage.test.ts`),
   U31: relay('Endless body without newline', `${here}/upstream-garbage.test.ts`),
-  U32: relay('Error frame mid-stream, three shapes ({"error":…}, vLLM {"object":"error"}, event: error)'),
+  U32: relay(
+    'Error frame mid-stream, three shapes ({"error":…}, vLLM {"object":"error"}, event: error)',
+    `${here}/upstream-events.test.ts`,
+  ),
   U33: relay('LMX error-as-content'),
   U34: relay('200 with {"error":…} as JSON', `${here}/upstream-garbage.test.ts`),
   U35: relay('HTML error page, any status', `${here}/upstream-garbage.test.ts`),

@@ -170,11 +170,11 @@ test.each([
 
 test('U34: an error under status 200 that names a status of its own gets the code of that', () =>
   scenario({}, async (scene) => {
-    const json = '{"error":{"message":"slow down","code":429}}'
+    const json = '{"error":{"message":"messages: must not be empty","code":400}}'
     scene.host().play(wholeRequest, responseBytes(200, { 'content-type': 'application/json' }, json))
     const answer = await scene.ask(chatBytes())
-    expect(answer.status).toBe(503)
-    expect(errorOf(answer).code).toBe('upstream_busy')
+    expect(answer.status).toBe(400)
+    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', message: 'messages: must not be empty' })
     return { requests: 1, attempts: { a: 1 } }
   }))
 

@@ -8,6 +8,8 @@ import { chatAnswer, chatBytes, contentFrame, done, errorOf, finishFrame, type S
 const story = contentFrame('once') + contentFrame(' upon') + finishFrame
 const roleFrame =
   'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+/** Any byte of a frame that never ends. */
+const dripped = 'd'
 const comment = ': still here\n\n'
 /** Far below the defaults, and the others left at them, so that only the clock in question can have rung. */
 const limitMs = 150
@@ -101,6 +103,57 @@ test('U15: a stream that stops in the middle ends with an error frame, and its h
     await leave(scene)
     expect((await scene.gateway.outcomesOnce(1))[0]?.fields).toMatchObject({ end: 'uD', tokensOut: 5, attempts: 1 })
     return { requests: 1, attempts: { a: 1 }, sent: five }
+  }))
+
+test('U16: a frame that comes a byte at a time is given up, though bytes never cease: 504 while nothing else came', () =>
+  scenario({ config: { relay: { frameMsMax: limitMs } } }, async (scene) => {
+    scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(roleFrame), pause)
+    const client = await scene.connect()
+    await client.send(chatBytes({ stream: true }))
+    await talkUntilLeft(await scene.host().exchange(), dripped)
+    const answer = await scene.answer(client)
+    await answer.over()
+    expect(answer).toMatchObject({ status: 504, complete: true })
+    expect(errorOf(answer).code).toBe('upstream_stalled')
+    expect((await scene.gateway.outcomesOnce(1))[0]?.fields).toMatchObject({ end: 'uF', attempts: 1, tokensOut: 0 })
+    return { requests: 1, attempts: { a: 1 } }
+  }))
+
+test('U16: behind content, the stream ends with an error frame, and nothing of the dripped frame is sent', () =>
+  scenario({ config: { relay: { frameMsMax: limitMs } } }, async (scene) => {
+    const told = contentFrame('once') + contentFrame(' upon')
+    scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(told), pause)
+    const client = await scene.connect()
+    await client.send(chatBytes({ stream: true }))
+    const answer = await scene.answer(client)
+    await talkUntilLeft(await scene.host().exchange(), dripped)
+    await answer.over()
+    expect(answer).toMatchObject({ status: 200, complete: false, cut: true })
+    expect(errorOf(answer)).toMatchObject({ code: 'upstream_stalled', type: 'timeout_error' })
+    expect((await scene.gateway.outcomesOnce(1))[0]?.fields).toMatchObject({ end: 'uD', attempts: 1, tokensOut: 2 })
+    return { requests: 1, attempts: { a: 1 }, sent: told }
+  }))
+
+test('U16: many frames that each come in time are relayed, however long they take together', () =>
+  scenario({ config: { relay: { frameMsMax: 2_000 } } }, async (scene) => {
+    scene.host().play(wholeRequest, sseHeadBytes(), pause)
+    const client = await scene.connect()
+    await client.send(chatBytes({ stream: true }))
+    const exchange = await scene.host().exchange()
+    await exchange.paused()
+    // Every piece ends inside of a frame, so that no moment is without a frame that has begun.
+    for (let at = 0; at < 30; at++) {
+      const [first, rest] = [contentFrame(`${at}`).slice(0, 20), contentFrame(`${at}`).slice(20)]
+      await exchange.connection.write(chunkBytes(at === 0 ? first : `${contentFrame(`${at - 1}`).slice(20)}${first}`))
+      if (at === 29) await exchange.connection.write(chunkBytes(rest + finishFrame + done))
+      await sleep(100)
+    }
+    const answer = await scene.answer(client)
+    await exchange.step()
+    await answer.over()
+    expect(answer.text.endsWith(finishFrame + done)).toBe(true)
+    expect((await scene.gateway.outcomesOnce(1))[0]?.fields).toMatchObject({ end: '--', tokensOut: 30 })
+    return { requests: 1, attempts: { a: 1 } }
   }))
 
 /** The client is told so in time, and the host that stands at its pause sees the gateway go. */
