@@ -134,9 +134,9 @@ export class AssembledAnswer implements AnswerReader {
     this.#insideFrame = inside
   }
 
-  /** A host that ignores `n` finishes fewer choices than were asked for; with `[DONE]` it is enough that those finished which were begun. */
+  /** A host that ignores `n` tells fewer choices than were asked for; with `[DONE]` it is enough that those finished which there are. */
   #done(): void {
-    if (this.#parts.progress.finishedAllSeen && this.#assembly.finished) this.#send()
+    if (this.#assembly.finished) this.#send()
     else this.#fail(truncated())
   }
 

@@ -1,9 +1,9 @@
 /**
  * Puts the chunks of a streamed chat or completion together into the answer as it is without streaming.
  *
- * It knows what the stream told and no more. The streams of Opta LMX tell less than its answers do: a choice that was
- * cut at max_tokens says `stop` where the answer says `length`, usage is estimated in another way, and the text in
- * front of a tool call, and thinking, are not trimmed.
+ * It knows what the stream told and no more. The streams of Opta LMX tell less than its answers do: a lone choice that
+ * was cut at max_tokens says `stop` where the answer says `length`, usage is estimated in another way, and not at all
+ * for completions, and neither thinking nor the space around the text in front of a tool call is taken away.
  */
 import type { DialectName } from '../endpoints.ts'
 import { isObject, type JsonObject } from '../json-value.ts'

@@ -82,7 +82,12 @@ describe('an answer that is whole', () => {
     const { sink, meter, read } = assembling()
     read(': ping\n\n', role, content, content + content, 'data:\n\n', finish)
     expect(sink.contents).toBe(3)
-    read(usage, done)
+    expect(meter.end()).toMatchObject({ usageSource: 'counted', tokens: { output: 3 } })
+  })
+
+  test('has the usage that its host reports', () => {
+    const { meter, read } = assembling()
+    read(content, content, content, finish, usage, done)
     expect(meter.end()).toMatchObject({ usageSource: 'reported', tokens: { input: 3, output: 2 } })
   })
 
@@ -119,6 +124,16 @@ describe('an answer that is whole', () => {
       answer.end()
       expect(textOf(sink)).toEqual(['w'])
     }
+  })
+
+  test('has no longer time for what comes behind its end without saying anything', () => {
+    const { sink, read } = assembling()
+    read(content, finish)
+    sink.endExpectedWithinMs = undefined
+    read(role)
+    expect(sink.endExpectedWithinMs).toBeUndefined()
+    read(usage)
+    expect(sink.endExpectedWithinMs).toBe(5_000)
   })
 
   test('is over with [DONE]: what follows is not read, and the host gets no long time', () => {
@@ -179,6 +194,17 @@ describe('an answer that is not whole', () => {
     stream.read(content, finish, done)
     stream.answer.end()
     stream.answer.broke(broken)
+  })
+
+  test('without [DONE] all choices must have ended: those asked for, and those begun', () => {
+    const fewer = assembling({ choices: 2 })
+    fewer.read(content, finish)
+    fewer.answer.end()
+    expect(fewer.sink).toMatchObject({ head: undefined, failure: 'upstream_truncated' })
+    const more = assembling()
+    more.read(content, finish, chunk({ role: 'assistant' }, null, 1))
+    more.answer.broke(broken)
+    expect(more.sink).toMatchObject({ head: undefined, failure: 'upstream_disconnected' })
   })
 
   test('more than the bound of an answer is refused while it comes', () => {

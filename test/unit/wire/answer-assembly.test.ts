@@ -120,7 +120,7 @@ describe('head and foot', () => {
 
   test('what only some hosts tell at the end is kept, and padding is not', () => {
     const timings = { predicted_ms: 9 }
-    const chunks = [chunk({ content: 'w' }), { ...chunk({}, 'stop'), timings, obfuscation: 'x' }]
+    const chunks = [chunk({ content: 'w' }), { ...chunk({}, 'stop'), timings, obfuscation: 'x' }, chunk({})]
     expect(assembled(chunks).answer).toMatchObject({ timings })
     expect(assembled(chunks).answer).not.toHaveProperty('obfuscation')
   })
@@ -235,6 +235,11 @@ describe('a message', () => {
     })
   })
 
+  test.each([63, 64, 65, 128, 200])('of %i pieces has all of them', (pieces) => {
+    const deltas = Array.from({ length: pieces }, (_, index) => ({ content: `${index} ` }))
+    expect(messageOf(...deltas)?.content).toBe(deltas.map(({ content }) => content).join(''))
+  })
+
   test('characters that were cut between two chunks are whole', () => {
     expect(messageOf({ content: 'a\ud83e' }, { content: '\udd80b' })?.content).toBe('a🦀b')
   })
@@ -261,7 +266,7 @@ describe('tool calls', () => {
   test('are merged by their index, however they are interleaved', () => {
     const message = messageOf(
       { role: 'assistant', content: '' },
-      { tool_calls: [call(0, 'a', ''), call(1, 'b', '{')] },
+      { tool_calls: [call(1, 'b', '{'), call(0, 'a', '')] },
       { tool_calls: [piece(1, '"x":'), piece(0, '{}')] },
       { tool_calls: null, content: null },
       { tool_calls: [{ ...piece(1, '1}'), id: null, type: null }] },
@@ -282,6 +287,8 @@ describe('tool calls', () => {
     const again = { index: 0, id: 'call_9', function: { arguments: '}' } }
     const made = { id: 'call_0', type: 'function', function: { name: 'a', arguments: '{}' } }
     expect(callsOf(first, second, again)).toEqual([made])
+    const renamed = { index: 0, type: 'function', function: { name: 'b', arguments: '{' } }
+    expect(callsOf({ ...second, type: 'odd' }, renamed, again)).toEqual([{ ...made, type: 'odd' }])
     // Repeated in every delta, as some do.
     expect(callsOf(second, { ...second, function: { name: 'a', arguments: '{}' } })).toEqual([made])
   })
