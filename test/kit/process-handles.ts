@@ -38,8 +38,8 @@ function act(handle: Handle): void {
     }
     case 'hold':
       held = []
-      // One number is not an integer, so that each takes eight bytes.
-      for (let index = 0; index < handle.mebibytes; index += 1) held.push(Array.from({ length: 131_072 }, () => 0.5))
+      // Eight bytes for each number that is not an integer.
+      for (let index = 0; index < handle.mebibytes; index += 1) held.push(new Array<number>(131_072).fill(0.5))
       globalThis.gc?.()
       return
     case 'fault':
