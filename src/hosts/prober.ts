@@ -90,15 +90,16 @@ export class Prober {
     return error instanceof ProbeFailure && error.code === refusedCode ? 1 : this.#options.fall
   }
 
-  #tellChange(host: Host): void {
+  #tell(host: Host, wasUp: boolean): void {
+    const { log } = this.#parts
+    const { name, up, problem } = host
     if (this.#stopped) return
-    if (host.up) this.#parts.log('info', 'host is up', { host: host.name })
-    else this.#parts.log('warn', 'host is down', { host: host.name, problem: host.problem })
-  }
-
-  #tellUnproven(host: Host): void {
-    const message = 'a host answers again, but fell too soon after its last return: it stays down for now'
-    this.#parts.log('info', message, { host: host.name, forSeconds: Math.ceil(host.health.unprovenForMs / 1000) })
+    if (up && !wasUp) log('info', 'host is up', { host: name })
+    else if (!up && wasUp) log('warn', 'host is down', { host: name, problem })
+    else if (!up && host.goodInARow === this.#options.rise) {
+      const message = 'a host answers again, but fell too soon after its last return: it stays down for now'
+      log('info', message, { host: name, forSeconds: Math.ceil(host.health.unprovenForMs / 1000) })
+    }
   }
 
   /** Once per change, since a probe comes every few seconds. */
@@ -142,13 +143,16 @@ export class Prober {
     } catch (error) {
       // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
       if (error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0) return
-      host.probeFailed(error instanceof Error ? error.message : String(error), this.#fall(error))
+      host.probeFailed(messageOf(error), this.#fall(error))
       changed = wasUp !== host.up || !wasProbed
     }
-    if (wasUp !== host.up && wasProbed) this.#tellChange(host)
-    else if (!host.up && host.goodInARow === this.#options.rise) this.#tellUnproven(host)
+    if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A GET that got no answer. */

@@ -112,6 +112,18 @@ describe('ejected', () => {
     expect(health.ejected).toBe(true)
   })
 
+  it('nor does one that was let through in an ejection before', () => {
+    const { host, health, clock, ends } = watched()
+    ends('lost', 3)
+    clock.advanceSync(1_000)
+    lease(host)
+    clock.advanceSync(14_000)
+    ends('lost')
+    expect(health.ejected).toBe(true)
+    ends('ok')
+    expect(health.ejected).toBe(true)
+  })
+
   it('when too many are out it stays in the choice, for a trickle', () => {
     const { host, health, ends } = watched({ mayEject: false })
     ends('lost', 3)

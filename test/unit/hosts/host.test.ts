@@ -55,7 +55,8 @@ describe('availability', () => {
 describe('coming back', () => {
   const good = { models: null }
   const rise = 2
-  const down = (parts?: Partial<HostParts>): Host => knownHost('h', { up: false, ...(parts === undefined ? {} : { parts }) })
+  const down = (parts?: Partial<HostParts>): Host =>
+    knownHost('h', { up: false, ...(parts === undefined ? {} : { parts }) })
 
   it('takes `rise` good probes in a row; one that failed between them begins the count anew', () => {
     const host = down()
