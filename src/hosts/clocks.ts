@@ -1,5 +1,4 @@
 /** The clocks of an attempt: how long a host may take in each phase. Set for all in `relay`, and otherwise for a host or a model. */
-import { z } from 'zod'
 import { count, milliseconds, positiveMilliseconds } from '../base/option-types.ts'
 
 const clock = (form: typeof count, byDefault: number, meaning: string) => ({
@@ -8,11 +7,7 @@ const clock = (form: typeof count, byDefault: number, meaning: string) => ({
 })
 
 const clocks = {
-  connectMsMax: clock(
-    positiveMilliseconds,
-    3_000,
-    'Until a host accepts the connection; one lost SYN is covered',
-  ),
+  connectMsMax: clock(positiveMilliseconds, 3_000, 'Until a host accepts the connection; one lost SYN is covered'),
   sendMsMax: clock(
     positiveMilliseconds,
     30_000,
@@ -41,35 +36,58 @@ const clocks = {
     'One frame of a stream, from its first byte to its last: against a host that drips',
   ),
   streamMsMax: clock(positiveMilliseconds, 1_800_000, 'A whole stream'),
-  answerMsMax: clock(
-    positiveMilliseconds,
-    600_000,
-    'A whole non-streamed answer; the OpenAI clients give up then too',
-  ),
+  answerMsMax: clock(positiveMilliseconds, 600_000, 'A whole non-streamed answer; the OpenAI clients give up then too'),
 }
 
-export type ClockName = keyof typeof clocks
-
 /** For all hosts and models, every clock with its default. */
-export const clockDefaults = mapped('byDefault')
-/** For one host or model: those that differ. */
-export const clockOverrides = z.strictObject(mapped('otherwise'))
+export const clockDefaults = {
+  connectMsMax: clocks.connectMsMax.byDefault,
+  sendMsMax: clocks.sendMsMax.byDefault,
+  firstContentMsMax: clocks.firstContentMsMax.byDefault,
+  prefillTokensPerSecond: clocks.prefillTokensPerSecond.byDefault,
+  loadMsMax: clocks.loadMsMax.byDefault,
+  contentGapMsMax: clocks.contentGapMsMax.byDefault,
+  contentGapWithToolsMsMax: clocks.contentGapWithToolsMsMax.byDefault,
+  frameMsMax: clocks.frameMsMax.byDefault,
+  streamMsMax: clocks.streamMsMax.byDefault,
+  answerMsMax: clocks.answerMsMax.byDefault,
+}
 
-export type Clocks = Readonly<Record<ClockName, number>>
-export type ClockOverrides = z.infer<typeof clockOverrides>
+/** For one host or model: those that differ. */
+export const clockOverrides = {
+  connectMsMax: clocks.connectMsMax.otherwise,
+  sendMsMax: clocks.sendMsMax.otherwise,
+  firstContentMsMax: clocks.firstContentMsMax.otherwise,
+  prefillTokensPerSecond: clocks.prefillTokensPerSecond.otherwise,
+  loadMsMax: clocks.loadMsMax.otherwise,
+  contentGapMsMax: clocks.contentGapMsMax.otherwise,
+  contentGapWithToolsMsMax: clocks.contentGapWithToolsMsMax.otherwise,
+  frameMsMax: clocks.frameMsMax.otherwise,
+  streamMsMax: clocks.streamMsMax.otherwise,
+  answerMsMax: clocks.answerMsMax.otherwise,
+}
+
+const clockNames = [
+  'connectMsMax',
+  'sendMsMax',
+  'firstContentMsMax',
+  'prefillTokensPerSecond',
+  'loadMsMax',
+  'contentGapMsMax',
+  'contentGapWithToolsMsMax',
+  'frameMsMax',
+  'streamMsMax',
+  'answerMsMax',
+] as const
+
+export type Clocks = Readonly<Record<(typeof clockNames)[number], number>>
+export type ClockOverrides = { readonly [Name in keyof Clocks]?: number | undefined }
 
 /** The clocks for one attempt; what is given later wins. */
 export function clocksOf(forAll: Clocks, ...overrides: readonly (ClockOverrides | undefined)[]): Clocks {
-  const clocks = { ...forAll }
+  const chosen = { ...forAll }
   for (const one of overrides) {
-    for (const [name, value] of Object.entries(one ?? {})) {
-      if (value !== undefined) clocks[name as ClockName] = value
-    }
+    for (const name of clockNames) chosen[name] = one?.[name] ?? chosen[name]
   }
-  return clocks
-}
-
-function mapped<Form extends 'byDefault' | 'otherwise'>(form: Form) {
-  type Shape = { [Name in ClockName]: (typeof clocks)[Name][Form] }
-  return Object.fromEntries(Object.entries(clocks).map(([name, forms]) => [name, forms[form]])) as unknown as Shape
+  return chosen
 }

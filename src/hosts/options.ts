@@ -47,7 +47,8 @@ const hostOptions = z.strictObject({
     .describe(
       'When a client leaves: close the connection (cancel), or read the answer to its end, for hosts that break when they are cut off (drain); default: by its kind',
     ),
-  clocks: clockOverrides
+  clocks: z
+    .strictObject(clockOverrides)
     .optional()
     .describe('The clocks under relay that differ for this host, e.g. { loadMsMax: 600000 }'),
 })
@@ -96,7 +97,7 @@ export const modelsOptions = z.strictObject({
       'A name of your own: for one model, for a model per host (host: model), or for an ordered list (fallback)',
     ),
   clocks: z
-    .record(z.string().min(1), clockOverrides)
+    .record(z.string().min(1), z.strictObject(clockOverrides))
     .default({})
     .describe(
       'The clocks under relay that differ for a model, by the name it has at its host; these win over those of the host',

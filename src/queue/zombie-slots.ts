@@ -68,7 +68,7 @@ export class ZombieSlots {
 
   /** Gives all of them back. */
   close(): void {
-    for (const zombies of [...this.#zombies.values()]) for (const zombie of [...zombies]) this.#release(zombie)
+    for (const zombie of [...this.#zombies.values()].flat()) this.#release(zombie)
   }
 
   #release(zombie: Zombie): void {

@@ -6,10 +6,10 @@ import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
+import { AttemptClocks } from './attempt-clocks.ts'
 import type { AttemptLimits } from './attempt-limits.ts'
 import { Failure, type FailureCause } from './failure.ts'
 import { RefusedAnswer } from './refused-answer.ts'
-import { Watchdog } from './watchdog.ts'
 
 /** A failure with what the retry rule must know of the attempt. */
 export interface AttemptFailure {
@@ -53,18 +53,11 @@ export interface AttemptParts {
 
 export class Attempt implements RoundTripEvents, AnswerSink {
   readonly #parts: AttemptParts
-  readonly #watchdog: Watchdog
-  /** The whole answer. */
-  readonly #total: Watchdog
-  /** One frame, from its first byte. */
-  readonly #frame: Watchdog
-  #frameOpen = false
-  #frameWatched = false
+  readonly #clocks: AttemptClocks
   #trip: RoundTrip | null = null
   #reader: AnswerReader | null = null
   #answered = false
   #paused = false
-  #gapWatched = false
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
   #complete = false
@@ -73,12 +66,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   constructor(parts: AttemptParts) {
     this.#parts = parts
-    this.#watchdog = new Watchdog(parts.clock)
-    this.#frame = new Watchdog(parts.clock)
-    this.#total = new Watchdog(parts.clock)
-    this.#total.set(parts.limits.totalMsMax, () =>
-      this.#expire('upstream_timeout', 'The answer took longer than the limit for a whole answer.'),
-    )
+    this.#clocks = new AttemptClocks(parts.clock, parts.limits, (code, message) => this.#expire(code, message))
   }
 
   get lease(): Lease {
@@ -97,9 +85,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   /** The request is handed on and not kept: its body may be large, and a stream long. */
   start(request: TransportRequest): void {
-    const { limits, lease, fresh, owner } = this.#parts
+    const { lease, fresh, owner } = this.#parts
     owner.enter('C')
-    this.#watchdog.set(limits.connectMsMax, () => this.#connectExpired())
+    this.#clocks.connecting(() => this.#connectExpired())
     this.#trip = lease.host.transport.send(request, this, { fresh })
     // The dispatch may have failed, and the request may have been aborted, before there was a trip to abort.
     if (this.#settled) this.#trip.abort()
@@ -108,7 +96,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   /** The client left, or the gateway stops: nothing is told any more but `over`. */
   abort(): void {
     this.#settled = true
-    this.#clearClocks()
+    this.#clocks.clear()
     this.#trip?.abort()
   }
 
@@ -116,23 +104,16 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#watchdog.resume()
-    this.#frame.resume()
+    this.#clocks.resume()
     this.#trip?.resume()
   }
 
   // --- what the host does
 
   connected(): void {
-    const { limits, owner } = this.#parts
     this.#sentAtMs = this.#parts.clock.now()
-    owner.enter('H')
-    if (limits.firstContentMsMax === null) this.#watchdog.set(limits.sendMsMax, () => this.#sendExpired())
-    else {
-      this.#watchdog.set(limits.firstContentMsMax, () =>
-        this.#expire('upstream_timeout', 'The host did not begin to answer in time.'),
-      )
-    }
+    this.#parts.owner.enter('H')
+    this.#clocks.connected(() => this.#trip?.unsentBytes() ?? 0)
   }
 
   head(status: number, headers: HeaderFields): void {
@@ -151,12 +132,12 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     else {
       const problem = unusable(head)
       if (problem !== null) {
-        this.fail(new Failure('bad_answer', new GatewayError('upstream_bad_response', problem)))
+        this.fail(failing('bad_answer', 'upstream_bad_response', problem))
         return
       }
       this.#reader = this.#parts.owner.readerFor(head, this)
       // What is not a stream shows no content until it is whole, whatever was asked for.
-      if (head.mediaType !== eventStream) this.#watchdog.clear()
+      if (head.mediaType !== eventStream) this.#clocks.noContent()
       this.#parts.owner.enter('F')
     }
   }
@@ -191,42 +172,24 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   write(bytes: Buffer): void {
     if (this.#parts.owner.write(bytes) || this.#paused) return
     this.#paused = true
-    this.#watchdog.pause()
-    this.#frame.pause()
+    this.#clocks.pause()
     this.#trip?.pause()
   }
 
   content(): void {
-    const { limits } = this.#parts
-    if (limits.firstContentMsMax === null) return
-    if (this.#gapWatched) this.#watchdog.feed()
-    else {
-      this.#gapWatched = true
-      this.#watchdog.set(limits.contentGapMsMax, () =>
-        this.#expire('upstream_stalled', 'The host stopped in the middle of its answer.'),
-      )
-    }
+    this.#clocks.content()
   }
 
   frameBegun(): void {
-    this.#frameOpen = true
-    if (this.#frameWatched) {
-      this.#frame.feed()
-      return
-    }
-    this.#frameWatched = true
-    this.#frame.set(this.#parts.limits.frameMsMax, () => {
-      this.#frameWatched = false
-      if (this.#frameOpen) this.#expire('upstream_stalled', 'The host took too long over one piece of its answer.')
-    })
+    this.#clocks.frameBegun()
   }
 
   frameWhole(): void {
-    this.#frameOpen = false
+    this.#clocks.frameWhole()
   }
 
   expectEnd(withinMs: number): void {
-    this.#watchdog.set(withinMs, () => {
+    this.#clocks.expectEnd(withinMs, () => {
       this.#endReader()
       this.#trip?.abort()
     })
@@ -236,8 +199,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (this.#settled) return
     this.#settled = true
     this.#complete = true
-    this.#total.clear()
-    this.#frame.clear()
+    this.#clocks.answered()
     // A client that has yet to take the last bytes gets them from us: the host must be able to end its part.
     this.resume()
     this.#parts.owner.completed(last)
@@ -246,7 +208,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   fail(failure: Failure): void {
     if (this.#settled) return
     this.#settled = true
-    this.#clearClocks()
+    this.#clocks.clear()
     const broken = this.#broken
     this.#parts.owner.failed({
       failure,
@@ -274,25 +236,16 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     this.#trip?.abort()
   }
 
-  #sendExpired(): void {
-    if ((this.#trip?.unsentBytes() ?? 0) > 0)
-      this.#expire('upstream_timeout', 'The host did not take the request in time.')
-  }
-
   #connectExpired(): void {
     this.#broken = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
-    this.#tellReader(
-      new Failure(
-        'connect_timed_out',
-        new GatewayError('no_upstream_available', 'The host did not accept the connection in time.'),
-      ),
-    )
+    const message = 'The host did not accept the connection in time.'
+    this.#tellReader(failing('connect_timed_out', 'no_upstream_available', message))
     this.#trip?.abort()
   }
 
   #expire(code: ErrorCode, message: string): void {
     if (this.#settled) return
-    this.#tellReader(new Failure('timed_out', new GatewayError(code, message)))
+    this.#tellReader(failing('timed_out', code, message))
     this.#trip?.abort()
   }
 
@@ -305,14 +258,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     }
   }
 
-  #clearClocks(): void {
-    this.#watchdog.clear()
-    this.#frame.clear()
-    this.#total.clear()
-  }
-
   #over(): void {
-    this.#clearClocks()
+    this.#clocks.clear()
     this.#parts.owner.over(this)
   }
 }
@@ -325,22 +272,24 @@ function unusable({ headers, mediaType: type }: AnswerHead): string | null {
 }
 
 function failureOf(kind: FailureKind): Failure {
-  const of = (cause: FailureCause, code: ErrorCode, message: string): Failure =>
-    new Failure(cause, new GatewayError(code, message))
   switch (kind) {
     case 'connect':
-      return of('never_connected', 'no_upstream_available', 'The host cannot be reached.')
+      return failing('never_connected', 'no_upstream_available', 'The host cannot be reached.')
     case 'tls':
-      return of('never_connected', 'upstream_tls_error', 'The TLS handshake with the host failed.')
+      return failing('never_connected', 'upstream_tls_error', 'The TLS handshake with the host failed.')
     case 'protocol':
-      return of('bad_answer', 'upstream_protocol_error', 'The host did not speak correct HTTP.')
+      return failing('bad_answer', 'upstream_protocol_error', 'The host did not speak correct HTTP.')
     case 'disconnected':
-      return of(
+      return failing(
         'connection_lost',
         'upstream_disconnected',
         'The host closed the connection before its answer was complete.',
       )
     case 'aborted':
-      return of('aborted', 'upstream_disconnected', 'The connection to the host was given up.')
+      return failing('aborted', 'upstream_disconnected', 'The connection to the host was given up.')
   }
+}
+
+function failing(cause: FailureCause, code: ErrorCode, message: string): Failure {
+  return new Failure(cause, new GatewayError(code, message))
 }

@@ -32,6 +32,25 @@ export type FailureCause =
   /** The gateway itself gave the attempt up. */
   | 'aborted'
 
+/** What each says about its host. What the request itself got wrong, and what is our own doing, says nothing. */
+const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'ok'>>> = {
+  // A host that cannot be reached is down until a probe says otherwise, which is more than any count.
+  never_connected: 'neutral',
+  connect_timed_out: 'neutral',
+  connection_lost: 'lost',
+  timed_out: 'failed',
+  busy: 'busy',
+  model_missing: 'neutral',
+  key_refused: 'neutral',
+  bad_gateway: 'failed',
+  host_error: 'failed',
+  told_error: 'failed',
+  bad_answer: 'failed',
+  over_bound: 'failed',
+  rejected: 'neutral',
+  aborted: 'neutral',
+}
+
 export class Failure {
   readonly cause: FailureCause
   /** What the client is told, if nobody else answers. */
@@ -42,29 +61,9 @@ export class Failure {
     this.error = error
   }
 
-  /** What it says about the host. What the request itself got wrong, and what is our own doing, says nothing. */
   get verdict(): AttemptVerdict {
-    switch (this.cause) {
-      case 'connection_lost':
-        return { kind: 'lost' }
-      case 'busy':
-        return { kind: 'busy', retryAfterMs: this.error.detail.retryAfterMs ?? null }
-      case 'timed_out':
-      case 'bad_gateway':
-      case 'host_error':
-      case 'told_error':
-      case 'bad_answer':
-      case 'over_bound':
-        return { kind: 'failed' }
-      // A host that cannot be reached is down until a probe says otherwise, which is more than any count.
-      case 'never_connected':
-      case 'connect_timed_out':
-      case 'model_missing':
-      case 'key_refused':
-      case 'rejected':
-      case 'aborted':
-        return { kind: 'neutral' }
-    }
+    const kind = verdicts[this.cause]
+    return kind === 'busy' ? { kind, retryAfterMs: this.error.detail.retryAfterMs ?? null } : { kind }
   }
 }
 

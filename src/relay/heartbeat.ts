@@ -1,21 +1,42 @@
-/** Beats while a stream waits, in the line or for its first content: the first beat commits the headers. */
+/** Beats while a stream waits, in the line or for its first content: the first beat commits status and headers. */
 import type { Clock, Timer } from '../base/clock.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import { heartbeat, heartbeatForm } from '../wire/heartbeat.ts'
+import type { RequestBody } from '../wire/request-body.ts'
+import { eventStream } from './answer-reader.ts'
+import type { Exchange } from './exchange.ts'
+import type { RelayOptions } from './options.ts'
+import { streamHeaders } from './stream-answer.ts'
 
 export interface HeartbeatParts {
   readonly clock: Clock
-  /** Until the first beat, and between two of them. */
-  readonly firstMs: number
-  readonly everyMs: number
-  readonly beat: () => void
+  readonly options: RelayOptions
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
+  /** Called once, when status 200 is about to go out. */
+  readonly onHeaders: () => void
 }
 
 export class Heartbeat {
   readonly #parts: HeartbeatParts
+  readonly #bytes: Buffer
   #timer: Timer | null
 
-  constructor(parts: HeartbeatParts) {
+  /** Null for a request that gets none. */
+  static begin(body: RequestBody, parts: HeartbeatParts): Heartbeat | null {
+    const { clock, options, endpoint, exchange } = parts
+    const form = heartbeatForm(exchange.headers, options.heartbeat)
+    if (form === 'off' || !body.stream || endpoint.dialect === 'none') return null
+    const chunk = { model: body.model, createdSeconds: Math.floor(clock.wallMs() / 1000) }
+    return new Heartbeat(Buffer.from(heartbeat(form, endpoint.dialect, chunk)), parts)
+  }
+
+  private constructor(bytes: Buffer, parts: HeartbeatParts) {
+    this.#bytes = bytes
     this.#parts = parts
-    this.#timer = parts.clock.after(parts.firstMs, () => this.#beat())
+    const { clock, options, exchange } = parts
+    const firstMs = Math.max(0, exchange.acceptedAtMs + options.headerHoldMs - clock.now())
+    this.#timer = clock.after(firstMs, () => this.#beat())
   }
 
   stop(): void {
@@ -24,7 +45,12 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    this.#timer = this.#parts.clock.after(this.#parts.everyMs, () => this.#beat())
-    this.#parts.beat()
+    const { clock, options, exchange, onHeaders } = this.#parts
+    this.#timer = clock.after(options.heartbeatMs, () => this.#beat())
+    if (!exchange.committed) {
+      onHeaders()
+      exchange.head(200, { 'content-type': `${eventStream}; charset=utf-8`, ...streamHeaders })
+    }
+    exchange.write(this.#bytes)
   }
 }

@@ -59,25 +59,25 @@ function errorFromHost(answer: HostAnswer, code: ErrorCode): GatewayError {
   return new GatewayError(code, said ?? `The host answered with status ${answer.status}.`, detail)
 }
 
-function causeFor({ status, mediaType, body, retryAfter }: HostAnswer, code: ErrorCode): FailureCause {
-  switch (code) {
-    case 'upstream_auth_failed':
-      return 'key_refused'
-    case 'model_not_found':
-      return 'model_missing'
-    case 'model_loading':
-      return 'busy'
-    case 'upstream_busy':
-      // A 503 that neither says when to come back nor gives a reason comes from something in front of the host.
-      return status !== 503 || retryAfter !== undefined || (mediaType !== 'text/html' && hostSentence(body) !== null)
-        ? 'busy'
-        : 'bad_gateway'
-    default:
-      break
-  }
+const causeByCode = new Map<ErrorCode, FailureCause>([
+  ['upstream_auth_failed', 'key_refused'],
+  ['model_not_found', 'model_missing'],
+  ['model_loading', 'busy'],
+])
+
+function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
+  const { status } = answer
+  const known = causeByCode.get(code)
+  if (known !== undefined) return known
+  if (code === 'upstream_busy') return saysBusy(answer) ? 'busy' : 'bad_gateway'
   if (status === 502 || status === 504) return 'bad_gateway'
   if (status >= 500) return 'host_error'
   return status < 400 ? 'bad_answer' : 'rejected'
+}
+
+/** A 503 that neither says when to come back nor gives a reason comes from something in front of the host. */
+function saysBusy({ status, retryAfter, mediaType, body }: HostAnswer): boolean {
+  return status !== 503 || retryAfter !== undefined || (mediaType !== 'text/html' && hostSentence(body) !== null)
 }
 
 /** What is shorter than this protects nothing, and stands in ordinary sentences. */
@@ -115,12 +115,16 @@ const codeByStatus = new Map<number, ErrorCode>([
 ])
 
 function codeFor({ status, body, mediaType }: HostAnswer): ErrorCode {
-  const said = mediaType === 'text/html' ? '' : (hostSentence(body) ?? '')
+  const isPage = mediaType === 'text/html'
+  const said = isPage ? '' : (hostSentence(body) ?? '')
   if (status === 503 && /\bloading\b/i.test(said)) return 'model_loading'
   const known = codeByStatus.get(status)
   if (known !== undefined) return known
   if (status >= 500 && busySentence.test(said)) return 'upstream_busy'
-  if (status < 400 || status >= 500 || mediaType === 'text/html') return 'upstream_bad_response'
+  return status < 400 || status >= 500 || isPage ? 'upstream_bad_response' : codeForRequestFault(status, body, said)
+}
+
+function codeForRequestFault(status: number, body: string, said: string): ErrorCode {
   const code = property(property(parseJson(body), 'error'), 'code')
   if (code === 'context_length_exceeded' || /context (?:length|window|size)/i.test(said))
     return 'context_length_exceeded'

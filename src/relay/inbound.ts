@@ -30,8 +30,7 @@ export async function readInbound(
     budget,
   })
   try {
-    const body =
-      endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
+    const body = endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
     return { bytes: bytes.length, body }
   } catch (error) {
     budget.give(bytes.length)

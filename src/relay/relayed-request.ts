@@ -1,7 +1,6 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
-import { randomId } from '../base/ids.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import { Meter, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
@@ -9,7 +8,6 @@ import type { Lease } from '../queue/lease.ts'
 import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
-import { heartbeat, heartbeatForm } from '../wire/heartbeat.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
@@ -20,15 +18,13 @@ import type { Failure, FailureCause } from './failure.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
-import { clientLeftStatus, type EndCode, endCode, type Phase } from './outcome.ts'
+import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
+import { RequestRecord } from './request-record.ts'
 import { routeOf } from './route.ts'
-import { streamHeaders } from './stream-answer.ts'
 import { usageRecord } from './usage-record.ts'
 
 const noBytes = Buffer.alloc(0)
-const askedCharsMax = 64
-const idChars = 22
 
 const allBusy = new GatewayError('upstream_busy', 'Every host that serves the model says that it is busy.')
 
@@ -46,9 +42,9 @@ export class RelayedRequest implements AttemptOwner {
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #key: string
+  readonly #record: RequestRecord
   readonly #onSettled: () => void
   readonly #failover: Failover
-  #phase: Phase = 'R'
   #body: RequestBody | null = null
   #heldBytes = 0
   #route: Route | null = null
@@ -58,14 +54,11 @@ export class RelayedRequest implements AttemptOwner {
   #attempt: Attempt | null = null
   #lastFailure: Failure | null = null
   #meter: Meter | null = null
-  #attempts = 0
-  #queueWaitMs: number | null = null
-  #status = 0
   #contentSent = false
   /** What was sent is a stream, so that an error can be told inside it. */
   #sendsFrames = false
   /** The client is gone and the answer is read to its end all the same. */
-  #reading: { readonly end: EndCode; readonly atMs: number; readonly patience: Timer } | null = null
+  #reading: { readonly end: EndCode; readonly patience: Timer } | null = null
   #settled = false
 
   constructor(parts: RelayParts, { endpoint, exchange, key, onSettled }: RelayedRequestSettings) {
@@ -74,16 +67,17 @@ export class RelayedRequest implements AttemptOwner {
     this.#exchange = exchange
     this.#key = key
     this.#onSettled = onSettled
+    this.#record = new RequestRecord({ endpoint, exchange, key, clock: parts.clock })
     this.#failover = new Failover(parts.retryBudget)
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onDrain = () => this.#attempt?.resume()
-    exchange.onStall = () => this.#clientGone(`c${this.#phase}`, this.#status)
+    exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
   }
 
   /** Content is on its way to the client. */
   get streaming(): boolean {
-    return this.#phase === 'D' && this.#body?.stream === true && !this.#settled
+    return this.#record.phase === 'D' && this.#body?.stream === true && !this.#settled
   }
 
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
@@ -117,17 +111,17 @@ export class RelayedRequest implements AttemptOwner {
     if (this.#exchange.committed) {
       this.#exchange.cut(this.#sendsFrames ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
     } else {
-      this.#status = error.kind.status
-      this.#exchange.setHeaders(this.#routeHeaders())
+      this.#record.status = error.kind.status
+      this.#exchange.setHeaders(this.#record.routeHeaders(this.#failover.phase))
       this.#exchange.fail(error, anthropic)
     }
-    this.#settle(endCode(error.code, this.#phase, cause), error)
+    this.#settle(endCode(error.code, this.#record.phase, cause), error)
   }
 
   // --- the attempt's side
 
   enter(phase: 'C' | 'H' | 'F' | 'D'): void {
-    this.#phase = phase
+    this.#record.phase = phase
   }
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
@@ -142,8 +136,9 @@ export class RelayedRequest implements AttemptOwner {
     this.#contentSent = true
     this.#dropBody()
     if (this.#reading === null) {
-      this.#status = status
-      if (!this.#exchange.committed) this.#exchange.head(status, { ...headers, ...this.#routeHeaders() })
+      this.#record.status = status
+      const routeHeaders = this.#record.routeHeaders(this.#failover.phase)
+      if (!this.#exchange.committed) this.#exchange.head(status, { ...headers, ...routeHeaders })
     }
     // After the headers, which tell of the failover too.
     this.#tellFailover('ok')
@@ -188,22 +183,32 @@ export class RelayedRequest implements AttemptOwner {
 
   #queue(body: RequestBody): void {
     this.#body = body
-    this.#phase = 'A'
+    this.#record.asked(body)
+    this.#record.phase = 'A'
     this.#route = routeOf(body, this.#endpoint, this.#parts)
+    this.#record.model = this.#route.model
     this.#parts.retryBudget.deposit()
-    this.#beginHeartbeat(body)
+    this.#heartbeat = Heartbeat.begin(body, {
+      ...this.#parts,
+      endpoint: this.#endpoint,
+      exchange: this.#exchange,
+      onHeaders: () => {
+        this.#record.status = 200
+        this.#sendsFrames = true
+      },
+    })
     this.#askForSlot(this.#route, false)
   }
 
   #askForSlot(route: Route, returning: boolean): void {
-    this.#phase = 'Q'
+    this.#record.phase = 'Q'
     this.#leaveLine = this.#parts.dispatcher.ask({
       route,
       excluded: this.#failover.excluded,
       returning,
-      patienceMs: Math.max(0, this.#parts.queueWaitMsMax - (this.#queueWaitMs ?? 0)),
+      patienceMs: Math.max(0, this.#parts.queueWaitMsMax - (this.#record.queueWaitMs ?? 0)),
       granted: (lease, waitMs) => {
-        this.#queueWaitMs = (this.#queueWaitMs ?? 0) + waitMs
+        this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
       },
       refused: (error, busyForMs) => this.fail(this.#refusal(error, busyForMs)),
@@ -234,7 +239,7 @@ export class RelayedRequest implements AttemptOwner {
       lease.release()
       return
     }
-    this.#attempts++
+    this.#record.attempts++
     this.#meter?.end()
     this.#meter = null
     const plan = new AttemptPlan(
@@ -260,38 +265,12 @@ export class RelayedRequest implements AttemptOwner {
     return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, elsewhere }
   }
 
-  // --- while it waits
-
-  #beginHeartbeat(body: RequestBody): void {
-    const { options, clock } = this.#parts
-    const form = heartbeatForm(this.#exchange.headers, options.heartbeat)
-    const { dialect } = this.#endpoint
-    if (form === 'off' || !body.stream || dialect === 'none') return
-    const chunk = { model: body.model, createdSeconds: Math.floor(clock.wallMs() / 1000) }
-    const bytes = Buffer.from(heartbeat(form, dialect, chunk))
-    this.#heartbeat = new Heartbeat({
-      clock,
-      firstMs: Math.max(0, this.#exchange.acceptedAtMs + options.headerHoldMs - clock.now()),
-      everyMs: options.heartbeatMs,
-      beat: () => this.#beat(bytes),
-    })
-  }
-
-  #beat(bytes: Buffer): void {
-    if (!this.#exchange.committed) {
-      this.#status = 200
-      this.#sendsFrames = true
-      this.#exchange.head(200, { 'content-type': `${eventStream}; charset=utf-8`, ...streamHeaders })
-    }
-    this.#exchange.write(bytes)
-  }
-
   #meterOf(lease: Lease): Meter {
     const { clock, phases, tallies } = this.#parts
     this.#meter ??= new Meter({
       clock,
       phases,
-      tally: tallies.tally(this.#route?.model ?? lease.model, lease.host.name, this.#key),
+      tally: tallies.tally(this.#record.model ?? lease.model, lease.host.name, this.#key),
       stream: this.#planned().showsContent,
     })
     return this.#meter
@@ -310,12 +289,12 @@ export class RelayedRequest implements AttemptOwner {
   // --- the end
 
   #clientLeft(): void {
-    this.#clientGone(`C${this.#phase}`, clientLeftStatus)
+    this.#clientGone(`C${this.#record.phase}`, clientLeftStatus)
   }
 
   #clientGone(end: EndCode, status: number): void {
     if (this.#settled || this.#reading !== null) return
-    this.#status = status
+    this.#record.status = status
     this.#heartbeat?.stop()
     this.#leaveLine?.()
     if (this.#attempt?.sent === true && this.#attempt.lease.host.onDisconnect === 'drain') {
@@ -333,7 +312,8 @@ export class RelayedRequest implements AttemptOwner {
       attempt.abort()
       this.#settle(end, null)
     })
-    this.#reading = { end, atMs: clock.now(), patience }
+    this.#record.leftAtMs = clock.now()
+    this.#reading = { end, patience }
     attempt.resume()
   }
 
@@ -344,56 +324,16 @@ export class RelayedRequest implements AttemptOwner {
     this.#reading?.patience.cancel()
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
-    const outcome = this.#outcome(end, error)
+    const outcome = this.#record.outcome(end, error, this.#meter?.end() ?? nothingMetered)
     this.#parts.events.requestEnded(outcome)
     this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
     this.#onSettled()
   }
 
-  #outcome(end: EndCode, error: GatewayError | null) {
-    const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = this.#meter?.end() ?? nothingMetered
-    const stream = this.#body?.stream ?? false
-    const endedAtMs = this.#reading?.atMs ?? this.#parts.clock.now()
-    return {
-      id: randomId(idChars),
-      requestId,
-      endpoint: this.#endpoint.name,
-      model: this.#route?.model ?? null,
-      askedModel: this.#body?.model.slice(0, askedCharsMax) ?? null,
-      host: this.#attempt?.lease.host.name ?? null,
-      key: this.#key,
-      stream,
-      status: this.#status,
-      end,
-      errorCode: error?.code ?? null,
-      attempts: this.#attempts,
-      queueWaitMs: this.#queueWaitMs,
-      ttftMs: firstContentAtMs === null || !stream ? null : firstContentAtMs - acceptedAtMs,
-      timePerOutputTokenMs,
-      durationMs: endedAtMs - acceptedAtMs,
-      tokens,
-      usageSource,
-    }
-  }
-
-  #routeHeaders(): Record<string, string> {
-    if (this.#attempt === null) return {}
-    const { host, model, reason } = this.#attempt.lease
-    const { phase } = this.#failover
-    return {
-      'x-lmx-gateway-host': host.name,
-      'x-lmx-gateway-model': encodeURI(model.toWellFormed()),
-      'x-lmx-gateway-queue-ms': String(Math.round(this.#queueWaitMs ?? 0)),
-      'x-lmx-gateway-attempts': String(this.#attempts),
-      'x-lmx-gateway-reason': phase === null ? reason : `retry_${phase}`,
-    }
-  }
-
   #tellFailover(result: 'ok' | 'failed'): void {
     const { phase } = this.#failover
-    if (phase === null || this.#route === null) return
-    this.#parts.events.failedOver(this.#route.model, phase, result)
+    if (phase === null || this.#record.model === null) return
+    this.#parts.events.failedOver(this.#record.model, phase, result)
     this.#failover.phase = null
   }
 

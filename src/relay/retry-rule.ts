@@ -38,6 +38,23 @@ const busyAnswersMax = 5
 /** A host that had given a connection up says so within a round trip; one that closes later had begun to work. */
 const keepAliveRaceMsMax = 1_000
 
+/** What a failure before content allows a generation that keeps nothing; what is executed at most once is not on a budget. */
+const allowed: Readonly<Record<Exclude<FailureCause, 'busy'>, 'other_host' | 'other_host_on_budget' | 'none'>> = {
+  never_connected: 'other_host',
+  connect_timed_out: 'other_host',
+  model_missing: 'other_host',
+  key_refused: 'other_host',
+  connection_lost: 'other_host_on_budget',
+  bad_gateway: 'other_host_on_budget',
+  told_error: 'other_host_on_budget',
+  timed_out: 'none',
+  host_error: 'none',
+  bad_answer: 'none',
+  over_bound: 'none',
+  rejected: 'none',
+  aborted: 'none',
+}
+
 /**
  * 1. Nothing is repeated once content went out.
  * 2. A kept connection closed at once and before any byte of an answer: the host had given it up when we wrote, so the
@@ -53,24 +70,8 @@ export function retryRule(failure: FailedAttempt): RetryDecision {
   if (isKeepAliveRace(failure) && !failure.fresh) return 'fresh_connection'
   if (failure.cause === 'busy') return failure.busyAnswers < busyAnswersMax ? 'back_in_line' : 'none'
   if (failure.hostsFailed >= hostsFailedMax) return 'none'
-  switch (failure.cause) {
-    case 'never_connected':
-    case 'connect_timed_out':
-    case 'model_missing':
-    case 'key_refused':
-      return 'other_host'
-    case 'connection_lost':
-    case 'bad_gateway':
-    case 'told_error':
-      return failure.repeatable ? 'other_host_on_budget' : 'none'
-    case 'timed_out':
-    case 'host_error':
-    case 'bad_answer':
-    case 'over_bound':
-    case 'rejected':
-    case 'aborted':
-      return 'none'
-  }
+  const decision = allowed[failure.cause]
+  return decision === 'other_host_on_budget' && !failure.repeatable ? 'none' : decision
 }
 
 function isKeepAliveRace({ cause, reusedSocket, answered, sinceSentMs }: FailedAttempt): boolean {

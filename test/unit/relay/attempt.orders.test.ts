@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { truncated } from '../../../src/relay/failure.ts'
 import type { AnswerReader, AnswerSink } from '../../../src/relay/answer-reader.ts'
+import { truncated } from '../../../src/relay/failure.ts'
 import { attempted, limits, wholeLimits } from './attempted.ts'
 
 describe('in whatever order things happen', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts'
+import type { FailureCause } from '../../../src/relay/failure.ts'
 import { failureFromHost, failureFromHostObject, failureFromText, withoutKey } from '../../../src/relay/host-error.ts'
 import { mediaType } from '../../../src/wire/media-type.ts'
 import { MessageReader } from '../../kit/http-message.ts'
@@ -243,6 +244,64 @@ describe('an error object inside of an answer', () => {
     ['of null', null, 'upstream_bad_response', 'The host answered with status 500.'],
   ])('%s', (_what, error, code, message) => {
     expect(failureFromHostObject(error).error).toMatchObject({ code, message })
+  })
+})
+
+describe('causes', () => {
+  const causeOf = (status: number, body: unknown, more: { retryAfter?: string; mediaType?: string } = {}) =>
+    failureFromHost({
+      status,
+      mediaType: more.mediaType ?? 'application/json',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      retryAfter: more.retryAfter,
+    }).cause
+  const envelope = { error: { message: 'No room.' } }
+
+  test.each<[string, FailureCause, FailureCause]>([
+    ['a redirect', causeOf(302, ''), 'bad_answer'],
+    ['a 400', causeOf(400, envelope), 'rejected'],
+    ['a full context', causeOf(400, { error: { code: 'context_length_exceeded' } }), 'rejected'],
+    ['a 401', causeOf(401, envelope), 'key_refused'],
+    ['a 403', causeOf(403, envelope), 'key_refused'],
+    ['a 404 of a path', causeOf(404, { detail: 'Not Found' }), 'rejected'],
+    ['a 404 of a model', causeOf(404, { error: { code: 'model_not_found' } }), 'model_missing'],
+    ['a page under 404', causeOf(404, '<html>', { mediaType: 'text/html' }), 'rejected'],
+    ['a 429', causeOf(429, ''), 'busy'],
+    ['a 500', causeOf(500, envelope), 'host_error'],
+    ['LMX that is busy on /v1/messages', causeOf(500, { error: { message: 'Server is busy — wait.' } }), 'busy'],
+    ['a 502', causeOf(502, envelope), 'bad_gateway'],
+    ['a page under 502', causeOf(502, '<html>', { mediaType: 'text/html' }), 'bad_gateway'],
+    ['a 503 that gives a reason', causeOf(503, envelope), 'busy'],
+    ['a 503 that says when', causeOf(503, '', { retryAfter: '3' }), 'busy'],
+    ['a 503 that says nothing', causeOf(503, ''), 'bad_gateway'],
+    ['a page under 503', causeOf(503, '<html>', { mediaType: 'text/html' }), 'bad_gateway'],
+    ['a model that is being loaded', causeOf(503, { error: { message: 'Loading model' } }), 'busy'],
+    ['a 504', causeOf(504, ''), 'bad_gateway'],
+    ['a 507', causeOf(507, envelope), 'busy'],
+    ['an error told in an answer', failureFromHostObject({ message: 'CUDA' }).cause, 'told_error'],
+    ['one with a status of the request', failureFromHostObject({ code: 400 }).cause, 'rejected'],
+    ['one that says busy', failureFromHostObject({ code: 429 }).cause, 'busy'],
+  ])('%s', (_what, cause, wanted) => {
+    expect(cause).toBe(wanted)
+  })
+
+  test('a model that is being loaded has a code of its own, with the hint of the host', () => {
+    expect(fromHost(503, { error: { message: 'Loading model' } }, { retryAfter: '9' })).toEqual({
+      code: 'model_loading',
+      message: 'Loading model',
+      retryAfterMs: 9_000,
+    })
+  })
+
+  test.each<[string, FailureCause, ErrorCode]>([
+    ['Server is busy — all inference slots occupied. Try again shortly.', 'busy', 'upstream_busy'],
+    ['Stream inference timed out after 300s', 'timed_out', 'upstream_timeout'],
+    ['Stream inference failed: CUDA', 'told_error', 'upstream_bad_response'],
+    [`"Model 'org/a' is not loaded"`, 'model_missing', 'model_not_found'],
+  ])('LMX writes %j into its text', (message, cause, code) => {
+    const failure = failureFromText(message)
+    expect(failure.cause).toBe(cause)
+    expect(failure.error).toMatchObject({ code, message })
   })
 })
 

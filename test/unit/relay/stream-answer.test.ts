@@ -284,3 +284,101 @@ describe('the end', () => {
     expect(sink).toMatchObject({ sent: text, ended: 'complete' })
   })
 })
+
+describe('an error that the host writes into its text', () => {
+  const inText = chunk({ content: '\n\n[Error: Stream inference failed: CUDA]' })
+  const busy = chunk({ content: '\n\n[Error: Server is busy, all slots]' })
+
+  test('before any content nothing of it is sent', () => {
+    const { read, sink } = relaying({ errorsInText: true })
+    read(role, busy)
+    expect(sink).toMatchObject({ head: undefined, contents: 0, ended: undefined })
+    read(finish)
+    expect(sink).toMatchObject({ head: undefined, writes: [], contents: 0, failure: 'upstream_busy' })
+  })
+
+  test('after content it is told at the end, and what came before stays', () => {
+    const { read, sink, meter } = relaying({ errorsInText: true })
+    expect(read(role, content, inText)).toBe(role + content)
+    expect(read(finish + usage + done)).toBe(role + content)
+    expect(sink.failure).toBe('upstream_bad_response')
+    expect(meter.end().tokens.output).toBe(1)
+  })
+
+  test('all of it in one read', () => {
+    const { read, sink } = relaying({ errorsInText: true })
+    expect(read(role + content + inText + finish + usage + done)).toBe(role + content)
+    expect(sink.failure).toBe('upstream_bad_response')
+  })
+
+  test.each<[string, string]>([
+    ['more text', content],
+    ['usage', usage],
+    ['a comment', ': hello\n\n'],
+  ])('it is text when %s follows, and waits for no longer', (_what, next) => {
+    const { read, sink } = relaying({ errorsInText: true })
+    expect(read(role, inText)).toBe('')
+    expect(read(next)).toBe(role + inText + next)
+    expect(read(finish + done)).toBe(role + inText + next + finish + done)
+    expect(sink.ended).toBe('complete')
+  })
+
+  test.each<[string, (answer: StreamAnswer) => void]>([
+    ['ends', (answer) => answer.end()],
+    ['breaks', (answer) => answer.broke(broken)],
+  ])('it is sent as it came where the connection %s behind it', (_what, end) => {
+    const { answer, read, sink } = relaying({ errorsInText: true })
+    read(role, content, inText)
+    end(answer)
+    expect(sink.sent).toBe(role + content + inText)
+    expect(sink.failure).toBeDefined()
+  })
+
+  test('two of them in a row: the first is text', () => {
+    const { read, sink } = relaying({ errorsInText: true })
+    expect(read(role, inText, inText)).toBe(role + inText)
+    read(finish)
+    expect(sink.failure).toBe('upstream_bad_response')
+  })
+
+  test('of a host of another kind it is text', () => {
+    const { read, sink } = relaying()
+    expect(read(role + inText + finish + done)).toBe(role + inText + finish + done)
+    expect(sink.ended).toBe('complete')
+  })
+})
+
+describe('frames that are not JSON', () => {
+  const torn = 'data: {"choices":[{"delta":{"content":"he\n\n'
+
+  test('two in a row are for the client to judge, a third is not', () => {
+    const { read, sink } = relaying()
+    expect(read(role, content, torn, torn)).toBe(role + content + torn + torn)
+    expect(sink.ended).toBeUndefined()
+    expect(read(torn)).toBe(role + content + torn + torn)
+    expect(sink.failure).toBe('upstream_bad_response')
+  })
+
+  test('a good one between begins the count anew', () => {
+    const { read, sink } = relaying()
+    const all = role + content + torn + torn + content + torn + torn
+    expect(read(all, finish + done)).toBe(all + finish + done)
+    expect(sink.ended).toBe('complete')
+  })
+})
+
+describe('the clock of a frame', () => {
+  test('runs from the first byte of a frame until its last', () => {
+    const { read, sink } = relaying()
+    read(role + content)
+    expect(sink).toMatchObject({ insideFrame: false, framesBegun: 0 })
+    read(content.slice(0, 9))
+    expect(sink).toMatchObject({ insideFrame: true, framesBegun: 1 })
+    read(content.slice(9, 10), content.slice(10, 20))
+    expect(sink.framesBegun).toBe(1)
+    read(content.slice(20))
+    expect(sink).toMatchObject({ insideFrame: false, framesBegun: 1 })
+    read(content + content.slice(0, 1), content.slice(1) + content.slice(0, 1))
+    expect(sink).toMatchObject({ insideFrame: true, framesBegun: 3 })
+  })
+})

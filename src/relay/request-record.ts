@@ -1,0 +1,97 @@
+/** What is known of a request while it lives; the headers of its answer and its one Outcome are made from it. */
+import type { Clock } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
+import { randomId } from '../base/ids.ts'
+import type { Metered } from '../metering/meter.ts'
+import type { Lease } from '../queue/lease.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import type { RequestBody } from '../wire/request-body.ts'
+import type { FailoverPhase } from './events.ts'
+import type { Exchange } from './exchange.ts'
+import type { EndCode, Outcome, Phase } from './outcome.ts'
+
+const idChars = 22
+const askedCharsMax = 64
+
+export class RequestRecord {
+  phase: Phase = 'R'
+  /** What the client got, or 499; 0 while nothing was sent. */
+  status = 0
+  attempts = 0
+  /** Over all its turns in the line; null until a slot was granted. */
+  queueWaitMs: number | null = null
+  /** The name the client asked for, once it is a known one. */
+  model: string | null = null
+  /** That of the last attempt. */
+  lease: Lease | null = null
+  /** When the client left, where its answer is read on. */
+  leftAtMs: number | null = null
+  #askedModel: string | null = null
+  #stream = false
+  readonly #endpoint: Endpoint
+  readonly #exchange: Exchange
+  readonly #key: string
+  readonly #clock: Clock
+
+  constructor({
+    endpoint,
+    exchange,
+    key,
+    clock,
+  }: { endpoint: Endpoint; exchange: Exchange; key: string; clock: Clock }) {
+    this.#endpoint = endpoint
+    this.#exchange = exchange
+    this.#key = key
+    this.#clock = clock
+  }
+
+  asked({ model, stream }: RequestBody): void {
+    this.#askedModel = model.slice(0, askedCharsMax)
+    this.#stream = stream
+  }
+
+  granted(lease: Lease, waitMs: number): void {
+    this.lease = lease
+    this.queueWaitMs = (this.queueWaitMs ?? 0) + waitMs
+  }
+
+  /** Where an answer came from; `failover` where its attempt was not the first. */
+  routeHeaders(failover: FailoverPhase | null): Record<string, string> {
+    if (this.lease === null) return {}
+    const { host, model, reason } = this.lease
+    return {
+      'x-lmx-gateway-host': host.name,
+      'x-lmx-gateway-model': encodeURI(model.toWellFormed()),
+      'x-lmx-gateway-queue-ms': String(Math.round(this.queueWaitMs ?? 0)),
+      'x-lmx-gateway-attempts': String(this.attempts),
+      'x-lmx-gateway-reason': failover === null ? reason : `retry_${failover}`,
+    }
+  }
+
+  outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
+    const { acceptedAtMs, requestId } = this.#exchange
+    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = metered
+    const endedAtMs = this.leftAtMs ?? this.#clock.now()
+    return {
+      id: randomId(idChars),
+      requestId,
+      endpoint: this.#endpoint.name,
+      model: this.model,
+      askedModel: this.#askedModel,
+      host: this.lease?.host.name ?? null,
+      key: this.#key,
+      stream: this.#stream,
+      status: this.status,
+      end,
+      errorCode: error?.code ?? null,
+      attempts: this.attempts,
+      queueWaitMs: this.queueWaitMs,
+      // What was put together from a stream reached its client only when whole.
+      ttftMs: firstContentAtMs === null || !this.#stream ? null : firstContentAtMs - acceptedAtMs,
+      timePerOutputTokenMs,
+      durationMs: endedAtMs - acceptedAtMs,
+      tokens,
+      usageSource,
+    }
+  }
+}
