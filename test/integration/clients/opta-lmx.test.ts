@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/base/errors.ts'
 import { model, oneHost } from '../../kit/fleet.ts'
 import type { FaultPlan } from '../../kit/lmx-double/faults.ts'
-import { type Reader, readers } from './readers.ts'
+import type { Reader } from './reader.ts'
+import { readers } from './readers.ts'
 import { expectErrors, readingOf } from './stage.ts'
 
 /** Its answers to `/v1/responses` have no `output`, and its events no `type`: those who read them there find no text. */

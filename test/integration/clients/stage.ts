@@ -9,7 +9,7 @@ import { chunkBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import { within } from '../../kit/within.ts'
 import { expectQuiet } from '../scenarios/scene.ts'
 import type { Spoken } from './answers.ts'
-import type { Answered, Question, Reader } from './readers.ts'
+import type { Answered, Question, Reader } from './reader.ts'
 
 type Config = Omit<Parameters<typeof startGateway>[0], 'hosts'>
 

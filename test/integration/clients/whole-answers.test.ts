@@ -5,7 +5,9 @@ import { halfClose, pause, reset, type ScriptStep } from '../../kit/chaos-host.t
 import { chunkBytes, finalChunk, jsonResponseBytes, responseBytes } from '../../kit/http-bytes.ts'
 import { eachByte } from '../../kit/sse-streams.ts'
 import { chatFrame, chatWhole, done, partsOf, type Spoken, text, toolCall, usageFrame } from './answers.ts'
-import { type Answered, type Reader, streamReaders, twoChoiceReaders, wholeReaders } from './readers.ts'
+import { twoChoiceReaders } from './openai-readers.ts'
+import type { Answered, Reader } from './reader.ts'
+import { streamReaders, wholeReaders } from './readers.ts'
 import { type Readings, readingsOf, sse } from './stage.ts'
 
 interface Way {
