@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import { brokenBody, Exchange } from '../relay/exchange.ts'
+import { endpoints } from '../wire/endpoints.ts'
 import type { App } from './app.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
 import { LastWords } from './last-words.ts'
@@ -109,7 +110,7 @@ export class Listener {
     })
   }
 
-  #onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  #onRequest(incoming: IncomingMessage, outgoing: ServerResponse, mayBeLast = false): void {
     const { socket } = incoming
     if (this.#spent.has(socket) || this.#lastWords.said(socket)) return
     setRequestId(incoming, outgoing)
@@ -118,8 +119,10 @@ export class Listener {
     this.#watchReader(incoming, outgoing, this.#limits.clientStallMsMax)
     const problem = headProblem(incoming, this.#limits.headersMax)
     // No other protocol is spoken here. Who asked for one may send something else behind it than HTTP.
-    const isLast = problem !== null || incoming.headers.upgrade !== undefined || !this.#keepsConnections()
-    if (isLast) this.#endBehind(socket, outgoing)
+    if (mayBeLast || problem !== null || incoming.headers.upgrade !== undefined || !this.#keepsConnections()) {
+      this.#spent.add(socket)
+      outgoing.setHeader('connection', 'close')
+    }
     if (problem === null) void this.#handle(incoming, outgoing)
     else {
       const exchange = new Exchange(incoming, outgoing, { clock: this.#clock, requestId: requestIdOf(outgoing) })
@@ -132,15 +135,12 @@ export class Listener {
     incoming.once('resume', () => {
       if (!outgoing.headersSent) outgoing.writeContinue()
     })
-    // Whether its body follows an answer that came without the 100 only the client knows.
-    if (incoming.method !== 'POST') this.#endBehind(incoming.socket, outgoing)
-    this.#onRequest(incoming, outgoing)
-  }
-
-  /** This answer is the last one of its connection. */
-  #endBehind(socket: Socket, outgoing: ServerResponse): void {
-    this.#spent.add(socket)
-    outgoing.setHeader('connection', 'close')
+    // Nobody else reads a body: whether one follows an answer that came without the 100 only the client knows.
+    this.#onRequest(
+      incoming,
+      outgoing,
+      !endpoints.some(({ path }) => incoming.method === 'POST' && path === incoming.url),
+    )
   }
 
   /** What Node's parser refuses never becomes a request; it still gets the envelope, behind the answers under way. */

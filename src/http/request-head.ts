@@ -58,7 +58,7 @@ function repeatedHeader(rawHeaders: readonly string[]): string | null {
 }
 
 /** The target without its query; of an absolute one the path alone, since nothing here goes by the host that it names. */
-const targetPath = /^(?:https?:\/\/[^/?#\\]*)?(\/[^?]*)/i
+const targetPath = /^(?:https?:\/\/[^/?#\\]*)?(\/[^?]*)/
 /** What stands for itself in every reader's eyes. */
 const plainPath = /^[\w\-.~!$&'()*+,;=:@/]*$/
 /** Below this names of models stand in the path, and may hold anything. */
@@ -71,9 +71,9 @@ const namesBelow = '/v1/models/'
 function targetProblem(target: string): GatewayError | null {
   const path = targetPath.exec(target)?.[1]
   if (path === undefined) return refused('The request target cannot be read.')
-  const named = path.startsWith(namesBelow) ? path.slice(namesBelow.length) : ''
-  const climbs = path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))
-  const isPlain = plainPath.test(path.slice(0, path.length - named.length)) && !/[\\#]/.test(named)
-  if (isPlain && !climbs) return null
+  const named = path.startsWith(namesBelow) ? path.slice(namesBelow.length) : null
+  const climbs = path.split(/\/|%2f/i).some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))
+  const isName = named === null || named.split('/').every((part) => part !== '' && !/[\\#]/.test(part))
+  if (isName && !climbs && plainPath.test(named === null ? path : namesBelow)) return null
   return new GatewayError('not_found', 'There is nothing here: write the path plainly, without escapes and dots.')
 }
