@@ -5,16 +5,17 @@ import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
+import { roomForConnections } from './base/open-files.ts'
 import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { Host, mayEjectOneMore } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
-import { RetryBudget } from './hosts/retry-budget.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
+import { RetryBudget } from './hosts/retry-budget.ts'
 import { adminApp, dataApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
@@ -171,7 +172,11 @@ class BuiltGateway implements Gateway {
     this.#prober = prober
     this.#relay = relay
     this.#overload = overload
-    const limits = { ...config.server, clientStallMsMax: config.relay.clientStallMsMax }
+    const limits = {
+      ...config.server,
+      connectionsMax: Math.min(config.server.connectionsMax, roomForConnections()),
+      clientStallMsMax: config.relay.clientStallMsMax,
+    }
     const keepsConnections = (): boolean => overload.stage === 'none'
     const app = dataApp({ relay, catalog, clock, log, notReadyBecause })
     this.#data = new Listener(app, limits, clock, keepsConnections)

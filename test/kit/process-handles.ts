@@ -1,4 +1,5 @@
 /** Loaded into the process of a gateway before anything else: lets a test trouble the process from inside. */
+import { closeSync, openSync } from 'node:fs'
 import { getHeapStatistics } from 'node:v8'
 
 export type Handle =
@@ -6,6 +7,8 @@ export type Handle =
   | { readonly ask: 'block'; readonly ms: number }
   /** Fills the heap with what lives, in place of what was held before. */
   | { readonly ask: 'hold'; readonly mebibytes: number }
+  /** Takes every file descriptor there is, or gives them all back. */
+  | { readonly ask: 'files'; readonly taken: boolean }
   | { readonly ask: 'fault'; readonly at: 'timer' | 'turn' | 'rejection' | 'emitter' }
   | { readonly ask: 'usage' }
 
@@ -18,7 +21,10 @@ export interface Told {
 const mebibyte = 1_048_576
 /** Stands for what a fault must never show: it names an address and a piece of a prompt. */
 const faultMessage = 'connect ECONNREFUSED 10.1.2.3:1234 canary-of-a-fault'
+/** Eight bytes for each number that is not an integer. */
+const oneMebibyte = Array.from({ length: mebibyte / 8 }, () => 0.5)
 let held: number[][] = []
+const files: number[] = []
 
 process.on('message', (handle: Handle) => {
   act(handle)
@@ -38,14 +44,25 @@ function act(handle: Handle): void {
     }
     case 'hold':
       held = []
-      // Eight bytes for each number that is not an integer.
-      for (let index = 0; index < handle.mebibytes; index += 1) held.push(new Array<number>(131_072).fill(0.5))
+      for (let index = 0; index < handle.mebibytes; index += 1) held.push([...oneMebibyte])
       globalThis.gc?.()
+      return
+    case 'files':
+      for (const file of files.splice(0)) closeSync(file)
+      if (handle.taken) takeFiles()
       return
     case 'fault':
       fault(handle.at)
       return
     case 'usage':
+  }
+}
+
+function takeFiles(): void {
+  try {
+    for (;;) files.push(openSync('/dev/null', 'r'))
+  } catch {
+    // None is left.
   }
 }
 
