@@ -1,5 +1,4 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
-import type { AddressInfo } from 'node:net'
 import { policies } from './balancing/policies.ts'
 import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -17,17 +16,20 @@ import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
 import { adminApp, dataApp } from './http/app.ts'
+import { bind, StartError, urlOf } from './http/bind.ts'
 import { Listener } from './http/listener.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
 import { accessLog } from './observe/access-log.ts'
-import { createMetrics } from './observe/metrics.ts'
+import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
 import type { RelayEvents } from './relay/events.ts'
 import { Relay } from './relay/relay.ts'
+
+export { StartError }
 
 export interface GatewayParts {
   readonly version: string
@@ -64,130 +66,159 @@ export interface Gateway {
   stop(options?: { now?: boolean }): Promise<void>
 }
 
-/** The gateway could not start; the message is one sentence that says what to do. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
-
 export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gateway {
   return new BuiltGateway(config, parts)
 }
 
 class BuiltGateway implements Gateway {
   readonly #config: ResolvedConfig
+  readonly #parts: GatewayParts
   readonly #clock: Clock
+  readonly #userAgent: string
   readonly #hosts: readonly Host[]
-  readonly #prober: Prober
-  readonly #relay: Relay
+  readonly #catalog: ModelCatalog
+  readonly #tallies = new TokenTallies()
+  readonly #phases: PhaseTimes
+  readonly #budget: ByteBudget
   readonly #overload: Overload
+  readonly #metrics: Metrics
+  readonly #dispatcher: Dispatcher
+  readonly #prober: Prober
+  readonly #zombies: ZombieSlots
+  readonly #relay: Relay
   readonly #data: Listener
   readonly #admin: Listener
   #probed: Promise<void> | null = null
   #stopping: Promise<void> | null = null
   #endNow: () => void = () => {}
 
+  // The rooms and the metrics need each other: what one part asks of another is only asked once all are there.
   constructor(config: ResolvedConfig, parts: GatewayParts) {
     const clock = parts.clock ?? systemClock
-    const { log, version } = parts
-    const userAgent = `lmx-gateway/${version}`
-    const hosts: readonly Host[] = config.hosts.map(
-      ({ kind, ...host }) =>
-        new Host(
-          { ...host, kind: kind === undefined ? null : hostKind(kind) },
-          { connectMsMax: config.relay.connectMsMax, clock, resolveName: parts.resolveName, health: config.health },
-          {
-            clock,
-            log,
-            chance: Math.random,
-            mayEject: () => mayEjectOneMore(hosts),
-            onChange: () => dispatcher.hostsChanged(),
-          },
-        ),
-    )
-    const catalog = new ModelCatalog(hosts, config.models.aliases)
-    const tallies = new TokenTallies()
-    const phases = new PhaseTimes(clock)
-    const budget = new ByteBudget(config.queue.bytesMax, () => metrics.rejected(null, 'bytes'))
-    // Rooms and metrics need each other: what the metrics read is only looked at when a scrape asks for it.
-    const metrics = createMetrics({
-      version,
-      queue: () => ({ depthByModel: dispatcher.depthByModel(), bytes: budget.held }),
-      hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: zombies.count(host) })),
-      tokens: () => tallies,
-      phases: () => phases.totals(),
-      openStreams: () => relay.openStreams,
-      logDropped: parts.logDropped ?? (() => 0),
-      knownModel: (name) => catalog.knows(name),
-    })
-    const overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
-    const policy = policies[config.balancing.policy](Math.random)
-    const dispatcher = new Dispatcher(config.queue, {
+    const { log } = parts
+    this.#config = config
+    this.#parts = parts
+    this.#clock = clock
+    this.#userAgent = `lmx-gateway/${parts.version}`
+    this.#phases = new PhaseTimes(clock)
+    this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#metrics.rejected(null, 'bytes'))
+    this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
+    this.#hosts = this.#makeHosts()
+    this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
+    this.#metrics = this.#makeMetrics()
+    this.#dispatcher = new Dispatcher(config.queue, {
       clock,
-      policy,
-      events: metrics,
-      noWaiting: () => overload.noWaiting(),
+      policy: policies[config.balancing.policy](Math.random),
+      events: this.#metrics,
+      noWaiting: () => this.#overload.noWaiting(),
     })
-    const prober = new Prober(hosts, config.probe, {
+    this.#prober = new Prober(this.#hosts, config.probe, {
       clock,
       log,
-      userAgent,
+      userAgent: this.#userAgent,
       detect: detectKind,
-      onChange: () => dispatcher.hostsChanged(),
-      onRunning: (host, running, askedAtMs) => zombies.told(host, running, askedAtMs),
+      onChange: () => this.#dispatcher.hostsChanged(),
+      onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
-    const zombies = new ZombieSlots({
+    this.#zombies = new ZombieSlots({
       clock,
       msMax: config.relay.zombieMsMax,
-      ask: (host) => void prober.probe(host),
+      ask: (host) => void this.#prober.probe(host),
     })
-    const relay = new Relay({
-      options: config.relay,
+    this.#relay = this.#makeRelay()
+    this.#data = this.#makeDataListener()
+    this.#admin = this.#makeAdminListener()
+  }
+
+  #makeHosts(): readonly Host[] {
+    const { relay, health } = this.#config
+    const { log, resolveName } = this.#parts
+    const clock = this.#clock
+    const parts = {
       clock,
       log,
-      userAgent,
-      catalog,
-      dispatcher,
-      queueWaitMsMax: config.queue.waitMsMax,
-      zombies,
-      retryBudget: new RetryBudget(clock),
-      modelClocks: config.models.clocks,
-      budget,
-      tallies,
-      phases,
-      storedResponses: new BoundedMap(config.relay.storedResponsesMax),
-      events: withAccessLog(metrics, accessLog(log)),
-      usage: parts.usage ?? (() => {}),
-      refusal: () => overload.refusal(),
+      chance: Math.random,
+      mayEject: () => mayEjectOneMore(this.#hosts),
+      onChange: () => this.#dispatcher.hostsChanged(),
+    }
+    return this.#config.hosts.map(({ kind, ...host }) => {
+      const connectMsMax = host.clocks?.connectMsMax ?? relay.connectMsMax
+      const settings = { ...host, kind: kind === undefined ? null : hostKind(kind) }
+      return new Host(settings, { connectMsMax, clock, resolveName, health }, parts)
+    })
+  }
+
+  #makeMetrics(): Metrics {
+    return createMetrics({
+      version: this.#parts.version,
+      queue: () => ({ depthByModel: this.#dispatcher.depthByModel(), bytes: this.#budget.held }),
+      hosts: () => this.#hosts.map((host) => ({ ...host.state(), zombieSlots: this.#zombies.count(host) })),
+      tokens: () => this.#tallies,
+      phases: () => this.#phases.totals(),
+      openStreams: () => this.#relay.openStreams,
+      logDropped: this.#parts.logDropped ?? (() => 0),
+      knownModel: (name) => this.#catalog.knows(name),
+    })
+  }
+
+  #makeRelay(): Relay {
+    const { relay: options, queue, models } = this.#config
+    const { log, usage = () => {} } = this.#parts
+    return new Relay({
+      options,
+      clock: this.#clock,
+      log,
+      userAgent: this.#userAgent,
+      catalog: this.#catalog,
+      dispatcher: this.#dispatcher,
+      queueWaitMsMax: queue.waitMsMax,
+      zombies: this.#zombies,
+      retryBudget: new RetryBudget(this.#clock),
+      modelClocks: models.clocks,
+      budget: this.#budget,
+      tallies: this.#tallies,
+      phases: this.#phases,
+      storedResponses: new BoundedMap(options.storedResponsesMax),
+      events: withAccessLog(this.#metrics, accessLog(log)),
+      usage,
+      refusal: () => this.#overload.refusal(),
       onModelGone: (host, model) => {
         host.modelGone(model)
-        void prober.probe(host)
+        void this.#prober.probe(host)
       },
-      onConnectFailed: (host, code) => prober.connectFailed(host, code),
+      onConnectFailed: (host, code) => this.#prober.connectFailed(host, code),
     })
-    const metricsToken = isLoopback(config.admin.bind) ? null : (config.admin.metricsToken ?? null)
-    const notReadyBecause = (): string | null => this.#notReadyBecause()
-    this.#config = config
-    this.#clock = clock
-    this.#hosts = hosts
-    this.#prober = prober
-    this.#relay = relay
-    this.#overload = overload
-    const limits = {
-      ...config.server,
-      connectionsMax: Math.min(config.server.connectionsMax, roomForConnections()),
-      clientStallMsMax: config.relay.clientStallMsMax,
-    }
-    const keepsConnections = (): boolean => overload.stage === 'none'
-    const app = dataApp({ relay, catalog, clock, log, notReadyBecause })
-    this.#data = new Listener(app, limits, clock, keepsConnections)
-    this.#admin = new Listener(adminApp({ metrics, log, metricsToken }), limits, clock)
+  }
+
+  #makeDataListener(): Listener {
+    const app = dataApp({
+      relay: this.#relay,
+      catalog: this.#catalog,
+      clock: this.#clock,
+      log: this.#parts.log,
+      notReadyBecause: () => this.#notReadyBecause(),
+    })
+    return new Listener(app, this.#listenerLimits(), this.#clock, () => this.#overload.stage === 'none')
+  }
+
+  #makeAdminListener(): Listener {
+    const { admin } = this.#config
+    const metricsToken = isLoopback(admin.bind) ? null : (admin.metricsToken ?? null)
+    const app = adminApp({ metrics: this.#metrics, log: this.#parts.log, metricsToken })
+    return new Listener(app, this.#listenerLimits(), this.#clock)
+  }
+
+  #listenerLimits() {
+    const { server, relay } = this.#config
+    const connectionsMax = Math.min(server.connectionsMax, roomForConnections())
+    return { ...server, connectionsMax, clientStallMsMax: relay.clientStallMsMax }
   }
 
   async start(): Promise<{ dataUrl: string; adminUrl: string }> {
     const { server, admin } = this.#config
-    const data = await listen(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
+    const data = await bind(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
     try {
-      const adminAddress = await listen(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
+      const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
       this.#overload.start()
       return { dataUrl: urlOf(data), adminUrl: urlOf(adminAddress) }
@@ -230,6 +261,7 @@ class BuiltGateway implements Gateway {
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
     this.#overload.stop()
+    this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
     await Promise.all(this.#hosts.map((host) => host.close()))
   }
@@ -250,35 +282,4 @@ function withAccessLog(metrics: RelayEvents, log: ReturnType<typeof accessLog>):
     attemptFailed: (host, reason) => metrics.attemptFailed(host, reason),
     failedOver: (model, phase, result) => metrics.failedOver(model, phase, result),
   }
-}
-
-async function listen(
-  listener: Listener,
-  address: { bind: string; port: number },
-  flags: { portFlag: string; bindFlag: string },
-): Promise<AddressInfo> {
-  const { bind, port } = address
-  try {
-    return await listener.listen(bind, port)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const where = `${bind}:${port}`
-    switch (code) {
-      case 'EADDRINUSE':
-        throw new StartError(
-          `${where} is in use; stop the program there or choose another port with ${flags.portFlag}.`,
-        )
-      case 'EADDRNOTAVAIL':
-      case 'ENOTFOUND':
-        throw new StartError(`${bind} is no address of this machine; choose another with ${flags.bindFlag}.`)
-      case 'EACCES':
-        throw new StartError(`No permission to listen on ${where}; choose a port above 1023 with ${flags.portFlag}.`)
-      default:
-        throw new StartError(`Cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}.`)
-    }
-  }
-}
-
-function urlOf({ address, port, family }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

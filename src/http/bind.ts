@@ -1,0 +1,40 @@
+/** Binds a listener to its address, or says in one sentence what stands in the way. */
+import type { AddressInfo } from 'node:net'
+import type { Listener } from './listener.ts'
+
+/** The gateway could not start; the message is one sentence that says what to do. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+export async function bind(
+  listener: Listener,
+  address: { bind: string; port: number },
+  flags: { portFlag: string; bindFlag: string },
+): Promise<AddressInfo> {
+  const { bind: host, port } = address
+  try {
+    return await listener.listen(host, port)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const where = `${host}:${port}`
+    switch (code) {
+      case 'EADDRINUSE':
+        throw new StartError(
+          `${where} is in use; stop the program there or choose another port with ${flags.portFlag}.`,
+        )
+      case 'EADDRNOTAVAIL':
+      case 'ENOTFOUND':
+        throw new StartError(`${host} is no address of this machine; choose another with ${flags.bindFlag}.`)
+      case 'EACCES':
+        throw new StartError(`No permission to listen on ${where}; choose a port above 1023 with ${flags.portFlag}.`)
+      default:
+        throw new StartError(`Cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}.`)
+    }
+  }
+}
+
+/** As a client writes it. */
+export function urlOf({ address, port, family }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
