@@ -98,10 +98,10 @@ export const rows: Readonly<Record<string, Row>> = {
   U42: relay('Usage on every frame, duplicate usage frames', `${here}/upstream-usage.test.ts`),
   U43: relay('Usage frame with choices: []; usage: null frames; none at all', `${here}/upstream-usage.test.ts`),
   U44: relay('Usage negative, 1e308, string, NaN', `${here}/upstream-usage.test.ts`),
-  U45: relay('Model unloaded or host restarted mid-stream'),
+  U45: relay('Model unloaded or host restarted mid-stream', `${here}/upstream-dying.test.ts`),
   U46: choosingTheHost('Route chosen, model unloaded before dispatch'),
-  U47: relay('Half-open: power loss, no FIN'),
-  U48: relay('Host frozen'),
+  U47: relay('Half-open: power loss, no FIN', `${here}/upstream-dying.test.ts`),
+  U48: relay('Host frozen', `${here}/upstream-dying.test.ts`),
   U49: sharedAccess('TLS: expired, wrong name, self-signed, handshake stall, plain port'),
   U50: mainJob(
     'Compressed answer although identity was asked; five layers of gzip',
