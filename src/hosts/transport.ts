@@ -233,6 +233,8 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
   onResponseEnd(): void {
     if (this.#ended) return
     this.#ended = true
+    // Answered before it had taken the request: it may never take the rest, and the next request would wait behind it.
+    if (this.unsentBytes() > 0) this.#socket?.destroy()
     this.#events.end()
   }
 
