@@ -62,7 +62,7 @@ export async function readingOf(reader: Reader, question: Question) {
 
 /** Once all that the scripts sent so far has passed the gateway, they go on. */
 export async function goOnInTheMiddle(stage: Stage): Promise<void> {
-  await inTheMiddle(stage)
+  await relayed(stage)
   await goOn(stage)
 }
 
@@ -72,30 +72,34 @@ export async function goOn({ hosts }: Stage): Promise<void> {
 
 /** Once all that the scripts sent so far has passed the gateway, the hosts die. */
 export async function hostsDie(stage: Stage): Promise<void> {
-  await inTheMiddle(stage)
+  await relayed(stage)
   await Promise.all(stage.hosts.map((host) => host.close()))
 }
 
 /** The gateway stops, and its listener for metrics with it. */
 export async function drainRunsOut(stage: Stage): Promise<void> {
-  await inTheMiddle(stage)
+  await relayed(stage)
   void stage.gateway.gateway.stop()
 }
 
-async function inTheMiddle({ gateway, hosts }: Stage): Promise<void> {
+async function relayed({ gateway, hosts }: Stage): Promise<void> {
   await gaugeReaches(gateway, 'tokens_total', 2 * hosts.length, { type: 'output' })
 }
 
 /** Every reader sees this error and no answer. Anthropic's errors have no code, only a type. */
 export function expectErrors(readings: Readings, code: ErrorCode, status?: number): void {
-  const type = errorCatalogue[code].status === 503 ? 'overloaded_error' : 'api_error'
+  const kind = errorCatalogue[code]
   for (const [name, reading] of Object.entries(readings)) {
-    const told = `error: ${status === undefined ? '' : `${status} `}${name.startsWith('anthropic') ? type : code}`
+    const type = kind.status === 503 ? 'overloaded_error' : 'api_error'
+    const told = name.startsWith('anthropic') ? type : code
     // A limit for the whole may be reached before the first content where the machine is slow.
-    const early = code === 'upstream_timeout' ? [told.replace(' ', ` ${errorCatalogue[code].status} `)] : []
-    const allowed = status === undefined ? [told, broken, ...early] : [told]
-    expect(allowed, `what ${name} makes of it`).toContain(reading)
+    const inTheMiddle = [`error: ${told}`, broken, ...(code === 'upstream_timeout' ? [`error: 504 ${told}`] : [])]
+    expect(status === undefined ? inTheMiddle : [`error: ${status} ${told}`], `what ${name} makes of it`).toContain(
+      reading,
+    )
   }
+  const untold = Object.keys(readings).filter((name) => readings[name] === broken)
+  expect(untold.length, `who sees no more than a break: ${untold.join('; ')}`).toBeLessThanOrEqual(1)
 }
 
 /** An answer in chunks, still open. */
