@@ -122,7 +122,7 @@ export class AssembledAnswer implements AnswerReader {
     const suspect = this.#suspect
     if (suspect === null) return
     this.#suspect = null
-    if (role === 'finish') this.#fail(failureFromText(suspect.message))
+    if (role === 'finish' || this.#parts.progress.endsChoice) this.#fail(failureFromText(suspect.message))
     else this.#add(suspect.chunk, 'content')
   }
 

@@ -32,16 +32,16 @@ export class Failover {
   next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
     const { cause } = failed.failure
     if (cause === 'busy') this.#busyAnswers++
-    // A busy host has not failed: it may be the one that takes it in the end.
-    else this.excluded.add(host)
     const decision = retryRule({
       ...failed,
       ...situation,
       cause,
       fresh: this.#fresh,
-      hostsFailed: this.excluded.size,
+      hostsFailed: new Set([...this.excluded, host]).size,
       busyAnswers: this.#busyAnswers,
     })
+    // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
+    if (cause !== 'busy' && decision !== 'fresh_connection') this.excluded.add(host)
     const next = this.#permitted(decision, situation)
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'

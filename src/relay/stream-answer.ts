@@ -72,13 +72,13 @@ export class StreamAnswer implements AnswerReader {
   end(): void {
     if (this.#over) return
     this.#passRest()
-    this.#releaseSuspect()
+    this.#leaveSuspect()
     if (!this.#over) this.#endOr(truncated())
   }
 
   broke(failure: Failure): void {
     if (this.#over) return
-    this.#releaseSuspect()
+    this.#leaveSuspect()
     this.#endOr(failure)
   }
 
@@ -138,10 +138,22 @@ export class StreamAnswer implements AnswerReader {
     this.#insideFrame = inside
   }
 
-  /** The frame behind it has come: an end makes it an error of the host, anything else makes it text. */
+  /**
+   * The frame behind it has come: an end makes it an error of the host, and so does a last mark without one; anything
+   * else makes it text.
+   */
   #judgeSuspect(role: FrameRole): void {
-    if (role === 'finish' && this.#suspect !== null) this.#fail(failureFromText(this.#suspect.message))
+    const { progress } = this.#parts
+    const isLast = progress.endsChoice || (role === 'done' && !progress.finishedAllSeen)
+    if (isLast && this.#suspect !== null) this.#fail(failureFromText(this.#suspect.message))
+    else if (role === 'error') this.#leaveSuspect()
     else this.#releaseSuspect()
+  }
+
+  /** The answer broke off behind it. Where nothing was sent yet it stays here, so that another host can still answer. */
+  #leaveSuspect(): void {
+    if (this.#committed || this.#parts.progress.complete) this.#releaseSuspect()
+    else this.#suspect = null
   }
 
   #releaseSuspect(): void {

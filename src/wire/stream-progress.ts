@@ -24,6 +24,8 @@ export class StreamProgress {
   badFrames = 0
   /** Those since the last good one. */
   badFramesInARow = 0
+  /** The last frame ended a choice or the answer, whether it carried content too or not. */
+  endsChoice = false
   readonly #dialect: Dialect
   readonly #choices: number
   readonly #begun = new Set<unknown>()
@@ -60,6 +62,7 @@ export class StreamProgress {
   /** Takes in the scanner's current frame. */
   see(scanner: SseScanner): FrameRole {
     const { marks } = scanner
+    this.endsChoice = false
     if (marks === mark.done) return 'done'
     if (this.#isTorn(scanner)) return this.#bad()
     // Of several choices it matters which one a frame belongs to; a lone one needs no look inside.
@@ -92,6 +95,7 @@ export class StreamProgress {
     if (isFinal) this.#ended = true
     if (marks === 0 && event !== 'error' && event !== 'response.failed' && !namesItselfError(frame)) {
       this.badFramesInARow = 0
+      this.endsChoice = isFinal
       return isFinal ? 'finish' : 'other'
     }
     const data = frameJson(frame)
@@ -125,9 +129,9 @@ export class StreamProgress {
     if (usage !== null) this.#onUsage(usage)
     const isContent =
       (marks & mark.content) !== 0 || ((marks & mark.severalLines) !== 0 && hasContent(data, this.#dialect))
-    const finishedNow = this.#readChoices(data, isContent)
+    this.endsChoice = this.#readChoices(data, isContent) || isFinal
     if (isContent) return 'content'
-    if (finishedNow || isFinal) return 'finish'
+    if (this.endsChoice) return 'finish'
     return isObject(holder) && Array.isArray(data['choices']) && data['choices'].length === 0 ? 'usage' : 'other'
   }
 

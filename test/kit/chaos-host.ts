@@ -27,6 +27,8 @@ export interface ChaosHostOptions {
   models?: readonly string[]
   /** Bodies of other GET paths; a path that is not here is 404. */
   get?: Readonly<Record<string, unknown>>
+  /** A connection on which a GET was answered is not kept: the scripted request that follows comes on a new one. */
+  closesAfterGet?: boolean
 }
 
 export class ChaosHost {
@@ -120,7 +122,9 @@ export class ChaosHost {
     const models = (this.#options.models ?? []).map((id) => ({ id, object: 'model', created: 0, owned_by: 'chaos' }))
     const list = { object: 'list', data: models }
     const body = request.path === '/v1/models' ? list : this.#options.get?.[request.path]
-    void connection.write(body === undefined ? jsonResponseBytes(404, {}) : jsonResponseBytes(200, body))
+    const headers = this.#options.closesAfterGet === true ? { connection: 'close' } : {}
+    const [status, sent] = body === undefined ? [404, {}] : [200, body]
+    void connection.write(jsonResponseBytes(status, sent, headers))
   }
 }
 

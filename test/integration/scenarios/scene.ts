@@ -1,10 +1,11 @@
 /** The stage of a fault or abuse scenario: a gateway before hosts of chaos, and what must hold once the play is over. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { Clock } from '../../../src/base/clock.ts'
 import type { ConfigInput } from '../../../src/config/schema.ts'
 import { ChaosHost } from '../../kit/chaos-host.ts'
+import { expectUsageRecords, type HostInput } from '../../kit/fleet.ts'
 import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
-import { expectUsageRecords } from '../../kit/fleet.ts'
 import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
 import { RawClient } from '../../kit/raw-client.ts'
@@ -21,7 +22,15 @@ export interface SceneOptions {
   readonly slots?: number
   /** Key that the gateway holds for every host. */
   readonly apiKey?: string
+  /** What else the gateway is told of every host; its kind is `openai` unless it says otherwise. */
+  readonly host?: Partial<HostInput>
+  /** Bodies of further GET paths, as probes of some kinds ask for them. */
+  readonly get?: Readonly<Record<string, unknown>>
+  /** No connection is kept from the probes, so that the first attempt at each host comes on a new one. */
+  readonly newConnections?: boolean
   readonly config?: Omit<ConfigInput, 'hosts'>
+  /** The gateway's, where a test says what time it is. */
+  readonly clock?: Clock
 }
 
 /** What a play must have led to. */
@@ -34,27 +43,32 @@ export interface Ending {
   readonly sent?: string
   /** What may stand in no log line and no metric, beside the prompt. */
   readonly secrets?: readonly string[]
+  /** Faults of the gateway itself that were planted, and must have been told of. */
+  readonly faults?: number
 }
 
 /** Plays, then holds the ending against what every scenario must leave behind. */
 export async function scenario(options: SceneOptions, play: (scene: Scene) => Promise<Ending>): Promise<void> {
   const hosts = new Map<string, ChaosHost>()
   for (const [name, models] of Object.entries(options.hosts ?? { a: [model] })) {
-    hosts.set(name, await ChaosHost.start({ models }))
+    const { get = {}, newConnections = false } = options
+    hosts.set(name, await ChaosHost.start({ models, get, closesAfterGet: newConnections }))
   }
   try {
-    const gateway = await startGateway({
+    const config: ConfigInput = {
       hosts: [...hosts].map(([name, { url }]) => ({
         name,
         url,
         kind: 'openai',
         slots: options.slots,
         apiKey: options.apiKey,
+        ...options.host,
       })),
       // Probes at the start only, so that what a host sees afterwards is the scenario's own.
       probe: { everyMs: 600_000 },
       ...options.config,
-    })
+    }
+    const gateway = await startGateway(config, options.clock === undefined ? {} : { clock: options.clock })
     const scene = new Scene(gateway, hosts)
     try {
       const ending = await play(scene)
@@ -126,12 +140,13 @@ export class Scene {
 const gauges = ['host_inflight', 'host_zombie_slots', 'queue_depth', 'queue_bytes', 'open_streams']
 
 /** Nothing is held any more, every request has its one line, nothing failed inside, and no secret got out. */
-export async function expectQuiet(gateway: GatewayUnderTest, ending: Pick<Ending, 'requests' | 'secrets'>) {
+export async function expectQuiet(gateway: GatewayUnderTest, ending: Pick<Ending, 'requests' | 'secrets' | 'faults'>) {
   await gateway.outcomesOnce(ending.requests)
   for (const gauge of gauges) await expectZero(gateway, gauge)
   expect(gateway.outcomes()).toHaveLength(ending.requests)
   expectUsageRecords(gateway)
-  expect(gateway.log.filter(({ level }) => level === 'error')).toEqual([])
+  const errors = gateway.log.filter(({ level }) => level === 'error')
+  if (errors.length !== (ending.faults ?? 0)) expect(errors).toEqual([])
   const sinks = JSON.stringify(gateway.log) + (await gateway.metrics())
   for (const secret of [promptCanary, ...(ending.secrets ?? [])]) expect(sinks).not.toContain(secret)
 }
