@@ -17,6 +17,8 @@ export interface Play {
   readonly readers: readonly Reader[]
   readonly config?: Config | undefined
   readonly tools?: boolean | undefined
+  /** The gateway asks for a stream where its client asked for none. */
+  readonly streamUpstream?: boolean | undefined
   /** What the host answers in this dialect. */
   readonly script: (dialect: Spoken) => readonly ScriptStep[]
   /** What happens once every host was asked. */
@@ -31,12 +33,17 @@ export interface Stage {
 /** What each reader made of it: its answer, or the error as `codeOf` names it. */
 export type Readings = Readonly<Record<string, Answered | string>>
 
-export async function readingsOf({ readers, config, tools, script, act }: Play): Promise<Readings> {
+export async function readingsOf({ readers, config, tools, streamUpstream, script, act }: Play): Promise<Readings> {
   // A host and a model for each, so that no failure of one weighs on the next.
   const modelOf = (reader: Reader) => `m${readers.indexOf(reader)}`
   const hosts = await Promise.all(readers.map((reader) => ChaosHost.start({ models: [modelOf(reader)] })))
   const gateway = await startGateway({
-    hosts: hosts.map(({ url }, index) => ({ name: `h${index}`, url, kind: 'openai' })),
+    hosts: hosts.map(({ url }, index) => ({
+      name: `h${index}`,
+      url,
+      kind: 'openai',
+      ...(streamUpstream === undefined ? {} : { streamUpstream }),
+    })),
     probe: { everyMs: 600_000 },
     ...config,
   })
