@@ -55,6 +55,7 @@ export default defineConfig({
       project('integration', sockets),
       project('e2e', processes),
       project('soak', processes),
+      project('outside', processes),
     ],
   },
 })
