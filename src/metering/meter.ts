@@ -34,9 +34,12 @@ export class Meter {
   #firstContentAtMs: number | null = null
   #lastContentAtMs = 0
   #ended: Metered | null = null
+  /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
+  readonly #live: boolean
 
   /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
-  constructor(options: { clock: Clock; tally: Tally; phases: PhaseTimes; stream: boolean }) {
+  constructor(options: { clock: Clock; tally: Tally; phases: PhaseTimes; stream: boolean; live?: boolean }) {
+    this.#live = options.live ?? true
     this.#clock = options.clock
     this.#tally = options.tally
     this.#phases = options.phases
@@ -52,13 +55,20 @@ export class Meter {
       this.#endPhase()
       this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
     }
-    this.#tally.output++
+    if (this.#live) this.#tally.output++
   }
 
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)
     if (believed(usage) !== null) this.#framesReported = this.#frames
+  }
+
+  /** Nothing of it reached the client, so it is nobody's use: another attempt is made, or the answer was kept back. */
+  discard(): Metered {
+    this.#endPhase()
+    this.#ended = nothingMetered
+    return nothingMetered
   }
 
   /** Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back. */
@@ -72,7 +82,7 @@ export class Meter {
     const tokens = tokenCounts(reported, this.#frames, framesLeast)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
-    this.#tally.output += Math.max(0, tokens.output - this.#frames)
+    this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))
     this.#tally.reasoning += tokens.reasoning
     this.#ended = {
       tokens,

@@ -29,9 +29,9 @@ export class AttemptPlan {
   readonly streamed: boolean
   /** Its frames tell when something was generated; that of a transcription, for one, does not. */
   readonly showsContent: boolean
-  readonly #plan: PlanParts
   /** The client did not ask for a stream: it gets one whole answer, put together from it. */
-  readonly #assembles: boolean
+  readonly assembles: boolean
+  readonly #plan: PlanParts
   readonly #asksUsage: boolean
   readonly #choices: number
 
@@ -39,8 +39,8 @@ export class AttemptPlan {
     const { endpoint, lease } = plan
     this.#plan = plan
     // The two endpoints whose streams hold all that their answers do are those with usage on request.
-    this.#assembles = !body.stream && endpoint.usageOnRequest && lease.host.streamUpstream
-    this.streamed = body.stream || this.#assembles
+    this.assembles = !body.stream && endpoint.usageOnRequest && lease.host.streamUpstream
+    this.streamed = body.stream || this.assembles
     this.showsContent = this.streamed && endpoint.dialect !== 'none'
     this.#asksUsage = endpoint.usageOnRequest && this.streamed && !body.usageAsked
     this.#choices = body.choices
@@ -63,7 +63,7 @@ export class AttemptPlan {
         userAgent: parts.userAgent,
         apiKey: host.apiKey,
       }),
-      body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.#assembles }),
+      body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.assembles }),
     }
   }
 
@@ -71,7 +71,7 @@ export class AttemptPlan {
     const { parts, lease } = this.#plan
     const clocks = clocksOf(parts.options, lease.host.clocks, parts.modelClocks[lease.model])
     const { showsContent } = this
-    return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent && !this.#assembles })
+    return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent && !this.assembles })
   }
 
   reader(head: AnswerHead, sink: AnswerSink, meter: Meter): AnswerReader {
@@ -90,7 +90,7 @@ export class AttemptPlan {
     const progress = new StreamProgress({ dialect, choices: this.#choices, onUsage, onResponseId })
     const errorsInText = lease.host.kind?.errorsInText === true && endpoint.usageOnRequest
     const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText }
-    if (this.#assembles) return new AssembledAnswer({ ...common, assembledBytesMax })
+    if (this.assembles) return new AssembledAnswer({ ...common, assembledBytesMax })
     return new StreamAnswer({ ...common, dropUsageFrame: this.#asksUsage })
   }
 }

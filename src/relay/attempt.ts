@@ -60,7 +60,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #paused = false
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
-  #complete = false
+  /** It gave its whole answer, or said itself that it gives none. */
+  #hostDone = false
   #broken: TransportFailure | null = null
   #sentAtMs: number | null = null
 
@@ -80,7 +81,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   /** We closed the connection before the host was done, and the host goes on all the same. */
   get livesOn(): boolean {
-    return this.#parts.outlivesItsConnection && this.sent && !this.#complete && this.#broken?.kind === 'aborted'
+    return this.#parts.outlivesItsConnection && this.sent && !this.#hostDone && this.#broken?.kind === 'aborted'
   }
 
   /** The request is handed on and not kept: its body may be large, and a stream long. */
@@ -112,8 +113,12 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   connected(): void {
     this.#sentAtMs = this.#parts.clock.now()
-    this.#parts.owner.enter('H')
-    this.#clocks.connected(() => this.#trip?.unsentBytes() ?? 0)
+    try {
+      this.#parts.owner.enter('H')
+      this.#clocks.connected(() => this.#trip?.unsentBytes() ?? 0)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   head(status: number, headers: HeaderFields): void {
@@ -198,7 +203,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   complete(last?: Buffer): void {
     if (this.#settled) return
     this.#settled = true
-    this.#complete = true
+    this.#hostDone = true
     this.#clocks.answered()
     // A client that has yet to take the last bytes gets them from us: the host must be able to end its part.
     this.resume()
@@ -208,6 +213,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   fail(failure: Failure): void {
     if (this.#settled) return
     this.#settled = true
+    this.#hostDone = failure.told
     this.#clocks.clear()
     const broken = this.#broken
     this.#parts.owner.failed({

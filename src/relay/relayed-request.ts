@@ -2,7 +2,7 @@
 import type { Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import { Meter, nothingMetered } from '../metering/meter.ts'
+import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
 import type { Lease } from '../queue/lease.ts'
 import { dialects } from '../wire/dialect.ts'
@@ -240,7 +240,7 @@ export class RelayedRequest implements AttemptOwner {
       return
     }
     this.#record.attempts++
-    this.#meter?.end()
+    this.#meter?.discard()
     this.#meter = null
     const plan = new AttemptPlan(
       { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, lease },
@@ -272,6 +272,7 @@ export class RelayedRequest implements AttemptOwner {
       phases,
       tally: tallies.tally(this.#record.model ?? lease.model, lease.host.name, this.#key),
       stream: this.#planned().showsContent,
+      live: !this.#planned().assembles,
     })
     return this.#meter
   }
@@ -317,6 +318,12 @@ export class RelayedRequest implements AttemptOwner {
     attempt.resume()
   }
 
+  /** An answer that is put together before it is sent is of no use until then, however much of it was generated. */
+  #metered(): Metered {
+    const keptBack = this.#plan?.assembles === true && !this.#contentSent
+    return (keptBack ? this.#meter?.discard() : this.#meter?.end()) ?? nothingMetered
+  }
+
   #settle(end: EndCode, error: GatewayError | null): void {
     if (this.#settled) return
     this.#settled = true
@@ -324,10 +331,14 @@ export class RelayedRequest implements AttemptOwner {
     this.#reading?.patience.cancel()
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
-    const outcome = this.#record.outcome(end, error, this.#meter?.end() ?? nothingMetered)
-    this.#parts.events.requestEnded(outcome)
-    this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
-    this.#onSettled()
+    try {
+      const outcome = this.#record.outcome(end, error, this.#metered())
+      this.#parts.events.requestEnded(outcome)
+      this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
+    } finally {
+      // Whatever fails in telling of it, the end of the gateway must not wait for it.
+      this.#onSettled()
+    }
   }
 
   #tellFailover(result: 'ok' | 'failed'): void {

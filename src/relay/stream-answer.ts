@@ -15,7 +15,7 @@ import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
 
-/** After `[DONE]` nothing can follow; a connection that stays open is closed. */
+/** After `[DONE]`, or an event that is as final, nothing can follow; a connection that stays open is closed. */
 const afterDoneMs = 50
 /** After the last finish reason only usage and `[DONE]` can follow. */
 const afterFinishMs = 5_000
@@ -173,7 +173,7 @@ export class StreamAnswer implements AnswerReader {
     }
     // The first frame that matters: from here on nothing is held. In a stream that is not read any frame may matter.
     if (!this.#committed && (role !== 'other' || dialect.name === 'none')) this.#commit()
-    if (role !== 'other' && progress.complete) sink.expectEnd(afterFinishMs)
+    if (role !== 'other' && progress.complete) sink.expectEnd(progress.ended ? afterDoneMs : afterFinishMs)
   }
 
   /** What a frame that does not pass as it is brings about. */

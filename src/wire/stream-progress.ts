@@ -54,6 +54,11 @@ export class StreamProgress {
     return this.#ended || this.#finished.size >= this.#choices
   }
 
+  /** The dialect's final event came: nothing follows that matters. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** One choice at least has finished, and none that was begun has not. */
   get finishedAllSeen(): boolean {
     return this.#ended || (this.#finished.size > 0 && this.#begun.isSubsetOf(this.#finished))

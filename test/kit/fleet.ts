@@ -101,10 +101,12 @@ export function expectUsageRecords({ usage, outcomes }: GatewayUnderTest): void 
   const recorded = usage.map(({ requestId, status, end, tokens, usageSource }) => {
     return { requestId, status, end, tokensIn: tokens.input, tokensOut: tokens.output, usage: usageSource }
   })
-  expect(recorded, 'one usage record for each access-log line').toMatchObject(outcomes().map(({ fields }) => {
-    const { requestId, status, end, tokensIn, tokensOut, usage: source } = fields
-    return { requestId, status, end, tokensIn, tokensOut, usage: source }
-  }))
+  expect(recorded, 'one usage record for each access-log line').toMatchObject(
+    outcomes().map(({ fields }) => {
+      const { requestId, status, end, tokensIn, tokensOut, usage: source } = fields
+      return { requestId, status, end, tokensIn, tokensOut, usage: source }
+    }),
+  )
   expect(new Set(usage.map(({ id }) => id)).size, 'ids of usage records').toBe(usage.length)
 }
 

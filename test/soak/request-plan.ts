@@ -15,6 +15,8 @@ export interface RequestPlan {
   readonly leave: Leave | null
   /** A slow reader stops this long after each piece. */
   readonly readPauseMs: number
+  /** Its wish for signs of life while it waits. */
+  readonly heartbeat: 'off' | 'comment' | 'chunk'
 }
 
 const leaveShare = 0.1
@@ -32,6 +34,7 @@ export function drawRequest(random: SeededRandom, id: string): RequestPlan {
     body: JSON.stringify(bodyFor(path, { text, tokens, stream, usage: random.chance(0.5) })),
     leave: random.chance(leaveShare) ? drawLeave(random, tokens) : null,
     readPauseMs: random.chance(slowReaderShare) ? random.between(50, 400) : 0,
+    heartbeat: random.of(['off', 'comment', 'chunk']),
   }
 }
 

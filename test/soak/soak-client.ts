@@ -31,11 +31,12 @@ class SoakRequest {
   }
 
   start(origin: string, agent: Agent): void {
-    const { path, body, id, leave, readPauseMs } = this.#plan
+    const { path, body, id, leave, readPauseMs, heartbeat } = this.#plan
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       'x-request-id': id,
+      'x-lmx-gateway-heartbeat': heartbeat,
     }
     const connection = readPauseMs === 0 ? { agent } : { createConnection: () => slowConnection(origin, readPauseMs) }
     const request = httpRequest(`${origin}${path}`, { method: 'POST', headers, ...connection })

@@ -250,10 +250,19 @@ function gatewayConfig(urls: readonly string[], streams: number) {
       url,
       kind: 'lmx' as const,
       slots: slotsPerHost(streams),
+      // One of them answers by streams whoever asks for a whole answer.
+      streamUpstream: index === 2,
     })),
     probe: { everyMs: 500, timeoutMs: 1_000 },
     queue: { lengthMax: Math.ceil(streams / 2), waitMsMax: 8_000 },
-    relay: { connectMsMax: 1_000, firstContentMsMax: 3_000, contentGapMsMax: 2_500, answerMsMax: 20_000 },
+    relay: {
+      connectMsMax: 1_000,
+      firstContentMsMax: 3_000,
+      contentGapMsMax: 2_500,
+      answerMsMax: 20_000,
+      headerHoldMs: 400,
+      heartbeatMs: 300,
+    },
     log: { format: 'json' as const },
   }
 }

@@ -42,6 +42,24 @@ describe('tokens', () => {
     expect(tally.output).toBe(5)
   })
 
+  it('of an answer that is kept back until it is whole are counted when it is sent, and not at all when it is not', () => {
+    const { clock, tally, phases } = metering()
+    const kept = (): Meter => new Meter({ clock, tally, phases, stream: true, live: false })
+    const sent = kept()
+    sent.content()
+    sent.content()
+    expect(tally.output).toBe(0)
+    sent.report({ input: 3, output: 4 })
+    expect(sent.end().tokens).toMatchObject({ input: 3, output: 4 })
+    expect(tally).toMatchObject({ input: 3, output: 4 })
+    const lost = kept()
+    lost.content()
+    lost.report({ input: 3, output: 4 })
+    expect(lost.discard()).toMatchObject({ tokens: { input: 0, output: 0 }, usageSource: 'none' })
+    lost.end()
+    expect(tally).toMatchObject({ input: 3, output: 4 })
+  })
+
   it('a report that content came after is a floor, so a stream that broke before its last report counts what passed', () => {
     const { meter, tally } = metering()
     const one = meter()

@@ -12,7 +12,7 @@ describe('other dialects', () => {
     const completed = event('response.completed', { response: { usage: { input_tokens: 3, output_tokens: 2 } } })
     const { sink, read, answer, meter } = relaying({ dialect: 'responses' })
     read(delta, completed)
-    expect(sink).toMatchObject({ ended: undefined, endExpectedWithinMs: 5_000 })
+    expect(sink).toMatchObject({ ended: undefined, endExpectedWithinMs: 50 })
     answer.end()
     expect(sink).toMatchObject({ sent: delta + completed, ended: 'complete' })
     expect(meter.end()).toMatchObject({ tokens: { input: 3, output: 2 } })
