@@ -51,6 +51,17 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
   aborted: 'neutral',
 }
 
+/** Said by the host itself, which is done with the request then, whatever becomes of the connection. */
+const told: ReadonlySet<FailureCause> = new Set([
+  'busy',
+  'model_missing',
+  'key_refused',
+  'bad_gateway',
+  'host_error',
+  'told_error',
+  'rejected',
+])
+
 export class Failure {
   readonly cause: FailureCause
   /** What the client is told, if nobody else answers. */
@@ -59,6 +70,10 @@ export class Failure {
   constructor(cause: FailureCause, error: GatewayError) {
     this.cause = cause
     this.error = error
+  }
+
+  get told(): boolean {
+    return told.has(this.cause)
   }
 
   get verdict(): AttemptVerdict {
