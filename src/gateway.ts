@@ -9,7 +9,7 @@ import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
-import { Host, mayEjectOneMore } from './hosts/host.ts'
+import { canSpare, Host, mayEjectOneMore } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
@@ -139,6 +139,7 @@ class BuiltGateway implements Gateway {
       log,
       chance: Math.random,
       mayEject: () => mayEjectOneMore(this.#hosts),
+      canSpare: (host: Host) => canSpare(host, this.#hosts),
       onChange: () => this.#dispatcher.hostsChanged(),
     }
     return this.#config.hosts.map(({ kind, ...host }) => {

@@ -36,6 +36,8 @@ export interface HostParts {
   readonly chance: () => number
   /** Whether one more host may be ejected; see `mayEjectOneMore`. */
   readonly mayEject: () => boolean
+  /** Whether the fleet can do without the host while it proves itself; see `canSpare`. */
+  readonly canSpare: (host: Host) => boolean
   /** What the host may be given has changed by itself or by how a request ended. */
   readonly onChange: () => void
 }
@@ -62,6 +64,7 @@ export class Host {
   /** False until the first probe ended. */
   probed = false
   readonly #settings: HostSettings
+  readonly #canSpare: (host: Host) => boolean
   #up = false
   #everUp = false
   #failuresInARow = 0
@@ -71,6 +74,7 @@ export class Host {
 
   constructor(settings: HostSettings, options: HostOptions, parts: HostParts) {
     this.#settings = settings
+    this.#canSpare = parts.canSpare
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
@@ -116,6 +120,11 @@ export class Host {
 
   get hasFreeSlot(): boolean {
     return this.leases.size < this.health.limit && this.health.busyForMs === 0
+  }
+
+  /** How long a host that fell during its slow start still stays down, however well it answers. */
+  get provenInMs(): number {
+    return this.#canSpare(this) ? this.health.unprovenForMs : 0
   }
 
   get failuresInARow(): number {
@@ -208,7 +217,7 @@ export class Host {
   }
 
   #mayRise(rise: number): boolean {
-    return !this.#everUp || (this.#goodInARow >= rise && this.health.unprovenForMs === 0)
+    return !this.#everUp || (this.#goodInARow >= rise && this.provenInMs === 0)
   }
 
   #rise(problem: string | null): void {
@@ -224,6 +233,11 @@ export class Host {
     this.#models = after
     return before === null || before.size !== after.size || [...after.keys()].some((id) => !before.has(id))
   }
+}
+
+/** A host that comes and goes is left out while another one is up; the only one is better than none. */
+export function canSpare(host: Host, hosts: readonly Host[]): boolean {
+  return hosts.some((other) => other !== host && other.up)
 }
 
 /** At most half of all hosts may be out at once: ejecting everything would turn a bad hour into an outage. */

@@ -98,7 +98,7 @@ export class Prober {
     else if (!up && wasUp) log('warn', 'host is down', { host: name, problem })
     else if (!up && host.goodInARow === this.#options.rise) {
       const message = 'a host answers again, but fell too soon after its last return: it stays down for now'
-      log('info', message, { host: name, forSeconds: Math.ceil(host.health.unprovenForMs / 1000) })
+      log('info', message, { host: name, forSeconds: Math.ceil(host.provenInMs / 1000) })
     }
   }
 
@@ -124,7 +124,7 @@ export class Prober {
     const { failuresInARow, goodInARow } = host
     if (failuresInARow > 0) return Math.min(everyMs, downAgainMs * 2 ** Math.min(failuresInARow, 16))
     if (host.up) return everyMs
-    return Math.min(everyMs, goodInARow < rise ? confirmMs : Math.max(confirmMs, host.health.unprovenForMs))
+    return Math.min(everyMs, goodInARow < rise ? confirmMs : Math.max(confirmMs, host.provenInMs))
   }
 
   async #probeOnce(host: Host): Promise<void> {

@@ -19,7 +19,15 @@ export const healthDefaults = { ejectMs: 15_000, slowStartMs: 30_000 }
 /** Chance is in the middle, so nothing is spread. */
 export function hostParts(parts: Partial<HostParts> = {}): HostParts {
   const clock: Clock = parts.clock ?? new FakeClock()
-  return { clock, log: () => {}, chance: () => 0.5, mayEject: () => true, onChange: () => {}, ...parts }
+  return {
+    clock,
+    log: () => {},
+    chance: () => 0.5,
+    mayEject: () => true,
+    canSpare: () => true,
+    onChange: () => {},
+    ...parts,
+  }
 }
 
 export function knownModel(id: string, resident = true): HostModel {

@@ -100,6 +100,18 @@ describe('coming back', () => {
     expect([host.probeSucceeded(good, rise), host.up]).toEqual([true, true])
   })
 
+  it('the only one that is left need not prove itself: it is better than none', () => {
+    const clock = new FakeClock()
+    let others = true
+    const host = down({ clock, canSpare: () => others })
+    host.probeSucceeded(good)
+    host.connectFailed('connection refused')
+    for (let i = 0; i < rise; i++) host.probeSucceeded(good, rise)
+    expect([host.up, host.provenInMs]).toEqual([false, 30_000])
+    others = false
+    expect([host.provenInMs, host.probeSucceeded(good, rise), host.up]).toEqual([0, true, true])
+  })
+
   it('one that fell after its slow start is up again after `rise` good probes', () => {
     const clock = new FakeClock()
     const host = down({ clock })
