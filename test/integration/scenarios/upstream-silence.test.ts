@@ -68,6 +68,23 @@ test('U13: headers and the frame with the role are no content: 504, and neither 
     return { requests: 1, attempts: { a: 1 } }
   }))
 
+test('U13: once heartbeats went out there is no status left: the stream ends with an error frame', () => {
+  const relay = { heartbeat: 'comment' as const, headerHoldMs: 50, heartbeatMs: 50, firstContentMsMax: 1_000 }
+  return scenario({ config: { relay } }, async (scene) => {
+    scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(roleFrame), pause)
+    const client = await scene.connect()
+    const answer = await scene.ask(chatBytes({ stream: true }), client)
+    expect(answer).toMatchObject({ status: 200, complete: false, cut: true })
+    expect(answer.text).toMatch(/^: /)
+    expect(errorOf(answer)).toMatchObject({ code: 'upstream_timeout', type: 'timeout_error' })
+    await leave(scene)
+    const [line] = await scene.gateway.outcomesOnce(1)
+    expect(line?.fields).toMatchObject({ status: 200, attempts: 1, tokensOut: 0, error: 'upstream_timeout' })
+    expect(line?.fields['end']).toMatch(/^u[FD]$/)
+    return { requests: 1, attempts: { a: 1 } }
+  })
+})
+
 test('U14: comments for ever are no content: 504 while nothing else came', () =>
   scenario({ config: { relay: { firstContentMsMax: limitMs } } }, async (scene) => {
     scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(comment + roleFrame), pause)
