@@ -15,11 +15,7 @@ import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, type FailureCause, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
-
-/** After `[DONE]` nothing can follow; a connection that stays open is closed. */
-const afterDoneMs = 50
-/** After the last finish reason only usage and `[DONE]` can follow. */
-const afterFinishMs = 5_000
+import { afterDoneMs, afterFinishMs, FrameWatch, isWhole } from './stream-ends.ts'
 
 /** Ends the line and the frame, whatever of it came already. */
 const frameEnd = Buffer.from('\n\n')
@@ -40,15 +36,16 @@ export interface AssembledAnswerParts {
 export class AssembledAnswer implements AnswerReader {
   readonly #parts: AssembledAnswerParts
   readonly #scanner: SseScanner
+  readonly #frames: FrameWatch
   readonly #assembly: AnswerAssembly
   /** A chunk of text that is an error of the host if the next one ends the choice. */
   #suspect: { readonly chunk: JsonObject; readonly message: string } | null = null
-  #insideFrame = false
   #over = false
 
   constructor(parts: AssembledAnswerParts) {
     this.#parts = parts
     this.#scanner = new SseScanner(parts.dialect.keys, parts.frameBytesMax)
+    this.#frames = new FrameWatch(this.#scanner, parts.sink)
     this.#assembly = new AnswerAssembly(parts.dialect.name, parts.assembledBytesMax)
   }
 
@@ -58,7 +55,7 @@ export class AssembledAnswer implements AnswerReader {
       this.#scanner.feed(chunk)
       let frames = 0
       for (; !this.#over && this.#scanner.next(); frames++) this.#takeFrame()
-      if (!this.#over) this.#tellFrame(frames)
+      if (!this.#over) this.#frames.tell(frames)
     } catch (error) {
       const problem = overBound(error)
       if (problem === null) throw error
@@ -126,14 +123,6 @@ export class AssembledAnswer implements AnswerReader {
     else this.#add(suspect.chunk, 'content')
   }
 
-  /** Whether the bytes so far end inside of a frame: the clock of a frame runs from its first byte. */
-  #tellFrame(frames: number): void {
-    const inside = this.#scanner.rest().length > 0
-    if (inside && (frames > 0 || !this.#insideFrame)) this.#parts.sink.frameBegun()
-    else if (!inside && this.#insideFrame) this.#parts.sink.frameWhole()
-    this.#insideFrame = inside
-  }
-
   /** A host that ignores `n` tells fewer choices than were asked for; with `[DONE]` it is enough that those finished which there are. */
   #done(): void {
     if (this.#assembly.finished) this.#send()
@@ -175,10 +164,6 @@ function overBound(error: unknown): string | null {
   if (error instanceof FrameTooLargeError) return 'The host sent a frame larger than the limit.'
   if (error instanceof AssemblyTooLargeError) return 'The host sent an answer larger than the limit.'
   return null
-}
-
-function isWhole(frame: Buffer): boolean {
-  return frameJson(frame) !== undefined || /(?:^|[\r\n])data: ?\[DONE\]/.test(frame.toString('latin1'))
 }
 
 /** Comments and empty data are what a host says to keep the connection. */

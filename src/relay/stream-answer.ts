@@ -6,7 +6,7 @@
  */
 import { GatewayError } from '../base/errors.ts'
 import type { Meter } from '../metering/meter.ts'
-import { type Dialect, frameJson } from '../wire/dialect.ts'
+import type { Dialect } from '../wire/dialect.ts'
 import { headersToClient } from '../wire/headers.ts'
 import { inBandError } from '../wire/in-band-error.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
@@ -14,11 +14,7 @@ import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
-
-/** After `[DONE]`, or an event that is as final, nothing can follow; a connection that stays open is closed. */
-const afterDoneMs = 50
-/** After the last finish reason only usage and `[DONE]` can follow. */
-const afterFinishMs = 5_000
+import { afterDoneMs, afterFinishMs, FrameWatch, isWhole } from './stream-ends.ts'
 
 const lineEnd = Buffer.from('\n')
 
@@ -44,17 +40,18 @@ export interface StreamAnswerParts {
 export class StreamAnswer implements AnswerReader {
   readonly #parts: StreamAnswerParts
   readonly #scanner: SseScanner
+  readonly #frames: FrameWatch
   readonly #held: Buffer[] = []
   #heldBytes = 0
   /** A frame of text that is an error of the host if the next one ends the choice. */
   #suspect: { readonly frame: Buffer; readonly message: string } | null = null
   #committed = false
-  #insideFrame = false
   #over = false
 
   constructor(parts: StreamAnswerParts) {
     this.#parts = parts
     this.#scanner = new SseScanner(parts.dialect.keys, parts.frameBytesMax)
+    this.#frames = new FrameWatch(this.#scanner, parts.sink)
   }
 
   data(chunk: Buffer): void {
@@ -62,7 +59,7 @@ export class StreamAnswer implements AnswerReader {
     try {
       this.#scanner.feed(chunk)
       const frames = this.#passFrames()
-      if (!this.#over) this.#tellFrame(frames)
+      if (!this.#over) this.#frames.tell(frames)
     } catch (error) {
       if (!(error instanceof FrameTooLargeError)) throw error
       this.#fail(overBound('The host sent a frame larger than the limit.'))
@@ -128,14 +125,6 @@ export class StreamAnswer implements AnswerReader {
 
   #frame(): Buffer {
     return this.#scanner.buffer.subarray(this.#scanner.frameStart, this.#scanner.frameEnd)
-  }
-
-  /** Whether the bytes so far end inside of a frame: the clock of a frame runs from its first byte. */
-  #tellFrame(frames: number): void {
-    const inside = this.#scanner.rest().length > 0
-    if (inside && (frames > 0 || !this.#insideFrame)) this.#parts.sink.frameBegun()
-    else if (!inside && this.#insideFrame) this.#parts.sink.frameWhole()
-    this.#insideFrame = inside
   }
 
   /**
@@ -272,8 +261,4 @@ function overBound(message: string): Failure {
 
 function badAnswer(message: string): Failure {
   return new Failure('bad_answer', new GatewayError('upstream_bad_response', message))
-}
-
-function isWhole(frame: Buffer): boolean {
-  return frameJson(frame) !== undefined || /(?:^|[\r\n])data: ?\[DONE\]/.test(frame.toString('latin1'))
 }
