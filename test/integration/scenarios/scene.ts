@@ -10,6 +10,7 @@ import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { eventually } from '../../kit/within.ts'
+import { disclosuresIn } from './disclosures.ts'
 
 export const model = 'm'
 /** Asked in every scenario; no sink may ever show it. */
@@ -164,6 +165,7 @@ async function expectZero(gateway: GatewayUnderTest, gauge: string): Promise<voi
 
 /** Nothing incomplete looks complete, and nothing was sent that the host did not send. */
 function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[], sent: string | undefined): void {
+  expectDiscreet(answer)
   const id = answer.header('x-request-id')
   const outcome = outcomes.find(({ fields }) => fields['requestId'] === id)
   // Of an answer that its reader left, it alone knows how much came.
@@ -177,6 +179,13 @@ function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[], sent: s
   if (!streamed || sent === undefined) return
   const relayed = answer.text.replace(/data: \{"error":.*\}\n\n$/, '').replace(done, '')
   expect(sent.startsWith(relayed), `whether ${JSON.stringify(relayed)} is what the host sent`).toBe(true)
+}
+
+/** Errors name no address, path, stack or version (X31). */
+function expectDiscreet({ status, text }: HttpMessage): void {
+  const error = status >= 400 ? text : (/data: \{"error":.*\}\n\n$/.exec(text)?.[0] ?? '')
+  // These repeat what the client asked for.
+  if (!/"code":"(?:model_)?not_found"/.test(error)) expect(disclosuresIn(error)).toEqual([])
 }
 
 /** A chat request as raw bytes. */
