@@ -20,6 +20,8 @@ export interface HeartbeatParts {
 export class Heartbeat {
   readonly #parts: HeartbeatParts
   readonly #bytes: Buffer
+  /** An answer that is no stream is on its way: a beat would make it one. */
+  held = false
   #timer: Timer | null
 
   /** Null for a request that gets none. */
@@ -47,6 +49,7 @@ export class Heartbeat {
   #beat(): void {
     const { clock, options, exchange, onHeaders } = this.#parts
     this.#timer = clock.after(options.heartbeatMs, () => this.#beat())
+    if (this.held) return
     if (!exchange.committed) {
       onHeaders()
       exchange.head(200, { 'content-type': `${eventStream}; charset=utf-8`, ...streamHeaders })

@@ -128,6 +128,7 @@ export class RelayedRequest implements AttemptOwner {
     const { lease } = this.#current()
     const reader = this.#planned().reader(head, sink, this.#meterOf(lease))
     this.#sendsFrames = head.mediaType === eventStream && this.#body?.stream === true
+    if (this.#heartbeat !== null) this.#heartbeat.held = !this.#sendsFrames
     return reader
   }
 
@@ -255,6 +256,7 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
+    if (this.#heartbeat !== null) this.#heartbeat.held = false
     if (next === 'fresh_connection') this.#startAttempt(this.#current().lease, true)
     else if (this.#route !== null) this.#askForSlot(this.#route, true)
   }
