@@ -113,6 +113,22 @@ export const hosts: readonly Panel[] = [
     width: 8,
     targets: [{ expr: gauge('host_models', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
   },
+  {
+    kind: 'states',
+    title: 'Ejected',
+    description: '1 while the host gets no requests because they failed one after the other, whatever its probes say.',
+    unit: 'none',
+    width: 12,
+    targets: [{ expr: gauge('host_circuit_open', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Slots taken by answers that nobody waits for',
+    description: 'The client left or a clock ran out, and the host goes on computing: such a slot is not free yet.',
+    unit: 'none',
+    width: 12,
+    targets: [{ expr: gauge('host_zombie_slots', { follow: host, by: host }), legend: '{{host}}' }],
+  },
 ]
 
 export const errors: readonly Panel[] = [
@@ -128,7 +144,7 @@ export const errors: readonly Panel[] = [
     kind: 'stacked',
     title: 'Requests by end code',
     description:
-      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data, L last bytes. -- is a normal end.',
+      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data. -- is a normal end.',
     unit: requestsPerSecond,
     width: 8,
     targets: [{ expr: rate('requests_total', { follow: model, by: ['end'] }), legend: '{{end}}' }],
