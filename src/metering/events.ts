@@ -11,6 +11,8 @@ export interface TokenTotals {
   readonly reasoning: number
   /** Answers whose usage, or a part of it, could not be believed. */
   readonly usageRejected: number
+  /** Frames that were no JSON. */
+  readonly badFrames: number
 }
 
 /** Seconds of streams in each phase of one (model, host), added up to now. */

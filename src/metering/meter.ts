@@ -58,6 +58,11 @@ export class Meter {
     if (this.#live) this.#tally.output++
   }
 
+  /** A frame that is no JSON passes. */
+  badFrame(): void {
+    this.#tally.badFrames++
+  }
+
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)

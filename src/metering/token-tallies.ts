@@ -11,7 +11,7 @@ export class TokenTallies implements Iterable<TokenTotals> {
     const id = JSON.stringify([model, host, key])
     let tally = this.#tallies.get(id)
     if (tally === undefined) {
-      tally = { model, host, key, input: 0, cachedInput: 0, output: 0, reasoning: 0, usageRejected: 0 }
+      tally = { model, host, key, input: 0, cachedInput: 0, output: 0, reasoning: 0, usageRejected: 0, badFrames: 0 }
       this.#tallies.set(id, tally)
     }
     return tally

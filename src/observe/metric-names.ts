@@ -72,6 +72,11 @@ export const metricDefinitions = {
     labels: ['host'],
     help: 'Answers whose reported usage, or a part of it, could not be believed (negative, a fraction, a text, more than 10^9) and was left out.',
   },
+  bad_frames_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: 'Frames of streams that were no JSON; each goes out as it came, and the third in a row ends its stream.',
+  },
   prefill_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],

@@ -99,6 +99,10 @@ async function refresh(table: SeriesTable, sources: MetricSources): Promise<void
     'usage_rejected_total',
     tokens.map(({ host, usageRejected }) => [{ host }, usageRejected] as const),
   )
+  table.mirror(
+    'bad_frames_total',
+    tokens.map(({ host, badFrames }) => [{ host }, badFrames] as const),
+  )
   const hosts = sources.hosts()
   startAtZero(table, hosts, new Set([...tokens, ...phases].map((totals) => totals.model)))
   writeState(table, sources, hosts)
@@ -146,7 +150,8 @@ function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly 
 
 /** A host that was taken out of the configuration leaves no series behind that would look like one that is down. */
 function writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)[]): void {
-  const rows = (of: (host: HostState & HeldSlots) => number) => hosts.map((host) => [{ host: host.name }, of(host)] as const)
+  const rows = (of: (host: HostState & HeldSlots) => number) =>
+    hosts.map((host) => [{ host: host.name }, of(host)] as const)
   const up = rows((host) => (host.up ? 1 : 0))
   const inFlight = rows((host) => host.inFlight)
   const limits = rows((host) => host.limit)
@@ -170,6 +175,7 @@ function startAtZero(table: SeriesTable, hosts: readonly HostState[], models: Re
     for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
     for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
     table.increase('usage_rejected_total', { host }, 0)
+    table.increase('bad_frames_total', { host }, 0)
   }
   for (const model of models) {
     for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)

@@ -87,7 +87,13 @@ export class AttemptPlan {
       return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
     }
     const dialect = dialects[endpoint.dialect]
-    const progress = new StreamProgress({ dialect, choices: this.#choices, onUsage, onResponseId })
+    const progress = new StreamProgress({
+      dialect,
+      choices: this.#choices,
+      onUsage,
+      onResponseId,
+      onBadFrame: () => meter.badFrame(),
+    })
     const errorsInText = lease.host.kind?.errorsInText === true && endpoint.usageOnRequest
     const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText }
     if (this.assembles) return new AssembledAnswer({ ...common, assembledBytesMax })

@@ -32,6 +32,7 @@ export class StreamProgress {
   readonly #finished = new Set<unknown>()
   readonly #onUsage: (usage: ReportedUsage) => void
   readonly #onResponseId: ((id: string) => void) | null
+  readonly #onBadFrame: () => void
   #responseIdSeen = false
   #ended = false
 
@@ -42,11 +43,14 @@ export class StreamProgress {
     onUsage: (usage: ReportedUsage) => void
     /** For dialects whose answers can be referred to later. */
     onResponseId: ((id: string) => void) | null
+    /** A frame with data that was no JSON object. */
+    onBadFrame?: () => void
   }) {
     this.#dialect = options.dialect
     this.#choices = options.choices
     this.#onUsage = options.onUsage
     this.#onResponseId = options.onResponseId
+    this.#onBadFrame = options.onBadFrame ?? (() => {})
   }
 
   /** Every choice has finished, or the dialect's final event came, so what may follow is usage and the last mark. */
@@ -91,6 +95,7 @@ export class StreamProgress {
   #bad(): FrameRole {
     this.badFrames++
     this.badFramesInARow++
+    this.#onBadFrame()
     return 'other'
   }
 

@@ -35,7 +35,18 @@ export function tokenTotals(
   key: string,
   counts: Partial<TokenTotals> = {},
 ): Writable<TokenTotals> {
-  return { model, host, key, input: 0, cachedInput: 0, output: 0, reasoning: 0, usageRejected: 0, ...counts }
+  return {
+    model,
+    host,
+    key,
+    input: 0,
+    cachedInput: 0,
+    output: 0,
+    reasoning: 0,
+    usageRejected: 0,
+    badFrames: 0,
+    ...counts,
+  }
 }
 
 /** A stream that went well; a test names what differs. */

@@ -91,6 +91,7 @@ test.each(torn)('U26: one event that is no JSON goes out as it came, and the str
     expect(answer).toMatchObject({ status: 200, complete: true })
     expect(answer.text).toBe(story + done)
     expect((await scene.gateway.outcomesOnce(1))[0]?.fields).toMatchObject({ end: '--', tokensOut: 2 })
+    expect(await scene.gateway.metric('bad_frames_total', { host: 'a' })).toBe(1)
     return { requests: 1, attempts: { a: 1 }, sent: story }
   }),
 )

@@ -114,7 +114,7 @@ export const hosts: readonly Panel[] = [
     targets: [{ expr: gauge('host_models', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
   },
   {
-    kind: 'states',
+    kind: 'lines',
     title: 'Ejected',
     description: '1 while the host gets no requests because they failed one after the other, whatever its probes say.',
     unit: 'none',
@@ -179,12 +179,13 @@ export const errors: readonly Panel[] = [
     kind: 'lines',
     title: 'Where token counts come from',
     description:
-      'reported: the host’s own usage; counted: frames counted by the gateway, a floor. Much of the latter means that the token figures are too low. rejected: usage that could not be believed, or not all of it.',
+      'reported: the host’s own usage; counted: frames counted by the gateway, a floor. Much of the latter means that the token figures are too low. rejected: usage that could not be believed, or not all of it; bad frames: pieces of streams that were no JSON.',
     unit: requestsPerSecond,
     width: 8,
     targets: [
       { expr: rate('usage_source_total', { follow: host, by: ['source'] }), legend: '{{source}}' },
       { expr: rate('usage_rejected_total', { follow: host }), legend: 'rejected' },
+      { expr: rate('bad_frames_total', { follow: host }), legend: 'bad frames' },
     ],
   },
 ]

@@ -215,10 +215,10 @@ describe('usage', () => {
     expect(usages.map(({ output }) => output)).toEqual([1, 2, 2, 2])
   })
 
-  test('that cannot be believed is not told, and its frame is one of usage still', () => {
+  test('that cannot be believed is told as such, and its frame is one of usage still', () => {
     const { see, usages } = reading('chat')
     expect(see(frame({ choices: [], usage: { prompt_tokens: -1, completion_tokens: '7' } }))).toEqual(['usage'])
-    expect(usages).toEqual([])
+    expect(usages).toEqual([{ rejected: true }])
   })
 
   test('beside choices, without any, or of null, is no frame of usage alone', () => {
