@@ -19,6 +19,17 @@ const heldBytesMax = 2 * 262_144
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
+/** Bytes in buffers that are still used: what is not goes within a few collections, since the system frees it beside them. */
+async function heldBytes(): Promise<number> {
+  let least = Infinity
+  for (let round = 0; round < 10; round += 1) {
+    collectGarbage()
+    await pause(30)
+    least = Math.min(least, process.memoryUsage().arrayBuffers)
+  }
+  return least
+}
+
 /** Far more than the buffers of the system take between a host and a client: Linux lets each of four grow to some MiB. */
 const frame = contentFrame('x'.repeat(16_000))
 const frames = Math.ceil((64 * mebibyte) / frame.length)
@@ -47,15 +58,14 @@ async function hostStopped(scene: Scene): Promise<void> {
 
 test('C07: readers at 1 KiB/s slow their hosts, hold little, are cut off in the end, and slow nobody else', () => {
   const readers = long ? 50 : 6
-  const clientStallMsMax = long ? 30_000 : 2_000
+  const clientStallMsMax = long ? 30_000 : 3_000
   return scenario({ slots: readers + 1, config: { relay: { clientStallMsMax } } }, async (scene) => {
     const slow: SlowReader[] = []
     onTestFinished(() => {
       for (const reader of slow) reader.close()
     })
     await expectServed(scene)
-    collectGarbage()
-    const before = process.memoryUsage().arrayBuffers
+    const before = await heldBytes()
     for (let index = 0; index < readers; index += 1) {
       scene.host().play(wholeRequest, ...longStream)
       const reader = new SlowReader(scene.gateway.port, { bytes: 1_024, everyMs: 1_000 })
@@ -64,9 +74,7 @@ test('C07: readers at 1 KiB/s slow their hosts, hold little, are cut off in the 
     }
     await Promise.all(slow.map((reader) => reader.begun()))
     await hostStopped(scene)
-    collectGarbage()
-    const held = (process.memoryUsage().arrayBuffers - before) / readers
-    expect(held).toBeLessThan(heldBytesMax)
+    expect(((await heldBytes()) - before) / readers).toBeLessThan(heldBytesMax)
     const exchanges = scene.host().exchanges.slice(1)
     for (const { connection, done: whole } of exchanges) {
       expect(whole).toBe(false)

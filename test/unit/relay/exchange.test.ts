@@ -202,6 +202,16 @@ describe('a client that does not read', () => {
     expect(told).toEqual([])
   })
 
+  test('that leaves with a whole answer that it has not taken yet has been answered: nobody is told', async () => {
+    const { clock, client, told, outgoing } = await stopped(true)
+    client.resetAndDestroy()
+    await eventually(2_000, 'the connection to close', () => outgoing.destroyed)
+    expect(outgoing.writableFinished).toBe(false)
+    await clock.advance(60_000)
+    expect(told).toEqual([])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('stays when it reads again in time, and has 30 s anew at its next stop', async () => {
     const { clock, client, exchange, told } = await stopped()
     await clock.advance(29_999)
