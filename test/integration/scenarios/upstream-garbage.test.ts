@@ -1,7 +1,7 @@
 /** Hosts that answer with what is not HTTP, not an answer, or without an end. */
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { type Exchange, pause, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
+import { type Exchange, halfClose, pause, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
 import { chunkBytes, jsonResponseBytes, responseBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
 import { chatAnswer, chatBytes, contentFrame, errorOf, type Scene, scenario } from './scene.ts'
@@ -34,6 +34,17 @@ test.each(notHttp)('U17: %s instead of an answer is 502, and the connection is g
     return { requests: 4, attempts: { a: 4 } }
   }),
 )
+
+test('U17: garbage counts: a host that gives it five times in a row is left out for a while', () =>
+  scenario({ hosts: { a: ['m'], b: ['other'] } }, async (scene) => {
+    scene.host().playAlways(wholeRequest, noise, halfClose)
+    for (let time = 1; time <= 5; time++) {
+      expect(await scene.gateway.metric('host_circuit_open', { host: 'a' })).toBe(0)
+      await expectProtocolError(scene, await scene.ask(chatBytes()))
+    }
+    expect(await scene.gateway.metric('host_circuit_open', { host: 'a' })).toBe(1)
+    return { requests: 5, attempts: { a: 5 } }
+  }))
 
 test('U17: a server that speaks first, as SSH does, is 502 as well', () =>
   scenario({}, async (scene) => {
