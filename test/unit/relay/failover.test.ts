@@ -1,0 +1,137 @@
+import { describe, expect, it, test } from 'vitest'
+import { GatewayError } from '../../../src/base/errors.ts'
+import type { Host } from '../../../src/hosts/host.ts'
+import { RetryBudget } from '../../../src/hosts/retry-budget.ts'
+import type { AttemptFailure } from '../../../src/relay/attempt.ts'
+import type { FailoverPhase } from '../../../src/relay/events.ts'
+import { Failover, type FailoverSituation, type Next } from '../../../src/relay/failover.ts'
+import { Failure, type FailureCause } from '../../../src/relay/failure.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+import { knownHost } from '../../kit/known-hosts.ts'
+
+const hosts = ['a', 'b', 'c'].map((name) => knownHost(name))
+const [a, b] = hosts as [Host, Host, Host]
+const race = { reusedSocket: true, answered: false, sinceSentMs: 1 }
+
+function begun({ retries = 3 } = {}) {
+  const clock = new FakeClock()
+  const budget = new RetryBudget(clock)
+  for (let taken = 3; taken > retries; taken--) budget.take()
+  const failover = new Failover(budget)
+  const situation = (more: Partial<FailoverSituation> = {}): FailoverSituation => ({
+    contentSent: false,
+    repeatable: true,
+    elsewhere: () => hosts.some((host) => !failover.excluded.has(host)),
+    ...more,
+  })
+  const fails = (
+    host: Host,
+    cause: FailureCause,
+    { attempt = {}, ...more }: Partial<FailoverSituation> & { attempt?: Partial<AttemptFailure> } = {},
+  ): Next => {
+    const failure = new Failure(cause, new GatewayError('upstream_disconnected', 'No.'))
+    const failed = { failure, answered: false, reusedSocket: false, code: null, sinceSentMs: 500, ...attempt }
+    return failover.next(host, failed, situation(more))
+  }
+  return { failover, budget, fails }
+}
+
+describe('another host', () => {
+  test.each<[FailureCause, Next, FailoverPhase | null]>([
+    ['never_connected', 'in_line', 'connect'],
+    ['connect_timed_out', 'in_line', 'connect'],
+    ['model_missing', 'in_line', 'refused'],
+    ['key_refused', 'in_line', 'refused'],
+    ['busy', 'in_line', 'refused'],
+    ['connection_lost', 'in_line', 'pre_token'],
+    ['bad_gateway', 'in_line', 'pre_token'],
+    ['told_error', 'in_line', 'pre_token'],
+    ['timed_out', 'none', null],
+    ['host_error', 'none', null],
+    ['bad_answer', 'none', null],
+    ['rejected', 'none', null],
+  ])('%s: %s, told as %s', (cause, next, phase) => {
+    const { failover, fails } = begun()
+    expect([fails(a, cause), failover.phase]).toEqual([next, phase])
+  })
+
+  it('is not asked for where there is none; who is busy may be asked again', () => {
+    const alone = { elsewhere: () => false }
+    for (const cause of ['never_connected', 'connection_lost', 'model_missing'] as const) {
+      expect(begun().fails(a, cause, alone)).toBe('none')
+    }
+    expect(begun().fails(a, 'busy', alone)).toBe('in_line')
+  })
+
+  it('is asked once: two hosts may fail, not three', () => {
+    const { failover, fails } = begun()
+    expect([fails(a, 'connection_lost'), fails(b, 'connection_lost')]).toEqual(['in_line', 'none'])
+    expect(failover.excluded).toEqual(new Set([a, b]))
+  })
+
+  it('is not asked once content was sent, whatever happened', () => {
+    const { fails } = begun()
+    expect(fails(a, 'connection_lost', { contentSent: true })).toBe('none')
+    expect(fails(a, 'connection_lost', { contentSent: true, attempt: race })).toBe('none')
+  })
+})
+
+describe('the budget', () => {
+  it('is taken from by what may have been executed alone', () => {
+    for (const cause of ['connection_lost', 'bad_gateway', 'told_error'] as const) {
+      expect(begun({ retries: 0 }).fails(a, cause)).toBe('none')
+    }
+    for (const cause of ['never_connected', 'busy', 'model_missing', 'key_refused'] as const) {
+      expect(begun({ retries: 0 }).fails(a, cause)).toBe('in_line')
+    }
+    expect(begun({ retries: 0 }).fails(a, 'connection_lost', { attempt: race })).toBe('fresh_connection')
+  })
+
+  it('is left alone where there is no other host, and where the work may not be done twice', () => {
+    const { budget, fails } = begun({ retries: 1 })
+    expect(fails(a, 'connection_lost', { elsewhere: () => false })).toBe('none')
+    expect(fails(a, 'connection_lost', { repeatable: false })).toBe('none')
+    expect(budget.take()).toBe(true)
+  })
+})
+
+describe('a kept connection that was gone', () => {
+  it('is tried once more on one of its own, and then it is a failure of the host', () => {
+    const { failover, fails } = begun()
+    expect([fails(a, 'connection_lost', { attempt: race }), failover.phase]).toEqual([
+      'fresh_connection',
+      'reused_socket',
+    ])
+    expect([fails(a, 'connection_lost', { attempt: race }), failover.phase]).toEqual(['in_line', 'pre_token'])
+    expect([fails(b, 'connection_lost', { attempt: race }), failover.phase]).toEqual([
+      'fresh_connection',
+      'reused_socket',
+    ])
+    expect(fails(b, 'connection_lost')).toBe('none')
+  })
+
+  it('does not take the host out of the choice: it may yet say that it is busy, and be waited for', () => {
+    const { failover, fails } = begun()
+    fails(a, 'connection_lost', { attempt: race })
+    expect(failover.excluded).toEqual(new Set())
+    expect([fails(a, 'busy'), failover.excluded]).toEqual(['in_line', new Set()])
+  })
+})
+
+describe('a busy host', () => {
+  it('stays in the choice, and may say so five times in all', () => {
+    const { failover, fails } = begun()
+    const answers = [a, b, a, b, a].map((host) => fails(host, 'busy'))
+    expect(answers).toEqual(['in_line', 'in_line', 'in_line', 'in_line', 'none'])
+    expect(failover.excluded.size).toBe(0)
+  })
+
+  it('is not counted among the hosts that failed', () => {
+    const { fails } = begun()
+    expect([fails(a, 'busy'), fails(b, 'connection_lost'), fails(a, 'connection_lost')]).toEqual([
+      'in_line',
+      'in_line',
+      'none',
+    ])
+  })
+})
