@@ -194,10 +194,12 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
     let status = 0
     let headers: ProbeAnswer['headers'] = {}
     let timedOut = false
-    const timer = parts.clock.after(options.timeoutMs, () => {
+    const giveUp = (): void => {
       timedOut = true
       trip.abort()
-    })
+    }
+    // After time that was lost the answer may wait in the socket.
+    const timer = parts.clock.after(options.timeoutMs, () => void parts.clock.afterTurn(giveUp))
     const headersSent: Record<string, string> = { accept: 'application/json', 'user-agent': parts.userAgent }
     if (host.apiKey !== undefined) headersSent['authorization'] = `Bearer ${host.apiKey}`
     const request = { method: 'GET', path: host.basePath + path, headers: headersSent, body: null } as const

@@ -6,6 +6,7 @@ import type { ByteBudget } from '../queue/byte-budget.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
 import { GrowingBytes } from '../wire/growing-bytes.ts'
 import type { HeaderFields } from '../wire/headers.ts'
+import { Watchdog } from './watchdog.ts'
 
 /** How much of a refused body is still read, so that the client gets to see the answer before the connection closes. */
 const refusedBodyBytesMax = 65_536
@@ -50,7 +51,7 @@ export class Exchange {
   #over = false
   /** The length was announced, or the answer is chunked: a client can tell where it should end. */
   #framed = false
-  #stall: Timer | null = null
+  readonly #stall: Watchdog
   /** Behind another answer on the same connection; its client has had nothing to read yet. */
   #awaitsTurn = false
 
@@ -58,17 +59,18 @@ export class Exchange {
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#clock = parts.clock
+    this.#stall = new Watchdog(parts.clock)
     this.requestId = parts.requestId
     this.acceptedAtMs = parts.clock.now()
     // The one sign of a client leaving that Node gives in every state, pipelined requests included.
     outgoing.on('close', () => {
-      this.#stall?.cancel()
+      this.#stall.clear()
       if (outgoing.writableFinished || this.#over) return
       this.#left = true
       this.onLeave?.()
     })
     outgoing.on('drain', () => {
-      this.#stall?.cancel()
+      this.#stall.clear()
       this.onDrain?.()
     })
     // A connection that breaks while we write is a client that leaves; 'close' tells of it.
@@ -202,11 +204,17 @@ export class Exchange {
       return startedAtMs + Math.min(msMax, earnedMs) - this.#clock.now()
     }
     let timer: Timer
+    const judge = (): void => {
+      const left = leftMs()
+      if (left > 0) arm(left)
+      else fail(new GatewayError('request_timeout', 'The body took too long.'))
+    }
     const arm = (delayMs: number): void => {
       timer = this.#clock.after(delayMs, () => {
         const left = leftMs()
         if (left > 0) arm(left)
-        else fail(new GatewayError('request_timeout', 'The body took too long.'))
+        // After time that was lost the rest may wait in the socket.
+        else timer = this.#clock.afterTurn(judge)
       })
     }
     arm(leftMs())
@@ -215,13 +223,13 @@ export class Exchange {
 
   /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
   #watchReader(): void {
-    this.#stall?.cancel()
+    this.#stall.clear()
     if (this.#outgoing.socket === null) {
       if (!this.#awaitsTurn) this.#outgoing.once('socket', () => this.#watchReader())
       this.#awaitsTurn = true
       return
     }
-    this.#stall = this.#clock.after(this.stallMsMax, () => {
+    this.#stall.set(this.stallMsMax, () => {
       const wasOver = this.#over
       this.#over = true
       this.#incoming.socket.destroy()

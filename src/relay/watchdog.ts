@@ -1,4 +1,4 @@
-/** One deadline of an attempt at a time; fed by content, it is moved without touching a timer. */
+/** One deadline at a time; fed by content, it is moved without touching a timer. */
 import type { Clock, Timer } from '../base/clock.ts'
 
 /** Timers of a healthy process are a few milliseconds late; beyond this the loop was blocked, or the machine slept. */
@@ -7,7 +7,7 @@ const lateMsOrdinary = 25
 /**
  * A timer that fires says nothing about what has arrived: after a block of the event loop, or a sleep of the machine,
  * timers come first and the sockets after them. So what waits in the sockets is read before anybody is judged, and the
- * time that was lost is granted anew: the host may not have been able to send while nobody took anything.
+ * time that was lost is granted anew: the other side may not have been able to send while nobody took anything.
  */
 export class Watchdog {
   readonly #clock: Clock

@@ -1,4 +1,6 @@
 /** Time that the gateway loses, asleep or with its thread blocked: nobody is declared stalled whose data waits in a socket. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { setTimeout as pauseFor } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { chatBytes, contentFrame, done, finishFrame, model } from '../integration/scenarios/scene.ts'
@@ -7,13 +9,15 @@ import { GatewayProcess } from '../kit/gateway-process.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
 import type { HttpMessage } from '../kit/http-message.ts'
 import { RawClient } from '../kit/raw-client.ts'
-import { eventually } from '../kit/within.ts'
+import { listen } from '../kit/servers.ts'
+import { eventually, within } from '../kit/within.ts'
 
 const isLong = process.env['TEST_LONG'] === 'true'
-const count = isLong ? 100 : 12
+const count = isLong ? 100 : 8
 /** Long enough that a busy machine does not lose it by itself. */
 const limitMs = 1_500
-const lostMs = isLong ? 90_000 : 3_500
+const blockedMs = isLong ? 5_000 : 2_200
+const lostMs = isLong ? 90_000 : 2_800
 
 const frames = ['once', ' upon', ' a time'].map((content) => contentFrame(content))
 const ending = finishFrame + done
@@ -63,7 +67,8 @@ async function expectWhole({ gateway, host, answers }: Play): Promise<void> {
 }
 
 /** Not a wait for a state: what is sent must find the thread busy, and nothing tells of that. */
-const inTheBlock = () => pauseFor(400)
+const inTheBlockMs = 400
+const inTheBlock = () => pauseFor(inTheBlockMs)
 
 const gap = { contentGapMsMax: limitMs, firstContentMsMax: limitMs }
 
@@ -90,8 +95,8 @@ test('G17: after a sleep of the machine the streams go on, those whose host slep
 })
 
 test(`G18: the thread blocked for longer than the limit: no stream is declared stalled although its data waits (${count} streams)`, async () => {
-  const play = await streams({ contentGapMsMax: 500, firstContentMsMax: 500 })
-  const blocked = play.gateway.trouble({ ask: 'block', ms: isLong ? 5_000 : 1_500 })
+  const play = await streams(gap)
+  const blocked = play.gateway.trouble({ ask: 'block', ms: blockedMs })
   await inTheBlock()
   await stepAll(play.host.exchanges)
   await blocked
@@ -104,13 +109,13 @@ test('G18: nor is a request that waits for its first content', async () => {
   host.playAlways(wholeRequest, pause, sseHeadBytes(), chunkBytes(whole), finalChunk)
   await using gateway = await GatewayProcess.start({
     hosts: [{ name: 'a', url: host.url, kind: 'openai' }],
-    relay: { firstContentMsMax: 500, loadMsMax: 0 },
+    relay: { firstContentMsMax: limitMs, loadMsMax: 0 },
   })
   const client = await RawClient.open(gateway.port)
   onTestFinished(() => client.close())
   await client.send(chatBytes({ stream: true }))
   const exchange = await host.exchange()
-  const blocked = gateway.trouble({ ask: 'block', ms: 1_500 })
+  const blocked = gateway.trouble({ ask: 'block', ms: blockedMs })
   await inTheBlock()
   await exchange.step()
   await blocked
@@ -120,16 +125,48 @@ test('G18: nor is a request that waits for its first content', async () => {
   await gateway.expectAtRest(1)
 })
 
+test('G18: nor is a client whose body waits, or a host whose answer to a probe does', async () => {
+  const answers = createServer((request, response) => {
+    // Some time, so that the answer comes while the thread is busy.
+    const answer = () => response.end(JSON.stringify({ object: 'list', data: [{ id: model }], choices: [] }))
+    request.resume().on('end', () => setTimeout(answer, 1.5 * inTheBlockMs))
+    response.setHeader('content-type', 'application/json')
+  })
+  const server = await listen(answers)
+  onTestFinished(() => server.close())
+  await using gateway = await GatewayProcess.start({
+    hosts: [{ name: 'a', url: server.url, kind: 'openai' }],
+    probe: { everyMs: 500, timeoutMs: 1_500, fall: 1 },
+    relay: { bodyMsMax: 1_500 },
+  })
+  const client = await RawClient.open(gateway.port)
+  onTestFinished(() => client.close())
+  const whole = chatBytes({ user: 'u'.repeat(10_000) })
+  const probe = once(answers, 'request')
+  await within(10_000, 'a probe', probe)
+  await client.send(whole.subarray(0, 5_000))
+  await gateway.sumReaches('queue_bytes', 5_000 - whole.indexOf('\r\n\r\n') - 4)
+  const blocked = gateway.trouble({ ask: 'block', ms: blockedMs })
+  await inTheBlock()
+  await client.send(whole.subarray(5_000))
+  await blocked
+  const answer = await client.response()
+  await answer.over()
+  expect(answer.status).toBe(200)
+  expect(gateway.log.filter(({ msg }) => msg === 'host is down')).toEqual([])
+  await gateway.expectAtRest(1)
+})
+
 test('G18: but a host that stays silent is told off, lost time or not', async () => {
   const host = await ChaosHost.start({ models: [model] })
   onTestFinished(() => host.close())
   host.playAlways(wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('once')), pause)
   await using gateway = await GatewayProcess.start({
     hosts: [{ name: 'a', url: host.url, kind: 'openai' }],
-    relay: { contentGapMsMax: 500 },
+    relay: { contentGapMsMax: 200 },
   })
   const answer = await begun(gateway)
-  await gateway.trouble({ ask: 'block', ms: 1_500 })
+  await gateway.trouble({ ask: 'block', ms: 600 })
   await answer.over()
   expect(answer.text).toContain('upstream_stalled')
   expect((await gateway.outcomesOnce(1))[0]).toMatchObject({ end: 'uD' })

@@ -95,6 +95,27 @@ test('G20: tight at 85 % of the heap, shedding at 90 %, and back again; what run
   await gateway.stop()
 })
 
+test('G20: so is a thread that is late all the time, though not one that was late once', async () => {
+  const host = await ChaosHost.start({ models: [model] })
+  onTestFinished(() => host.close())
+  host.playAlways(wholeRequest, jsonResponseBytes(200, JSON.parse(chatAnswer('whole'))))
+  await using gateway = await GatewayProcess.start({
+    hosts: [{ name: 'a', url: host.url, kind: 'openai' }],
+    overload: { shedLagForMs: 500 },
+  })
+  await gateway.trouble({ ask: 'block', ms: 1_000 })
+  expect(await ask(gateway)).toMatchObject({ status: 200 })
+  const stages = () => gateway.log.flatMap(({ stage }) => (stage === undefined ? [] : [stage]))
+  expect(stages()).toEqual([])
+  for (let time = 0; time < 60 && stages().length === 0; time += 1) await gateway.trouble({ ask: 'block', ms: 400 })
+  expect(stages()).toEqual(['shed'])
+  const refused = await ask(gateway)
+  expect(errorOf(refused).code).toBe('overloaded')
+  await eventually(20_000, 'the thread to be in time again', () => stages().length === 2)
+  expect(await ask(gateway)).toMatchObject({ status: 200 })
+  await gateway.expectAtRest(3)
+})
+
 const askers = isLong ? 400 : 32
 const rounds = isLong ? 25 : 2
 
