@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { balancingOptions } from '../balancing/options.ts'
 import { overloadOptions } from '../base/options.ts'
-import { healthOptions, type HostOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
+import { type HostOptions, healthOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { logOptions } from '../observe/options.ts'
 import { queueOptions } from '../queue/options.ts'

@@ -12,12 +12,15 @@ export interface HostAnswer {
   readonly retryAfter: string | undefined
 }
 
+/** So much of a web page tells which program wrote it. */
+const pageCharsMax = 200
 /** A host's sentence is shown up to this length. */
 const messageCharsMax = 1_000
 
 export function failureFromHost(answer: HostAnswer): Failure {
   const code = codeFor(answer)
-  return new Failure(causeFor(answer, code), errorFromHost(answer, code))
+  const page = answer.mediaType === 'text/html' ? answer.body.slice(0, pageCharsMax) : null
+  return new Failure(causeFor(answer, code), errorFromHost(answer, code), page)
 }
 
 /** The same for an error object that came as an event of a stream, or under status 200. */
@@ -92,6 +95,11 @@ export function withoutKey(error: GatewayError, key: string | undefined): Gatewa
   const redactedParam = param === undefined ? undefined : redacted(param, key)
   if (message === error.message && redactedParam === param) return error
   return new GatewayError(error.code, message, { ...error.detail, param: redactedParam })
+}
+
+/** Also for a log line. */
+export function textWithoutKey(text: string, key: string | undefined): string {
+  return key === undefined || key.length < keyCharsMin ? text : redacted(text, key)
 }
 
 /** Where the bound of a sentence went through the key, the first part of it stands at the end. */

@@ -1,6 +1,7 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import type { Host } from '../hosts/host.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
@@ -16,7 +17,7 @@ import { ClientLeft, type Exchange } from './exchange.ts'
 import { Failover } from './failover.ts'
 import type { Failure, FailureCause } from './failure.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { withoutKey } from './host-error.ts'
+import { textWithoutKey, withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -165,12 +166,20 @@ export class RelayedRequest implements AttemptOwner {
     // What the request itself got wrong is no failure of the host.
     if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
     if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, failed.code ?? '')
+    this.#tellPage(failure, host)
     if (cause === 'model_missing') this.#parts.onModelGone(host, model)
     const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'
     // A kept connection that was gone when we wrote says nothing about the host.
     if (next !== 'fresh_connection') host.health.attemptEnded(failure.verdict)
     if (next === 'none') this.fail(withoutKey(error, host.apiKey), cause)
     else this.#goOn(next)
+  }
+
+  /** A page may repeat what was asked, so it is for those alone who want to see everything. */
+  #tellPage({ page, error }: Failure, { name, apiKey }: Host): void {
+    if (page === null || page === '') return
+    const fields = { host: name, error: error.code, page: textWithoutKey(page, apiKey) }
+    this.#parts.log('debug', 'a host answered with a web page', fields)
   }
 
   over(attempt: Attempt): void {

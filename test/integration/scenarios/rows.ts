@@ -89,7 +89,7 @@ export const rows: Readonly<Record<string, Row>> = {
   U33: relay('LMX error-as-content', `${here}/lmx-errors-in-text.test.ts`),
   U34: relay('200 with {"error":…} as JSON', `${here}/upstream-garbage.test.ts`),
   U35: relay('HTML error page, any status', `${here}/upstream-garbage.test.ts`, {
-    lacks: 'what the page said stands nowhere, not in the log either',
+    lacks: 'a page under status 200 is not read, so that nothing of it is in the log',
   }),
   U36: relay('Stream asked, JSON answered; JSON asked, SSE answered', 'test/integration/clients/json-for-sse.test.ts'),
   U37: relay('429 + Retry-After (LMX: 5 s)', `${here}/failover-refusals.test.ts`),

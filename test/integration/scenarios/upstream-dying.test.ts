@@ -130,15 +130,17 @@ test.skipIf(!canPullCables)(
 )
 
 // Half a minute of silence, which no limit of ours ends.
-test.skipIf(!canPullCables || process.env['TEST_LONG'] !== 'true')(
-  'U47: an answer that is not streamed does not wait ten minutes for a host without power: the system asks, and nobody is there',
-  async () => {
-    const { status, outcome, hostUp } = await powerLost('whole')
-    expect({ status, hostUp }).toEqual({ status: 502, hostUp: 0 })
-    expect(outcome).toMatchObject({ end: 'UH', error: 'upstream_disconnected', attempts: 1 })
-  },
-  90_000,
-)
+if (process.env['TEST_LONG'] === 'true') {
+  test.skipIf(!canPullCables)(
+    'U47: an answer that is not streamed does not wait ten minutes for a host without power: the system asks, and nobody is there',
+    async () => {
+      const { status, outcome, hostUp } = await powerLost('whole')
+      expect({ status, hostUp }).toEqual({ status: 502, hostUp: 0 })
+      expect(outcome).toMatchObject({ end: 'UH', error: 'upstream_disconnected', attempts: 1 })
+    },
+    90_000,
+  )
+}
 
 // Elsewhere the system does not tell.
 test.skipIf(process.platform !== 'linux')('U47: the system watches over every connection to a host', async () => {

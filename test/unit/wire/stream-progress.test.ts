@@ -174,14 +174,17 @@ describe('chat', () => {
     expect(progress).toMatchObject({ badFrames: 3, badFramesInARow: 0, complete: true })
   })
 
-  test.each(['data: {"choices":[{"delta":{"content":"he', 'data: oops', 'data:7', '\uFEFFdata: {oops', 'id: 1\ndata: {oops'])(
-    'a frame of %j is torn',
-    (torn) => {
-      const { see, progress } = reading('chat')
-      expect(see(`${torn}\n\n`)).toEqual(['other'])
-      expect(progress.badFramesInARow).toBe(1)
-    },
-  )
+  test.each([
+    'data: {"choices":[{"delta":{"content":"he',
+    'data: oops',
+    'data:7',
+    '\uFEFFdata: {oops',
+    'id: 1\ndata: {oops',
+  ])('a frame of %j is torn', (torn) => {
+    const { see, progress } = reading('chat')
+    expect(see(`${torn}\n\n`)).toEqual(['other'])
+    expect(progress.badFramesInARow).toBe(1)
+  })
 
   test.each([': comment', 'event: ping', 'id: 7', 'retry: 10', 'data: {"a":1}\nid: 7', 'data:', 'data: '])(
     'a frame of %j is not',
