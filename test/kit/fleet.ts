@@ -97,12 +97,13 @@ export async function expectAtRest(gateway: GatewayUnderTest): Promise<void> {
 }
 
 /** Each request that was accepted has one record of its use, under an id of its own, and it says what the log says. */
-export function expectUsageRecords({ usage, outcomes }: GatewayUnderTest): void {
+export function expectUsageRecords(gateway: GatewayUnderTest): void {
+  const { usage } = gateway
   const recorded = usage.map(({ requestId, status, end, tokens, usageSource }) => {
     return { requestId, status, end, tokensIn: tokens.input, tokensOut: tokens.output, usage: usageSource }
   })
   expect(recorded, 'one usage record for each access-log line').toMatchObject(
-    outcomes().map(({ fields }) => {
+    gateway.outcomes().map(({ fields }) => {
       const { requestId, status, end, tokensIn, tokensOut, usage: source } = fields
       return { requestId, status, end, tokensIn, tokensOut, usage: source }
     }),
