@@ -18,13 +18,14 @@ export interface ToolEnd {
 export function runTool(
   program: string,
   args: readonly string[],
-  { ms, signal }: { ms: number; signal?: AbortSignal },
+  { ms, signal, onOutput }: { ms: number; signal?: AbortSignal; onOutput?: (soFar: string) => void },
 ): Promise<ToolEnd> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: ms, killSignal: 'SIGKILL' })
   signal?.addEventListener('abort', () => child.kill('SIGINT'))
   let output = ''
   const hear = (text: string): void => {
     output += text
+    onOutput?.(output)
   }
   child.stdout.setEncoding('utf8').on('data', hear)
   child.stderr.setEncoding('utf8').on('data', hear)
