@@ -41,15 +41,17 @@ test('G28: of 10,000 deadlines those that were moved or cancelled never strike, 
   for (const watchdog of watchdogs) watchdog.clear()
 })
 
-test('G29: patience counts from asking, and everybody in line hears of it when the line is closed', async () => {
+/** A gateway whose one slot is taken for good, and a way to get into its line. */
+async function occupied(waitMsMax: number) {
   const host = await ChaosHost.start({ models: [model] })
   onTestFinished(() => host.close())
   host.playAlways(wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('once')), pause)
-  await using gateway = await startGateway({
+  const gateway = await startGateway({
     hosts: [{ name: 'a', url: host.url, kind: 'openai', slots: 1 }],
-    queue: { waitMsMax: 400 },
+    queue: { waitMsMax },
     probe: { everyMs: 600_000 },
   })
+  onTestFinished(() => gateway.gateway.stop({ now: true }))
   const ask = async () => {
     const client = await RawClient.open(gateway.port)
     onTestFinished(() => client.close())
@@ -57,22 +59,29 @@ test('G29: patience counts from asking, and everybody in line hears of it when t
     return client
   }
   await (await (await ask()).response()).has('once')
-  // Nobody ever leaves the line for a slot, so a clock that began there would never run.
-  const impatient = await Promise.all(Array.from({ length: 20 }, ask))
-  for (const client of impatient) {
+  return { gateway, waiting: await Promise.all(Array.from({ length: 20 }, ask)) }
+}
+
+async function expectRefusedWith(code: string, clients: readonly RawClient[]): Promise<void> {
+  for (const client of clients) {
     const answer = await client.response()
     await answer.over()
-    expect(errorOf(answer).code).toBe('queue_timeout')
+    expect(errorOf(answer).code).toBe(code)
   }
-  const others = await Promise.all(Array.from({ length: 20 }, ask))
-  await gaugeReaches(gateway, 'queue_depth', 20)
-  await within(10_000, 'the end of the gateway', gateway.gateway.stop({ now: true }))
-  for (const client of others) {
-    const answer = await client.response()
-    await answer.over()
-    expect(errorOf(answer).code).toBe('gateway_shutting_down')
-  }
-  expect(await gateway.outcomesOnce(41)).toHaveLength(41)
+}
+
+test('G29: patience counts from asking: nobody leaves this line for a slot, and it ends all the same', async () => {
+  const { gateway, waiting } = await occupied(300)
+  await expectRefusedWith('queue_timeout', waiting)
+  expect(await gateway.outcomesOnce(waiting.length)).toHaveLength(waiting.length)
+})
+
+test('G29: everybody in line hears of it when the line is closed', async () => {
+  const { gateway, waiting } = await occupied(600_000)
+  await gaugeReaches(gateway, 'queue_depth', waiting.length)
+  await within(20_000, 'the end of the gateway', gateway.gateway.stop({ now: true }))
+  await expectRefusedWith('gateway_shutting_down', waiting)
+  expect(await gateway.outcomesOnce(waiting.length + 1)).toHaveLength(waiting.length + 1)
 })
 
 test('G29: a stop in the middle of more probes than may run at once leaves nobody waiting for one', async () => {
