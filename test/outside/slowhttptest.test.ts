@@ -37,7 +37,8 @@ async function underAttack(gateway: WatchedGateway, args: readonly string[], unt
     state.allConnected ||= connectedOf(soFar) === connections
   }
   const options = { ms: 2_000 * testSecondsMax, signal: ending.signal, onOutput }
-  const attack = runTool('slowhttptest', [...args, ...bounds, '-v', '1'], options).finally(() => {
+  // Line by line, or its lines come only when they fill a buffer.
+  const attack = runTool('stdbuf', ['-oL', 'slowhttptest', ...args, ...bounds, '-v', '1'], options).finally(() => {
     state.over = true
   })
   let socketsMax = 0
