@@ -107,7 +107,7 @@ test('G29: a stop in the middle of more probes than may run at once leaves nobod
 })
 
 const requests = isLong ? 10_000 : 1_500
-const connections = 6
+const connections = 5
 
 test(
   `G30: ${requests} requests on shared connections leave no listener behind, whatever became of them`,
