@@ -39,7 +39,8 @@ function configurationTable(): string {
 
 function configurationRows(path: string, property: Property): string[][] {
   const inner = property.properties ?? property.items?.properties
-  if (inner !== undefined) {
+  // An object that says what it is for is one row; its members are told elsewhere.
+  if (inner !== undefined && property.description === undefined) {
     const prefix = property.properties === undefined ? `${path}[]` : path
     return Object.entries(inner).flatMap(([name, one]) => configurationRows(`${prefix}.${name}`, one))
   }

@@ -9,7 +9,10 @@ const long = process.env['TEST_LONG'] === 'true'
 /** Both ends of a connection are in this process: the long form takes twice as many files as connections. */
 const perAddress = long ? 8_000 : 300
 const total = long ? 8_100 : 330
-const caps = { config: { server: { connectionsPerAddressMax: perAddress, connectionsMax: total } } }
+/** Without the limit of time they would be closed one by one while others are opened. */
+const caps = {
+  config: { server: { connectionsPerAddressMax: perAddress, connectionsMax: total, headerMsMax: 600_000 } },
+}
 
 /** Opens them in turn, so that no backlog overflows. */
 async function idle(scene: Scene, count: number, from = '127.0.0.1'): Promise<RawClient[]> {
