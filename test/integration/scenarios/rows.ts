@@ -150,7 +150,9 @@ export const rows: Readonly<Record<string, Row>> = {
     'Smuggling: CL.TE, TE.CL, TE.TE, CL.0, chunk 0x, _, +, -, bare LF, space before colon, chunk extensions',
     `${here}/client-http-framing.test.ts`,
   ),
-  C23: relay('200 pipelined requests', `${here}/client-http-order.test.ts`),
+  C23: relay('200 pipelined requests', `${here}/client-http-order.test.ts`, {
+    lacks: 'a client that sent so much ahead that it is not read from any more is missed only at the next write to it',
+  }),
   C24: relay('HTTP/1.0, no Host, keep-alive, TE', `${here}/client-http-framing.test.ts`),
   C25: relay('Expect: 100-continue; unknown expectation', `${here}/client-http-order.test.ts`),
   C26: mainJob('HEAD, OPTIONS *, TRACE, CONNECT, FOO', `${here}/request-line.test.ts`),
@@ -160,6 +162,10 @@ export const rows: Readonly<Record<string, Row>> = {
   C30: relay(
     'Odd Host, X-Forwarded-Host, X-Original-URL, X-HTTP-Method-Override',
     `${here}/client-http-target.test.ts`,
+    {
+      lacks:
+        'a foreign host name on the listener of the operator is not refused with 421 yet; that comes with its pages',
+    },
   ),
   C31: relay(
     'NUL/CR/LF in values; header named __proto__; 2,001 headers; 17 KiB line',
