@@ -13,8 +13,8 @@ export interface Candidate {
 export interface Route {
   /** The name the client used: a configured alias or a name that a host lists. */
   readonly model: string
-  /** Hosts that may take it now, whether a slot is free or not. */
-  candidates(): readonly Candidate[]
+  /** Hosts that may take it now, whether a slot is free or not; without those that failed on it, as if they were down. */
+  candidates(excluded?: ReadonlySet<Host>): readonly Candidate[]
 }
 
 export type Aliases = Readonly<Record<string, string | Readonly<Record<string, string>> | readonly string[]>>
@@ -43,7 +43,8 @@ export class ModelCatalog {
     if (this.#capable(name, endpoint).length === 0) {
       throw new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
     }
-    const candidates = (): readonly Candidate[] => choose(this.#capable(name, endpoint))
+    const candidates = (excluded?: ReadonlySet<Host>): readonly Candidate[] =>
+      choose(without(excluded, this.#capable(name, endpoint)))
     return { model: name, candidates }
   }
 
@@ -118,6 +119,11 @@ export class ModelCatalog {
       : `The model "${name}" does not exist.`
     return new GatewayError('model_not_found', `${what} ${there}`, { param: 'model' })
   }
+}
+
+function without(excluded: ReadonlySet<Host> | undefined, groups: Candidate[][]): Candidate[][] {
+  if (excluded === undefined || excluded.size === 0) return groups
+  return groups.map((group) => group.filter(({ host }) => !excluded.has(host)))
 }
 
 /**

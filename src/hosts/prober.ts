@@ -87,7 +87,7 @@ export class Prober {
 
   /** Nothing listens where a connection is refused: that needs no second opinion. */
   #fall(error: unknown): number {
-    return error instanceof ProbeFailure && error.code === refusedCode ? 1 : this.#options.fall
+    return isRefusal(error) ? 1 : this.#options.fall
   }
 
   #tell(host: Host, wasUp: boolean): void {
@@ -144,11 +144,17 @@ export class Prober {
       // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
       if (error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0) return
       host.probeFailed(messageOf(error), this.#fall(error))
+      // Where nothing listens any more, nothing computes.
+      if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
       changed = wasUp !== host.up || !wasProbed
     }
     if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof ProbeFailure && error.code === refusedCode
 }
 
 function messageOf(error: unknown): string {

@@ -8,6 +8,7 @@
 import type { Policy } from '../balancing/policy.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import type { Host } from '../hosts/host.ts'
 import { type Candidate, type Route, unavailable } from '../hosts/model-catalog.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { Lease } from './lease.ts'
@@ -17,7 +18,7 @@ import { FirstCome, type Order } from './order.ts'
 export interface SlotRequest {
   readonly route: Route
   /** Hosts that must not be chosen (any more). */
-  readonly excluded: ReadonlySet<unknown>
+  readonly excluded: ReadonlySet<Host>
   /** It had a slot before and keeps its place in front of newcomers. */
   readonly returning: boolean
   /** What is left of its patience; `queue.waitMsMax` where absent. */
@@ -170,8 +171,7 @@ export class Dispatcher {
   }
 
   #candidates(request: SlotRequest): readonly Candidate[] {
-    const candidates = request.route.candidates()
-    return request.excluded.size === 0 ? candidates : candidates.filter(({ host }) => !request.excluded.has(host))
+    return request.route.candidates(request.excluded)
   }
 
   #free(candidates: readonly Candidate[]): Candidate[] {

@@ -271,8 +271,7 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #situation() {
-    const elsewhere = (): boolean =>
-      this.#route?.candidates().some(({ host }) => !this.#failover.excluded.has(host)) === true
+    const elsewhere = (): boolean => (this.#route?.candidates(this.#failover.excluded).length ?? 0) > 0
     return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, elsewhere }
   }
 

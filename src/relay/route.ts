@@ -16,5 +16,8 @@ export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RelayParts
       { param: 'previous_response_id' },
     )
   }
-  return { model: route.model, candidates: () => route.candidates().filter(({ host }) => host === keeper) }
+  return {
+    model: route.model,
+    candidates: (excluded) => route.candidates(excluded).filter(({ host }) => host === keeper),
+  }
 }

@@ -61,6 +61,20 @@ describe('U53: LMX goes on with an answer that is not streamed', () => {
     expect([double.runningMax, double.inferenceRequests.length]).toEqual([1, 2])
   }, 60_000)
 
+  test('U53: of a host that is gone nothing is computed, either', async () => {
+    const { double, gateway } = await hostAtWork()
+    const client = clientOf(gateway, { maxRetries: 0 })
+    const leaving = new AbortController()
+    const left = client.chat.completions.create(ask('Left', 1), { signal: leaving.signal }).catch(() => 'left')
+    await double.waitFor(({ running }) => running === 1, 'the request')
+    leaving.abort()
+    expect(await left).toBe('left')
+    await gaugeReaches(gateway, 'host_zombie_slots', 1, { host: 'a' })
+    double.crash()
+    await eventually(20_000, 'the host to be down', () => gateway.log.some((line) => line.message === 'host is down'))
+    await gaugeReaches(gateway, 'host_inflight', 0)
+  }, 60_000)
+
   test('U53: a stream stops when it is cut off: its slot is free at once', async () => {
     const { double, hostClock, gateway } = await hostAtWork()
     const client = clientOf(gateway, { maxRetries: 0 })

@@ -48,6 +48,23 @@ describe('a model', () => {
     expect(route.candidates()).toHaveLength(1)
   })
 
+  it('whose hosts failed on a request has the next name of an ordered alias for it, as if they were down', () => {
+    const hosts = [knownHost('a', { lists: ['x'] }), knownHost('b', { lists: ['x'] }), knownHost('c', { lists: ['y'] })]
+    const [a, b, c] = hosts
+    const route = catalog(hosts, { best: ['x', 'y'] }).catalogue.route('best', endpoint)
+    const names = (...failed: readonly (Host | undefined)[]) =>
+      route.candidates(new Set(failed.filter((host) => host !== undefined))).map(({ host, model }) => host.name + model)
+    expect([names(), names(a), names(a, b), names(a, b, c)]).toEqual([['ax', 'bx'], ['bx'], ['cy'], []])
+  })
+
+  it('has an ejected host for a request on which the sound ones failed', () => {
+    const [a, b] = [knownHost('a', { lists: ['x'] }), knownHost('b', { lists: ['x'] })]
+    for (let i = 0; i < 3; i++) b.health.attemptEnded({ kind: 'lost' })
+    const route = catalog([a, b]).catalogue.route('x', endpoint)
+    expect(route.candidates().map(({ host }) => host)).toEqual([a])
+    expect(route.candidates(new Set([a])).map(({ host }) => host)).toEqual([b])
+  })
+
   it('names that JavaScript objects have by themselves are unknown like any other', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
       expect(catalog([knownHost('a')]).failure(name)).toContain('model_not_found')
