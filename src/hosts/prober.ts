@@ -141,8 +141,7 @@ export class Prober {
       changed = host.probeSucceeded(result, this.#options.rise)
       if (result.running !== undefined) this.#parts.onRunning?.(host, result.running, askedAtMs)
     } catch (error) {
-      // A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own.
-      if (error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0) return
+      if (isSlow(error, host)) return
       host.probeFailed(messageOf(error), this.#fall(error))
       // Where nothing listens any more, nothing computes.
       if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
@@ -151,6 +150,11 @@ export class Prober {
     if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
   }
+}
+
+/** A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own. */
+function isSlow(error: unknown, host: Host): boolean {
+  return error instanceof ProbeFailure && error.code === timedOutCode && host.leases.size > 0
 }
 
 function isRefusal(error: unknown): boolean {

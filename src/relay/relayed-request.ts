@@ -53,7 +53,8 @@ export class RelayedRequest implements AttemptOwner {
   #heartbeat: Heartbeat | null = null
   #plan: AttemptPlan | null = null
   #attempt: Attempt | null = null
-  #lastFailure: Failure | null = null
+  /** Its error less the host's key, fit to be shown. */
+  #lastFailure: Pick<Failure, 'cause' | 'error'> | null = null
   #meter: Meter | null = null
   #contentSent = false
   /** What was sent is a stream, so that an error can be told inside it. */
@@ -159,20 +160,26 @@ export class RelayedRequest implements AttemptOwner {
 
   failed(failed: AttemptFailure): void {
     if (this.#settled) return
-    const { host, model } = this.#current().lease
-    const { failure } = failed
-    const { cause, error } = failure
-    this.#lastFailure = failure
-    // What the request itself got wrong is no failure of the host.
-    if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
-    if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, failed.code ?? '')
-    this.#tellPage(failure, host)
-    if (cause === 'model_missing') this.#parts.onModelGone(host, model)
+    const { host } = this.#current().lease
+    const { cause, verdict } = failed.failure
+    this.#tellFailure(failed)
+    const error = withoutKey(failed.failure.error, host.apiKey)
+    this.#lastFailure = { cause, error }
     const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'
     // A kept connection that was gone when we wrote says nothing about the host.
-    if (next !== 'fresh_connection') host.health.attemptEnded(failure.verdict)
-    if (next === 'none') this.fail(withoutKey(error, host.apiKey), cause)
+    if (next !== 'fresh_connection') host.health.attemptEnded(verdict)
+    if (next === 'none') this.fail(error, cause)
     else this.#goOn(next)
+  }
+
+  #tellFailure({ failure, code }: AttemptFailure): void {
+    const { host, model } = this.#current().lease
+    const { cause, error } = failure
+    // What the request itself got wrong is no failure of the host.
+    if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
+    if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, code ?? '')
+    if (cause === 'model_missing') this.#parts.onModelGone(host, model)
+    this.#tellPage(failure, host)
   }
 
   /** A page may repeat what was asked, so it is for those alone who want to see everything. */
