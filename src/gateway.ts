@@ -185,6 +185,7 @@ class BuiltGateway implements Gateway {
       refusal: () => this.#overload.refusal(),
       onModelGone: (host, model) => {
         host.modelGone(model)
+        this.#dispatcher.hostsChanged()
         void this.#prober.probe(host)
       },
       onConnectFailed: (host, code) => this.#prober.connectFailed(host, code),

@@ -42,6 +42,9 @@ export interface HostParts {
   readonly onChange: () => void
 }
 
+/** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
+const keyRefusedMs = 60_000
+
 /** Slots while neither configuration, host nor kind has said a number. */
 const slotsUnknown = 4
 
@@ -65,16 +68,21 @@ export class Host {
   probed = false
   readonly #settings: HostSettings
   readonly #canSpare: (host: Host) => boolean
+  readonly #clock: Clock
   #up = false
   #everUp = false
   #failuresInARow = 0
   #goodInARow = 0
   #slotsReported: number | undefined
   #models: ReadonlyMap<string, HostModel> | null = null
+  /** It did not have a model that its list shows. */
+  #listDoubted = false
+  #keyRefusedAtMs: number | null = null
 
   constructor(settings: HostSettings, options: HostOptions, parts: HostParts) {
     this.#settings = settings
     this.#canSpare = parts.canSpare
+    this.#clock = parts.clock
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
@@ -147,7 +155,16 @@ export class Host {
 
   /** The host's catalogue can be relied on to say that a model is not there. */
   get catalogueKnown(): boolean {
-    return this.#models !== null
+    return this.#models !== null && !this.#listDoubted
+  }
+
+  /** It refused the gateway's key a short while ago, so that others are asked first. */
+  get refusesKey(): boolean {
+    return this.#keyRefusedAtMs !== null && this.#clock.now() - this.#keyRefusedAtMs < keyRefusedMs
+  }
+
+  keyRefused(): void {
+    this.#keyRefusedAtMs = this.#clock.now()
   }
 
   get configuredModels(): readonly string[] {
@@ -196,6 +213,7 @@ export class Host {
   /** It said itself that it does not have this model: the list is wrong until the next one was read. */
   modelGone(model: string): void {
     if (this.#models?.has(model) !== true) return
+    this.#listDoubted = true
     this.#models = new Map([...this.#models].filter(([id]) => id !== model))
   }
 
@@ -231,6 +249,7 @@ export class Host {
     const before = this.#models
     const after = new Map(models.map((model) => [model.id, model]))
     this.#models = after
+    this.#listDoubted = false
     return before === null || before.size !== after.size || [...after.keys()].some((id) => !before.has(id))
   }
 }

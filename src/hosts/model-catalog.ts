@@ -121,6 +121,12 @@ export class ModelCatalog {
   }
 }
 
+/** Hosts that refuse the gateway's key are asked only where nobody else is left. */
+function trusted(candidates: readonly Candidate[]): readonly Candidate[] {
+  const willing = candidates.filter(({ host }) => !host.refusesKey)
+  return willing.length > 0 ? willing : candidates
+}
+
 function without(excluded: ReadonlySet<Host> | undefined, groups: Candidate[][]): Candidate[][] {
   if (excluded === undefined || excluded.size === 0) return groups
   return groups.map((group) => group.filter(({ host }) => !excluded.has(host)))
@@ -133,7 +139,7 @@ function without(excluded: ReadonlySet<Host> | undefined, groups: Candidate[][])
 function choose(groups: readonly (readonly Candidate[])[]): readonly Candidate[] {
   let suspects: readonly Candidate[] = []
   for (const group of groups) {
-    const available = group.filter(({ host }) => host.available)
+    const available = trusted(group.filter(({ host }) => host.available))
     if (available.some(({ host }) => !host.health.ejected)) {
       return available.filter(({ host: { health } }) => !health.ejected || health.throttled)
     }

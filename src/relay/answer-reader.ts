@@ -6,6 +6,8 @@ import type { Failure } from './failure.ts'
 export const eventStream = 'text/event-stream'
 
 export interface AnswerReader {
+  /** Its frames show content as it is generated. */
+  readonly isStream: boolean
   data(chunk: Buffer): void
   /** The host ended its answer in the way HTTP knows as whole. */
   end(): void

@@ -34,6 +34,7 @@ export interface AssembledAnswerParts {
 }
 
 export class AssembledAnswer implements AnswerReader {
+  readonly isStream = true
   readonly #parts: AssembledAnswerParts
   readonly #scanner: SseScanner
   readonly #frames: FrameWatch

@@ -5,7 +5,7 @@ import type { AttemptLimits } from './attempt-limits.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** A deadline has passed: what the client is told of it. */
-export type OnLate = (code: ErrorCode, message: string) => void
+export type OnLate = (code: ErrorCode, message: string, cause?: 'timed_out' | 'client_slow') => void
 
 export class AttemptClocks {
   readonly #limits: AttemptLimits
@@ -13,7 +13,10 @@ export class AttemptClocks {
   readonly #phase: Watchdog
   readonly #frame: Watchdog
   readonly #whole: Watchdog
+  readonly #clock: Clock
   #gapWatched = false
+  #pausedAtMs: number | null = null
+  #pausedMs = 0
   #frameOpen = false
   #frameWatched = false
 
@@ -24,9 +27,8 @@ export class AttemptClocks {
     this.#phase = new Watchdog(clock)
     this.#frame = new Watchdog(clock)
     this.#whole = new Watchdog(clock)
-    this.#whole.set(limits.totalMsMax, () =>
-      onLate('upstream_timeout', 'The answer took longer than the limit for a whole answer.'),
-    )
+    this.#clock = clock
+    this.#whole.set(limits.totalMsMax, () => this.#wholeLate())
   }
 
   connecting(onLate: () => void): void {
@@ -88,11 +90,14 @@ export class AttemptClocks {
 
   /** A client that does not read is no fault of the host. */
   pause(): void {
+    this.#pausedAtMs ??= this.#clock.now()
     this.#phase.pause()
     this.#frame.pause()
   }
 
   resume(): void {
+    if (this.#pausedAtMs !== null) this.#pausedMs += this.#clock.now() - this.#pausedAtMs
+    this.#pausedAtMs = null
     this.#phase.resume()
     this.#frame.resume()
   }
@@ -101,6 +106,15 @@ export class AttemptClocks {
   answered(): void {
     this.#frame.clear()
     this.#whole.clear()
+  }
+
+  /** A host that had to wait for its client most of the time was not slow. */
+  #wholeLate(): void {
+    const pausedMs = this.#pausedMs + (this.#pausedAtMs === null ? 0 : this.#clock.now() - this.#pausedAtMs)
+    const { totalMsMax } = this.#limits
+    const message = 'The answer took longer than the limit for a whole answer'
+    if (pausedMs * 2 < totalMsMax) this.#onLate('upstream_timeout', `${message}.`)
+    else this.#onLate('upstream_timeout', `${message}, while its client read slowly.`, 'client_slow')
   }
 
   clear(): void {

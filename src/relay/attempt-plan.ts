@@ -80,7 +80,7 @@ export class AttemptPlan {
     const { frameBytesMax, assembledBytesMax } = options
     const onResponseId = endpoint.keepsAnswers ? (id: string) => storedResponses.set(id, lease.host) : null
     const onUsage = meter.report.bind(meter)
-    if (head.mediaType !== eventStream) {
+    if (!this.#isStream(head)) {
       if (exchange.committed) {
         throw new GatewayError('upstream_bad_response', 'The host answered a stream with something else.')
       }
@@ -97,6 +97,16 @@ export class AttemptPlan {
     const errorsInText = lease.host.kind?.errorsInText === true && endpoint.usageOnRequest
     const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText }
     if (this.assembles) return new AssembledAnswer({ ...common, assembledBytesMax })
-    return new StreamAnswer({ ...common, dropUsageFrame: this.#asksUsage })
+    const headersSent = (): boolean => exchange.committed
+    return new StreamAnswer({ ...common, dropUsageFrame: this.#asksUsage, headersSent })
   }
+
+  /** A stream that was asked for is one whatever its host calls it, unless it says that it is JSON. */
+  #isStream({ mediaType }: AnswerHead): boolean {
+    return mediaType === eventStream || (this.showsContent && !isJson(mediaType))
+  }
+}
+
+function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType.endsWith('+json')
 }

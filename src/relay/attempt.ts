@@ -5,11 +5,14 @@ import type { FailureKind, RoundTrip, RoundTripEvents, TransportFailure, Transpo
 import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
-import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { AttemptClocks } from './attempt-clocks.ts'
 import type { AttemptLimits } from './attempt-limits.ts'
 import { Failure, type FailureCause } from './failure.ts'
 import { RefusedAnswer } from './refused-answer.ts'
+
+/** How long the body of a refusal may take behind its head. */
+const refusalMsMax = 2_000
 
 /** A failure with what the retry rule must know of the attempt. */
 export interface AttemptFailure {
@@ -67,7 +70,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   constructor(parts: AttemptParts) {
     this.#parts = parts
-    this.#clocks = new AttemptClocks(parts.clock, parts.limits, (code, message) => this.#expire(code, message))
+    this.#clocks = new AttemptClocks(parts.clock, parts.limits, (code, message, cause) =>
+      this.#expire(code, message, cause),
+    )
   }
 
   get lease(): Lease {
@@ -133,8 +138,11 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   #head(status: number, headers: HeaderFields): void {
     const head: AnswerHead = { status, headers, mediaType: mediaType(headers['content-type']) }
-    if (status < 200 || status >= 300) this.#reader = new RefusedAnswer(head, this)
-    else {
+    if (status < 200 || status >= 300) {
+      this.#reader = new RefusedAnswer(head, this)
+      // The status says it; its explanation is not waited for.
+      this.expectEnd(refusalMsMax)
+    } else {
       const problem = unusable(head)
       if (problem !== null) {
         this.fail(failing('bad_answer', 'upstream_bad_response', problem))
@@ -142,7 +150,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
       }
       this.#reader = this.#parts.owner.readerFor(head, this)
       // What is not a stream shows no content until it is whole, whatever was asked for.
-      if (head.mediaType !== eventStream) this.#clocks.noContent()
+      if (!this.#reader.isStream) this.#clocks.noContent()
       this.#parts.owner.enter('F')
     }
   }
@@ -249,9 +257,9 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     this.#trip?.abort()
   }
 
-  #expire(code: ErrorCode, message: string): void {
+  #expire(code: ErrorCode, message: string, cause: 'timed_out' | 'client_slow' = 'timed_out'): void {
     if (this.#settled) return
-    this.#tellReader(failing('timed_out', code, message))
+    this.#tellReader(failing(cause, code, message))
     this.#trip?.abort()
   }
 

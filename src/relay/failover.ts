@@ -23,6 +23,8 @@ export class Failover {
   readonly #budget: RetryBudget
   #fresh = false
   #busyAnswers = 0
+  /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
+  #refusals = 0
 
   constructor(budget: RetryBudget) {
     this.#budget = budget
@@ -32,12 +34,13 @@ export class Failover {
   next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
     const { cause } = failed.failure
     if (cause === 'busy') this.#busyAnswers++
+    if (refusals.has(cause)) this.#refusals++
     const decision = retryRule({
       ...failed,
       ...situation,
       cause,
       fresh: this.#fresh,
-      hostsFailed: new Set([...this.excluded, host]).size,
+      hostsFailed: new Set([...this.excluded, host]).size - this.#refusals,
       busyAnswers: this.#busyAnswers,
     })
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
@@ -64,6 +67,8 @@ export class Failover {
   }
 }
 
+const refusals: ReadonlySet<FailureCause> = new Set(['model_missing', 'not_offered', 'key_refused'])
+
 function phaseOf(cause: FailureCause): FailoverPhase {
   switch (cause) {
     case 'never_connected':
@@ -71,6 +76,7 @@ function phaseOf(cause: FailureCause): FailoverPhase {
       return 'connect'
     case 'busy':
     case 'model_missing':
+    case 'not_offered':
     case 'key_refused':
       return 'refused'
     default:

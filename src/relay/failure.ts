@@ -9,12 +9,14 @@ export type FailureCause =
   | 'connect_timed_out'
   /** The connection broke, or was closed, before the answer was whole. */
   | 'connection_lost'
-  /** A clock of ours ran out while the host had the request. */
+  /** A clock of ours ran out while the host had the request, and its client was not to blame. */
   | 'timed_out'
   /** The host would not take it now: it was not executed. */
   | 'busy'
   /** The host does not have the model (any more): it was not executed. */
   | 'model_missing'
+  /** The host does not offer the endpoint, or not now: it was not executed. */
+  | 'not_offered'
   /** The host refused the gateway's own key: it was not executed. */
   | 'key_refused'
   /** 502, 503 or 504 of something in front of the host, which says nothing about the request. */
@@ -25,6 +27,8 @@ export type FailureCause =
   | 'told_error'
   /** What came was not HTTP, not JSON, or not what was asked for. */
   | 'bad_answer'
+  /** The whole took too long because its client read too slowly. */
+  | 'client_slow'
   /** A bound of ours on what a host may send. */
   | 'over_bound'
   /** The request itself is wrong (4xx): another host would say the same. */
@@ -41,11 +45,13 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
   timed_out: 'failed',
   busy: 'busy',
   model_missing: 'neutral',
+  not_offered: 'neutral',
   key_refused: 'neutral',
   bad_gateway: 'failed',
   host_error: 'failed',
   told_error: 'failed',
   bad_answer: 'failed',
+  client_slow: 'neutral',
   over_bound: 'failed',
   rejected: 'neutral',
   aborted: 'neutral',
@@ -55,6 +61,7 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
 const told: ReadonlySet<FailureCause> = new Set([
   'busy',
   'model_missing',
+  'not_offered',
   'key_refused',
   'bad_gateway',
   'host_error',

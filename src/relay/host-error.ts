@@ -26,11 +26,32 @@ export function failureFromHost(answer: HostAnswer): Failure {
 /** The same for an error object that came as an event of a stream, or under status 200. */
 export function failureFromHostObject(error: unknown): Failure {
   const body = JSON.stringify({ error })
-  const code = property(error, 'code')
-  const status = typeof code === 'number' && code >= 400 && code <= 599 ? code : 500
+  const status = statusOf(error)
   const { cause, error: told } = failureFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
   return new Failure(cause === 'host_error' ? 'told_error' : cause, told)
 }
+
+/** The status that the error would have had as an answer of its own. */
+function statusOf(error: unknown): number {
+  const code = property(error, 'code')
+  if (typeof code === 'number' && code >= 400 && code <= 599) return code
+  return statusByWord.get(code) ?? statusByWord.get(property(error, 'type')) ?? 500
+}
+
+/** Codes and types of OpenAI's and Anthropic's envelopes. */
+const statusByWord: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  ['context_length_exceeded', 400],
+  ['model_not_found', 404],
+  ['invalid_request_error', 400],
+  ['not_found_error', 404],
+  ['authentication_error', 401],
+  ['permission_error', 403],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['rate_limit_exceeded', 429],
+  ['overloaded_error', 503],
+  ['overloaded', 503],
+])
 
 /** The same for what LMX writes into the text of an answer (wire/in-band-error.ts). */
 export function failureFromText(message: string): Failure {
@@ -66,6 +87,7 @@ const causeByCode = new Map<ErrorCode, FailureCause>([
   ['upstream_auth_failed', 'key_refused'],
   ['model_not_found', 'model_missing'],
   ['model_loading', 'busy'],
+  ['no_upstream_available', 'not_offered'],
 ])
 
 function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
@@ -73,14 +95,26 @@ function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
   const known = causeByCode.get(code)
   if (known !== undefined) return known
   if (code === 'upstream_busy') return saysBusy(answer) ? 'busy' : 'bad_gateway'
+  if (status === 405 || status === 501) return 'not_offered'
   if (status === 502 || status === 504) return 'bad_gateway'
   if (status >= 500) return 'host_error'
   return status < 400 ? 'bad_answer' : 'rejected'
 }
 
-/** A 503 that neither says when to come back nor gives a reason comes from something in front of the host. */
+/** What a host without room says. A 503 that says nothing of it, nor when to come back, is of something in front of the host. */
+const busyWords =
+  /\b(?:busy|overload\w*|capacity|too many|limits?|slots?|queue\w*|pressure|memory|starting|warming|try again|room)\b/i
+
 function saysBusy({ status, retryAfter, mediaType, body }: HostAnswer): boolean {
-  return status !== 503 || retryAfter !== undefined || (mediaType !== 'text/html' && hostSentence(body) !== null)
+  if (status !== 503 || retryAfter !== undefined) return true
+  if (mediaType === 'text/html') return false
+  const { code, type } = hostCodes(body)
+  return [hostSentence(body), code, type].some((said) => typeof said === 'string' && busyWords.test(said))
+}
+
+function hostCodes(body: string): { code: unknown; type: unknown } {
+  const error = property(parseJson(body), 'error')
+  return { code: property(error, 'code'), type: property(error, 'type') }
 }
 
 /** What is shorter than this protects nothing, and stands in ordinary sentences. */
@@ -117,19 +151,29 @@ const codeByStatus = new Map<number, ErrorCode>([
   [403, 'upstream_auth_failed'],
   [413, 'request_too_large'],
   [415, 'unsupported_media_type'],
+  [405, 'not_found'],
   [429, 'upstream_busy'],
-  [503, 'upstream_busy'],
+  [501, 'not_found'],
   [507, 'upstream_busy'],
 ])
 
-function codeFor({ status, body, mediaType }: HostAnswer): ErrorCode {
+function codeFor(answer: HostAnswer): ErrorCode {
+  const { status, body, mediaType } = answer
   const isPage = mediaType === 'text/html'
   const said = isPage ? '' : (hostSentence(body) ?? '')
-  if (status === 503 && /\bloading\b/i.test(said)) return 'model_loading'
+  if (status === 503) return codeForUnavailable(answer, said)
   const known = codeByStatus.get(status)
   if (known !== undefined) return known
   if (status >= 500 && busySentence.test(said)) return 'upstream_busy'
   return status < 400 || status >= 500 || isPage ? 'upstream_bad_response' : codeForRequestFault(status, body, said)
+}
+
+/** A model that is being loaded, a part of the host that is not there (LMX's `embedding_unavailable`), or no room. */
+function codeForUnavailable({ body, retryAfter }: HostAnswer, said: string): ErrorCode {
+  if (/\bloading\b/i.test(said)) return 'model_loading'
+  const { code } = hostCodes(body)
+  const isPart = typeof code === 'string' && /^(?!service_).+_unavailable$/.test(code)
+  return isPart && retryAfter === undefined ? 'no_upstream_available' : 'upstream_busy'
 }
 
 function codeForRequestFault(status: number, body: string, said: string): ErrorCode {

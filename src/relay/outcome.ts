@@ -55,6 +55,7 @@ export function endCode(code: ErrorCode, phase: Phase, cause: FailureCause | nul
   if (code === 'overloaded') return 'RA'
   // A host that is silent is slow, one that sends too much met a rule of ours: their codes do not say so.
   if (cause === 'connect_timed_out' || cause === 'timed_out') return `u${phase}`
+  if (cause === 'client_slow') return `c${phase}`
   return cause === 'over_bound' ? `G${phase}` : `${blame(code)}${phase}`
 }
 

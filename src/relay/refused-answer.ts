@@ -7,6 +7,7 @@ import { failureFromHost } from './host-error.ts'
 const bodyBytesMax = 65_536
 
 export class RefusedAnswer implements AnswerReader {
+  readonly isStream = false
   readonly #head: AnswerHead
   readonly #sink: AnswerSink
   readonly #chunks: Buffer[] = []

@@ -10,7 +10,7 @@ import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
 import type { RequestBody } from '../wire/request-body.ts'
-import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
@@ -129,7 +129,7 @@ export class RelayedRequest implements AttemptOwner {
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const { lease } = this.#current()
     const reader = this.#planned().reader(head, sink, this.#meterOf(lease))
-    this.#sendsFrames = head.mediaType === eventStream && this.#body?.stream === true
+    this.#sendsFrames = reader.isStream && this.#body?.stream === true
     if (this.#heartbeat !== null) this.#heartbeat.held = !this.#sendsFrames
     return reader
   }
@@ -177,8 +177,12 @@ export class RelayedRequest implements AttemptOwner {
     const { cause, error } = failure
     // What the request itself got wrong is no failure of the host.
     if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
-    if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, code ?? '')
-    if (cause === 'model_missing') this.#parts.onModelGone(host, model)
+    if (cause === 'never_connected' || cause === 'connect_timed_out') {
+      if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, code ?? '')
+    }
+    if (cause === 'key_refused') host.keyRefused()
+    // An endpoint may lack a model that another one has.
+    if (cause === 'model_missing' && this.#endpoint.dialect !== 'none') this.#parts.onModelGone(host, model)
     this.#tellPage(failure, host)
   }
 
@@ -257,8 +261,6 @@ export class RelayedRequest implements AttemptOwner {
       return
     }
     this.#record.attempts++
-    this.#meter?.discard()
-    this.#meter = null
     const plan = new AttemptPlan(
       { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, lease },
       body,
@@ -273,7 +275,12 @@ export class RelayedRequest implements AttemptOwner {
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
     if (this.#heartbeat !== null) this.#heartbeat.held = false
-    if (next === 'fresh_connection') this.#startAttempt(this.#current().lease, true)
+    // What it was metered for is over, and who leaves now leaves nobody.
+    this.#meter?.discard()
+    this.#meter = null
+    const { lease } = this.#current()
+    this.#attempt = null
+    if (next === 'fresh_connection') this.#startAttempt(lease, true)
     else if (this.#route !== null) this.#askForSlot(this.#route, true)
   }
 

@@ -25,7 +25,7 @@ export interface FailedAttempt {
   readonly contentSent: boolean
   /** The endpoint keeps nothing, so that done twice it only costs twice. */
   readonly repeatable: boolean
-  /** How many hosts failed on it so far, this one included. */
+  /** How many hosts failed on it so far, this one included; those that would not take it did not fail. */
   readonly hostsFailed: number
   /** How often a host said that it is busy, this time included. */
   readonly busyAnswers: number
@@ -37,12 +37,15 @@ const hostsFailedMax = 2
 const busyAnswersMax = 5
 /** A host that had given a connection up says so within a round trip; one that closes later had begun to work. */
 const keepAliveRaceMsMax = 1_000
+/** The same for what must not be executed twice: nearly every such close is there by then, and the others are not worth the risk. */
+const strictRaceMsMax = 100
 
 /** What a failure before content allows a generation that keeps nothing; what is executed at most once is not on a budget. */
 const allowed: Readonly<Record<Exclude<FailureCause, 'busy'>, 'other_host' | 'other_host_on_budget' | 'none'>> = {
   never_connected: 'other_host',
   connect_timed_out: 'other_host',
   model_missing: 'other_host',
+  not_offered: 'other_host',
   key_refused: 'other_host',
   connection_lost: 'other_host_on_budget',
   bad_gateway: 'other_host_on_budget',
@@ -50,6 +53,7 @@ const allowed: Readonly<Record<Exclude<FailureCause, 'busy'>, 'other_host' | 'ot
   timed_out: 'none',
   host_error: 'none',
   bad_answer: 'none',
+  client_slow: 'none',
   over_bound: 'none',
   rejected: 'none',
   aborted: 'none',
@@ -74,6 +78,7 @@ export function retryRule(failure: FailedAttempt): RetryDecision {
   return decision === 'other_host_on_budget' && !failure.repeatable ? 'none' : decision
 }
 
-function isKeepAliveRace({ cause, reusedSocket, answered, sinceSentMs }: FailedAttempt): boolean {
-  return cause === 'connection_lost' && reusedSocket && !answered && (sinceSentMs ?? 0) < keepAliveRaceMsMax
+function isKeepAliveRace({ cause, reusedSocket, answered, sinceSentMs, repeatable }: FailedAttempt): boolean {
+  const msMax = repeatable ? keepAliveRaceMsMax : strictRaceMsMax
+  return cause === 'connection_lost' && reusedSocket && !answered && (sinceSentMs ?? 0) < msMax
 }

@@ -11,7 +11,7 @@ import { headersToClient } from '../wire/headers.ts'
 import { inBandError } from '../wire/in-band-error.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
 import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
-import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
 import { afterDoneMs, afterFinishMs, FrameWatch, isWhole } from './stream-ends.ts'
@@ -21,8 +21,14 @@ const lineEnd = Buffer.from('\n')
 /** One such frame is the client's to judge, as it would be without us; a host that sends only such has lost its way. */
 const badFramesInARowMax = 2
 
+const byteOrderMark = Buffer.from('\uFEFF')
+const streamType = 'text/event-stream; charset=utf-8'
+
 /** A proxy in front of us must not buffer either; nginx has no other way to learn it. */
-export const streamHeaders = { 'cache-control': 'no-cache', 'x-accel-buffering': 'no' }
+export const streamHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+}
 
 export interface StreamAnswerParts {
   readonly head: AnswerHead
@@ -35,9 +41,12 @@ export interface StreamAnswerParts {
   readonly dropUsageFrame: boolean
   /** The host writes its errors into the text of an answer: a piece that may be one waits for the frame behind it. */
   readonly errorsInText: boolean
+  /** Status and headers are out already: heartbeats stand before the answer. */
+  readonly headersSent: () => boolean
 }
 
 export class StreamAnswer implements AnswerReader {
+  readonly isStream = true
   readonly #parts: StreamAnswerParts
   readonly #scanner: SseScanner
   readonly #frames: FrameWatch
@@ -46,6 +55,8 @@ export class StreamAnswer implements AnswerReader {
   /** A frame of text that is an error of the host if the next one ends the choice. */
   #suspect: { readonly frame: Buffer; readonly message: string } | null = null
   #committed = false
+  /** Something stands before the next bytes, so that a byte order mark would not be at the beginning. */
+  #behindHeartbeats = false
   #over = false
 
   constructor(parts: StreamAnswerParts) {
@@ -195,7 +206,7 @@ export class StreamAnswer implements AnswerReader {
   #pass(bytes: Buffer): void {
     if (this.#over) return
     if (this.#committed) {
-      this.#parts.sink.write(bytes)
+      this.#write(bytes)
       return
     }
     this.#heldBytes += bytes.length
@@ -207,10 +218,21 @@ export class StreamAnswer implements AnswerReader {
   }
 
   #commit(): void {
+    const { sink, head, headersSent } = this.#parts
     this.#committed = true
-    this.#parts.sink.commit(this.#parts.head.status, { ...headersToClient(this.#parts.head.headers), ...streamHeaders })
-    if (this.#held.length > 0) this.#parts.sink.write(Buffer.concat(this.#held))
+    this.#behindHeartbeats = headersSent()
+    // A stream that its host calls by another name, or by none, is one all the same.
+    const headers = { ...headersToClient(head.headers), ...streamHeaders }
+    if (head.mediaType !== eventStream) headers['content-type'] = streamType
+    sink.commit(head.status, headers)
+    if (this.#held.length > 0) this.#write(Buffer.concat(this.#held))
     this.#held.length = 0
+  }
+
+  #write(bytes: Buffer): void {
+    const marked = this.#behindHeartbeats && bytes.indexOf(byteOrderMark) === 0
+    this.#behindHeartbeats = false
+    this.#parts.sink.write(marked ? bytes.subarray(byteOrderMark.length) : bytes)
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Relays an answer that is not a stream: held until whole where it is JSON of a bearable size, else passed on as it comes. */
 import { GatewayError } from '../base/errors.ts'
 import { headersToClient } from '../wire/headers.ts'
+import { JsonEnd } from '../wire/json-end.ts'
 import { parseJson, property } from '../wire/json-value.ts'
 import { type ReportedUsage, usageInTail } from '../wire/usage.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
@@ -21,7 +22,10 @@ export interface WholeAnswerParts {
 
 export class WholeAnswer implements AnswerReader {
   readonly #parts: WholeAnswerParts
+  readonly isStream = false
   readonly #isJson: boolean
+  /** Where only the end of the connection ends it, or a host says that half of it is all, the brackets tell. */
+  readonly #jsonEnd = new JsonEnd()
   #held: Buffer[] = []
   #heldBytes = 0
   #tail: Buffer = Buffer.alloc(0)
@@ -50,7 +54,8 @@ export class WholeAnswer implements AnswerReader {
     const { sink } = this.#parts
     if (this.#committed) {
       this.#readUsage(this.#tail)
-      sink.complete()
+      if (this.#isJson && !this.#jsonEnd.reached) sink.fail(truncated())
+      else sink.complete()
       return
     }
     const body = this.#held.length === 1 && this.#held[0] ? this.#held[0] : Buffer.concat(this.#held)
@@ -80,6 +85,7 @@ export class WholeAnswer implements AnswerReader {
   #pass(chunk: Buffer): void {
     this.#parts.sink.write(chunk)
     if (!this.#isJson) return
+    this.#jsonEnd.feed(chunk)
     const joined = chunk.length >= tailBytesMax ? chunk : Buffer.concat([this.#tail, chunk])
     this.#tail = joined.subarray(Math.max(0, joined.length - tailBytesMax))
   }
@@ -94,20 +100,27 @@ export class WholeAnswer implements AnswerReader {
     if (typeof id === 'string') this.#parts.onResponseId?.(id)
   }
 
-  /** An error told under status 200, as some servers do; or half an answer that only the end of its connection ended. */
+  /** An error told under status 200, as some servers do; or half an answer that ends as if it were all. */
   #failureIn(body: Buffer): Failure | null {
-    const { headers } = this.#parts.head
-    const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    this.#jsonEnd.feed(body)
+    // Nothing at all is odd, and whole if HTTP says so.
+    if (!this.#jsonEnd.reached || (body.length === 0 && !this.#isFramed))
+      return this.#isFramed ? brokenJson() : truncated()
     const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
-    if (isFramed && !looksLikeError) return null
+    if (!looksLikeError) return null
     const answer = parseJson(body.toString('utf8'))
-    if (answer === undefined) {
-      return isFramed
-        ? new Failure('bad_answer', new GatewayError('upstream_bad_response', 'The host answered with broken JSON.'))
-        : truncated()
-    }
-    return looksLikeError ? failureFromHostObject(property(answer, 'error')) : null
+    return answer === undefined ? brokenJson() : failureFromHostObject(property(answer, 'error'))
   }
+
+  /** HTTP itself tells where it ends. */
+  get #isFramed(): boolean {
+    const { headers } = this.#parts.head
+    return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  }
+}
+
+function brokenJson(): Failure {
+  return new Failure('bad_answer', new GatewayError('upstream_bad_response', 'The host answered with broken JSON.'))
 }
 
 /** The id stands in front of everything nested in every server's answers; further behind it is not looked for. */

@@ -103,7 +103,13 @@ export class StreamProgress {
     const event = this.#readEvent(frame)
     const isFinal = event !== null && this.#dialect.finalEvents.has(event)
     if (isFinal) this.#ended = true
-    if (marks === 0 && event !== 'error' && event !== 'response.failed' && !namesItselfError(frame)) {
+    if (
+      marks === 0 &&
+      this.#choices === 1 &&
+      event !== 'error' &&
+      event !== 'response.failed' &&
+      !namesItselfError(frame)
+    ) {
       this.badFramesInARow = 0
       this.endsChoice = isFinal
       return isFinal ? 'finish' : 'other'
@@ -139,20 +145,20 @@ export class StreamProgress {
     if (usage !== null) this.#onUsage(usage)
     const isContent =
       (marks & mark.content) !== 0 || ((marks & mark.severalLines) !== 0 && hasContent(data, this.#dialect))
-    this.endsChoice = this.#readChoices(data, isContent) || isFinal
+    this.endsChoice = this.#readChoices(data) || isFinal
     if (isContent) return 'content'
     if (this.endsChoice) return 'finish'
     return isObject(holder) && Array.isArray(data['choices']) && data['choices'].length === 0 ? 'usage' : 'other'
   }
 
   /** Notes which choices were begun and which finished; true when one finished in this frame. */
-  #readChoices(data: JsonObject, isContent: boolean): boolean {
+  #readChoices(data: JsonObject): boolean {
     const choices = data['choices']
     if (!Array.isArray(choices)) return false
     let finishedNow = false
     for (const choice of choices) {
       const index = property(choice, 'index') ?? 0
-      if (isContent) this.#begun.add(index)
+      this.#begun.add(index)
       const reason = property(choice, 'finish_reason')
       if (typeof reason !== 'string' || reason === '') continue
       this.#finished.add(index)

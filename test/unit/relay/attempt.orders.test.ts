@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { AnswerReader, AnswerSink } from '../../../src/relay/answer-reader.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from '../../../src/relay/answer-reader.ts'
 import { truncated } from '../../../src/relay/failure.ts'
 import { attempted, limits, wholeLimits } from './attempted.ts'
 
@@ -20,7 +20,7 @@ describe('in whatever order things happen', () => {
   type Say = 'content' | 'throw' | 'done' | 'give up'
 
   /** Does as it is told by what it reads, and keeps the rules of a reader. */
-  const obedient = (_head: unknown, sink: AnswerSink): AnswerReader => {
+  const obedient = (head: AnswerHead, sink: AnswerSink): AnswerReader => {
     let isOver = false
     const endWith = (act: () => void) => {
       if (isOver) return
@@ -43,6 +43,7 @@ describe('in whatever order things happen', () => {
       'give up': () => endWith(() => sink.fail(truncated())),
     }
     return {
+      isStream: head.mediaType === 'text/event-stream',
       data: (chunk) => acts[chunk.toString() as Say](),
       end: () => acts.done(),
       broke: (failure) => endWith(() => sink.fail(failure)),

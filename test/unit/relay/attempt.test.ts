@@ -325,7 +325,7 @@ describe('a fault of the gateway itself', () => {
   const throwing = (): never => {
     throw fault
   }
-  const quiet: AnswerReader = { data() {}, end() {}, broke() {} }
+  const quiet: AnswerReader = { isStream: true, data() {}, end() {}, broke() {} }
 
   test.each<[string, () => AnswerReader]>([
     ['as it is made', throwing],

@@ -171,6 +171,7 @@ export class NotingOwner implements AttemptOwner {
       frameBytesMax: 4_096,
       dropUsageFrame: false,
       errorsInText: false,
+      headersSent: () => false,
     })
   }
 }

@@ -38,7 +38,7 @@ describe('a status alone', () => {
     [401, 'upstream_auth_failed'],
     [403, 'upstream_auth_failed'],
     [404, 'not_found'],
-    [405, 'invalid_request'],
+    [405, 'not_found'],
     [409, 'invalid_request'],
     [413, 'request_too_large'],
     [415, 'unsupported_media_type'],
@@ -46,7 +46,7 @@ describe('a status alone', () => {
     [422, 'invalid_request'],
     [429, 'upstream_busy'],
     [500, 'upstream_bad_response'],
-    [501, 'upstream_bad_response'],
+    [501, 'not_found'],
     [502, 'upstream_bad_response'],
     [503, 'upstream_busy'],
     [504, 'upstream_bad_response'],
@@ -88,7 +88,7 @@ describe('each envelope', () => {
       { error: { message: 'Busy.', type: 'server_error', code: 'rate_limit_exceeded' } },
       { code: 'upstream_busy', message: 'Busy.', retryAfterMs: 5_000 },
     ],
-    ['a detail', 405, { detail: 'Method Not Allowed' }, { code: 'invalid_request', message: 'Method Not Allowed' }],
+    ['a detail', 405, { detail: 'Method Not Allowed' }, { code: 'not_found', message: 'Method Not Allowed' }],
     [
       'a list of details',
       422,
@@ -274,6 +274,11 @@ describe('causes', () => {
     ['a 503 that gives a reason', causeOf(503, envelope), 'busy'],
     ['a 503 that says when', causeOf(503, '', { retryAfter: '3' }), 'busy'],
     ['a 503 that says nothing', causeOf(503, ''), 'bad_gateway'],
+    ['a 503 with another reason', causeOf(503, { error: { message: 'no healthy upstream' } }), 'bad_gateway'],
+    ['a 503 with a word of busy in its code', causeOf(503, { error: { message: 'No.', code: 'queue_full' } }), 'busy'],
+    ['a 503 of a part that is not there', causeOf(503, { error: { code: 'embedding_unavailable' } }), 'not_offered'],
+    ['a 405', causeOf(405, ''), 'not_offered'],
+    ['a 501', causeOf(501, ''), 'not_offered'],
     ['a page under 503', causeOf(503, '<html>', { mediaType: 'text/html' }), 'bad_gateway'],
     ['a model that is being loaded', causeOf(503, { error: { message: 'Loading model' } }), 'busy'],
     ['a 504', causeOf(504, ''), 'bad_gateway'],
@@ -281,6 +286,14 @@ describe('causes', () => {
     ['an error told in an answer', failureFromHostObject({ message: 'CUDA' }).cause, 'told_error'],
     ['one with a status of the request', failureFromHostObject({ code: 400 }).cause, 'rejected'],
     ['one that says busy', failureFromHostObject({ code: 429 }).cause, 'busy'],
+    [
+      'one that says so in a word',
+      failureFromHostObject({ type: 'overloaded_error', message: 'Overloaded' }).cause,
+      'busy',
+    ],
+    ['a fault of the request in a word', failureFromHostObject({ type: 'invalid_request_error' }).cause, 'rejected'],
+    ['a full context told in an answer', failureFromHostObject({ code: 'context_length_exceeded' }).cause, 'rejected'],
+    ['a model that is gone', failureFromHostObject({ code: 'model_not_found' }).cause, 'model_missing'],
   ])('%s', (_what, cause, wanted) => {
     expect(cause).toBe(wanted)
   })

@@ -18,6 +18,7 @@ interface Settings {
   frameBytesMax?: number
   dropUsageFrame?: boolean
   errorsInText?: boolean
+  headersSent?: boolean
 }
 
 /** Texts are of latin1, so that each character is a byte. */
@@ -27,6 +28,7 @@ export function relaying({
   frameBytesMax = 4_096,
   dropUsageFrame = false,
   errorsInText = false,
+  headersSent = false,
 }: Settings = {}) {
   const clock = new FakeClock()
   const sink = new RecordingSink()
@@ -44,6 +46,7 @@ export function relaying({
     frameBytesMax,
     dropUsageFrame,
     errorsInText,
+    headersSent: () => headersSent,
   })
   /** One read for each text. */
   const read = (...texts: readonly string[]) => {

@@ -25,6 +25,7 @@ const table: Readonly<Record<FailureCause, Row>> = {
   never_connected: { stateless: 'other_host', stateful: 'other_host' },
   connect_timed_out: { stateless: 'other_host', stateful: 'other_host' },
   model_missing: { stateless: 'other_host', stateful: 'other_host' },
+  not_offered: { stateless: 'other_host', stateful: 'other_host' },
   key_refused: { stateless: 'other_host', stateful: 'other_host' },
   busy: { stateless: 'back_in_line', stateful: 'back_in_line' },
   connection_lost: { stateless: 'other_host_on_budget', stateful: 'none' },
@@ -33,6 +34,7 @@ const table: Readonly<Record<FailureCause, Row>> = {
   timed_out: { stateless: 'none', stateful: 'none' },
   host_error: { stateless: 'none', stateful: 'none' },
   bad_answer: { stateless: 'none', stateful: 'none' },
+  client_slow: { stateless: 'none', stateful: 'none' },
   over_bound: { stateless: 'none', stateful: 'none' },
   rejected: { stateless: 'none', stateful: 'none' },
   aborted: { stateless: 'none', stateful: 'none' },
@@ -70,10 +72,14 @@ describe('retryRule', () => {
 describe('a kept connection that was gone when we wrote', () => {
   const lost = { ...first, ...race, cause: 'connection_lost' } as const
 
-  test.each([true, false])('is no attempt of the host: once more on a fresh one (repeatable %s)', (repeatable) => {
-    expect(retryRule({ ...lost, repeatable })).toBe('fresh_connection')
+  test.each([
+    [true, 999],
+    [false, 99],
+  ])('is no attempt of the host: once more on a fresh one (repeatable %s, %i ms)', (repeatable, sinceSentMs) => {
+    expect(retryRule({ ...lost, repeatable, sinceSentMs })).toBe('fresh_connection')
     expect(retryRule({ ...lost, repeatable, sinceSentMs: null })).toBe('fresh_connection')
-    expect(retryRule({ ...lost, repeatable, hostsFailed: 2 })).toBe('fresh_connection')
+    expect(retryRule({ ...lost, repeatable, sinceSentMs, hostsFailed: 2 })).toBe('fresh_connection')
+    expect(retryRule({ ...lost, repeatable, sinceSentMs: sinceSentMs + 1 })).not.toBe('fresh_connection')
   })
 
   test.each<[string, Partial<FailedAttempt>]>([

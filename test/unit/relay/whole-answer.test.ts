@@ -78,10 +78,24 @@ describe('JSON of a bearable size', () => {
     expect(sink.failure).toBe(failure)
   })
 
+  test('that ends in the middle is broken where HTTP calls it whole, and truncated where only its connection ended', () => {
+    for (const half of ['{', '{"a":"}', '[[1]', '"a', '{"a":"\\"}']) {
+      for (const [headers, failure] of [
+        [{ 'content-length': String(half.length) }, 'upstream_bad_response'],
+        [{ 'transfer-encoding': 'chunked' }, 'upstream_bad_response'],
+        [{ 'transfer-encoding': undefined }, 'upstream_truncated'],
+      ] as const) {
+        const { answer, sink, read } = relaying({ headers })
+        read(half)
+        answer.end()
+        expect(sink).toMatchObject({ head: undefined, failure })
+      }
+    }
+  })
+
   test('passes as it came, odd as it may be', () => {
     for (const odd of [
       '',
-      '{',
       'null',
       '[]',
       '\uFEFF{}',
@@ -158,14 +172,23 @@ describe('JSON beyond the bound', () => {
 
   test('goes out piece by piece from then on, with the length that the host announced', () => {
     const { answer, sink, read } = relaying({ holdBytesMax: 10, headers: { 'content-length': '16' } })
-    read('12345', '67890')
+    read('[2345', '67890')
     expect(sink.writes).toEqual([])
     read('a')
-    expect(sink.writes).toEqual(['12345', '67890', 'a'])
+    expect(sink.writes).toEqual(['[2345', '67890', 'a'])
     expect(sink.head?.headers).toEqual({ 'content-type': 'application/json', 'content-length': '16' })
-    read('bcdef')
+    read('bcde]')
     answer.end()
-    expect(sink).toMatchObject({ sent: '1234567890abcdef', ended: 'complete' })
+    expect(sink).toMatchObject({ sent: '[234567890abcde]', ended: 'complete' })
+  })
+
+  test('that ends in the middle is not whole, whoever says so', () => {
+    for (const headers of [{ 'content-length': '16' }, { 'transfer-encoding': 'chunked' }, {}]) {
+      const { answer, sink, read } = relaying({ holdBytesMax: 10, headers })
+      read('{"a":[1,2,3', ',"}]"')
+      answer.end()
+      expect(sink).toMatchObject({ sent: '{"a":[1,2,3,"}]"', failure: 'upstream_truncated' })
+    }
   })
 
   test('of a length nobody announced has none', () => {
