@@ -1,7 +1,6 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
-import type { Host } from '../hosts/host.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
@@ -14,10 +13,11 @@ import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
+import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
 import type { Failure, FailureCause } from './failure.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { textWithoutKey, withoutKey } from './host-error.ts'
+import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -160,9 +160,10 @@ export class RelayedRequest implements AttemptOwner {
 
   failed(failed: AttemptFailure): void {
     if (this.#settled) return
-    const { host } = this.#current().lease
+    const { lease } = this.#current()
+    const { host } = lease
     const { cause, verdict } = failed.failure
-    this.#tellFailure(failed)
+    tellFailure(this.#parts, this.#endpoint, lease, failed)
     const error = withoutKey(failed.failure.error, host.apiKey)
     this.#lastFailure = { cause, error }
     const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'
@@ -170,27 +171,6 @@ export class RelayedRequest implements AttemptOwner {
     if (next !== 'fresh_connection') host.health.attemptEnded(verdict)
     if (next === 'none') this.fail(error, cause)
     else this.#goOn(next)
-  }
-
-  #tellFailure({ failure, code }: AttemptFailure): void {
-    const { host, model } = this.#current().lease
-    const { cause, error } = failure
-    // What the request itself got wrong is no failure of the host.
-    if (error.kind.status >= 500) this.#parts.events.attemptFailed(host.name, error.code)
-    if (cause === 'never_connected' || cause === 'connect_timed_out') {
-      if (error.code === 'no_upstream_available') this.#parts.onConnectFailed(host, code ?? '')
-    }
-    if (cause === 'key_refused') host.keyRefused()
-    // An endpoint may lack a model that another one has.
-    if (cause === 'model_missing' && this.#endpoint.dialect !== 'none') this.#parts.onModelGone(host, model)
-    this.#tellPage(failure, host)
-  }
-
-  /** A page may repeat what was asked, so it is for those alone who want to see everything. */
-  #tellPage({ page, error }: Failure, { name, apiKey }: Host): void {
-    if (page === null || page === '') return
-    const fields = { host: name, error: error.code, page: textWithoutKey(page, apiKey) }
-    this.#parts.log('debug', 'a host answered with a web page', fields)
   }
 
   over(attempt: Attempt): void {
