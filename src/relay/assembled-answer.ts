@@ -8,7 +8,7 @@ import { AnswerAssembly } from '../wire/assembly/answer-assembly.ts'
 import { AssemblyTooLargeError } from '../wire/assembly/assembly-size.ts'
 import { type Dialect, frameJson } from '../wire/dialect.ts'
 import { headersToClient } from '../wire/headers.ts'
-import { inBandError } from '../wire/in-band-error.ts'
+import { type InBandError, inBandError } from '../wire/in-band-error.ts'
 import { isObject, type JsonObject } from '../wire/json-value.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
 import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
@@ -39,8 +39,8 @@ export class AssembledAnswer implements AnswerReader {
   readonly #scanner: SseScanner
   readonly #frames: FrameWatch
   readonly #assembly: AnswerAssembly
-  /** A chunk of text that is an error of the host if the next one ends the choice. */
-  #suspect: { readonly chunk: JsonObject; readonly message: string } | null = null
+  /** A chunk of text that is an error of the host if the next one ends its choice. */
+  #suspect: { readonly chunk: JsonObject; readonly error: InBandError } | null = null
   #over = false
 
   constructor(parts: AssembledAnswerParts) {
@@ -77,7 +77,7 @@ export class AssembledAnswer implements AnswerReader {
 
   #takeFrame(): void {
     const role = this.#parts.progress.see(this.#scanner)
-    if (this.#suspect !== null) this.#judgeSuspect(role)
+    if (this.#suspect !== null) this.#judgeSuspect()
     if (this.#over) return
     switch (role) {
       case 'error':
@@ -100,9 +100,9 @@ export class AssembledAnswer implements AnswerReader {
       this.#fail(failureOf('bad_answer', 'The host sent a frame that is not JSON.'))
       return
     }
-    const message = role === 'content' && this.#parts.errorsInText ? inBandError(frame) : null
-    if (message === null) this.#add(chunk, role)
-    else this.#suspect = { chunk, message }
+    const error = role === 'content' && this.#parts.errorsInText ? inBandError(frame) : null
+    if (error === null) this.#add(chunk, role)
+    else this.#suspect = { chunk, error }
   }
 
   #add(chunk: JsonObject, role: FrameRole): void {
@@ -115,12 +115,12 @@ export class AssembledAnswer implements AnswerReader {
     if (role !== 'other' && progress.complete) sink.expectEnd(afterFinishMs)
   }
 
-  /** The frame behind it has come: an end makes it an error of the host, anything else makes it text. */
-  #judgeSuspect(role: FrameRole): void {
+  /** The frame behind it has come: an end of its choice makes it an error of the host, anything else makes it text. */
+  #judgeSuspect(): void {
     const suspect = this.#suspect
     if (suspect === null) return
     this.#suspect = null
-    if (role === 'finish' || this.#parts.progress.endsChoice) this.#fail(failureFromText(suspect.message))
+    if (this.#parts.progress.ends(suspect.error.choice)) this.#fail(failureFromText(suspect.error.message))
     else this.#add(suspect.chunk, 'content')
   }
 

@@ -8,7 +8,7 @@ import { GatewayError } from '../base/errors.ts'
 import type { Meter } from '../metering/meter.ts'
 import type { Dialect } from '../wire/dialect.ts'
 import { headersToClient } from '../wire/headers.ts'
-import { inBandError } from '../wire/in-band-error.ts'
+import { type InBandError, inBandError } from '../wire/in-band-error.ts'
 import { FrameTooLargeError, SseScanner } from '../wire/sse-scanner.ts'
 import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
@@ -52,8 +52,8 @@ export class StreamAnswer implements AnswerReader {
   readonly #frames: FrameWatch
   readonly #held: Buffer[] = []
   #heldBytes = 0
-  /** A frame of text that is an error of the host if the next one ends the choice. */
-  #suspect: { readonly frame: Buffer; readonly message: string } | null = null
+  /** A frame of text that is an error of the host if the next one ends its choice. */
+  #suspect: { readonly frame: Buffer; readonly error: InBandError } | null = null
   #committed = false
   /** Something stands before the next bytes, so that a byte order mark would not be at the beginning. */
   #behindHeartbeats = false
@@ -139,13 +139,15 @@ export class StreamAnswer implements AnswerReader {
   }
 
   /**
-   * The frame behind it has come: an end makes it an error of the host, and so does a last mark without one; anything
+   * The frame behind it has come: an end of its choice makes it an error of the host, and so does a last mark without one; anything
    * else makes it text.
    */
   #judgeSuspect(role: FrameRole): void {
     const { progress } = this.#parts
-    const isLast = progress.endsChoice || (role === 'done' && !progress.finishedAllSeen)
-    if (isLast && this.#suspect !== null) this.#fail(failureFromText(this.#suspect.message))
+    const error = this.#suspect?.error
+    if (error === undefined) return
+    const isLast = progress.ends(error.choice) || (role === 'done' && !progress.finishedAllSeen)
+    if (isLast) this.#fail(failureFromText(error.message))
     else if (role === 'error') this.#leaveSuspect()
     else this.#releaseSuspect()
   }
@@ -181,7 +183,8 @@ export class StreamAnswer implements AnswerReader {
     switch (role) {
       case 'content': {
         const frame = Buffer.from(this.#frame())
-        this.#suspect = { frame, message: inBandError(frame) ?? '' }
+        const error = inBandError(frame)
+        if (error !== null) this.#suspect = { frame, error }
         break
       }
       case 'error':

@@ -12,13 +12,20 @@ const opening = Buffer.from('\\n\\n[Error: ')
 const knownWords =
   /^(?:Server is busy\b|Stream inference timed out after |Stream inference failed: |"Model '[^']*' is not loaded"$)/
 
-/** The message where the frame's whole text is such an error, else null. It is one only if the next frame ends the choice. */
-export function inBandError(frame: Buffer): string | null {
+export interface InBandError {
+  readonly message: string
+  /** The choice whose text it is. */
+  readonly choice: unknown
+}
+
+/** What the frame's whole text says where it is such an error, else null. It is one only if the next frame ends the same choice. */
+export function inBandError(frame: Buffer): InBandError | null {
   if (!frame.includes(opening)) return null
   const choices = property(frameJson(frame), 'choices')
   if (!Array.isArray(choices) || choices.length !== 1) return null
   const choice: unknown = choices[0]
   const text = property(property(choice, 'delta'), 'content') ?? property(choice, 'text')
   const message = typeof text === 'string' ? /^\n\n\[Error: (.*)\]$/s.exec(text)?.[1] : undefined
-  return message !== undefined && knownWords.test(message) ? message : null
+  if (message === undefined || !knownWords.test(message)) return null
+  return { message, choice: property(choice, 'index') ?? 0 }
 }

@@ -30,6 +30,8 @@ export class StreamProgress {
   readonly #choices: number
   readonly #begun = new Set<unknown>()
   readonly #finished = new Set<unknown>()
+  /** Those that finished in the last frame that ended any. */
+  #finishedLast: unknown[] = []
   readonly #onUsage: (usage: ReportedUsage) => void
   readonly #onResponseId: ((id: string) => void) | null
   readonly #onBadFrame: () => void
@@ -66,6 +68,11 @@ export class StreamProgress {
   /** One choice at least has finished, and none that was begun has not. */
   get finishedAllSeen(): boolean {
     return this.#ended || (this.#finished.size > 0 && this.#begun.isSubsetOf(this.#finished))
+  }
+
+  /** The last frame ended this choice, or the answer. */
+  ends(choice: unknown): boolean {
+    return this.endsChoice && (this.#ended || this.#finishedLast.includes(choice))
   }
 
   /** Takes in the scanner's current frame. */
@@ -155,16 +162,17 @@ export class StreamProgress {
   #readChoices(data: JsonObject): boolean {
     const choices = data['choices']
     if (!Array.isArray(choices)) return false
-    let finishedNow = false
+    const finishedNow: unknown[] = []
     for (const choice of choices) {
       const index = property(choice, 'index') ?? 0
       this.#begun.add(index)
       const reason = property(choice, 'finish_reason')
       if (typeof reason !== 'string' || reason === '') continue
       this.#finished.add(index)
-      finishedNow = true
+      finishedNow.push(index)
     }
-    return finishedNow
+    this.#finishedLast = finishedNow
+    return finishedNow.length > 0
   }
 
   #readResponseId(frame: Buffer): void {

@@ -279,6 +279,29 @@ describe('U33: text that only looks like an error', () => {
     }),
   )
 
+  describe.each([
+    ['streamed', true],
+    ['put together', false],
+  ])('U33: two choices that take turns, %s', (_how, stream) => {
+    const words = ['zero', `${busy} is what it printed.`]
+    const pieces = [lmxFrame('zero'), lmxFrame(busy, null, 1), stop, lmxFrame(' is what it printed.', null, 1)]
+    const sent = [role, ...pieces, lmxFrame(null, 'stop', 1), done]
+    const options: SceneOptions = { ...lmxHost, host: { kind: 'lmx', streamUpstream: !stream } }
+
+    test('U33: the end of the other choice makes no error of it', () =>
+      scenario(options, async (scene) => {
+        scene.host().play(...frames(...sent))
+        const answer = await scene.ask(chatBytes({ model, stream, n: 2 }))
+        expect(answer).toMatchObject({ status: 200, complete: true })
+        if (stream) expect(answer.text).toBe(sent.join(''))
+        else {
+          const { choices } = JSON.parse(answer.text) as { choices: readonly { message: { content: string } }[] }
+          expect(choices.map(({ message }) => message.content)).toEqual(words)
+        }
+        return { requests: 1, attempts: { a: 1 }, sent: sent.join('') }
+      }))
+  })
+
   test('U33: it is held for the one frame behind it, and no longer', () =>
     scenario(lmxHost, async (scene) => {
       const steps = [role + lmxFrame('w0 ') + lmxFrame(busy), lmxFrame('.')].map((frame) => chunkBytes(frame))

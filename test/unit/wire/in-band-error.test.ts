@@ -10,7 +10,7 @@ function foundIn(capture: string): (string | null)[] {
   const frames = captureBody(capture)
     .toString()
     .split(/(?<=\n\n)/)
-  return frames.map((frame) => inBandError(Buffer.from(frame))).filter((message) => message !== null)
+  return frames.map((frame) => inBandError(Buffer.from(frame))?.message ?? null).filter((message) => message !== null)
 }
 
 const chatFrame = (text: unknown, json: (value: unknown) => string = spacedJson): Buffer =>
@@ -39,9 +39,14 @@ describe('words that LMX is known to say', () => {
     `"Model 'org/stub-a' is not loaded"`,
   ])('%s', (message) => {
     const text = `\n\n[Error: ${message}]`
-    expect(inBandError(chatFrame(text))).toBe(message)
-    expect(inBandError(chatFrame(text, JSON.stringify))).toBe(message)
-    expect(inBandError(textFrame(text))).toBe(message)
+    expect(inBandError(chatFrame(text))).toEqual({ message, choice: 0 })
+    expect(inBandError(chatFrame(text, JSON.stringify))).toEqual({ message, choice: 0 })
+    expect(inBandError(textFrame(text))).toEqual({ message, choice: 0 })
+  })
+
+  it('is told with its choice', () => {
+    const choices = [{ index: 1, delta: { content: `\n\n[Error: ${busy}]` } }]
+    expect(inBandError(Buffer.from(`data: ${spacedJson({ choices })}\n\n`))).toEqual({ message: busy, choice: 1 })
   })
 })
 
