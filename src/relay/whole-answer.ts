@@ -30,6 +30,8 @@ export class WholeAnswer implements AnswerReader {
   #heldBytes = 0
   #tail: Buffer = Buffer.alloc(0)
   #committed = false
+  /** What is still to come of the announced length. */
+  #leftBytes = Infinity
 
   constructor(parts: WholeAnswerParts) {
     this.#parts = parts
@@ -78,13 +80,22 @@ export class WholeAnswer implements AnswerReader {
     this.#committed = true
     const headers = headersToClient(this.#parts.head.headers)
     // With the length announced, an answer that breaks off is visibly short.
-    if (typeof contentLength === 'string') headers['content-length'] = contentLength
+    if (typeof contentLength === 'string') {
+      headers['content-length'] = contentLength
+      this.#leftBytes = Number(contentLength)
+    }
     this.#parts.sink.commit(this.#parts.head.status, headers)
   }
 
   #pass(chunk: Buffer): void {
+    this.#leftBytes -= chunk.length
+    if (this.#isJson) this.#watch(chunk)
+    // The last announced bytes make it look whole: those of half an answer do not go out.
+    if (this.#isJson && this.#leftBytes <= 0 && !this.#jsonEnd.reached) return
     this.#parts.sink.write(chunk)
-    if (!this.#isJson) return
+  }
+
+  #watch(chunk: Buffer): void {
     this.#jsonEnd.feed(chunk)
     const joined = chunk.length >= tailBytesMax ? chunk : Buffer.concat([this.#tail, chunk])
     this.#tail = joined.subarray(Math.max(0, joined.length - tailBytesMax))
