@@ -5,17 +5,12 @@ import { FakeClock } from '../../kit/fake-clock.ts'
 import { ask, clientOf, gatewayBefore, gaugeReaches, startDouble } from '../../kit/fleet.ts'
 import { jsonResponseBytes } from '../../kit/http-bytes.ts'
 import { eventually } from '../../kit/within.ts'
-import { firstOfEquals, says } from './first-host.ts'
+import { expectNotEjected, firstOfEquals, says } from './first-host.ts'
 import { chatAnswer, chatBytes, errorOf, model, type Scene, scenario } from './scene.ts'
 
 const twoHosts = { a: [model], b: [model] }
 const full = { error: { message: 'All slots are taken.', type: 'server_error', code: 'busy' } }
 const answers = says(200, JSON.parse(chatAnswer('served')))
-
-async function expectNotEjected({ gateway }: Scene): Promise<void> {
-  expect(await gateway.sum('host_ejected')).toBe(0)
-  expect(gateway.log.filter(({ message }) => message.includes('ejected'))).toEqual([])
-}
 
 /** The scripted request of this number must not have come yet, however long the gateway is given to send it. */
 async function expectNoExchange(scene: Scene, name: string, index: number): Promise<void> {

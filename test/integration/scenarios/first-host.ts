@@ -1,9 +1,9 @@
 /** Scenes with several hosts in which it must be known which one is asked first. */
-import { onTestFinished, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import type { ScriptStep } from '../../kit/chaos-host.ts'
 import { wholeRequest } from '../../kit/chaos-host.ts'
 import { chunkBytes, finalChunk, jsonResponseBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
-import { contentFrame, done, finishFrame } from './scene.ts'
+import { contentFrame, done, finishFrame, type Scene } from './scene.ts'
 
 /** Of hosts that are equally busy the first in the configuration is taken; to be called before the gateway starts. */
 export function firstOfEquals(): void {
@@ -19,4 +19,9 @@ export const tellsStory: readonly ScriptStep[] = [wholeRequest, sseHeadBytes(), 
 /** A host's answer with a JSON body, such as a refusal. */
 export function says(status: number, body: unknown, headers: Record<string, string> = {}): readonly ScriptStep[] {
   return [wholeRequest, jsonResponseBytes(status, body, headers)]
+}
+
+export async function expectNotEjected({ gateway }: Scene): Promise<void> {
+  expect(await gateway.sum('host_ejected')).toBe(0)
+  expect(gateway.log.filter(({ message }) => message.includes('ejected'))).toEqual([])
 }
