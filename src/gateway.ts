@@ -9,6 +9,7 @@ import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import type { ClockOverrides } from './hosts/clocks.ts'
 import { canSpare, Host, mayEjectOneMore } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
@@ -69,6 +70,9 @@ export interface Gateway {
 export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gateway {
   return new BuiltGateway(config, parts)
 }
+
+/** What the transport waits for a connection beyond the relay's own clock. */
+const connectMarginMs = 1_000
 
 class BuiltGateway implements Gateway {
   readonly #config: ResolvedConfig
@@ -131,7 +135,7 @@ class BuiltGateway implements Gateway {
   }
 
   #makeHosts(): readonly Host[] {
-    const { relay, health } = this.#config
+    const { health } = this.#config
     const { log, resolveName } = this.#parts
     const clock = this.#clock
     const parts = {
@@ -143,10 +147,17 @@ class BuiltGateway implements Gateway {
       onChange: () => this.#dispatcher.hostsChanged(),
     }
     return this.#config.hosts.map(({ kind, ...host }) => {
-      const connectMsMax = host.clocks?.connectMsMax ?? relay.connectMsMax
+      const connectMsMax = this.#longestConnectMs(host.clocks) + connectMarginMs
       const settings = { ...host, kind: kind === undefined ? null : hostKind(kind) }
       return new Host(settings, { connectMsMax, clock, resolveName, health }, parts)
     })
+  }
+
+  /** Of all requests to the host: the relay's own clocks, of which a model may have longer ones, are to fire first. */
+  #longestConnectMs(ofHost: ClockOverrides | undefined): number {
+    const { relay, models } = this.#config
+    const ofModels = Object.values(models.clocks).map(({ connectMsMax = 0 }) => connectMsMax)
+    return Math.max(ofHost?.connectMsMax ?? relay.connectMsMax, ...ofModels)
   }
 
   #makeMetrics(): Metrics {

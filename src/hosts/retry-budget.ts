@@ -25,9 +25,13 @@ export class RetryBudget {
     this.#fifths = Math.min(this.#fifths + 1, heldFifthsMax)
   }
 
-  /** For each retry on another host; false when there must be none. */
-  take(): boolean {
+  /**
+   * For each retry on another host; false when there must be none. What was saved up in good times is worth no more than
+   * a fifth of the requests that are live now, so that an outage of many hosts cannot spend it all on itself.
+   */
+  take(requestsLive: number): boolean {
     this.#comeBack()
+    this.#fifths = Math.min(this.#fifths, Math.max(floorFifths, requestsLive))
     if (this.#fifths < retryFifths) return false
     this.#fifths -= retryFifths
     return true

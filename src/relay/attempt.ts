@@ -1,7 +1,7 @@
 /** One attempt at one host: sends the request, watches the clocks, and reads the answer with the reader of its form. */
 import type { Clock } from '../base/clock.ts'
 import { type ErrorCode, GatewayError } from '../base/errors.ts'
-import type { FailureKind, RoundTrip, RoundTripEvents, TransportFailure, TransportRequest } from '../hosts/transport.ts'
+import type { RoundTrip, RoundTripEvents, TransportFailure, TransportRequest } from '../hosts/transport.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
@@ -171,7 +171,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   failed(broken: TransportFailure): void {
     this.#broken = broken
-    if (!this.#settled) this.#tellReader(failureOf(broken.kind))
+    if (!this.#settled) this.#tellReader(failureOf(broken))
     this.#over()
   }
 
@@ -252,8 +252,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   #connectExpired(): void {
     this.#broken = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
-    const message = 'The host did not accept the connection in time.'
-    this.#tellReader(failing('connect_timed_out', 'no_upstream_available', message))
+    this.#tellReader(connectTimedOut())
     this.#trip?.abort()
   }
 
@@ -285,9 +284,10 @@ function unusable({ headers, mediaType: type }: AnswerHead): string | null {
   return type === 'text/html' ? 'The host answered with a web page.' : null
 }
 
-function failureOf(kind: FailureKind): Failure {
+function failureOf({ kind, code }: TransportFailure): Failure {
   switch (kind) {
     case 'connect':
+      if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimedOut()
       return failing('never_connected', 'no_upstream_available', 'The host cannot be reached.')
     case 'tls':
       return failing('never_connected', 'upstream_tls_error', 'The TLS handshake with the host failed.')
@@ -302,6 +302,10 @@ function failureOf(kind: FailureKind): Failure {
     case 'aborted':
       return failing('aborted', 'upstream_disconnected', 'The connection to the host was given up.')
   }
+}
+
+function connectTimedOut(): Failure {
+  return failing('connect_timed_out', 'no_upstream_available', 'The host did not accept the connection in time.')
 }
 
 function failing(cause: FailureCause, code: ErrorCode, message: string): Failure {

@@ -38,6 +38,8 @@ export class Exchange {
   readonly acceptedAtMs: number
   /** Called once when the client leaves before its answer is whole. */
   onLeave: (() => void) | null = null
+  /** Called once when the last bytes of a whole answer are out: until then its client may still leave, or stop reading. */
+  onTaken: (() => void) | null = null
   /** Called when a client that read too slowly takes more again. */
   onDrain: (() => void) | null = null
   /** Called once when a client has taken nothing for `stallMsMax`; its connection is closed already. */
@@ -48,6 +50,7 @@ export class Exchange {
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
   #left = false
+  /** It is over for its client by our own doing, who has nothing to tell any more. */
   #over = false
   /** The length was announced, or the answer is chunked: a client can tell where it should end. */
   #framed = false
@@ -68,6 +71,10 @@ export class Exchange {
       if (outgoing.writableFinished || this.#over) return
       this.#left = true
       this.onLeave?.()
+    })
+    outgoing.on('finish', () => {
+      this.#stall.clear()
+      this.onTaken?.()
     })
     outgoing.on('drain', () => {
       this.#stall.clear()
@@ -147,7 +154,6 @@ export class Exchange {
 
   /** The answer is whole. */
   end(bytes?: Buffer): void {
-    this.#over = true
     if (this.#left) return
     if (bytes === undefined) this.#outgoing.end()
     else this.#outgoing.end(bytes)
@@ -156,6 +162,7 @@ export class Exchange {
 
   /** A whole error answer, while nothing else was sent; an unread body is refused together with it. */
   fail(error: GatewayError, anthropic: boolean): void {
+    this.#over = true
     if (this.#left) return
     const { status, headers, body } = errorAnswer(error, anthropic)
     const bytes = Buffer.from(body)
@@ -164,7 +171,6 @@ export class Exchange {
       this.#outgoing.writeHead(status, { ...headers, ...length })
       this.end(bytes)
     } else {
-      this.#over = true
       this.#outgoing.writeHead(status, { ...headers, ...length, connection: 'close' })
       this.#outgoing.write(bytes)
       this.#endAfterLeftover()
@@ -230,10 +236,9 @@ export class Exchange {
       return
     }
     this.#stall.set(this.stallMsMax, () => {
-      const wasOver = this.#over
       this.#over = true
       this.#incoming.socket.destroy()
-      if (!wasOver) this.onStall?.()
+      this.onStall?.()
     })
   }
 

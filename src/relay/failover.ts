@@ -9,6 +9,8 @@ import { type RetryDecision, retryRule } from './retry-rule.ts'
 export interface FailoverSituation {
   readonly contentSent: boolean
   readonly repeatable: boolean
+  /** Requests that wait or run. */
+  readonly requestsLive: number
   /** Whether a host that has not failed on it could take it, now or once a slot is free. */
   readonly elsewhere: () => boolean
 }
@@ -22,7 +24,6 @@ export class Failover {
   phase: FailoverPhase | null = null
   readonly #budget: RetryBudget
   #fresh = false
-  #busyAnswers = 0
   /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
   #refusals = 0
 
@@ -33,7 +34,6 @@ export class Failover {
   /** What follows on a failed attempt. */
   next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
     const { cause } = failed.failure
-    if (cause === 'busy') this.#busyAnswers++
     if (refusals.has(cause)) this.#refusals++
     const decision = retryRule({
       ...failed,
@@ -41,7 +41,6 @@ export class Failover {
       cause,
       fresh: this.#fresh,
       hostsFailed: new Set([...this.excluded, host]).size - this.#refusals,
-      busyAnswers: this.#busyAnswers,
     })
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
     if (cause !== 'busy' && decision !== 'fresh_connection') this.excluded.add(host)
@@ -52,7 +51,7 @@ export class Failover {
     return next
   }
 
-  #permitted(decision: RetryDecision, { elsewhere }: FailoverSituation): Next {
+  #permitted(decision: RetryDecision, { elsewhere, requestsLive }: FailoverSituation): Next {
     switch (decision) {
       case 'none':
       case 'fresh_connection':
@@ -60,7 +59,7 @@ export class Failover {
       case 'other_host':
         return elsewhere() ? 'in_line' : 'none'
       case 'other_host_on_budget':
-        return elsewhere() && this.#budget.take() ? 'in_line' : 'none'
+        return elsewhere() && this.#budget.take(requestsLive) ? 'in_line' : 'none'
       case 'back_in_line':
         return 'in_line'
     }

@@ -8,9 +8,9 @@ import type { FailureCause } from './failure.ts'
  * Who ended it and in which phase, after HAProxy's termination codes.
  * Who: C the client left, c the client was too slow, U a host broke, u a host was too slow, G refused by a rule,
  * R a resource of ours ran out, A shutdown, - normal.
- * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, - none.
+ * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, L last bytes, - none.
  */
-export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'}` | '--'
+export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${Phase}` | '--'
 
 /** Logged for a client that left, as nginx and Caddy do; it is never sent. */
 export const clientLeftStatus = 499
@@ -47,7 +47,7 @@ export interface Outcome {
 }
 
 /** Where a request stands; the second letter of its end code. */
-export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D'
+export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'
 
 /** The end code of an error in a phase; `cause` where an attempt failed with it. */
 export function endCode(code: ErrorCode, phase: Phase, cause: FailureCause | null = null): EndCode {

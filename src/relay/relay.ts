@@ -22,7 +22,8 @@ export class Relay {
       this.#live.delete(request)
       if (this.#live.size === 0) this.#onIdle?.()
     }
-    const request = new RelayedRequest(this.#parts, { endpoint, exchange, key, onSettled })
+    const requestsLive = (): number => this.#live.size
+    const request = new RelayedRequest(this.#parts, { endpoint, exchange, key, onSettled, requestsLive })
     this.#live.add(request)
     const refusal = this.#refusal ?? this.#parts.refusal()
     if (refusal === null) void request.run()

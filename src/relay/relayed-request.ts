@@ -36,6 +36,8 @@ export interface RelayedRequestSettings {
   readonly key: string
   /** Called once, with the outcome told. */
   readonly onSettled: () => void
+  /** Requests that wait or run. */
+  readonly requestsLive: () => number
 }
 
 export class RelayedRequest implements AttemptOwner {
@@ -45,6 +47,7 @@ export class RelayedRequest implements AttemptOwner {
   readonly #key: string
   readonly #record: RequestRecord
   readonly #onSettled: () => void
+  readonly #requestsLive: () => number
   readonly #failover: Failover
   #body: RequestBody | null = null
   #heldBytes = 0
@@ -63,16 +66,18 @@ export class RelayedRequest implements AttemptOwner {
   #reading: { readonly end: EndCode; readonly patience: Timer } | null = null
   #settled = false
 
-  constructor(parts: RelayParts, { endpoint, exchange, key, onSettled }: RelayedRequestSettings) {
+  constructor(parts: RelayParts, { endpoint, exchange, key, onSettled, requestsLive }: RelayedRequestSettings) {
     this.#parts = parts
     this.#endpoint = endpoint
     this.#exchange = exchange
     this.#key = key
     this.#onSettled = onSettled
+    this.#requestsLive = requestsLive
     this.#record = new RequestRecord({ endpoint, exchange, key, clock: parts.clock })
     this.#failover = new Failover(parts.retryBudget)
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
+    exchange.onTaken = () => this.#settle('--', null)
     exchange.onDrain = () => this.#attempt?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
   }
@@ -102,7 +107,8 @@ export class RelayedRequest implements AttemptOwner {
 
   /** Ends it with an error: as an answer of its own, or as the last frame of a stream that had begun. */
   fail(error: GatewayError, cause: FailureCause | null = null): void {
-    if (this.#settled) return
+    // What is whole is not taken back while its last bytes leave.
+    if (this.#settled || this.#record.phase === 'L') return
     this.#leaveLine?.()
     this.#attempt?.abort()
     if (this.#reading !== null) {
@@ -154,8 +160,11 @@ export class RelayedRequest implements AttemptOwner {
   completed(last?: Buffer): void {
     if (this.#settled) return
     this.#current().lease.host.health.attemptEnded({ kind: 'ok' })
-    if (this.#reading === null) this.#exchange.end(last)
-    this.#settle(this.#reading?.end ?? '--', null)
+    if (this.#reading === null) {
+      // It has ended well when its last bytes were taken, which is told then.
+      this.#record.phase = 'L'
+      this.#exchange.end(last)
+    } else this.#settle(this.#reading.end, null)
   }
 
   failed(failed: AttemptFailure): void {
@@ -221,7 +230,9 @@ export class RelayedRequest implements AttemptOwner {
     const saidBusy = this.#lastFailure?.cause === 'busy' ? this.#lastFailure.error : null
     if (error.code === 'gateway_shutting_down' || (saidBusy === null && busyForMs === 0)) return error
     const { code, message } = saidBusy ?? allBusy
-    const retryAfterMs = busyForMs > 0 ? busyForMs : (saidBusy?.retryAfterMs ?? undefined)
+    const waitMs = busyForMs > 0 ? busyForMs : (saidBusy?.retryAfterMs ?? undefined)
+    // Up to 20 % later, so that those who waited together do not come back together, and nobody too early.
+    const retryAfterMs = waitMs === undefined ? undefined : waitMs * (1 + 0.2 * Math.random())
     return new GatewayError(code, message, { retryAfterMs })
   }
 
@@ -266,7 +277,8 @@ export class RelayedRequest implements AttemptOwner {
 
   #situation() {
     const elsewhere = (): boolean => (this.#route?.candidates(this.#failover.excluded).length ?? 0) > 0
-    return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, elsewhere }
+    const requestsLive = this.#requestsLive()
+    return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
   }
 
   #meterOf(lease: Lease): Meter {
@@ -302,12 +314,18 @@ export class RelayedRequest implements AttemptOwner {
     this.#record.status = status
     this.#heartbeat?.stop()
     this.#leaveLine?.()
-    if (this.#attempt?.sent === true && this.#attempt.lease.host.onDisconnect === 'drain') {
-      this.#readOn(end, this.#attempt)
+    const attempt = this.#attempt
+    if (attempt !== null && this.#mustReadOn(attempt)) {
+      this.#readOn(end, attempt)
       return
     }
-    this.#attempt?.abort()
+    attempt?.abort()
     this.#settle(end, null)
+  }
+
+  #mustReadOn(attempt: Attempt): boolean {
+    const isUnderWay = attempt.sent && this.#record.phase !== 'L'
+    return isUnderWay && attempt.lease.host.onDisconnect === 'drain'
   }
 
   /** The host does not survive being cut off: its answer is read to the end, which the slot is held for, and thrown away. */

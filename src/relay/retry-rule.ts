@@ -27,14 +27,10 @@ export interface FailedAttempt {
   readonly repeatable: boolean
   /** How many hosts failed on it so far, this one included; those that would not take it did not fail. */
   readonly hostsFailed: number
-  /** How often a host said that it is busy, this time included. */
-  readonly busyAnswers: number
 }
 
 /** Each host more is another copy of the work at the worst moment. */
 const hostsFailedMax = 2
-/** A host that says so again and again has no room; each answer doubles its pause, so these take a quarter of a minute. */
-const busyAnswersMax = 5
 /** A host that had given a connection up says so within a round trip; one that closes later had begun to work. */
 const keepAliveRaceMsMax = 1_000
 /** The same for what must not be executed twice: nearly every such close is there by then, and the others are not worth the risk. */
@@ -72,7 +68,8 @@ const allowed: Readonly<Record<Exclude<FailureCause, 'busy'>, 'other_host' | 'ot
 export function retryRule(failure: FailedAttempt): RetryDecision {
   if (failure.contentSent) return 'none'
   if (isKeepAliveRace(failure) && !failure.fresh) return 'fresh_connection'
-  if (failure.cause === 'busy') return failure.busyAnswers < busyAnswersMax ? 'back_in_line' : 'none'
+  // For as long as its patience lasts: a pausing host is asked no more often than it says.
+  if (failure.cause === 'busy') return 'back_in_line'
   if (failure.hostsFailed >= hostsFailedMax) return 'none'
   const decision = allowed[failure.cause]
   return decision === 'other_host_on_budget' && !failure.repeatable ? 'none' : decision

@@ -114,9 +114,7 @@ export class WholeAnswer implements AnswerReader {
   /** An error told under status 200, as some servers do; or half an answer that ends as if it were all. */
   #failureIn(body: Buffer): Failure | null {
     this.#jsonEnd.feed(body)
-    // Nothing at all is odd, and whole if HTTP says so.
-    if (!this.#jsonEnd.reached || (body.length === 0 && !this.#isFramed))
-      return this.#isFramed ? brokenJson() : truncated()
+    if (!this.#jsonEnd.reached || body.length === 0) return this.#isFramed ? brokenJson() : truncated()
     const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
     if (!looksLikeError) return null
     const answer = parseJson(body.toString('utf8'))

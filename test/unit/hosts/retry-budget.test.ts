@@ -6,8 +6,8 @@ function budgetAtStart() {
   const clock = new FakeClock()
   const budget = new RetryBudget(clock)
   /** How many retries there are, taken. */
-  const takeAll = (): number => {
-    for (let taken = 0; ; taken++) if (!budget.take()) return taken
+  const takeAll = (requestsLive = 1): number => {
+    for (let taken = 0; ; taken++) if (!budget.take(requestsLive)) return taken
   }
   const deposit = (times: number): void => {
     for (let i = 0; i < times; i++) budget.deposit()
@@ -28,12 +28,29 @@ it('five first attempts make a retry, four do not', () => {
   expect(takeAll()).toBe(1)
 })
 
-it('holds a hundred', () => {
-  const { takeAll, deposit } = budgetAtStart()
-  deposit(97 * 5)
-  expect(takeAll()).toBe(100)
-  deposit(100 * 5 + 1)
-  expect(takeAll()).toBe(100)
+it('what was saved up is worth no more than a fifth of the requests that are live, or three', () => {
+  for (const [requestsLive, retries] of [
+    [1, 3],
+    [19, 3],
+    [20, 4],
+    [100, 20],
+    [10_000, 100],
+  ] as const) {
+    const { takeAll, deposit } = budgetAtStart()
+    deposit(100 * 5)
+    expect(takeAll(requestsLive)).toBe(retries)
+  }
+})
+
+it('an outage in which each request fails at once costs a fifth of the requests and three, however long all was well', () => {
+  const { budget, deposit } = budgetAtStart()
+  deposit(10_000)
+  let retries = 0
+  for (let request = 0; request < 1_000; request++) {
+    budget.deposit()
+    if (budget.take(1)) retries++
+  }
+  expect(retries).toBeLessThanOrEqual(1_000 * 0.2 + 3)
 })
 
 describe('below three', () => {
@@ -51,16 +68,16 @@ describe('below three', () => {
   it('time spent with three or more counts for nothing', () => {
     const { clock, budget } = budgetAtStart()
     clock.advanceSync(1_000_000)
-    for (let i = 0; i < 3; i++) budget.take()
+    for (let i = 0; i < 3; i++) budget.take(1)
     clock.advanceSync(19_999)
-    expect(budget.take()).toBe(false)
+    expect(budget.take(1)).toBe(false)
   })
 
   it('at three and above nothing comes back by itself', () => {
     const { clock, takeAll, deposit } = budgetAtStart()
     deposit(4)
     clock.advanceSync(1_000_000)
-    expect(takeAll()).toBe(3)
+    expect(takeAll(19)).toBe(3)
     deposit(1)
     expect(takeAll()).toBe(1)
   })

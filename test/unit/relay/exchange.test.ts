@@ -193,22 +193,38 @@ describe('a client that does not read', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('is let go with a whole answer that it does not take, too, with nobody left to tell', async () => {
+  test('is let go with a whole answer that it does not take, too, and told of', async () => {
     const { clock, told, outgoing } = await stopped(true)
     await clock.advance(29_999)
     expect(outgoing.destroyed).toBe(false)
     await clock.advance(1)
     await eventually(2_000, 'the connection to close', () => outgoing.destroyed)
-    expect(told).toEqual([])
+    expect(told).toEqual(['stall'])
   })
 
-  test('that leaves with a whole answer that it has not taken yet has been answered: nobody is told', async () => {
+  test('that leaves with a whole answer that it has not taken yet has left', async () => {
     const { clock, client, told, outgoing } = await stopped(true)
     client.resetAndDestroy()
     await eventually(2_000, 'the connection to close', () => outgoing.destroyed)
     expect(outgoing.writableFinished).toBe(false)
     await clock.advance(60_000)
-    expect(told).toEqual([])
+    expect(told).toEqual(['leave'])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('has taken a whole answer when its last bytes are out, not before', async () => {
+    const { clock, client, exchange, told, outgoing } = await stopped(true)
+    exchange.onTaken = () => told.push('taken')
+    await clock.advance(29_999)
+    expect([told, outgoing.writableFinished]).toEqual([[], false])
+    client.socket.resume()
+    await eventually(10_000, 'the flood to pass', () => told.length > 0)
+    expect(told).toEqual(['taken'])
+    expect(outgoing.writableFinished).toBe(true)
+    await clock.advance(60_000)
+    client.close()
+    await eventually(2_000, 'the connection to close', () => outgoing.destroyed)
+    expect(told).toEqual(['taken'])
     expect(clock.pendingTimers).toBe(0)
   })
 
@@ -248,7 +264,7 @@ describe('a client that does not read', () => {
     expect(second.outgoing.destroyed).toBe(false)
     await clock.advance(1)
     await eventually(2_000, 'the connection to close', () => second.outgoing.destroyed)
-    expect(second.told).toEqual(how === 'ended' ? [] : ['stall'])
+    expect(second.told).toEqual(['stall'])
     expect(clock.pendingTimers).toBe(0)
   })
 

@@ -14,7 +14,7 @@ export interface Exchanged {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   /** What it was told, in order. */
-  readonly told: ('leave' | 'drain' | 'stall')[]
+  readonly told: ('leave' | 'drain' | 'stall' | 'taken')[]
 }
 
 /** A server that does nothing by itself, and a way to connect to it. */

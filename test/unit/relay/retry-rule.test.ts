@@ -11,7 +11,6 @@ const first: Omit<FailedAttempt, 'cause'> = {
   contentSent: false,
   repeatable: true,
   hostsFailed: 1,
-  busyAnswers: 0,
 }
 
 interface Row {
@@ -61,11 +60,6 @@ describe('retryRule', () => {
 
   test('that a byte of an answer came changes nothing but the race', () => {
     for (const cause of causes) expect(retryRule({ ...first, cause, answered: true })).toBe(table[cause].stateless)
-  })
-
-  test('a host may be busy so often', () => {
-    expect(retryRule({ ...first, cause: 'busy', busyAnswers: 4 })).toBe('back_in_line')
-    expect(retryRule({ ...first, cause: 'busy', busyAnswers: 5 })).toBe('none')
   })
 })
 

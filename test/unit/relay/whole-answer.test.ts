@@ -79,14 +79,14 @@ describe('JSON of a bearable size', () => {
   })
 
   test('that ends in the middle is broken where HTTP calls it whole, and truncated where only its connection ended', () => {
-    for (const half of ['{', '{"a":"}', '[[1]', '"a', '{"a":"\\"}']) {
+    for (const half of ['', '{', '{"a":"}', '[[1]', '"a', '{"a":"\\"}']) {
       for (const [headers, failure] of [
         [{ 'content-length': String(half.length) }, 'upstream_bad_response'],
         [{ 'transfer-encoding': 'chunked' }, 'upstream_bad_response'],
         [{ 'transfer-encoding': undefined }, 'upstream_truncated'],
       ] as const) {
         const { answer, sink, read } = relaying({ headers })
-        read(half)
+        if (half !== '') read(half)
         answer.end()
         expect(sink).toMatchObject({ head: undefined, failure })
       }
@@ -94,16 +94,9 @@ describe('JSON of a bearable size', () => {
   })
 
   test('passes as it came, odd as it may be', () => {
-    for (const odd of [
-      '',
-      'null',
-      '[]',
-      '\uFEFF{}',
-      '{"error":null,"choices":[]}',
-      '{"a":1,"error":{"message":"x"}}',
-    ]) {
+    for (const odd of ['null', '[]', '\uFEFF{}', '{"error":null,"choices":[]}', '{"a":1,"error":{"message":"x"}}']) {
       const { answer, sink, read } = relaying()
-      if (odd !== '') read(odd)
+      read(odd)
       answer.end()
       expect(sink).toMatchObject({ sent: Buffer.from(odd).toString('latin1'), ended: 'complete' })
     }
