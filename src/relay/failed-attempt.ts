@@ -7,7 +7,7 @@ import type { RelayParts } from './relay-parts.ts'
 
 export function tellFailure(parts: RelayParts, endpoint: Endpoint, lease: Lease, failed: AttemptFailure): void {
   const { host, model } = lease
-  const { cause, error, page } = failed.failure
+  const { cause, error, hostSaid } = failed.failure
   // What the request itself got wrong is no failure of the host.
   if (error.kind.status >= 500) parts.events.attemptFailed(host.name, error.code)
   const unconnected = cause === 'never_connected' || cause === 'connect_timed_out'
@@ -15,9 +15,9 @@ export function tellFailure(parts: RelayParts, endpoint: Endpoint, lease: Lease,
   if (cause === 'key_refused') host.keyRefused()
   // An endpoint may lack a model that another one has.
   if (cause === 'model_missing' && endpoint.dialect !== 'none') parts.onModelGone(host, model)
-  // A page may repeat what was asked, so it is for those alone who want to see everything.
-  if (page !== null && page !== '') {
-    const fields = { host: host.name, error: error.code, page: textWithoutKey(page, host.apiKey) }
-    parts.log('debug', 'a host answered with a web page', fields)
+  // It may repeat what was asked, so it is for those alone who want to see everything.
+  if (hostSaid !== null && hostSaid !== '') {
+    const fields = { host: host.name, error: error.code, said: textWithoutKey(hostSaid, host.apiKey) }
+    parts.log('debug', 'what a host said, and no client is shown', fields)
   }
 }

@@ -73,13 +73,13 @@ export class Failure {
   readonly cause: FailureCause
   /** What the client is told, if nobody else answers. */
   readonly error: GatewayError
-  /** What came in place of an answer, for whoever looks for the reason; shown to no client. */
-  readonly page: string | null
+  /** The beginning of what the host said in place of an answer, for whoever looks for the reason; shown to no client. */
+  readonly hostSaid: string | null
 
-  constructor(cause: FailureCause, error: GatewayError, page: string | null = null) {
+  constructor(cause: FailureCause, error: GatewayError, hostSaid: string | null = null) {
     this.cause = cause
     this.error = error
-    this.page = page
+    this.hostSaid = hostSaid
   }
 
   get told(): boolean {

@@ -1,6 +1,7 @@
 /** What a host's refusal means: to the client the host's own sentence where it has one, in the gateway's codes; to us its cause. */
 import { type ErrorCode, GatewayError } from '../base/errors.ts'
 import { isObject, parseJson, property } from '../wire/json-value.ts'
+import { disclosesHost } from './disclosure.ts'
 import { Failure, type FailureCause } from './failure.ts'
 
 export interface HostAnswer {
@@ -12,23 +13,25 @@ export interface HostAnswer {
   readonly retryAfter: string | undefined
 }
 
-/** So much of a web page tells which program wrote it. */
-const pageCharsMax = 200
+/** So much of what is shown to no client tells which program wrote it. */
+const hostSaidCharsMax = 200
 /** A host's sentence is shown up to this length. */
 const messageCharsMax = 1_000
+/** What stands behind its bound is looked at as well, since an address may lie across it. */
+const sentenceCharsMax = messageCharsMax + 300
 
 export function failureFromHost(answer: HostAnswer): Failure {
-  const code = codeFor(answer)
-  const page = answer.mediaType === 'text/html' ? answer.body.slice(0, pageCharsMax) : null
-  return new Failure(causeFor(answer, code), errorFromHost(answer, code), page)
+  // What a host says of the request is for its client to read.
+  return failureFrom(answer, answer.status < 400 || answer.status >= 500)
 }
 
 /** The same for an error object that came as an event of a stream, or under status 200. */
 export function failureFromHostObject(error: unknown): Failure {
   const body = JSON.stringify({ error })
   const status = statusOf(error)
-  const { cause, error: told } = failureFromHost({ status, mediaType: 'application/json', body, retryAfter: undefined })
-  return new Failure(cause === 'host_error' ? 'told_error' : cause, told)
+  const answer = { status, mediaType: 'application/json', body, retryAfter: undefined }
+  const { cause, error: told, hostSaid } = failureFrom(answer, true)
+  return new Failure(cause === 'host_error' ? 'told_error' : cause, told, hostSaid)
 }
 
 /** The status that the error would have had as an answer of its own. */
@@ -55,32 +58,51 @@ const statusByWord: ReadonlyMap<unknown, number> = new Map<unknown, number>([
 
 /** The same for what LMX writes into the text of an answer (wire/in-band-error.ts). */
 export function failureFromText(message: string): Failure {
-  const shown = message.slice(0, messageCharsMax)
-  if (busySentence.test(message)) return new Failure('busy', new GatewayError('upstream_busy', shown))
-  if (message.startsWith('Stream inference timed out')) {
-    return new Failure('timed_out', new GatewayError('upstream_timeout', shown))
-  }
   if (message.endsWith('is not loaded"')) {
-    return new Failure('model_missing', new GatewayError('model_not_found', shown, { param: 'model' }))
+    const error = new GatewayError('model_not_found', message.slice(0, messageCharsMax), { param: 'model' })
+    return new Failure('model_missing', error)
   }
-  return new Failure('told_error', new GatewayError('upstream_bad_response', shown))
+  const discloses = disclosesHost(message.slice(0, sentenceCharsMax))
+  const shown = discloses ? 'The host told an error in its answer.' : message.slice(0, messageCharsMax)
+  const hostSaid = discloses ? message.slice(0, hostSaidCharsMax) : null
+  if (busySentence.test(message)) return new Failure('busy', new GatewayError('upstream_busy', shown), hostSaid)
+  if (message.startsWith('Stream inference timed out')) {
+    return new Failure('timed_out', new GatewayError('upstream_timeout', shown), hostSaid)
+  }
+  return new Failure('told_error', new GatewayError('upstream_bad_response', shown), hostSaid)
 }
 
 /** LMX's sentence; `/v1/messages` says it under status 500. */
 const busySentence = /^Server is busy\b/
 
-function errorFromHost(answer: HostAnswer, code: ErrorCode): GatewayError {
+/** `veiled`: what says where the host runs or by what is not shown. A missing model is named as the client named it. */
+function failureFrom(answer: HostAnswer, veiled: boolean): Failure {
+  const { status, body } = answer
+  const code = codeFor(answer)
+  const cause = causeFor(answer, code)
   if (code === 'upstream_auth_failed') {
     // The host's words could repeat the key it was sent.
-    return new GatewayError(code, "The host refused the gateway's key for it.")
+    return new Failure(cause, new GatewayError(code, "The host refused the gateway's key for it."))
   }
-  const said = answer.mediaType === 'text/html' ? null : hostSentence(answer.body)
+  const { shown, hidden } = sentencesOf(answer, (veiled || code === 'upstream_busy') && code !== 'model_not_found')
+  const param = hostParam(body)
   const isBusy = code === 'upstream_busy' || code === 'model_loading'
   const detail = {
     ...(isBusy ? { retryAfterMs: retryAfterMs(answer.retryAfter) } : {}),
-    param: hostParam(answer.body),
+    param: veiled && param !== undefined && disclosesHost(param) ? undefined : param,
   }
-  return new GatewayError(code, said ?? `The host answered with status ${answer.status}.`, detail)
+  return new Failure(cause, new GatewayError(code, shown ?? `The host answered with status ${status}.`, detail), hidden)
+}
+
+/** What of the host's words is for the client, and what of the others is for the log. */
+function sentencesOf(
+  { mediaType, body }: HostAnswer,
+  veiled: boolean,
+): { shown: string | null; hidden: string | null } {
+  if (mediaType === 'text/html') return { shown: null, hidden: body.slice(0, hostSaidCharsMax) }
+  const said = hostSentence(body)
+  if (said !== null && veiled && disclosesHost(said)) return { shown: null, hidden: said.slice(0, hostSaidCharsMax) }
+  return { shown: said?.slice(0, messageCharsMax) ?? null, hidden: null }
 }
 
 const causeByCode = new Map<ErrorCode, FailureCause>([
@@ -192,7 +214,7 @@ function hostSentence(text: string): string | null {
   const said =
     property(error, 'message') ?? (typeof error === 'string' ? error : undefined) ?? property(body, 'message')
   const sentence = said ?? (Array.isArray(detail) ? detail.map(validationSentence).join('; ') : detail)
-  return typeof sentence === 'string' && sentence !== '' ? sentence.slice(0, messageCharsMax) : null
+  return typeof sentence === 'string' && sentence !== '' ? sentence.slice(0, sentenceCharsMax) : null
 }
 
 function validationSentence(issue: unknown): string {

@@ -224,9 +224,9 @@ test.each([
     }
     for (const line of await scene.gateway.outcomesOnce(2)) expect(line.fields['end']).toMatch(/^[UG][HF]$/)
     // Below the level that is written by default: a page may repeat what was asked.
-    const pages = scene.gateway.log.filter(({ fields }) => 'page' in fields)
+    const pages = scene.gateway.log.filter(({ fields }) => 'said' in fields)
     expect(pages.map(({ level }) => level)).toEqual(status < 300 ? [] : ['debug', 'debug'])
-    for (const { fields } of pages) expect(fields['page']).toBe(page.slice(0, 200))
+    for (const { fields } of pages) expect(fields['said']).toBe(page.slice(0, 200))
     return { requests: 2, attempts: { a: 2 } }
   }),
 )
