@@ -262,7 +262,10 @@ describe('at the very end', () => {
     await expectAtRest(gateway)
     expect(outcomes).toHaveLength(runs + 1)
     const ends = new Set(outcomes.map(({ fields }) => `${String(fields['status'])} ${String(fields['end'])}`))
-    expect(ends).toEqual(new Set(['200 --', '499 CD']))
+    // The last bytes may be out, on their way, or yet to come.
+    expect([...ends].filter((end) => !['200 --', '499 CD', '499 CL'].includes(end))).toEqual([])
+    expect(ends).toContain('499 CD')
+    expect(ends).toContain('200 --')
     expect(await gateway.sum('tokens_total', { type: 'output' })).toBeLessThanOrEqual(double.tokensProduced)
   })
 })

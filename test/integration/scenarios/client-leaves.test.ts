@@ -193,17 +193,20 @@ test('C05: around the last byte: one row each, and no slot is given back twice',
       const ended = `${String(status)} ${String(end)} ${String(tokensOut)} ${String(usage)}`
       const label = `run ${run} of seed ${seed}, ${moment}`
       if (typeof moment === 'string') expect(ended, label).toBe(moment === 'long before' ? left : whole)
-      else expect([left, whole], label).toContain(ended)
+      else expect([left, leftAtTheEnd, whole], label).toContain(ended)
       ends.add(ended)
     }
     const outcomes = await scene.gateway.outcomesOnce(runs)
     expect(new Set(outcomes.map(({ fields }) => fields['requestId'])).size).toBe(runs)
-    expect(ends).toEqual(new Set([left, whole]))
+    expect(ends).toContain(left)
+    expect(ends).toContain(whole)
     return { requests: runs + (await expectSlotsAsBefore(scene)), attempts: { a: runs + slots + 1 } }
   }))
 
 /** Status, end, tokens and where their number comes from. */
 const left = '499 CD 1 counted'
+/** The answer was whole, and its last bytes not yet out. */
+const leftAtTheEnd = '499 CL 1 reported'
 const whole = '200 -- 1 reported'
 
 const usageFrame = 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}\n\n'
