@@ -144,7 +144,7 @@ export const errors: readonly Panel[] = [
     kind: 'stacked',
     title: 'Requests by end code',
     description:
-      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data. -- is a normal end.',
+      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data, L last bytes. -- is a normal end.',
     unit: requestsPerSecond,
     width: 8,
     targets: [{ expr: rate('requests_total', { follow: model, by: ['end'] }), legend: '{{end}}' }],
