@@ -1,4 +1,4 @@
-/** What aliases may name: models and never aliases, and hosts that are there. */
+/** What aliases may name: models and never aliases, and hosts that are there; and what may not be said of an alias. */
 import { suggestion } from './nearest.ts'
 import type { ConfigPath, Finding } from './problem.ts'
 import { hostNames } from './resolve.ts'
@@ -9,7 +9,7 @@ const aliasesPath = ['models', 'aliases'] as const
 export function aliasFindings(input: unknown): Finding[] {
   const aliases = aliasesOf(input)
   const names = namesOfHosts(input)
-  return [...(names.length === 0 ? [] : strangers(aliases, names)), ...chains(aliases)]
+  return [...(names.length === 0 ? [] : strangers(aliases, names)), ...chains(aliases), ...clocked(input, aliases)]
 }
 
 export interface Pruned {
@@ -75,6 +75,19 @@ function chains(aliases: Aliases): Finding[] {
       return [{ path: [...aliasesPath, alias, ...below], part: 'value' as const, message }]
     }),
   )
+}
+
+/** Clocks are looked up by the name at the host, which an alias is not: they would never be found. */
+function clocked(input: unknown, aliases: Aliases): Finding[] {
+  const clocks = mapping(mapping(mapping(input)['models'])['clocks'])
+  return Object.keys(clocks).flatMap((name): Finding[] => {
+    if (!Object.hasOwn(aliases, name)) return []
+    const models = [...new Set(targets(aliases[name]).map(({ model }) => model))]
+    if (models.includes(name)) return []
+    const fix = models.length === 0 ? '' : `: ${models.map((model) => `"${model}"`).join(' or ')}`
+    const message = `"${name}" is an alias; write the name that the model has at its host${fix}`
+    return [{ path: ['models', 'clocks', name], part: 'key', message }]
+  })
 }
 
 /** The models that an alias of any form names, and where in it. */

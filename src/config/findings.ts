@@ -39,16 +39,16 @@ function fromIssue(issue: Issue, base: ConfigPath, options: FindingsOptions): Fi
       const value = valueAt(options.input, path)
       const missing = issue.code === 'invalid_type' && value === undefined
       const tail = missing || options.hidden(path) ? '' : shown(value)
-      const message = missing ? 'is required' : `${sentence(issue, tail)}${formHint(issue, path, value)}`
+      const message = missing ? 'is required' : `${sentence(issue, tail, path)}${formHint(issue, path, value)}`
       return [{ path, part: 'value', message }]
     }
   }
 }
 
-function sentence(issue: Issue, tail: string): string {
+function sentence(issue: Issue, tail: string, path: ConfigPath): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${typeNames[issue.expected] ?? issue.expected}${tail}`
+      return `must be ${typeNames[issue.expected] ?? issue.expected}${unit(issue.expected, path)}${tail}`
     case 'too_small':
       return `${tooSmall(issue.origin, Number(issue.minimum))}${issue.origin === 'number' || issue.origin === 'int' ? tail : ''}`
     case 'too_big':
@@ -74,6 +74,13 @@ const typeNames: Readonly<Record<string, string>> = {
   object: 'a mapping of "key: value" lines',
   record: 'a mapping of "key: value" lines',
   array: 'a list',
+}
+
+/** Whoever writes "60s" wants to know what to write instead. */
+function unit(expected: string, path: ConfigPath): string {
+  return (expected === 'number' || expected === 'int') && /Ms(?:Max)?$/.test(String(path.at(-1)))
+    ? ' of milliseconds'
+    : ''
 }
 
 function tooSmall(origin: string, minimum: number): string {

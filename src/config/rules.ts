@@ -24,6 +24,7 @@ export function brokenRules(input: unknown): Finding[] {
       onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
     ),
     ...aliasFindings(input),
+    ...tightAboveShed(mapping(root['overload']), defaults.overload),
   ]
 }
 
@@ -54,6 +55,22 @@ function samePort(server: Listener, admin: Listener): Finding[] {
   if (typeof admin.port !== 'number' || admin.port === 0 || server.port !== admin.port || !meet) return []
   const message = `${admin.port} is also the port for clients (server.port); the two listeners need two ports`
   return [{ path: ['admin', 'port'], part: 'value', message }]
+}
+
+/** Whoever may still wait while newcomers are turned away is nobody: the first step would never be seen. */
+function tightAboveShed(
+  given: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<'tightHeapPercent' | 'shedHeapPercent', number>>,
+): Finding[] {
+  const { tightHeapPercent: tight, shedHeapPercent: shed } = { ...defaults, ...given }
+  if (typeof tight !== 'number' || typeof shed !== 'number' || tight <= shed) return []
+  return given['tightHeapPercent'] === undefined
+    ? [onHeap('shedHeapPercent', `must be at least ${tight}, which is overload.tightHeapPercent, not ${shed}`)]
+    : [onHeap('tightHeapPercent', `must be at most ${shed}, which is overload.shedHeapPercent, not ${tight}`)]
+}
+
+function onHeap(field: string, message: string): Finding {
+  return { path: ['overload', field], part: 'value', message }
 }
 
 function isOpen(bind: unknown): bind is string {

@@ -4,11 +4,13 @@ import type { ConfigPath } from './problem.ts'
 
 /** The keys that may stand in the mapping at `path`; none where any name may stand. */
 export function knownKeys(path: ConfigPath): string[] {
-  const at = path.reduce<unknown>(
-    (schema, part) => (typeof part === 'number' ? member(schema, 'items') : member(member(schema, 'properties'), part)),
-    configJsonSchema(),
-  )
-  return Object.keys(properties(at))
+  return Object.keys(properties(path.reduce<unknown>(inside, configJsonSchema())))
+}
+
+/** Below a mapping of free names, such as those of models, all are of one form. */
+function inside(schema: unknown, part: string | number): unknown {
+  if (typeof part === 'number') return member(schema, 'items')
+  return member(member(schema, 'properties'), part) ?? member(schema, 'additionalProperties')
 }
 
 /** Every place where `key` is known; of a list the first entry stands for all. */

@@ -14,7 +14,11 @@ describe('one problem in a file is named with its line and column', () => {
     ],
     ['unknown key like nothing', 'server:\n  zzzzz: 1\n', /^F:2:3 server\.zzzzz: unknown key$/],
     ['text for a number', 'server:\n  port: http\n', /^F:2:9 server\.port: must be a number, not "http"$/],
-    ['a fraction', 'relay:\n  connectMsMax: 1.5\n', /^F:2:17 relay\.connectMsMax: must be a whole number, not 1\.5$/],
+    [
+      'a fraction',
+      'relay:\n  connectMsMax: 1.5\n',
+      /^F:2:17 relay\.connectMsMax: must be a whole number of milliseconds, not 1\.5$/,
+    ],
     ['number for text', 'server: { bind: 5 }\n', /^F:1:17 server\.bind: must be text .*not 5$/],
     ['text for a switch', 'server:\n  allowAnonymous: maybe\n', /must be true or false, not "maybe"$/],
     ['list for a mapping', 'server: [1]\n', /^F:1:9 server: must be a mapping .*not a list$/],
