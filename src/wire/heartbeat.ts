@@ -1,4 +1,5 @@
 /** What a stream that waits is sent, so that neither a client nor a proxy between takes it for dead. */
+import { GatewayError } from '../base/errors.ts'
 import type { DialectName } from './endpoints.ts'
 import type { HeaderFields } from './headers.ts'
 
@@ -8,10 +9,12 @@ export type HeartbeatForm = (typeof heartbeatForms)[number]
 /** By this header a client chooses for itself. */
 const heartbeatHeader = 'x-lmx-gateway-heartbeat'
 
-/** The form for one request: the client's own wish where it is one of the forms, else the configured one. */
+/** The form for one request: the client's own wish, else the configured one. A wish that is none of the forms is a mistake. */
 export function heartbeatForm(headers: HeaderFields, configured: HeartbeatForm): HeartbeatForm {
   const wish = headers[heartbeatHeader]
-  return heartbeatForms.find((form) => form === wish) ?? configured
+  const form = wish === undefined ? configured : heartbeatForms.find((known) => known === wish)
+  if (form !== undefined) return form
+  throw new GatewayError('invalid_request', `The header ${heartbeatHeader} must be off, comment or chunk.`)
 }
 
 /**

@@ -9,7 +9,7 @@ import { chunkBytes, finalChunk, jsonRequestBytes, jsonResponseBytes, sseHeadByt
 import { eventsIn } from '../kit/sse-streams.ts'
 import { asked, at, comment, roleFrame, silent } from './heartbeat-scene.ts'
 import { story } from './scenarios/first-host.ts'
-import { chatAnswer, chatBytes, contentFrame, done, finishFrame, model, scenario } from './scenarios/scene.ts'
+import { chatAnswer, chatBytes, contentFrame, done, errorOf, finishFrame, model, scenario } from './scenarios/scene.ts'
 
 const restOfStory: readonly ScriptStep[] = [chunkBytes(story), finalChunk]
 
@@ -190,8 +190,6 @@ describe('the client chooses', () => {
     ['off', 'chunk', /^data: \{"id":"chatcmpl-waiting"/],
     ['comment', 'chunk', /^data: \{"id":"chatcmpl-waiting"/],
     ['comment', 'off', /^data: \{"id":"chatcmpl-1"/],
-    ['comment', 'nonsense', /^: waiting\n/],
-    ['off', 'nonsense', /^data: \{"id":"chatcmpl-1"/],
   ])('configured %s, wished %s', (configured, wish, begins) => {
     const clock = new FakeClock()
     return scenario(at(clock, configured), async (scene) => {
@@ -209,6 +207,25 @@ describe('the client chooses', () => {
       return { requests: 1, attempts: { a: 1 } }
     })
   })
+
+  test.each(['nonsense', 'Comment', '', 'comment, chunk'])('but not anything else: %j', (wish) =>
+    scenario({ config: { relay: { heartbeat: 'comment' } } }, async (scene) => {
+      for (const stream of [true, false]) {
+        const answer = await scene.ask(chatBytes({ stream }, { 'x-lmx-gateway-heartbeat': wish }))
+        expect([answer.status, errorOf(answer)]).toEqual([
+          400,
+          {
+            message: 'The header x-lmx-gateway-heartbeat must be off, comment or chunk.',
+            type: 'invalid_request_error',
+            param: null,
+            code: 'invalid_request',
+          },
+        ])
+      }
+      for (const { fields } of await scene.gateway.outcomesOnce(2)) expect(fields).toMatchObject({ end: 'GA' })
+      return { requests: 2, attempts: {} }
+    }),
+  )
 
   test('but for a request without a stream there is none', () => {
     const clock = new FakeClock()
