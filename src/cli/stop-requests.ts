@@ -1,8 +1,11 @@
 /** Reads the wish to stop from signals: the first asks to drain, the next to end now, one more not to wait for anything. */
 import type { Clock } from '../base/clock.ts'
 
+/** A terminal that is closed hangs up: what runs may end as well. */
+const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
 export interface SignalSource {
-  on(signal: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+  on(signal: (typeof stopSignals)[number], listener: () => void): unknown
 }
 
 /** npm hands on the Ctrl-C that the terminal has sent to us as well: both come from one press of the key. */
@@ -25,8 +28,7 @@ export class StopRequests {
     this.now = this.#nextPress()
     this.atOnce = this.#nextPress()
     // For good: the second signal of a key press may come when all is done, and must not turn exit code 0 into a death by signal.
-    signals.on('SIGTERM', this.#onSignal)
-    signals.on('SIGINT', this.#onSignal)
+    for (const signal of stopSignals) signals.on(signal, this.#onSignal)
   }
 
   readonly #onSignal = (): void => {

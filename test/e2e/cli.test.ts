@@ -263,12 +263,13 @@ describe('a machine with an older Node', () => {
     expect(refused.err).toContain('unknown flag --prot')
   })
 
-  test('a hang-up ends both, and is what the caller sees', async () => {
+  test('a hang-up ends both, after what runs, as SIGTERM does', async () => {
     const args = [...(await olderNode()), launchScript, ...freePorts, '--host-url', closedUrl]
     await using gateway = new RunningProcess(process.execPath, args, { cwd: folder })
     await gateway.said(/listening/)
     gateway.signal('SIGHUP')
-    expect(await gateway.end()).toEqual({ code: null, signal: 'SIGHUP' })
+    expect(await gateway.end()).toEqual({ code: 0, signal: null })
+    expect(gateway.out).toContain('Stopping')
   })
 
   test('without those packages: one sentence on what to do', async () => {

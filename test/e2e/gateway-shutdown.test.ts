@@ -82,6 +82,18 @@ test(`G01: SIGTERM: ${streamCount} open streams end whole while newcomers are re
   await expect(fetch(on.gateway.url)).rejects.toThrow()
 })
 
+test('G01: SIGHUP, when the terminal is closed: an open stream ends whole', async () => {
+  const on = await stage(1)
+  const answer = await stream(on)
+  on.gateway.process.signal('SIGHUP')
+  await on.gateway.process.said(/Stopping/)
+  await on.host.exchanges[0]?.step()
+  await answer.over(20_000)
+  expect(answer).toMatchObject({ complete: true, text: beginning + rest })
+  expect(await on.gateway.process.end()).toEqual(ended)
+  on.gateway.expectSound(1)
+})
+
 test('G02: what still runs when the drain is over ends with an error frame and a line that counts its tokens', async () => {
   const on = await stage(8, { drainMsMax: 300 })
   const answers = await streams(on, 4)

@@ -63,7 +63,7 @@ describe('a session', () => {
     drained.resolve()
     expect(await within(1_000, 'the end', ended)).toBe(0)
     // Those of signals stay: a late one must not end the process by its default.
-    expect(signals.eventNames()).toEqual(['SIGTERM', 'SIGINT'])
+    expect(signals.eventNames()).toEqual(['SIGTERM', 'SIGINT', 'SIGHUP'])
   })
 
   test('ends what runs on a later signal', async () => {
@@ -111,7 +111,7 @@ describe('a session', () => {
     const { ended, signals, text } = given(() => Promise.reject(new StartError('port 4000 is in use')))
     await expect(ended).rejects.toThrow('port 4000 is in use')
     // Those of signals stay: a late one must not end the process by its default.
-    expect(signals.eventNames()).toEqual(['SIGTERM', 'SIGINT'])
+    expect(signals.eventNames()).toEqual(['SIGTERM', 'SIGINT', 'SIGHUP'])
     expect(text()).toBe('')
   })
 })

@@ -25,6 +25,14 @@ describe('signals', () => {
     expect(seen).toEqual(['drain'])
   })
 
+  test('a terminal that is closed hangs up: a wish to drain, and one with what else comes then', async () => {
+    const { signals, clock, seen } = given()
+    signals.emit('SIGHUP')
+    signals.emit('SIGTERM')
+    await clock.advance(0)
+    expect(seen).toEqual(['drain'])
+  })
+
   test('a later one ends now, and one more ends without a word', async () => {
     const { signals, clock, seen } = given()
     signals.emit('SIGTERM')
@@ -46,6 +54,10 @@ describe('signals', () => {
       await clock.advance(1_000)
     }
     expect(seen).toEqual(['drain', 'now', 'at once'])
-    expect([signals.listenerCount('SIGTERM'), signals.listenerCount('SIGINT')]).toEqual([1, 1])
+    expect(signals.eventNames().map((name) => `${String(name)} ${signals.listenerCount(name)}`)).toEqual([
+      'SIGTERM 1',
+      'SIGINT 1',
+      'SIGHUP 1',
+    ])
   })
 })
