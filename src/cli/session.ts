@@ -1,12 +1,11 @@
 /** One life of the gateway: starts it, tells the operator what it found, waits for the wish to stop, drains. */
-import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { ResolvedConfig } from '../config/schema.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Io } from './command.ts'
 import { failureLine } from './failure.ts'
 import { type Addresses, hostsText, listeningText } from './screen.ts'
-import { type SignalSource, StopRequests } from './stop-requests.ts'
+import type { StopRequests } from './stop-requests.ts'
 
 /** Faults that nobody caught; `process` is one. */
 interface FaultSource {
@@ -20,15 +19,16 @@ export interface SessionParts {
   readonly version: string
   readonly io: Io
   readonly log: Log
-  readonly clock: Clock
-  readonly process: SignalSource & FaultSource
+  /** A wish from before the start counts as soon as the gateway listens. */
+  readonly stop: StopRequests
+  readonly process: FaultSource
   /** Called once when the gateway listens. */
   readonly onListening?: () => void
 }
 
 /** Resolves with the exit code: 0 after a stop that was asked for, 1 after a fault; rejects when it could not start. */
 export async function runSession(parts: SessionParts): Promise<number> {
-  const stop = new StopRequests(parts.process, parts.clock)
+  const { stop } = parts
   const faults = new Faults(parts.process, parts.log)
   try {
     const addresses = await parts.gateway.start()

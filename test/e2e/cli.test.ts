@@ -161,6 +161,22 @@ describe('serve', () => {
     await rm(path)
   })
 
+  test('a stop that is asked for while it still loads its parts is one, and the exit code is 0', async () => {
+    const early = [
+      "import { registerHooks } from 'node:module'",
+      'let asked = false',
+      'registerHooks({ load(url, context, next) {',
+      "  if (!asked && url.includes('/zod/')) process.kill(process.pid, 'SIGTERM'), (asked = true)",
+      '  return next(url, context)',
+      '} })',
+    ]
+    const preload = await file('early-stop.mjs', early.join('\n'))
+    const args = ['--import', preload, launchScript, ...freePorts, '--host-url', closedUrl]
+    await using gateway = new RunningProcess(process.execPath, args, { cwd: folder })
+    expect(await gateway.end()).toEqual({ code: 0, signal: null })
+    expect(gateway.out).toContain('Stopping')
+  })
+
   test('goes on when nobody reads what it says', async () => {
     await using gateway = new RunningProcess(
       '/bin/sh',

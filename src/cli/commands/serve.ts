@@ -4,6 +4,7 @@ import { systemClock } from '../../base/clock.ts'
 import type { Command } from '../command.ts'
 import { environmentNotes, settingFlags } from '../help.ts'
 import { refuse, tell } from '../refuse.ts'
+import { StopRequests } from '../stop-requests.ts'
 import { version } from '../version.ts'
 
 export const serve: Command = {
@@ -12,6 +13,8 @@ export const serve: Command = {
   flags: settingFlags,
   notes: environmentNotes,
   async run(flags, io) {
+    // Before what takes long: until it is heard a signal ends the process by itself, or, in a container, not at all.
+    const stop = new StopRequests(process, systemClock)
     // Help and the version need none of this, and zod and undici take most of the time of a start.
     const [{ loadConfig }, { createGateway, StartError }, { createLog }, { runSession }] = await Promise.all([
       import('../../config/load.ts'),
@@ -26,7 +29,7 @@ export const serve: Command = {
     // People read stdout, collectors read the log: neither should have to pick out the other's lines.
     const log = createLog(config.log, process.stderr, systemClock)
     const logDropped = () => log.dropped()
-    const parts = { config, version: version(), log, logDropped, clock: systemClock, io, process }
+    const parts = { config, version: version(), log, logDropped, stop, io, process }
     try {
       const gateway = createGateway(config, parts)
       // Node writes its compile cache at a clean exit only, which a server hardly ever has.

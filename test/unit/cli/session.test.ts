@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { runSession } from '../../../src/cli/session.ts'
+import { StopRequests } from '../../../src/cli/stop-requests.ts'
 import { configOf } from '../../../src/config/resolve.ts'
 import { type Gateway, type HostReport, StartError } from '../../../src/gateway.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
@@ -33,7 +34,7 @@ function given(
     version: '1.2.3',
     io: { out: (text) => out.push(text), err: (text) => out.push(text) },
     log: (level, message, fields) => logged.push({ level, message, ...fields }),
-    clock,
+    stop: new StopRequests(signals, clock),
     process: signals,
     onListening: () => calls.push('listening'),
   })
