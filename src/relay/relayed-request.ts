@@ -161,9 +161,9 @@ export class RelayedRequest implements AttemptOwner {
     if (this.#settled) return
     this.#current().lease.host.health.attemptEnded({ kind: 'ok' })
     if (this.#reading === null) {
-      // It has ended well when its last bytes were taken, which is told then.
-      this.#record.phase = 'L'
       this.#exchange.end(last)
+      // It has ended well when its last bytes were taken, which is told later; a fault until here is one of the answer.
+      this.#record.phase = 'L'
     } else this.#settle(this.#reading.end, null)
   }
 
