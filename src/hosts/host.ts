@@ -21,6 +21,8 @@ export interface HostSettings {
   readonly streamUpstream?: boolean
   /** What to do when a client leaves; default: by its kind. */
   readonly onDisconnect?: 'cancel' | 'drain' | undefined
+  /** How long an idle connection to it is kept; default: by its kind. */
+  readonly keepAliveMs?: number | undefined
   /** Clocks that differ from those for all. */
   readonly clocks?: ClockOverrides | undefined
 }
@@ -90,7 +92,10 @@ export class Host {
     this.apiKey = settings.apiKey === '' ? undefined : settings.apiKey
     this.streamUpstream = settings.streamUpstream ?? false
     this.kind = settings.kind
-    this.transport = new Transport(this.url.origin, options)
+    this.transport = new Transport(this.url.origin, {
+      ...options,
+      keepAliveMs: () => settings.keepAliveMs ?? this.kind?.keepAliveMs,
+    })
     this.health = new Health(options.health, {
       clock: parts.clock,
       chance: parts.chance,

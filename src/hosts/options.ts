@@ -47,6 +47,11 @@ const hostOptions = z.strictObject({
     .describe(
       'When a client leaves: close the connection (cancel), or read the answer to its end, for hosts that break when they are cut off (drain); default: by its kind',
     ),
+  keepAliveMs: positiveMilliseconds
+    .optional()
+    .describe(
+      "Idle connections to this host; must stay below the host's own time, or it closes one just as a request is written; default: by its kind (lmx 30 s), else 4 s, or what the host hints at",
+    ),
   clocks: z
     .strictObject(clockOverrides)
     .optional()

@@ -13,27 +13,9 @@ import Pool from 'undici/lib/dispatcher/pool.js'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { NameLookup, type ResolveName, resolveBySystem } from './name-lookup.ts'
+import { errorCode, type FailureKind, failureKind, type TransportFailure } from './transport-failure.ts'
 
-export type FailureKind =
-  /** No connection, so nothing was sent. */
-  | 'connect'
-  | 'tls'
-  /** The connection broke before the answer was whole. */
-  | 'disconnected'
-  /** What came was not correct HTTP. */
-  | 'protocol'
-  /** `abort` was called. */
-  | 'aborted'
-
-export interface TransportFailure {
-  readonly kind: FailureKind
-  /** The client library's own code, for the log: ECONNREFUSED, UND_ERR_SOCKET, HPE_INVALID_CONSTANT. */
-  readonly code: string
-  /** The connection had served an earlier request, so the host may have closed it just as we wrote. */
-  readonly reusedSocket: boolean
-  /** Any byte of an answer had arrived, so the host had read the request. */
-  readonly answered: boolean
-}
+export type { FailureKind, TransportFailure } from './transport-failure.ts'
 
 /** Called in this order: connected?, head?, data*, then exactly one of end or failed. None may throw. */
 export interface RoundTripEvents {
@@ -66,13 +48,18 @@ export interface RoundTrip {
 
 export interface TransportOptions {
   readonly connectMsMax: number
+  /** How long a connection is kept that is idle, as far as that is known; asked again for each request. */
+  readonly keepAliveMs?: (() => number | undefined) | undefined
   /** Where the addresses of names come from; the system by default. */
   readonly resolveName?: ResolveName | undefined
   readonly clock?: Clock | undefined
 }
 
-/** Below the 5 s after which uvicorn and Node close an idle connection; a host that hints at more is believed up to the maximum. */
-const keepAliveMs = 4_000
+/**
+ * For a host of which no time is known: below the 5 s after which uvicorn and Node close an idle connection. If it hints
+ * at more it is believed up to the maximum; where a time is known a hint can only shorten it.
+ */
+const keepAliveMsUnknown = 4_000
 const keepAliveMsMax = 30_000
 const keepAliveMarginMs = 2_000
 /**
@@ -86,11 +73,15 @@ const headersMax = 256
 /** The connections to one host. */
 export class Transport {
   readonly #origin: string
-  readonly #clientOptions: WatchedClientOptions
-  readonly #pool: Pool
+  readonly #keepAliveMs: () => number | undefined
+  #clientOptions: WatchedClientOptions
+  #pool: Pool
+  /** Those of an earlier time of keep-alive, until their last request has ended. */
+  readonly #retired = new Set<Pool>()
 
   constructor(origin: string, options: TransportOptions) {
     this.#origin = origin
+    this.#keepAliveMs = options.keepAliveMs ?? (() => undefined)
     const names = new NameLookup(options.resolveName ?? resolveBySystem, options.clock ?? systemClock)
     this.#clientOptions = {
       connector: buildConnector({
@@ -102,19 +93,17 @@ export class Transport {
       }),
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: keepAliveMsMax,
+      ...keepAliveTimeouts(this.#keepAliveMs()),
       keepAliveTimeoutThreshold: keepAliveMarginMs,
       pipelining: 1,
     }
-    this.#pool = new Pool(origin, {
-      factory: (poolOrigin) => new WatchedClient(String(poolOrigin), this.#clientOptions),
-    })
+    this.#pool = this.#newPool()
   }
 
   /** `fresh` uses a connection that served nothing before and is closed afterwards. */
   send(request: TransportRequest, events: RoundTripEvents, options: { fresh: boolean }): RoundTrip {
     const trip = new UndiciRoundTrip(events)
+    this.#followKeepAlive()
     if (!options.fresh) {
       this.#pool.dispatch(request, trip)
       return trip
@@ -128,8 +117,32 @@ export class Transport {
 
   /** Ends idle connections; running requests must have been aborted or ended before. */
   async close(): Promise<void> {
-    await this.#pool.destroy()
+    await Promise.all([this.#pool, ...this.#retired].map((pool) => pool.destroy()))
   }
+
+  /** The host's kind may have been told since the last request; what was connected before is used no more. */
+  #followKeepAlive(): void {
+    const timeouts = keepAliveTimeouts(this.#keepAliveMs())
+    if (timeouts.keepAliveTimeout === this.#clientOptions.keepAliveTimeout) return
+    this.#clientOptions = { ...this.#clientOptions, ...timeouts }
+    const before = this.#pool
+    this.#pool = this.#newPool()
+    this.#retired.add(before)
+    // Waits for its requests; those are told by themselves of what fails.
+    before.close().then(
+      () => this.#retired.delete(before),
+      () => this.#retired.delete(before),
+    )
+  }
+
+  #newPool(): Pool {
+    const options = this.#clientOptions
+    return new Pool(this.#origin, { factory: (origin) => new WatchedClient(String(origin), options) })
+  }
+}
+
+function keepAliveTimeouts(knownMs: number | undefined) {
+  return { keepAliveTimeout: knownMs ?? keepAliveMsUnknown, keepAliveMaxTimeout: knownMs ?? keepAliveMsMax }
 }
 
 type WatchedClientOptions = Client.Options & { readonly connector: buildConnector.connector }
@@ -240,7 +253,10 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const code = errorCode(error)
-    this.#fail(this.#aborted ? 'aborted' : this.#failureKind(code), code)
+    this.#fail(
+      this.#aborted ? 'aborted' : failureKind(code, { connected: this.#controller !== null, head: this.#headSeen }),
+      code,
+    )
   }
 
   #fail(kind: FailureKind, code: string): void {
@@ -254,31 +270,4 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
       answered: bytesRead > this.#bytesReadBefore,
     })
   }
-
-  #failureKind(code: string): FailureKind {
-    if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) return 'tls'
-    if (this.#controller === null) return 'connect'
-    if (protocolCodes.has(code) || code.startsWith('HPE_')) return 'protocol'
-    // undici's word for a head that it cannot read, once that had a length; after a head it is a body that is too short.
-    if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' && !this.#headSeen) return 'protocol'
-    return 'disconnected'
-  }
-}
-
-/** A 101 that names no protocol trips an assertion of undici. */
-const protocolCodes: ReadonlySet<string> = new Set([
-  'BAD_RESPONSE',
-  'ERR_ASSERTION',
-  'HTTPParserError',
-  'UND_ERR_HEADERS_OVERFLOW',
-])
-
-function errorCode(error: Error): string {
-  // undici's word for a 100 or 101 that nobody asked for.
-  if (error.message === 'bad response' || error.message === 'bad upgrade') return 'BAD_RESPONSE'
-  // A connection that ended inside an answer which was to end it, in the parser's words.
-  if (error.name === 'HTTPParserError' && error.message.includes('Invalid EOF state')) return 'UND_ERR_SOCKET'
-  const code: unknown = 'code' in error ? error.code : undefined
-  if (typeof code === 'string' && code !== '') return code
-  return error.name
 }

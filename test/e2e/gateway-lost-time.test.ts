@@ -92,6 +92,7 @@ test('G17: after a sleep of the machine the streams go on, those whose host slep
   await exchange.step()
   await next.over()
   expect(next.text).toBe(whole)
+  await play.gateway.expectAtRest(count + 1)
 })
 
 test(`G18: the thread blocked for longer than the limit: no stream is declared stalled although its data waits (${count} streams)`, async () => {

@@ -1,6 +1,6 @@
 /** What the system can take away from the process: file descriptors, and a reader of its output. */
 import { setTimeout as pauseFor } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
 import {
   chatAnswer,
   chatBytes,
@@ -38,16 +38,28 @@ async function connect(gateway: GatewayProcess): Promise<RawClient> {
   return client
 }
 
-async function ask(client: RawClient, fields: Readonly<Record<string, unknown>> = {}): Promise<HttpMessage> {
-  await client.send(chatBytes(fields))
+/** Ids of the requests that the relay took in: a connection that is refused at the door answers under no id of a client. */
+const accepted = new Set<string>()
+afterEach(() => accepted.clear())
+let asked = 0
+
+async function send(client: RawClient, fields: Readonly<Record<string, unknown>>): Promise<HttpMessage> {
+  asked += 1
+  const id = `asked-${asked}`
+  await client.send(chatBytes(fields, { 'x-request-id': id }))
   const answer = await client.response()
+  if (answer.header('x-request-id') === id) accepted.add(id)
+  return answer
+}
+
+async function ask(client: RawClient, fields: Readonly<Record<string, unknown>> = {}): Promise<HttpMessage> {
+  const answer = await send(client, fields)
   await answer.over()
   return answer
 }
 
 async function begin(client: RawClient): Promise<HttpMessage> {
-  await client.send(chatBytes({ stream: true }))
-  const answer = await client.response()
+  const answer = await send(client, { stream: true })
   await answer.has('once')
   return answer
 }
@@ -68,6 +80,7 @@ test('G19: connections are refused, in words, before the file descriptors run ou
   await expectGoneOn(host, streams)
   for (const client of crowd) client.close()
   expect(await eventuallyServed(gateway)).toMatchObject({ text: chatAnswer('whole') })
+  await gateway.expectAtRest(accepted.size)
   await gateway.stop()
 })
 
@@ -94,6 +107,7 @@ test('G19: where others took them all, the streams go on, nothing spins, and wha
   for (const client of crowd) client.close()
   // The host was never to blame.
   expect(gateway.log.filter(({ msg }) => msg === 'host is down')).toEqual([])
+  await gateway.expectAtRest(accepted.size)
   await gateway.stop()
 })
 
@@ -150,6 +164,7 @@ test('G25: nobody reads its output: requests are served all the same, and lines 
   await ask(await connect(gateway))
   const all = refusals + 2 - dropped
   await eventually(10_000, 'the lines that were kept', () => gateway.outcomes.length === all)
-  for (const gauge of ['host_inflight', 'queue_depth', 'queue_bytes']) await gateway.sumReaches(gauge, 0)
+  expect(accepted.size).toBe(refusals + 2)
+  await gateway.expectAtRest(refusals + 2, { dropped })
   await gateway.stop()
 })

@@ -10,6 +10,7 @@ import { jsonResponseBytes } from './http-bytes.ts'
 import { type HttpMessage, MessageReader } from './http-message.ts'
 import type { ConnectionEnd } from './raw-client.ts'
 import { type Listening, listen } from './servers.ts'
+import { WrittenAnswer } from './written-answer.ts'
 
 /** Stands still until the test calls `step()` of the exchange. */
 export const pause = Symbol('pause')
@@ -119,6 +120,7 @@ export class ChaosHost {
 
   #answerSoundly(connection: Connection, request: HttpMessage): void {
     this.soundRequests.push(`${request.method} ${request.path}`)
+    connection.answering = undefined
     const models = (this.#options.models ?? []).map((id) => ({ id, object: 'model', created: 0, owned_by: 'chaos' }))
     const list = { object: 'list', data: models }
     const body = request.path === '/v1/models' ? list : this.#options.get?.[request.path]
@@ -140,6 +142,8 @@ export class Exchange {
   readonly connection: Connection
   /** The script was played to its end. */
   done = false
+  /** What the host said to it, whoever wrote it. */
+  readonly written = new WrittenAnswer()
   #paused = false
   #goOn: (() => void) | undefined
   readonly #changes = new Changes()
@@ -169,6 +173,7 @@ export class Exchange {
 
   async run(script: readonly ScriptStep[]): Promise<void> {
     this.connection.scriptsRunning += 1
+    this.connection.answering = this.written
     for (const step of script) await this.#play(step)
     this.connection.scriptsRunning -= 1
     this.connection.endIfLeft()
@@ -186,9 +191,11 @@ export class Exchange {
         })
         return
       case reset:
+        this.written.end()
         this.connection.socket.resetAndDestroy()
         return
       case halfClose:
+        this.written.end()
         this.connection.socket.end()
         return
       case wholeRequest:
@@ -208,6 +215,8 @@ class Connection {
   readonly received: Buffer[] = []
   /** Bytes are kept, not read as requests. */
   deaf = false
+  /** Keeps what is written. */
+  answering: WrittenAnswer | undefined
   scriptsRunning = 0
   peerEndedBy: ConnectionEnd | undefined
   peerEndedAtMs: number | undefined
@@ -227,6 +236,7 @@ class Connection {
   /** Resolves when the system took the bytes, or when there is nobody left to take them. */
   async write(bytes: string | Uint8Array): Promise<void> {
     if (!this.socket.writable) return
+    this.answering?.take(bytes)
     await new Promise<void>((resolve) => {
       this.socket.write(bytes, () => resolve())
     })

@@ -7,6 +7,7 @@ import type { ConfigInput } from '../../src/config/schema.ts'
 import { type GatewayUnderTest, startGateway } from './gateway-under-test.ts'
 import { type LmxDouble, type LmxDoubleOptions, startLmxDouble } from './lmx-double/lmx-double.ts'
 import { defaultModel } from './lmx-double/options.ts'
+import { eventually } from './within.ts'
 
 /** What a double serves unless it is told otherwise. */
 export const model = defaultModel
@@ -16,24 +17,44 @@ export type HostInput = NonNullable<ConfigInput['hosts']>[number]
 /** A double that is stopped when the test is over. */
 export async function startDouble(options: LmxDoubleOptions = {}): Promise<LmxDouble> {
   const double = await startLmxDouble(options)
-  onTestFinished(() => double.stop())
+  doubles.set(double.url, double)
+  onTestFinished(async () => {
+    doubles.delete(double.url)
+    await double.stop()
+  })
   return double
 }
 
-/** A gateway that must be at rest when the test is over: no lease, nobody in line, no bytes held. */
+/** Those that run, by their address. */
+const doubles = new Map<string, LmxDouble>()
+
+/** So short that a test can wait until no connection to a host is left, and long enough that requests in turn share one. */
+export const keepAliveMs = 250
+
+/** A gateway that must be at rest when the test is over: no lease, nobody in line, no bytes held, no connection to a double. */
 export async function gatewayBefore(
   hosts: readonly HostInput[],
   config: Omit<ConfigInput, 'hosts'> = {},
 ): Promise<GatewayUnderTest> {
-  const gateway = await startGateway({ ...config, hosts: [...hosts] })
+  const gateway = await startGateway({ ...config, hosts: hosts.map((host) => ({ keepAliveMs, ...host })) })
   onTestFinished(async () => {
     try {
       await expectAtRest(gateway)
+      await expectNoConnections(hosts, config.probe?.everyMs)
     } finally {
       await gateway.gateway.stop({ now: true })
     }
   })
   return gateway
+}
+
+/** But those that probes keep in use, where they come so often: their requests follow one another on two in turn. */
+async function expectNoConnections(hosts: readonly HostInput[], probesEveryMs = 5_000): Promise<void> {
+  const most = probesEveryMs < 2 * keepAliveMs ? 2 : 0
+  for (const { url } of hosts) {
+    const double = doubles.get(url)
+    await eventually(5_000, `every connection to ${url} to be closed`, () => (double?.connections ?? 0) <= most)
+  }
 }
 
 /** The official client as anybody would point it at the gateway. */

@@ -8,6 +8,8 @@ import { expect } from 'vitest'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { sumOf } from '../soak/exposition.ts'
 import { type End, launchScript, RunningProcess } from './child-process.ts'
+import { known } from './known-metric.ts'
+import { entriesOf, expectSoundEnd, type LogEntry, type ProcessEnd, restGauges } from './process-end.ts'
 import type { Handle, Told } from './process-handles.ts'
 import { eventually } from './within.ts'
 
@@ -17,8 +19,6 @@ export interface GatewayProcessOptions {
   /** File descriptors that the process may have. */
   readonly descriptorsMax?: number
 }
-
-export type LogEntry = Readonly<Record<string, unknown>>
 
 export class GatewayProcess implements AsyncDisposable {
   readonly process: RunningProcess
@@ -59,8 +59,7 @@ export class GatewayProcess implements AsyncDisposable {
 
   /** What it has logged so far, whole lines only. */
   get log(): readonly LogEntry[] {
-    const lines = this.process.err.split('\n').slice(0, -1)
-    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogEntry)
+    return entriesOf(this.process.err)
   }
 
   /** Access-log lines: one per ended request. */
@@ -73,9 +72,12 @@ export class GatewayProcess implements AsyncDisposable {
     return this.outcomes
   }
 
+  async metrics(): Promise<string> {
+    return (await fetch(`${this.adminUrl}/metrics`, { headers: { connection: 'close' } })).text()
+  }
+
   async sum(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const page = await fetch(`${this.adminUrl}/metrics`, { headers: { connection: 'close' } })
-    return sumOf(await page.text(), name, labels)
+    return sumOf(await this.metrics(), known(name), labels)
   }
 
   async sumReaches(name: string, value: number, labels: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -97,18 +99,16 @@ export class GatewayProcess implements AsyncDisposable {
     return this.process.ask<Told>(handle)
   }
 
-  /** Nothing is held any more, every request has its one line, and nothing failed inside. */
-  async expectAtRest(requests: number): Promise<void> {
-    await this.outcomesOnce(requests)
-    for (const gauge of ['host_inflight', 'queue_depth', 'queue_bytes', 'open_streams']) await this.sumReaches(gauge, 0)
-    this.expectSound(requests)
+  /** Nothing is held any more, every request has its one line, nothing failed inside, and no secret got out. */
+  async expectAtRest(requests: number, end: Omit<ProcessEnd, 'requests'> = {}): Promise<void> {
+    await this.outcomesOnce(requests - (end.dropped ?? 0))
+    for (const gauge of restGauges) await this.sumReaches(gauge, 0)
+    expectSoundEnd({ page: await this.metrics(), out: this.process.out, err: this.process.err }, { ...end, requests })
   }
 
-  /** The same for a process that has ended, by its log alone. */
-  expectSound(requests: number): void {
-    const ids = new Set(this.outcomes.map(({ requestId }) => requestId))
-    expect([ids.size, this.outcomes.length]).toEqual([requests, requests])
-    expect(this.log.filter(({ level }) => level === 'error')).toEqual([])
+  /** The same for a process that has ended, by what it wrote alone. */
+  expectSound(requests: number, end: Omit<ProcessEnd, 'requests'> = {}): void {
+    expectSoundEnd({ out: this.process.out, err: this.process.err }, { ...end, requests })
   }
 
   /** Stops it, and holds it against the exit code 0. */

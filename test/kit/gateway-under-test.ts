@@ -3,6 +3,7 @@ import { configOf } from '../../src/config/resolve.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts'
 import type { UsageRecord } from '../../src/metering/usage-record.ts'
+import { known } from './known-metric.ts'
 import { within } from './within.ts'
 
 export interface LogLine {
@@ -76,10 +77,10 @@ export async function startGateway(
     },
     metrics,
     async metric(name, labels = {}) {
-      return series(await metrics(), name, labels).find((one) => sameKeys(one.labels, labels))?.value
+      return series(await metrics(), known(name), labels).find((one) => sameKeys(one.labels, labels))?.value
     },
     async sum(name, labels = {}) {
-      return series(await metrics(), name, labels).reduce((sum, one) => sum + one.value, 0)
+      return series(await metrics(), known(name), labels).reduce((sum, one) => sum + one.value, 0)
     },
     async [Symbol.asyncDispose]() {
       await gateway.stop({ now: true })

@@ -60,6 +60,8 @@ export interface HostKind {
   readonly finishesAbandoned: 'never' | 'whole' | 'always'
   /** It tells a failure inside of a stream as its last piece of text (wire/in-band-error.ts). */
   readonly errorsInText?: boolean
+  /** How long an idle connection to it is kept, where its own time is known to be longer. */
+  readonly keepAliveMs?: number
   /** Names in `wire/endpoints.ts` that this server never has. */
   readonly lacks: ReadonlySet<string>
   /**

@@ -22,6 +22,8 @@ export const lmx: HostKind = {
   // a stream, which nothing on the wire tells; the backend it prefers has no such thread.
   finishesAbandoned: 'whole',
   errorsInText: true,
+  // It sets uvicorn's to 300 s (its main.py).
+  keepAliveMs: 30_000,
   lacks: new Set<EndpointName>(['count_tokens', 'translations']),
 
   async recognises(get) {

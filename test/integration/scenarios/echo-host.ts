@@ -12,6 +12,8 @@ export interface EchoHostOptions {
 
 export class EchoHost {
   answers = 0
+  /** Of the chats that came, those that were dropped included. */
+  readonly requestIds = new Set<string>()
   readonly #options: EchoHostOptions
   #listening: Listening | undefined
 
@@ -44,6 +46,7 @@ export class EchoHost {
       response.end(JSON.stringify(found ? { object: 'list', data: [{ id: model, object: 'model' }] } : {}))
       return
     }
+    this.requestIds.add(String(request.headers['x-request-id']))
     const chat = await readChat(request)
     if (chat === null) return
     if (this.#options.drops?.() === true) {

@@ -36,7 +36,7 @@ test('LMX without an engine for embeddings says so at once, and its chats do not
   })
   const chats = Array.from({ length: 4 }, () => client.chat.completions.create(ask('Beside them', 1)))
   await within(10_000, 'answers for all', Promise.all([...refused, ...chats]))
-  expect(await gateway.sum('host_ejected')).toBe(0)
+  expect(await gateway.sum('host_circuit_open')).toBe(0)
 })
 
 test('such a host is asked once for each request, with no pause of it, and is never ejected', () =>

@@ -22,6 +22,6 @@ export function says(status: number, body: unknown, headers: Record<string, stri
 }
 
 export async function expectNotEjected({ gateway }: Scene): Promise<void> {
-  expect(await gateway.sum('host_ejected')).toBe(0)
+  expect(await gateway.sum('host_circuit_open')).toBe(0)
   expect(gateway.log.filter(({ message }) => message.includes('ejected'))).toEqual([])
 }

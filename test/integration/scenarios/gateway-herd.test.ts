@@ -10,6 +10,7 @@ import { gaugeReaches } from '../../kit/fleet.ts'
 import { startGateway } from '../../kit/gateway-under-test.ts'
 import { jsonResponseBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
+import { entriesOf, expectSoundEnd } from '../../kit/process-end.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { within } from '../../kit/within.ts'
 import { chatAnswer, chatBytes, errorOf, expectQuiet, model, scenario } from './scene.ts'
@@ -140,10 +141,10 @@ test(
 const flood = isLong ? 20_000 : 800
 
 test(`S13: ${flood} requests that fail inside: the fault is told twice a second, and each request has its line`, async () => {
-  const lines: Record<string, unknown>[] = []
+  let written = ''
   const sink: LogSink = {
     write(text) {
-      for (const line of text.trimEnd().split('\n')) lines.push(JSON.parse(line) as Record<string, unknown>)
+      written += text
       return true
     },
     on: () => sink,
@@ -155,9 +156,10 @@ test(`S13: ${flood} requests that fail inside: the fault is told twice a second,
     hosts: [{ name: 'a', url: host.url, kind: 'openai' }],
   })
   const log = createLog(config.log, sink, systemClock)
-  const gateway = createGateway(config, { version: '0.0.0-test', log })
+  const usage = new Set<string>()
+  const gateway = createGateway(config, { version: '0.0.0-test', log, usage: ({ id }) => void usage.add(id) })
   onTestFinished(() => gateway.stop({ now: true }))
-  const { dataUrl } = await gateway.start()
+  const { dataUrl, adminUrl } = await gateway.start()
   await within(10_000, 'the first probe', gateway.firstProbes())
   vi.spyOn(ModelCatalog.prototype, 'route').mockImplementation(() => {
     throw new Error('a fault')
@@ -171,10 +173,13 @@ test(`S13: ${flood} requests that fail inside: the fault is told twice a second,
   await Promise.all(Array.from({ length: churners }, suffer))
   log.flush()
   const seconds = Math.ceil((performance.now() - beganAt) / 1_000)
-  const told = lines.filter(({ msg }) => msg === 'a request failed inside the gateway')
+  const told = entriesOf(written).filter(({ msg }) => msg === 'a request failed inside the gateway')
   // One when it begins and one that sums up, for each second that was touched.
   expect(told.length).toBeLessThanOrEqual(2 * (seconds + 1))
   const firsts = told.filter(({ repeated }) => repeated === undefined).length
   expect(told.reduce((sum, { repeated }) => sum + Number(repeated ?? 0), firsts)).toBe(flood)
-  expect(lines.filter(({ msg }) => msg === 'request')).toHaveLength(flood)
+  expect(usage.size, 'usage records').toBe(flood)
+  const page = await (await fetch(`${adminUrl}/metrics`)).text()
+  expectSoundEnd({ page, out: '', err: written }, { requests: flood, faults: told.length })
+  expect(host.exchanges).toEqual([])
 }, 120_000)

@@ -3,18 +3,19 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
 import type { ConfigInput } from '../../../src/config/schema.ts'
-import { ChaosHost } from '../../kit/chaos-host.ts'
-import { expectUsageRecords, type HostInput } from '../../kit/fleet.ts'
+import { ChaosHost, type Exchange } from '../../kit/chaos-host.ts'
+import { expectUsageRecords, type HostInput, keepAliveMs } from '../../kit/fleet.ts'
 import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
 import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
+import { promptCanary, restGauges } from '../../kit/process-end.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { eventually } from '../../kit/within.ts'
 import { disclosuresIn } from './disclosures.ts'
 
+export { promptCanary } from '../../kit/process-end.ts'
+
 export const model = 'm'
-/** Asked in every scenario; no sink may ever show it. */
-export const promptCanary = 'canary-of-the-prompt'
 
 export interface SceneOptions {
   /** Models of each host by the host's name. */
@@ -63,6 +64,7 @@ export async function scenario(options: SceneOptions, play: (scene: Scene) => Pr
         kind: 'openai',
         slots: options.slots,
         apiKey: options.apiKey,
+        keepAliveMs,
         ...options.host,
       })),
       // Probes at the start only, so that what a host sees afterwards is the scenario's own.
@@ -77,9 +79,6 @@ export async function scenario(options: SceneOptions, play: (scene: Scene) => Pr
     } finally {
       scene.leave()
       await gateway[Symbol.asyncDispose]()
-    }
-    for (const [name, host] of hosts) {
-      await eventually(5_000, `every connection to host ${name} to be closed`, () => host.connectionsOpen === 0)
     }
   } finally {
     for (const host of hosts.values()) await host.close()
@@ -134,16 +133,47 @@ export class Scene {
     for (const [name, host] of this.#hosts) {
       expect(host.exchanges.length, `attempts at host ${name}`).toBe(ending.attempts[name] ?? 0)
     }
-    for (const answer of this.#answers) expectHonest(answer, this.gateway.outcomes(), ending.sent)
+    for (const answer of this.#answers) {
+      expectHonest(answer, this.gateway.outcomes(), ending.sent)
+      this.#expectRelayed(answer)
+    }
+    await this.#expectNoConnections()
+  }
+
+  /**
+   * While the gateway runs and its clients are there: those that may be used again are closed by themselves in a
+   * moment, and one whose answer failed, or was left, would otherwise stay until its host ends it.
+   */
+  async #expectNoConnections(): Promise<void> {
+    for (const [name, host] of this.#hosts) {
+      await eventually(5_000, `every connection to host ${name} to be closed`, () => host.connectionsOpen === 0)
+      const last = new Map(host.exchanges.map((exchange) => [exchange.connection, exchange]))
+      for (const exchange of host.exchanges) {
+        if (last.get(exchange.connection) === exchange) continue
+        expect(exchange.written.whole, 'whether a connection was used again only behind a whole answer').toBe(true)
+      }
+    }
+  }
+
+  /** Nothing was sent that the host which answered last did not send, and nothing of it was left out in between. */
+  #expectRelayed(answer: HttpMessage): void {
+    const id = answer.header('x-request-id')
+    const asked = ({ request }: Exchange) => request?.header('x-request-id') === id
+    const attempts = [...this.#hosts.values()].flatMap(({ exchanges }) => exchanges.filter(asked))
+    const attempt = attempts.toSorted((a, b) => (a.request?.headAtMs ?? 0) - (b.request?.headAtMs ?? 0)).at(-1)
+    if (attempt === undefined) return
+    if (!isStream(answer) || attempt.written.isStream !== true) return
+    const [came, sent] = [answer.text, attempt.written.text].map(relayedPart)
+    if (came === undefined || sent === undefined) return
+    const isPart = sent.startsWith(came) || (attempt.written.cut && came.startsWith(sent))
+    if (!isPart) expect(came, 'what came must be the beginning of what the host sent').toBe(sent)
   }
 }
-
-const gauges = ['host_inflight', 'host_zombie_slots', 'queue_depth', 'queue_bytes', 'open_streams']
 
 /** Nothing is held any more, every request has its one line, nothing failed inside, and no secret got out. */
 export async function expectQuiet(gateway: GatewayUnderTest, ending: Pick<Ending, 'requests' | 'secrets' | 'faults'>) {
   await gateway.outcomesOnce(ending.requests)
-  for (const gauge of gauges) await expectZero(gateway, gauge)
+  for (const gauge of restGauges) await expectZero(gateway, gauge)
   expect(gateway.outcomes()).toHaveLength(ending.requests)
   expectUsageRecords(gateway)
   const errors = gateway.log.filter(({ level }) => level === 'error')
@@ -165,6 +195,18 @@ async function expectZero(gateway: GatewayUnderTest, gauge: string): Promise<voi
 
 /** The end of a whole stream, in each dialect. */
 const lastMark = /(?:data: \[DONE\]|event: (?:message_stop|response\.completed|response\.incomplete)\ndata: .*)\n\n$/
+
+const isStream = (answer: HttpMessage) => answer.header('content-type')?.startsWith('text/event-stream') === true
+
+/** Less what is the gateway's own: its error frame, its mark of the end, its heartbeats, and usage that only it asked for. */
+function relayedPart(text: string): string {
+  return text
+    .replace(/(?:event: error\n)?data: \{(?:"type":"error",)?"error":.*\}\n\n$/, '')
+    .replaceAll(done, '')
+    .replace(/^\uFEFF/, '')
+    .replaceAll(/^(?:: waiting\n|data: \{"id":"chatcmpl-waiting",.*\}\n\n)/gm, '')
+    .replaceAll(/^data: \{.*"choices":\[\].*\}\n\n/gm, '')
+}
 
 /** Nothing incomplete looks complete, and nothing was sent that the host did not send. */
 function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[], sent: string | undefined): void {

@@ -79,8 +79,7 @@ test('U13: once heartbeats went out there is no status left: the stream ends wit
     expect(errorOf(answer)).toMatchObject({ code: 'upstream_timeout', type: 'timeout_error' })
     await leave(scene)
     const [line] = await scene.gateway.outcomesOnce(1)
-    expect(line?.fields).toMatchObject({ status: 200, attempts: 1, tokensOut: 0, error: 'upstream_timeout' })
-    expect(line?.fields['end']).toMatch(/^u[FD]$/)
+    expect(line?.fields).toMatchObject({ status: 200, attempts: 1, tokensOut: 0, error: 'upstream_timeout', end: 'uF' })
     return { requests: 1, attempts: { a: 1 } }
   })
 })
