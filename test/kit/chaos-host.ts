@@ -21,7 +21,17 @@ export const halfClose = Symbol('half-close')
 /** Waits until the whole request came. */
 export const wholeRequest = Symbol('whole request')
 
-export type ScriptStep = string | Uint8Array | typeof pause | typeof reset | typeof halfClose | typeof wholeRequest
+/** Waits until the peer has closed the connection, which nothing else ends. */
+export const peerLeaves = Symbol('peer leaves')
+
+export type ScriptStep =
+  | string
+  | Uint8Array
+  | typeof pause
+  | typeof reset
+  | typeof halfClose
+  | typeof wholeRequest
+  | typeof peerLeaves
 
 export interface ChaosHostOptions {
   /** Names in the answer to `GET /v1/models`. */
@@ -201,6 +211,9 @@ export class Exchange {
       case wholeRequest:
         await this.request?.over()
         return
+      case peerLeaves:
+        await this.connection.peerGone
+        return
       default:
         await this.connection.write(step)
     }
@@ -220,6 +233,8 @@ class Connection {
   scriptsRunning = 0
   peerEndedBy: ConnectionEnd | undefined
   peerEndedAtMs: number | undefined
+  /** Never rejects; a test that waits for it has its own limit. */
+  readonly peerGone: Promise<void>
   readonly #reader = new MessageReader('request')
   readonly #onRequest: (request: HttpMessage) => void
   readonly #changes = new Changes()
@@ -231,6 +246,9 @@ class Connection {
     socket.on('data', (bytes: Buffer) => this.#onData(bytes))
     socket.on('end', () => this.#onPeerEnd('fin'))
     socket.on('error', () => this.#onPeerEnd('reset'))
+    this.peerGone = new Promise((resolve) => {
+      for (const event of ['end', 'close'] as const) socket.once(event, () => resolve())
+    })
   }
 
   /** Resolves when the system took the bytes, or when there is nobody left to take them. */

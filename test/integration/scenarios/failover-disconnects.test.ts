@@ -1,7 +1,7 @@
 /** Connections that hosts break, at each place of an answer: another host where nothing went out, an honest end where something did. */
 import OpenAI from 'openai'
 import { describe, expect, test } from 'vitest'
-import { halfClose, pause, reset, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
+import { halfClose, pause, peerLeaves, reset, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
 import { chunkBytes, finalChunk, requestBytes, responseBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import { firstOfEquals, says, story, tellsStory } from './first-host.ts'
 import { chatAnswer, chatBytes, contentFrame, done, errorOf, model, type Scene, scenario } from './scene.ts'
@@ -216,15 +216,16 @@ test('U08: the OpenAI client gets what came, then the error', () =>
     return { requests: 1, attempts: { a: 1 } }
   }))
 
-const cleanEnds: readonly [string, string][] = [
-  ['the final chunk', ''],
-  ['[DONE] that was not earned', done],
+const cleanEnds: readonly [string, string, ScriptStep][] = [
+  ['the final chunk', '', finalChunk],
+  ['[DONE] that was not earned', done, finalChunk],
+  ['[DONE] that was not earned, and the rest is left to the gateway', done, peerLeaves],
 ]
 
-describe.each(cleanEnds)('U09: an end in good order without a finish reason: %s', (_how, last) => {
+describe.each(cleanEnds)('U09: an end in good order without a finish reason: %s', (_how, last, end) => {
   const ended = (sent: string): readonly ScriptStep[] => {
     const chunks = sent + last === '' ? [] : [chunkBytes(sent + last)]
-    return [wholeRequest, sseHeadBytes(), ...chunks, finalChunk]
+    return [wholeRequest, sseHeadBytes(), ...chunks, end]
   }
 
   test.each([1, 2, 20])('U09: after %d frames: an error frame, never success', (count) =>

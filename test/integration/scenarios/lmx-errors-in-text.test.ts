@@ -1,7 +1,7 @@
 /** Errors that LMX writes into the text of its streams, replayed byte for byte, and texts that only look like them. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { halfClose, pause, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
+import { halfClose, pause, peerLeaves, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { ask, clientOf, gatewayBefore, gaugeReaches, startDouble } from '../../kit/fleet.ts'
 import { chunkBytes, finalChunk, jsonRequestBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
@@ -26,12 +26,20 @@ const capture = (name: string): readonly ScriptStep[] => [
   wholeRequest,
   readFileSync(new URL(`../../fixtures/lmx/${name}.http`, import.meta.url)),
 ]
+/** The same as far as its final chunk, for an answer that is given up: nothing but the gateway ends its connection. */
+const failingCapture = (name: string): readonly ScriptStep[] => {
+  const [, bytes] = capture(name)
+  const end = '0\r\n\r\n'
+  if (!Buffer.isBuffer(bytes) || !bytes.toString('latin1').endsWith(end)) throw new Error(`${name} is not chunked`)
+  return [wholeRequest, bytes.subarray(0, -end.length), peerLeaves]
+}
 const frames = (...sent: readonly string[]): readonly ScriptStep[] => [
   wholeRequest,
   sseHeadBytes(),
   ...sent.map((frame) => chunkBytes(frame)),
   finalChunk,
 ]
+const failing = (...sent: readonly string[]): readonly ScriptStep[] => [...frames(...sent).slice(0, -1), peerLeaves]
 const asked = chatBytes({ model, stream: true })
 const sound = captureBody('chat.stream').toString()
 
@@ -63,7 +71,7 @@ describe('U33: busy, before any content', () => {
     firstOfEquals()
     const clock = new FakeClock()
     return scenario({ ...lmxHosts, clock }, async (scene) => {
-      scene.host('a').play(...capture('chat.stream.busy'))
+      scene.host('a').play(...failingCapture('chat.stream.busy'))
       scene.host('a').playAlways(...capture('chat.stream'))
       scene.host('b').playAlways(...capture('chat.stream'))
       await expectServedByB(scene, 'retry_refused')
@@ -78,7 +86,7 @@ describe('U33: busy, before any content', () => {
   test('U33: alone it waits in the line, and nothing of the refusal shows', () => {
     const clock = new FakeClock()
     return scenario({ ...lmxHost, clock }, async (scene) => {
-      scene.host().play(...capture('chat.stream.busy'))
+      scene.host().play(...failingCapture('chat.stream.busy'))
       scene.host().play(...capture('chat.stream'))
       const answered = scene.ask(asked)
       await gaugeReaches(scene.gateway, 'host_errors_total', 1, { reason: 'upstream_busy' })
@@ -93,7 +101,7 @@ describe('U33: busy, before any content', () => {
   test('U33: beyond its patience: 503 upstream_busy', () => {
     const clock = new FakeClock()
     return scenario({ ...lmxHost, clock, config: { queue: { waitMsMax: 600 } } }, async (scene) => {
-      scene.host().play(...capture('chat.stream.busy'))
+      scene.host().play(...failingCapture('chat.stream.busy'))
       const answered = scene.ask(asked)
       await gaugeReaches(scene.gateway, 'host_errors_total', 1)
       await clock.advance(600)
@@ -110,7 +118,7 @@ describe('U33: busy, before any content', () => {
 })
 
 describe('U33: a failure before any content', () => {
-  const failure = frames(role, lmxFrame(failed), stop, done)
+  const failure = failing(role, lmxFrame(failed), stop, done)
 
   test('U33: one other host answers', () => {
     firstOfEquals()
@@ -125,8 +133,8 @@ describe('U33: a failure before any content', () => {
   test.each<[string, readonly ScriptStep[]]>([
     ['FIN', [wholeRequest, sseHeadBytes(), chunkBytes(role + lmxFrame(failed)), halfClose]],
     ['the final chunk', frames(role, lmxFrame(failed))],
-    ['[DONE] and no finish', frames(role, lmxFrame(failed), done)],
-    ['an error frame', frames(role, lmxFrame(failed), 'data: {"error":{"message":"CUDA"}}\n\n')],
+    ['[DONE] and no finish', failing(role, lmxFrame(failed), done)],
+    ['an error frame', failing(role, lmxFrame(failed), 'data: {"error":{"message":"CUDA"}}\n\n')],
   ])('U33: one that breaks off behind the error is no better, one other host answers: by %s', (_how, script) => {
     firstOfEquals()
     return scenario(lmxHosts, async (scene) => {
@@ -143,7 +151,7 @@ describe('U33: a failure before any content', () => {
     ['a model that was unloaded', unloaded, 404, 'model_not_found', 'GF'],
   ])('U33: alone, %s has its true status', (_what, text, status, code, end) =>
     scenario(lmxHost, async (scene) => {
-      scene.host().play(...frames(role, lmxFrame(text), stop, done))
+      scene.host().play(...failing(role, lmxFrame(text), stop, done))
       const answer = await scene.ask(asked)
       expect([answer.status, errorOf(answer).code]).toEqual([status, code])
       expect(answer.text).not.toContain('[Error')
@@ -155,7 +163,7 @@ describe('U33: a failure before any content', () => {
   test('U33: a time-out is not repeated elsewhere', () => {
     firstOfEquals()
     return scenario(lmxHosts, async (scene) => {
-      scene.host('a').play(...frames(role, lmxFrame(timedOut), stop, done))
+      scene.host('a').play(...failing(role, lmxFrame(timedOut), stop, done))
       expect((await scene.ask(asked)).status).toBe(504)
       return { requests: 1, attempts: { a: 1 } }
     })
@@ -169,7 +177,7 @@ describe('U33: a failure after content', () => {
   ])('U33: the captured one ends with an error frame in its place: %s', (_how, cut) =>
     scenario(lmxHost, async (scene) => {
       const body = captureBody('chat.stream.engine-failure')
-      scene.host().play(wholeRequest, sseHeadBytes(), ...cut(body).map((bytes) => chunkBytes(bytes)), finalChunk)
+      scene.host().play(wholeRequest, sseHeadBytes(), ...cut(body).map((bytes) => chunkBytes(bytes)), peerLeaves)
       const client = await scene.connect()
       const answer = await scene.ask(asked, client)
       expect(answer).toMatchObject({ status: 200, complete: false, cut: true })
@@ -198,7 +206,7 @@ describe('U33: a failure after content', () => {
     firstOfEquals()
     return scenario(lmxHosts, async (scene) => {
       const sent = [role, lmxFrame('w0 '), lmxFrame(text), stop, done]
-      scene.host('a').play(...frames(...sent))
+      scene.host('a').play(...failing(...sent))
       const answer = await scene.ask(asked)
       expect(answer.text.startsWith(`${role}${lmxFrame('w0 ')}data: {"error"`)).toBe(true)
       expect(errorOf(answer).code).toBe(code)
@@ -219,7 +227,7 @@ describe('U33: a failure after content', () => {
         lmxFrame(null, 'stop', 1),
         done,
       ]
-      scene.host().play(...frames(...sent))
+      scene.host().play(...failing(...sent))
       const answer = await scene.ask(chatBytes({ model, stream: true, n: 2 }))
       expect(answer.text.startsWith(sent.slice(0, 4).join('') + 'data: {"error"')).toBe(true)
       expect(answer).toMatchObject({ cut: true })
@@ -237,7 +245,7 @@ describe('U33: a failure after content', () => {
         return `data: ${spacedJson({ id: 'cmpl-x', object: 'text_completion', created: 1, model, choices })}\n\n`
       }
       const sent = [piece(''), piece('w0 '), piece(failed), piece(suffix, 'stop'), done]
-      scene.host().play(...frames(...sent))
+      scene.host().play(...failing(...sent))
       const request = jsonRequestBytes('/v1/completions', { model, prompt: 'x', suffix, stream: true })
       const answer = await scene.ask(request)
       expect(answer.text.startsWith(`${piece('')}${piece('w0 ')}data: {"error"`)).toBe(true)
