@@ -1,9 +1,7 @@
 /** What a process of the gateway must leave behind, whatever was done to it: by its metrics, and by all that it wrote. */
 import { expect } from 'vitest'
 import { sumOf } from '../soak/exposition.ts'
-
-/** Asked in every scenario; no sink may ever show it. */
-export const promptCanary = 'canary-of-the-prompt'
+import { promptCanary } from './prompt-canary.ts'
 
 export type LogEntry = Readonly<Record<string, unknown>>
 

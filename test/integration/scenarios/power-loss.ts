@@ -4,12 +4,14 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startGateway } from '../../kit/gateway-under-test.ts'
 import { jsonRequestBytes } from '../../kit/http-bytes.ts'
+import { promptCanary } from '../../kit/prompt-canary.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 
 export interface PowerLossReport {
@@ -19,6 +21,12 @@ export interface PowerLossReport {
   readonly outcome: Readonly<Record<string, unknown>>
   /** As a probe has it, some time after. */
   readonly hostUp: number | undefined
+  /** The end of the gateway as a process would leave it: its metrics once it was at rest, and its log. */
+  readonly page: string
+  readonly log: string
+  readonly usageRecords: number
+  /** Connections to the host that were never given up. */
+  readonly connections: number
 }
 
 const gatewayAddress = '10.77.0.1'
@@ -71,6 +79,17 @@ async function startHost(): Promise<{ pid: number; pullCable: () => void; stop: 
   }
 }
 
+/** Those that are established, as the kernel of this side has them. */
+function connectionsToHost(): number {
+  const reversed = hostAddress.split('.').toReversed()
+  const hex = reversed.map((part) => Number(part).toString(16).padStart(2, '0')).join('')
+  const peer = `${hex}:${port.toString(16).padStart(4, '0')}`.toUpperCase()
+  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n')
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , remote, state]) => remote === peer && state === '01').length
+}
+
 async function lose(stream: boolean): Promise<PowerLossReport> {
   const host = await startHost()
   await using gateway = await startGateway({
@@ -80,7 +99,8 @@ async function lose(stream: boolean): Promise<PowerLossReport> {
   })
   try {
     const client = await RawClient.open(gateway.port)
-    await client.send(jsonRequestBytes('/v1/chat/completions', { model: 'm', stream, messages: [] }))
+    const messages = [{ role: 'user', content: promptCanary }]
+    await client.send(jsonRequestBytes('/v1/chat/completions', { model: 'm', stream, messages }))
     const begun = stream ? await client.response() : null
     if (begun !== null) await begun.has(frame)
     else while ((await gateway.metric('host_inflight', { host: 'a' })) !== 1) await sleep(10)
@@ -91,12 +111,20 @@ async function lose(stream: boolean): Promise<PowerLossReport> {
     const answer = begun ?? (await client.response())
     await answer.over()
     for (let time = 0; time < 100 && (await gateway.metric('host_up', { host: 'a' })) !== 0; time++) await sleep(50)
+    // A probe's own may be among them for a moment.
+    for (let time = 0; time < 100 && connectionsToHost() > 0; time++) await sleep(20)
     return {
       status: answer.status,
       cut: answer.cut,
       text: answer.text,
       outcome: line?.fields ?? {},
       hostUp: await gateway.metric('host_up', { host: 'a' }),
+      page: await gateway.metrics(),
+      log: gateway.log
+        .map(({ level, message, fields }) => `${JSON.stringify({ level, msg: message, ...fields })}\n`)
+        .join(''),
+      usageRecords: gateway.usage.length,
+      connections: connectionsToHost(),
     }
   } finally {
     host.stop()

@@ -8,12 +8,13 @@ import { expectUsageRecords, type HostInput, keepAliveMs } from '../../kit/fleet
 import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
 import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
-import { promptCanary, restGauges } from '../../kit/process-end.ts'
+import { restGauges } from '../../kit/process-end.ts'
+import { promptCanary } from '../../kit/prompt-canary.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { eventually } from '../../kit/within.ts'
 import { disclosuresIn } from './disclosures.ts'
 
-export { promptCanary } from '../../kit/process-end.ts'
+export { promptCanary } from '../../kit/prompt-canary.ts'
 
 export const model = 'm'
 

@@ -10,6 +10,7 @@ import { RunningProcess, repositoryRoot } from '../../kit/child-process.ts'
 import { type GatewayUnderTest, startGateway } from '../../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, jsonResponseBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
+import { expectSoundEnd } from '../../kit/process-end.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { eventually } from '../../kit/within.ts'
 import type { PowerLossReport } from './power-loss.ts'
@@ -118,13 +119,19 @@ async function powerLost(form: 'stream' | 'whole'): Promise<PowerLossReport> {
   return JSON.parse(await run.said(/^\{.*\}$/m, 60_000)) as PowerLossReport
 }
 
+function expectQuietEnd(end: Pick<PowerLossReport, 'page' | 'log' | 'usageRecords' | 'connections'>): void {
+  expectSoundEnd({ page: end.page, out: '', err: end.log }, { requests: 1 })
+  expect({ records: end.usageRecords, connections: end.connections }).toEqual({ records: 1, connections: 0 })
+}
+
 test.skipIf(!canPullCables)(
   'U47: a host that loses its power sends no FIN: the clock ends its stream, and a probe tells',
   async () => {
-    const { status, cut, text, outcome, hostUp } = await powerLost('stream')
+    const { status, cut, text, outcome, hostUp, ...end } = await powerLost('stream')
     expect({ status, cut, hostUp }).toEqual({ status: 200, cut: true, hostUp: 0 })
     expect(text).toMatch(/data: \{"error":\{.*"code":"upstream_stalled"\}\}\n\n$/)
     expect(outcome).toMatchObject({ end: 'uD', attempts: 1, usage: 'counted' })
+    expectQuietEnd(end)
   },
   90_000,
 )
@@ -134,9 +141,10 @@ if (process.env['TEST_LONG'] === 'true') {
   test.skipIf(!canPullCables)(
     'U47: an answer that is not streamed does not wait ten minutes for a host without power: the system asks, and nobody is there',
     async () => {
-      const { status, outcome, hostUp } = await powerLost('whole')
+      const { status, outcome, hostUp, ...end } = await powerLost('whole')
       expect({ status, hostUp }).toEqual({ status: 502, hostUp: 0 })
       expect(outcome).toMatchObject({ end: 'UH', error: 'upstream_disconnected', attempts: 1 })
+      expectQuietEnd(end)
     },
     90_000,
   )
@@ -154,7 +162,11 @@ test.skipIf(process.platform !== 'linux')('U47: the system watches over every co
   const timers = keepAliveMsLeft(hostPort)
   expect(timers).toHaveLength(1)
   expect(timers[0]).toBeLessThanOrEqual(15_000)
-  await (await other.exchange()).step()
+  client.close()
+  const exchange = await other.exchange()
+  await exchange.peerLeft()
+  await exchange.step()
+  await expectQuiet(gateway, { requests: 1 })
 })
 
 /** Of the connections of this machine to the port: after how much silence the system asks the peer; Infinity where it never does. */
