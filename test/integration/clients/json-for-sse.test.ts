@@ -54,7 +54,7 @@ describe('U36: JSON was asked for, and a stream answered', () => {
       const { opening, content, closing, last } = partsOf.chat
       expect(answer.text).toBe(opening + content + closing + last)
       expect(await scene.gateway.sum('tokens_total', { type: 'output' })).toBe(2)
-      return { requests: 1, attempts: { a: 1 }, sent: opening + content + closing }
+      return { requests: 1, attempts: { a: 1 } }
     }))
 
   test('every client sees an error', async () => {

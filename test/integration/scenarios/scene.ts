@@ -42,8 +42,6 @@ export interface Ending {
   readonly requests: number
   /** Attempts that each host saw; hosts that are not named saw none. */
   readonly attempts: Readonly<Record<string, number>>
-  /** All SSE bytes that a host sent for an answer: what clients got is a prefix of them. */
-  readonly sent?: string
   /** What may stand in no log line and no metric, beside the prompt. */
   readonly secrets?: readonly string[]
   /** Faults of the gateway itself that were planted, and must have been told of. */
@@ -135,7 +133,7 @@ export class Scene {
       expect(host.exchanges.length, `attempts at host ${name}`).toBe(ending.attempts[name] ?? 0)
     }
     for (const answer of this.#answers) {
-      expectHonest(answer, this.gateway.outcomes(), ending.sent)
+      expectHonest(answer, this.gateway.outcomes())
       this.#expectRelayed(answer)
     }
     await this.#expectNoConnections()
@@ -147,6 +145,8 @@ export class Scene {
    */
   async #expectNoConnections(): Promise<void> {
     for (const [name, host] of this.#hosts) {
+      // Where nothing was asked there are none but those of the probes.
+      if (host.exchanges.length === 0) continue
       await eventually(5_000, `every connection to host ${name} to be closed`, () => host.connectionsOpen === 0)
       const last = new Map(host.exchanges.map((exchange) => [exchange.connection, exchange]))
       for (const exchange of host.exchanges) {
@@ -205,26 +205,23 @@ function relayedPart(text: string): string {
     .replace(/(?:event: error\n)?data: \{(?:"type":"error",)?"error":.*\}\n\n$/, '')
     .replaceAll(done, '')
     .replace(/^\uFEFF/, '')
-    .replaceAll(/^(?:: waiting\n|data: \{"id":"chatcmpl-waiting",.*\}\n\n)/gm, '')
-    .replaceAll(/^data: \{.*"choices":\[\].*\}\n\n/gm, '')
+    .replaceAll(/^(?:: waiting\n|data: \{"id":"(?:chat)?cmpl-waiting",.*\}\n\n|event: ping\ndata: .*\n\n)/gm, '')
+    .replaceAll(/^data: \{.*"choices": ?\[\].*\}\n\n/gm, '')
 }
 
-/** Nothing incomplete looks complete, and nothing was sent that the host did not send. */
-function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[], sent: string | undefined): void {
+/** Nothing incomplete looks complete. */
+function expectHonest(answer: HttpMessage, outcomes: readonly LogLine[]): void {
   expectDiscreet(answer)
   const id = answer.header('x-request-id')
   const outcome = outcomes.find(({ fields }) => fields['requestId'] === id)
   // Of an answer that its reader left, it alone knows how much came.
   if (outcome === undefined || outcome.fields['status'] === 499) return
   expect(answer.status).toBe(outcome.fields['status'])
-  const streamed = answer.header('content-type')?.startsWith('text/event-stream') === true
+  const streamed = isStream(answer)
   if (answer.status < 300) {
     const looksWhole = answer.complete && (!streamed || lastMark.test(answer.text))
     expect(looksWhole, `whether ${id} looks whole`).toBe(outcome.fields['end'] === '--')
   } else expect(answer.complete, `whether the error for ${id} is whole`).toBe(true)
-  if (!streamed || sent === undefined) return
-  const relayed = answer.text.replace(/data: \{"error":.*\}\n\n$/, '').replace(done, '')
-  expect(sent.startsWith(relayed), `whether ${JSON.stringify(relayed)} is what the host sent`).toBe(true)
 }
 
 /** Errors name no address, path, stack or version (X31). */

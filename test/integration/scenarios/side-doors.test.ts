@@ -60,7 +60,7 @@ test.each<[string, string | undefined]>([
       expect(Buffer.concat(connection.received).toString()).not.toMatch(/canary-(?!of-the)/)
     }
     const secrets = [...clientSecrets, 'canary-query', hostKey]
-    return { requests: 2, attempts: { a: 2 }, sent: story, secrets }
+    return { requests: 2, attempts: { a: 2 }, secrets }
   }),
 )
 
