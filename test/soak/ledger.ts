@@ -28,6 +28,8 @@ interface Case {
   verdict: Verdict | null
   line: AccessLine | null
   raw: string
+  /** It began to read before it was over by the log, or may have been over without that. */
+  reads: boolean
 }
 
 export type EntriesOf = (requestId: string) => ReadonlyMap<string, readonly JournalEntry[]>
@@ -55,7 +57,19 @@ export class Ledger {
 
   begin(plan: RequestPlan): void {
     this.begun += 1
-    this.#open.set(plan.id, { plan, verdict: null, line: null, raw: '' })
+    this.#open.set(plan.id, {
+      plan,
+      verdict: null,
+      line: null,
+      raw: '',
+      reads: !plan.readsLate || plan.flood !== 'over',
+    })
+  }
+
+  /** A client that reads late does not wait any longer. */
+  reads(plan: RequestPlan): void {
+    const one = this.#open.get(plan.id)
+    if (one !== undefined) one.reads = true
   }
 
   ended(plan: RequestPlan, verdict: Verdict): void {
@@ -82,18 +96,19 @@ export class Ledger {
     this.verdicts.set(name, (this.verdicts.get(name) ?? 0) + 1)
   }
 
-  #settle({ plan, verdict, line, raw }: Case): void {
+  #settle({ plan, verdict, line, raw, reads }: Case): void {
     if (verdict === null || line === null) return
     this.#open.delete(plan.id)
     this.settled += 1
     const entries = this.#entriesOf(plan.id)
     const entry = line.host === null ? undefined : entries.get(line.host)?.at(-1)
-    const problem = problemOf(plan, verdict, line, entry)
+    const early = !reads && line.end === '--' ? 'ended well in the log, and its client had taken nothing' : null
+    const problem = early ?? problemOf(plan, verdict, line, entry)
     if (problem !== null) this.violations.push(`${plan.id}: ${problem}; client ${JSON.stringify(verdict)}; log ${raw}`)
     if (line.host !== null) this.#add(line.host, verdict, line, entry)
   }
 
-  /** By the hosts' own count where the answer is whole, by the client's where it broke, and by the log's where it left. */
+  /** By the hosts' own count where the answer is whole, by the client's where it broke, and by the log's where it left or did not read. */
   #add(host: string, verdict: Verdict, line: AccessLine, entry: JournalEntry | undefined): void {
     const totals = this.totals.get(host) ?? { input: 0, output: 0, outputOfLeavers: 0 }
     this.totals.set(host, totals)
@@ -104,8 +119,9 @@ export class Ledger {
       return
     }
     totals.input += line.tokensIn
-    totals.output += verdict.kind === 'left' ? line.tokensOut : verdict.contentFrames
-    if (verdict.kind === 'left') totals.outputOfLeavers += line.tokensOut
+    const byLog = verdict.kind === 'left' || verdict.kind === 'stalled'
+    totals.output += byLog ? line.tokensOut : verdict.contentFrames
+    if (byLog) totals.outputOfLeavers += line.tokensOut
   }
 }
 
@@ -131,9 +147,16 @@ function problemOf(
       if (line.end === '--') return 'broken for its client, and not in the log'
       if (line.tokensOut !== frames) return `${line.tokensOut} tokens in the log, the client got ${frames}`
       return frames <= sent ? null : `the client got ${frames} frames of ${sent}`
+    case 'stalled':
+      // What broke at its host meanwhile comes to an end that it does not read either.
+      if (!line.end.startsWith('c') && (line.end === '--' || entry?.endedBy !== 'fault'))
+        return 'cut, and not too slow in the log'
+      return inOrder(frames, line.tokensOut, sent)
     default:
-      return frames <= line.tokensOut && line.tokensOut <= sent
-        ? null
-        : `not in order: client ${frames}, log ${line.tokensOut}, host ${sent}`
+      return inOrder(frames, line.tokensOut, sent)
   }
+}
+
+function inOrder(got: number, logged: number, sent: number): string | null {
+  return got <= logged && logged <= sent ? null : `not in order: client ${got}, log ${logged}, host ${sent}`
 }

@@ -5,16 +5,20 @@ import type { EndpointPath, RequestPlan } from './request-plan.ts'
 import { slowConnection } from './slow-connection.ts'
 
 export interface Verdict {
-  /** `wrong` is what must never be: neither whole, nor told an error, nor left by the client. */
-  readonly kind: 'complete' | 'refused' | 'broken' | 'left' | 'wrong'
+  /**
+   * `stalled`: cut off without a word, as happens to those alone who do not read. `wrong` is what must never be: neither
+   * whole, nor told an error, nor left by the client.
+   */
+  readonly kind: 'complete' | 'refused' | 'broken' | 'left' | 'stalled' | 'wrong'
   readonly status: number | null
   /** The error's code, or what was wrong. */
   readonly detail: string
   readonly contentFrames: number
 }
 
-export function runRequest(plan: RequestPlan, origin: string, agent: Agent): Promise<Verdict> {
-  return new Promise((resolve) => new SoakRequest(plan, resolve).start(origin, agent))
+/** `begin`: when a client reads that reads late. */
+export function runRequest(plan: RequestPlan, origin: string, agent: Agent, begin: Promise<void>): Promise<Verdict> {
+  return new Promise((resolve) => new SoakRequest(plan, resolve).start(origin, agent, begin))
 }
 
 class SoakRequest {
@@ -30,19 +34,22 @@ class SoakRequest {
     this.#resolve = resolve
   }
 
-  start(origin: string, agent: Agent): void {
-    const { path, body, id, leave, readPauseMs, heartbeat } = this.#plan
+  start(origin: string, agent: Agent, begin: Promise<void>): void {
+    const { path, body, id, leave, flood, readPauseMs, heartbeat } = this.#plan
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       'x-request-id': id,
       'x-lmx-gateway-heartbeat': heartbeat,
     }
-    const connection = readPauseMs === 0 ? { agent } : { createConnection: () => slowConnection(origin, readPauseMs) }
+    const connection =
+      readPauseMs === 0 && flood === 'none'
+        ? { agent }
+        : { createConnection: () => slowConnection(origin, readPauseMs, begin) }
     const request = httpRequest(`${origin}${path}`, { method: 'POST', headers, ...connection })
     this.#request = request
     request.on('response', (response) => this.#answered(response))
-    request.on('error', (error) => this.#end('wrong', `no answer: ${error.message}`))
+    request.on('error', (error) => this.#cut(`no answer: ${error.message}`))
     request.end(body, () => {
       // Whoever leaves before the request is out was never there.
       if (leave !== null && 'afterMs' in leave) setTimeout(() => this.#leave(), leave.afterMs)
@@ -61,7 +68,7 @@ class SoakRequest {
     const pieces: Buffer[] = []
     response.on('data', (piece: Buffer) => pieces.push(piece))
     response.on('close', () => {
-      if (!response.complete) return this.#end('wrong', 'the answer was cut')
+      if (!response.complete) return this.#cut('the answer was cut')
       const json = parsed(Buffer.concat(pieces).toString())
       const code = errorIn(json)
       if (this.#status !== 200) this.#end(code === null ? 'wrong' : 'refused', code ?? 'an error without its envelope')
@@ -83,10 +90,15 @@ class SoakRequest {
     response.on('close', () => {
       if (response.complete) {
         const problem = stream.problemOfWhole()
-        this.#end(problem === null ? 'complete' : 'wrong', problem ?? '')
-      } else if (stream.error === null) this.#end('wrong', 'cut without an error frame')
+        this.#end(problem === null ? 'complete' : 'wrong', problem ?? (this.#plan.flood === 'none' ? '' : 'flood'))
+      } else if (stream.error === null) this.#cut('cut without an error frame')
       else this.#end('broken', stream.error)
     })
+  }
+
+  #cut(how: string): void {
+    if (this.#plan.flood === 'none') this.#end('wrong', how)
+    else this.#end('stalled', this.#plan.readsLate ? 'reading nothing' : 'reading slowly')
   }
 
   #leave(): void {

@@ -1,11 +1,13 @@
 /** Three LMX doubles that fail, stall and die at random, and know what they really sent. */
 import type { FaultPlan } from '../kit/lmx-double/faults.ts'
 import { type JournalEntry, type LmxDouble, startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
+import { type Flood, floodWord } from './request-plan.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 export interface SoakHostOptions {
   readonly slots: number
   readonly tokensPerSecond: number
+  readonly flood: Flood
   readonly faultShare: number
   /** Between two deaths of a host. */
   readonly restartEveryMs: number
@@ -37,7 +39,7 @@ export class SoakHosts {
   }
 
   static async start(options: SoakHostOptions): Promise<SoakHosts> {
-    const { slots, tokensPerSecond, seed } = options
+    const { slots, tokensPerSecond, flood, seed } = options
     const doubles = await Promise.all(
       hostNames.map((_, index) =>
         startLmxDouble({
@@ -46,6 +48,7 @@ export class SoakHosts {
           slotWaitMs: 1_500,
           inferenceTimeoutMs: 15_000,
           journalMax: 10_000,
+          reply: ({ lastUserText }) => (lastUserText.startsWith(floodWord) ? flood.words : null),
           cost: { ttftMs: 150, decodeTokensPerSecond: tokensPerSecond, jitter: 0.3 },
         }),
       ),

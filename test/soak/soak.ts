@@ -1,10 +1,10 @@
-/** The soak: a load with faults, leavers, slow readers and bursts, then silence, and then nothing may be left of it. */
+/** The soak: a load with faults, leavers, slow readers, readers of nothing and bursts, then silence, and then nothing may be left of it. */
 import { Agent } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { metricNamesIn, sumOf } from './exposition.ts'
 import { GatewayChild } from './gateway-child.ts'
 import { type AccessLine, Ledger } from './ledger.ts'
-import { drawRequest, type RequestPlan } from './request-plan.ts'
+import { drawRequest, type Flood, floodAt, type RequestPlan } from './request-plan.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { runRequest } from './soak-client.ts'
 import { hostNames, SoakHosts } from './soak-hosts.ts'
@@ -51,6 +51,11 @@ export interface TokenBalance {
 const reportEveryMs = 10_000
 const restMsMax = 45_000
 const burstFactor = 5
+const clientStallMsMax = 2_000
+/** Of a connection to a host. */
+const idleMsMax = 4_000
+/** A reader of nothing whose request is not over by then, for instance since it waited in the line, reads after all. */
+const readsNothingMsMax = 10_000
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const run = await SoakRun.start(options)
@@ -63,6 +68,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 
 class SoakRun {
   readonly #options: SoakOptions
+  readonly #flood: Flood
   readonly #hosts: SoakHosts
   readonly #ledger: Ledger
   readonly #random: SeededRandom
@@ -72,10 +78,13 @@ class SoakRun {
   #finished = 0
   #number = 0
   #odd: string[] = []
+  /** Of those that read late, by their requests. */
+  readonly #begins = new Map<string, () => void>()
   readonly #beganAt = performance.now()
 
   private constructor(options: SoakOptions, hosts: SoakHosts, gateway: GatewayChild) {
     this.#options = options
+    this.#flood = floodAt(options.tokensPerSecond)
     this.#hosts = hosts
     this.#gateway = gateway
     this.#random = new SeededRandom(options.seed)
@@ -87,6 +96,7 @@ class SoakRun {
     const hosts = await SoakHosts.start({
       slots: slotsPerHost(options.streams),
       tokensPerSecond: options.tokensPerSecond,
+      flood: floodAt(options.tokensPerSecond),
       faultShare: 0.05,
       restartEveryMs: options.minutes < 1 ? 6_000 : 20_000,
       seed: options.seed,
@@ -157,17 +167,33 @@ class SoakRun {
   }
 
   #launch(): void {
-    const plan = drawRequest(this.#random, `soak-${++this.#number}`)
+    const plan = drawRequest(this.#random, ++this.#number, this.#flood)
     this.#running += 1
     this.#ledger.begin(plan)
     void this.#see(plan)
   }
 
   async #see(plan: RequestPlan): Promise<void> {
-    const verdict = await runRequest(plan, this.#gateway.dataUrl, this.#agent)
+    const verdict = await runRequest(plan, this.#gateway.dataUrl, this.#agent, this.#begin(plan))
     this.#running -= 1
     this.#finished += 1
     this.#ledger.ended(plan, verdict)
+  }
+
+  /** When the client reads: at once, or some time after its request is over in the log. */
+  async #begin(plan: RequestPlan): Promise<void> {
+    if (!plan.readsLate) return
+    const over = new Promise<void>((resolve) => this.#begins.set(plan.id, resolve))
+    const patience = new AbortController()
+    const tired = pause(readsNothingMsMax, undefined, { signal: patience.signal }).then(
+      () => this.#ledger.reads(plan),
+      () => {},
+    )
+    await Promise.race([over, tired])
+    patience.abort()
+    // Whatever the gateway still holds for it is given up by then.
+    await pause(clientStallMsMax + 1_000)
+    this.#begins.delete(plan.id)
   }
 
   #logged(line: string): void {
@@ -178,8 +204,10 @@ class SoakRun {
       this.#odd.push(line)
       return
     }
-    if (entry.msg === 'request') this.#ledger.logged(entry as AccessLine, line)
-    else if (entry.level === 'error') this.#odd.push(line)
+    if (entry.msg === 'request') {
+      this.#ledger.logged(entry as AccessLine, line)
+      this.#begins.get(entry.requestId ?? '')?.()
+    } else if (entry.level === 'error') this.#odd.push(line)
   }
 
   #progress(): void {
@@ -197,8 +225,8 @@ class SoakRun {
     while (performance.now() < endsAt && (this.#running > 0 || this.#ledger.unsettled.length > 0)) await pause(100)
     this.#agent.destroy()
     this.#agent = new Agent({ keepAlive: true })
-    // Pooled connections to hosts end after four idle seconds; those of the probes come and go.
-    const quietAt = performance.now() + 6_000
+    // Pooled connections to hosts end by then; those of the probes come and go.
+    const quietAt = performance.now() + idleMsMax + 2_000
     while (performance.now() < quietAt) await pause(100)
     const socketsWanted = baseline?.sockets ?? Number.POSITIVE_INFINITY
     let sockets = this.#gateway.socketCount()
@@ -250,6 +278,8 @@ function gatewayConfig(urls: readonly string[], streams: number) {
       url,
       kind: 'lmx' as const,
       slots: slotsPerHost(streams),
+      // So that those at rest are soon gone.
+      keepAliveMs: idleMsMax,
       // One of them answers by streams whoever asks for a whole answer.
       streamUpstream: index === 2,
     })),
@@ -262,6 +292,7 @@ function gatewayConfig(urls: readonly string[], streams: number) {
       answerMsMax: 20_000,
       headerHoldMs: 400,
       heartbeatMs: 300,
+      clientStallMsMax,
     },
     log: { format: 'json' as const },
   }
