@@ -32,7 +32,7 @@ const floodEvery = 25
 export const floodWord = 'flood'
 const floodBytes = 16_777_216
 /** Around what the system takes for a client that does not read: what is left then is the end of the answer. */
-const brimBytes = [3_000_000, 6_000_000] as const
+const brimBytes = [3_500_000, 4_500_000] as const
 /** What a slow reader takes at once. */
 const pieceBytes = 65_536
 

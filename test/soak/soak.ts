@@ -97,7 +97,7 @@ class SoakRun {
       slots: slotsPerHost(options.streams),
       tokensPerSecond: options.tokensPerSecond,
       flood: floodAt(options.tokensPerSecond),
-      faultShare: 0.05,
+      faultShare: options.minutes < 1 ? 0.15 : 0.05,
       restartEveryMs: options.minutes < 1 ? 6_000 : 20_000,
       seed: options.seed,
     })
