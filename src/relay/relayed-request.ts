@@ -197,7 +197,6 @@ export class RelayedRequest implements AttemptOwner {
     this.#record.phase = 'A'
     this.#route = routeOf(body, this.#endpoint, this.#parts)
     this.#record.model = this.#route.model
-    this.#parts.retryBudget.deposit()
     this.#heartbeat = Heartbeat.begin(body, {
       ...this.#parts,
       endpoint: this.#endpoint,
@@ -207,6 +206,7 @@ export class RelayedRequest implements AttemptOwner {
         this.#sendsFrames = true
       },
     })
+    this.#parts.retryBudget.deposit()
     this.#askForSlot(this.#route, false)
   }
 
