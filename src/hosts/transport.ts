@@ -15,7 +15,7 @@ import type { HeaderFields } from '../wire/headers.ts'
 import { NameLookup, type ResolveName, resolveBySystem } from './name-lookup.ts'
 import { errorCode, type FailureKind, failureKind, type TransportFailure } from './transport-failure.ts'
 
-export type { FailureKind, TransportFailure } from './transport-failure.ts'
+export type { TransportFailure } from './transport-failure.ts'
 
 /** Called in this order: connected?, head?, data*, then exactly one of end or failed. None may throw. */
 export interface RoundTripEvents {

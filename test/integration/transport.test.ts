@@ -1,7 +1,8 @@
 /** What the transport does on the wire that no answer shows. */
 import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { type FailureKind, Transport } from '../../src/hosts/transport.ts'
+import { Transport } from '../../src/hosts/transport.ts'
+import type { FailureKind } from '../../src/hosts/transport-failure.ts'
 import { listen } from '../kit/servers.ts'
 import { within } from '../kit/within.ts'
 
