@@ -1,7 +1,8 @@
 /** A host that says it is busy is not sick: it gets less, after a pause, and then slowly more again. */
 import type { Clock } from '../base/clock.ts'
 
-/** The longest pause a host can ask for. */
+/** The shortest and the longest pause a host can ask for. */
+const pauseMsMin = 250
 const pauseMsMax = 60_000
 /** Without a word on how long: the first pause, doubled at each further busy answer without a success in between. */
 const unsaidPauseMs = 1_000
@@ -25,7 +26,7 @@ export class BackPressure {
     this.#lowered = Math.max(1, Math.min(this.slots(slots), leases - 1))
     const said = retryAfterMs !== null && retryAfterMs > 0
     const unsaidMs = Math.min(unsaidPauseMs * 2 ** Math.min(this.#busyInARow, 16), unsaidPauseMsMax)
-    const pauseMs = said ? Math.min(retryAfterMs, pauseMsMax) : unsaidMs
+    const pauseMs = said ? Math.min(Math.max(retryAfterMs, pauseMsMin), pauseMsMax) : unsaidMs
     this.#busyInARow++
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.now() + pauseMs)
   }

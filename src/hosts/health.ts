@@ -43,6 +43,8 @@ export class Health {
   #timer: Timer | null = null
   #upAgainAtMs: number | null = null
   #throttled = false
+  /** Requests that went well, ever. */
+  served = 0
   /** The last request let through while ejected; before the first, the ejection itself. */
   #trickledAtMs = 0
   #trickled = false
@@ -88,6 +90,7 @@ export class Health {
     const ejectedBefore = this.ejected
     switch (verdict.kind) {
       case 'ok':
+        this.served++
         this.#backPressure.succeeded()
         this.#breaker.succeeded(this.#trickled)
         break

@@ -21,6 +21,8 @@ export interface SlotRequest {
   readonly excluded: ReadonlySet<Host>
   /** It had a slot before and keeps its place in front of newcomers. */
   readonly returning: boolean
+  /** It had one and was told "busy" again and again: it stays, behind those who wait. */
+  readonly goesLast?: boolean
   /** What is left of its patience; `queue.waitMsMax` where absent. */
   readonly patienceMs?: number
   /** A slot is there; the receiver must release the lease. May be called before `ask` returns. */
@@ -82,7 +84,7 @@ export class Dispatcher {
     if (noWaiting !== null) return this.#refuse(request, null, noWaiting)
     const waiter: Waiter = { request, sinceMs: now, timer: null }
     waiter.timer = this.#parts.clock.after(request.patienceMs ?? this.#options.waitMsMax, () => this.#timeOut(waiter))
-    this.#line.add(waiter, request.returning)
+    this.#line.add(waiter, request.returning && request.goesLast !== true)
     return () => {
       if (this.#remove(waiter, 'left')) waiter.timer?.cancel()
     }

@@ -21,5 +21,8 @@ const disclosures: readonly RegExp[] = [
   // URLs, and paths of two parts and more, but for the API's own.
   /[a-z]:\/\//i,
   /(?<![\w/.:*])\/(?!v1\/)[\w.@+~-]{1,255}\/[\w.@+~-]/,
+  // The first part of a path that every system has, steps upwards, and names of a home network.
+  /(?<![\w/.])\/(?:opt|etc|usr|var|home|root|tmp|Users|Applications|Volumes|private)\b|\.\.\//,
+  /\b[\w-]{1,63}\.(?:local|lan|internal|home)\b/i,
   /\b[a-z]:[\\/]\w|\\\\[\w.-]{1,255}\\/i,
 ]

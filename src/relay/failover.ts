@@ -26,6 +26,7 @@ export class Failover {
   #fresh = false
   /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
   #refusals = 0
+  readonly #busy = new Map<Host, { times: number; readonly servedBefore: number }>()
 
   constructor(budget: RetryBudget) {
     this.#budget = budget
@@ -35,6 +36,8 @@ export class Failover {
   next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
     const { cause } = failed.failure
     if (refusals.has(cause)) this.#refusals++
+    const isBusy = cause === 'busy' || cause === 'told_busy'
+    if (isBusy && this.#isRefusedAlone(host)) return 'none'
     const decision = retryRule({
       ...failed,
       ...situation,
@@ -43,12 +46,28 @@ export class Failover {
       hostsFailed: new Set([...this.excluded, host]).size - this.#refusals,
     })
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
-    if (cause !== 'busy' && decision !== 'fresh_connection') this.excluded.add(host)
+    if (!isBusy && decision !== 'fresh_connection') this.excluded.add(host)
     const next = this.#permitted(decision, situation)
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'
     this.phase = this.#fresh ? 'reused_socket' : phaseOf(cause)
     return next
+  }
+
+  /** Whether it keeps its place in front of those who never had a slot: only the first time a host said that it is busy. */
+  get keepsPlace(): boolean {
+    return [...this.#busy.values()].every(({ times }) => times < 2)
+  }
+
+  /**
+   * A host that says "busy" again and again to this request while it serves others means this request. It is not asked
+   * any more: each such answer pauses the host for everybody.
+   */
+  #isRefusedAlone(host: Host): boolean {
+    const seen = this.#busy.get(host) ?? { times: 0, servedBefore: host.health.served }
+    seen.times++
+    this.#busy.set(host, seen)
+    return seen.times >= busyTimesMax && host.health.served > seen.servedBefore
   }
 
   #permitted(decision: RetryDecision, { elsewhere, requestsLive }: FailoverSituation): Next {
@@ -66,7 +85,9 @@ export class Failover {
   }
 }
 
-const refusals: ReadonlySet<FailureCause> = new Set(['model_missing', 'not_offered', 'key_refused'])
+const busyTimesMax = 3
+
+const refusals: ReadonlySet<FailureCause> = new Set(['model_missing', 'not_offered', 'not_allowed', 'key_refused'])
 
 function phaseOf(cause: FailureCause): FailoverPhase {
   switch (cause) {
@@ -76,6 +97,8 @@ function phaseOf(cause: FailureCause): FailoverPhase {
     case 'busy':
     case 'model_missing':
     case 'not_offered':
+    case 'not_allowed':
+    case 'told_busy':
     case 'key_refused':
       return 'refused'
     default:

@@ -13,10 +13,14 @@ export type FailureCause =
   | 'timed_out'
   /** The host would not take it now: it was not executed. */
   | 'busy'
+  /** The same, told inside an answer that had begun: it may have been executed. */
+  | 'told_busy'
   /** The host does not have the model (any more): it was not executed. */
   | 'model_missing'
   /** The host does not offer the endpoint, or not now: it was not executed. */
   | 'not_offered'
+  /** The host lets the gateway's key do other things, but not this: it was not executed. */
+  | 'not_allowed'
   /** The host refused the gateway's own key: it was not executed. */
   | 'key_refused'
   /** 502, 503 or 504 of something in front of the host, which says nothing about the request. */
@@ -44,8 +48,10 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
   connection_lost: 'lost',
   timed_out: 'failed',
   busy: 'busy',
+  told_busy: 'busy',
   model_missing: 'neutral',
   not_offered: 'neutral',
+  not_allowed: 'neutral',
   key_refused: 'neutral',
   bad_gateway: 'failed',
   host_error: 'failed',
@@ -60,8 +66,10 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
 /** Said by the host itself, which is done with the request then, whatever becomes of the connection. */
 const told: ReadonlySet<FailureCause> = new Set([
   'busy',
+  'told_busy',
   'model_missing',
   'not_offered',
+  'not_allowed',
   'key_refused',
   'bad_gateway',
   'host_error',

@@ -31,8 +31,14 @@ export function failureFromHostObject(error: unknown): Failure {
   const status = statusOf(error)
   const answer = { status, mediaType: 'application/json', body, retryAfter: undefined }
   const { cause, error: told, hostSaid } = failureFrom(answer, true)
-  return new Failure(cause === 'host_error' ? 'told_error' : cause, told, hostSaid)
+  return new Failure(toldCauses.get(cause) ?? cause, told, hostSaid)
 }
+
+/** What was told inside an answer that had begun may have been executed. */
+const toldCauses: ReadonlyMap<FailureCause, FailureCause> = new Map<FailureCause, FailureCause>([
+  ['host_error', 'told_error'],
+  ['busy', 'told_busy'],
+])
 
 /** The status that the error would have had as an answer of its own. */
 function statusOf(error: unknown): number {
@@ -114,6 +120,8 @@ const causeByCode = new Map<ErrorCode, FailureCause>([
 
 function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
   const { status } = answer
+  // A key that may do other things is not at fault everywhere.
+  if (status === 403) return 'not_allowed'
   const known = causeByCode.get(code)
   if (known !== undefined) return known
   if (code === 'upstream_busy') return saysBusy(answer) ? 'busy' : 'bad_gateway'

@@ -1,6 +1,6 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
-import { GatewayError } from '../base/errors.ts'
+import type { GatewayError } from '../base/errors.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
 import type { Leave } from '../queue/dispatcher.ts'
@@ -15,10 +15,12 @@ import { AttemptPlan } from './attempt-plan.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
-import type { Failure, FailureCause } from './failure.ts'
+import type { FailureCause } from './failure.ts'
+import { asGatewayError } from './gateway-fault.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
+import { isBusy, type LastFailure, lineRefusal } from './line-refusal.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestRecord } from './request-record.ts'
@@ -26,8 +28,6 @@ import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
 
 const noBytes = Buffer.alloc(0)
-
-const allBusy = new GatewayError('upstream_busy', 'Every host that serves the model says that it is busy.')
 
 export interface RelayedRequestSettings {
   readonly endpoint: Endpoint
@@ -57,8 +57,10 @@ export class RelayedRequest implements AttemptOwner {
   #plan: AttemptPlan | null = null
   #attempt: Attempt | null = null
   /** Its error less the host's key, fit to be shown. */
-  #lastFailure: Pick<Failure, 'cause' | 'error'> | null = null
+  #lastFailure: LastFailure | null = null
   #meter: Meter | null = null
+  /** When it first asked for a slot: its patience is one, over all its turns in the line and at busy hosts. */
+  #askedAtMs: number | null = null
   #contentSent = false
   /** What was sent is a stream, so that an error can be told inside it. */
   #sendsFrames = false
@@ -211,29 +213,27 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #askForSlot(route: Route, returning: boolean): void {
+    const { clock, queueWaitMsMax } = this.#parts
     this.#record.phase = 'Q'
+    this.#askedAtMs ??= clock.now()
+    const patienceMs = Math.max(0, this.#askedAtMs + queueWaitMsMax - clock.now())
+    // Whoever was told "busy" until the end of patience does not take one more slot to hear it again.
+    if (patienceMs === 0 && this.#lastFailure !== null && isBusy(this.#lastFailure)) {
+      this.fail(lineRefusal(this.#lastFailure.error, this.#lastFailure, 0))
+      return
+    }
     this.#leaveLine = this.#parts.dispatcher.ask({
       route,
       excluded: this.#failover.excluded,
       returning,
-      patienceMs: Math.max(0, this.#parts.queueWaitMsMax - (this.#record.queueWaitMs ?? 0)),
+      goesLast: !this.#failover.keepsPlace,
+      patienceMs,
       granted: (lease, waitMs) => {
         this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
       },
-      refused: (error, busyForMs) => this.fail(this.#refusal(error, busyForMs)),
+      refused: (error, busyForMs) => this.fail(lineRefusal(error, this.#lastFailure, busyForMs)),
     })
-  }
-
-  /** Who waited in vain for hosts that say "not now" hears that, and not what it means for the line. */
-  #refusal(error: GatewayError, busyForMs: number): GatewayError {
-    const saidBusy = this.#lastFailure?.cause === 'busy' ? this.#lastFailure.error : null
-    if (error.code === 'gateway_shutting_down' || (saidBusy === null && busyForMs === 0)) return error
-    const { code, message } = saidBusy ?? allBusy
-    const waitMs = busyForMs > 0 ? busyForMs : (saidBusy?.retryAfterMs ?? undefined)
-    // Up to 20 % later, so that those who waited together do not come back together, and nobody too early.
-    const retryAfterMs = waitMs === undefined ? undefined : waitMs * (1 + 0.2 * Math.random())
-    return new GatewayError(code, message, { retryAfterMs })
   }
 
   #startOrRelease(lease: Lease): void {
@@ -380,12 +380,4 @@ export class RelayedRequest implements AttemptOwner {
     this.#parts.budget.give(this.#heldBytes)
     this.#heldBytes = 0
   }
-}
-
-function asGatewayError(error: unknown, parts: RelayParts): GatewayError {
-  if (error instanceof GatewayError) return error
-  parts.log('error', 'a request failed inside the gateway', {
-    error: error instanceof Error ? error.message : 'unknown',
-  })
-  return new GatewayError('internal_error', 'The gateway failed on this request.')
 }

@@ -37,11 +37,14 @@ const keepAliveRaceMsMax = 1_000
 const strictRaceMsMax = 100
 
 /** What a failure before content allows a generation that keeps nothing; what is executed at most once is not on a budget. */
-const allowed: Readonly<Record<Exclude<FailureCause, 'busy'>, 'other_host' | 'other_host_on_budget' | 'none'>> = {
+const allowed: Readonly<
+  Record<Exclude<FailureCause, 'busy' | 'told_busy'>, 'other_host' | 'other_host_on_budget' | 'none'>
+> = {
   never_connected: 'other_host',
   connect_timed_out: 'other_host',
   model_missing: 'other_host',
   not_offered: 'other_host',
+  not_allowed: 'other_host',
   key_refused: 'other_host',
   connection_lost: 'other_host_on_budget',
   bad_gateway: 'other_host_on_budget',
@@ -70,6 +73,7 @@ export function retryRule(failure: FailedAttempt): RetryDecision {
   if (isKeepAliveRace(failure) && !failure.fresh) return 'fresh_connection'
   // For as long as its patience lasts: a pausing host is asked no more often than it says.
   if (failure.cause === 'busy') return 'back_in_line'
+  if (failure.cause === 'told_busy') return failure.repeatable ? 'back_in_line' : 'none'
   if (failure.hostsFailed >= hostsFailedMax) return 'none'
   const decision = allowed[failure.cause]
   return decision === 'other_host_on_budget' && !failure.repeatable ? 'none' : decision

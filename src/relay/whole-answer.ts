@@ -114,6 +114,7 @@ export class WholeAnswer implements AnswerReader {
   /** An error told under status 200, as some servers do; or half an answer that ends as if it were all. */
   #failureIn(body: Buffer): Failure | null {
     this.#jsonEnd.feed(body)
+    if (body.length === 0 && bodyless.has(this.#parts.head.status)) return null
     if (!this.#jsonEnd.reached || body.length === 0) return this.#isFramed ? brokenJson() : truncated()
     const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
     if (!looksLikeError) return null
@@ -127,6 +128,9 @@ export class WholeAnswer implements AnswerReader {
     return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   }
 }
+
+/** No Content, Reset Content. */
+const bodyless: ReadonlySet<number> = new Set([204, 205])
 
 function brokenJson(): Failure {
   return new Failure('bad_answer', new GatewayError('upstream_bad_response', 'The host answered with broken JSON.'))

@@ -26,7 +26,9 @@ const table: Readonly<Record<FailureCause, Row>> = {
   model_missing: { stateless: 'other_host', stateful: 'other_host' },
   not_offered: { stateless: 'other_host', stateful: 'other_host' },
   key_refused: { stateless: 'other_host', stateful: 'other_host' },
+  not_allowed: { stateless: 'other_host', stateful: 'other_host' },
   busy: { stateless: 'back_in_line', stateful: 'back_in_line' },
+  told_busy: { stateless: 'back_in_line', stateful: 'none' },
   connection_lost: { stateless: 'other_host_on_budget', stateful: 'none' },
   bad_gateway: { stateless: 'other_host_on_budget', stateful: 'none' },
   told_error: { stateless: 'other_host_on_budget', stateful: 'none' },
@@ -55,7 +57,8 @@ describe('retryRule', () => {
   })
 
   test.each(causes)('after %s at a second host, there is no third', (cause) => {
-    expect(retryRule({ ...first, cause, hostsFailed: 2 })).toBe(cause === 'busy' ? 'back_in_line' : 'none')
+    const wanted = cause === 'busy' || cause === 'told_busy' ? 'back_in_line' : 'none'
+    expect(retryRule({ ...first, cause, hostsFailed: 2 })).toBe(wanted)
   })
 
   test('that a byte of an answer came changes nothing but the race', () => {
