@@ -234,7 +234,7 @@ describe('the client chooses', () => {
       const client = await scene.connect()
       await client.send(chatBytes({}, { 'x-lmx-gateway-heartbeat': 'chunk' }))
       const exchange = await scene.host().exchange()
-      await clock.advance(100_000)
+      await clock.advance(50_000)
       expect(client.received).toHaveLength(0)
       scene.host().play(wholeRequest, jsonResponseBytes(400, { error: { message: 'No.' } }))
       await exchange.step()

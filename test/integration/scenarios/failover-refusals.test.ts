@@ -170,6 +170,20 @@ test('U38: a host that is loading the model is asked again until it is ready', (
   })
 })
 
+test('U37: patience runs while a host thinks about it, too: whoever hears "busy" after its end is not asked again', () => {
+  const clock = new FakeClock()
+  return scenario({ clock, config: { queue: { waitMsMax: 8_000 } } }, async (scene) => {
+    scene.host().play(wholeRequest, pause, jsonResponseBytes(429, full, { 'retry-after': '1' }))
+    const asked = scene.ask(chatBytes())
+    const exchange = await scene.host().exchange()
+    await clock.advance(8_000)
+    await exchange.step()
+    const answer = await asked
+    expect([answer.status, errorOf(answer).code]).toEqual([503, 'upstream_busy'])
+    return { requests: 1, attempts: { a: 1 } }
+  })
+})
+
 test('U38: one that does not get ready in time: 503 model_loading', () => {
   const clock = new FakeClock()
   return scenario({ clock, config: { queue: { waitMsMax: 2_500 } } }, async (scene) => {

@@ -31,16 +31,18 @@ describe('granting', () => {
     expect(host.leases.size).toBe(1)
   })
 
-  it('serves in the order of arrival, but who had a slot before comes first', () => {
+  it('serves in the order of arrival, but who had a slot before comes first, unless it is to go last', () => {
     const { ask, granted } = line([knownHost('a', { slots: 1 })])
     const running = ask()
     const early = ask()
     const late = ask()
+    const goingLast = ask('m', { returning: true, goesLast: true })
     const returning = ask('m', { returning: true })
     running.lease?.release()
     returning.lease?.release()
     early.lease?.release()
-    expect(granted).toEqual([running, returning, early, late])
+    late.lease?.release()
+    expect(granted).toEqual([running, returning, early, late, goingLast])
   })
 
   it('a waiter whose host is busy blocks nobody behind it', () => {

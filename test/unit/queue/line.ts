@@ -17,6 +17,7 @@ export interface Asker {
 
 interface Asked {
   readonly returning: boolean
+  readonly goesLast: boolean
   readonly excluded: readonly Host[]
   readonly route: Route
   readonly patienceMs: number
@@ -51,6 +52,7 @@ export function line(hosts: readonly Host[], { clock = new FakeClock(), ...optio
       route: more.route ?? catalog.route(model, 'chat_completions'),
       excluded: new Set(more.excluded ?? []),
       returning: more.returning ?? false,
+      goesLast: more.goesLast ?? false,
       ...(more.patienceMs === undefined ? {} : { patienceMs: more.patienceMs }),
       granted(lease) {
         asker.lease = lease

@@ -126,6 +126,26 @@ describe('a busy host', () => {
     expect(failover.excluded.size).toBe(0)
   })
 
+  it('keeps the place of a request once; the next time it is behind those who wait', () => {
+    const { failover, fails } = begun()
+    expect(failover.keepsPlace).toBe(true)
+    fails(a, 'busy')
+    fails(b, 'busy')
+    expect(failover.keepsPlace).toBe(true)
+    fails(a, 'busy')
+    expect(failover.keepsPlace).toBe(false)
+  })
+
+  it('that serves others between is not asked a fourth time: it means this request', () => {
+    const host = knownHost('d')
+    const { fails } = begun()
+    expect([fails(host, 'busy'), fails(host, 'busy')]).toEqual(['in_line', 'in_line'])
+    host.health.attemptEnded({ kind: 'ok' })
+    expect(fails(host, 'busy')).toBe('none')
+    const idle = begun()
+    expect([1, 2, 3, 4].map(() => idle.fails(host, 'busy'))).toEqual(['in_line', 'in_line', 'in_line', 'in_line'])
+  })
+
   it('is not counted among the hosts that failed', () => {
     const { fails } = begun()
     expect([fails(a, 'busy'), fails(b, 'connection_lost'), fails(a, 'connection_lost')]).toEqual([
