@@ -149,7 +149,7 @@ function problemOf(
       return frames <= sent ? null : `the client got ${frames} frames of ${sent}`
     case 'stalled':
       // What broke at its host meanwhile comes to an end that it does not read either.
-      if (!line.end.startsWith('c') && (line.end === '--' || entry?.endedBy !== 'fault'))
+      if (!line.end.startsWith('c') && (line.end === '--' || (entry?.endedBy !== 'fault' && entry?.killed !== true)))
         return 'cut, and not too slow in the log'
       return inOrder(frames, line.tokensOut, sent)
     default:

@@ -23,6 +23,10 @@ export interface JournalEntry {
   endedMs: number | null
   clientClosedMs: number | null
   endedBy: EndedBy | null
+  /** Its connection is done with it. */
+  closed: boolean
+  /** The host was killed before that: what was written last may never have arrived, however the answer had ended. */
+  killed: boolean
   status: number | null
   /** Completion and prompt tokens as `usage` counts them. */
   tokens: number
@@ -60,6 +64,8 @@ export class Journal {
       endedMs: null,
       clientClosedMs: null,
       endedBy: null,
+      closed: false,
+      killed: false,
       status: null,
       tokens: 0,
       promptTokens: 0,
@@ -113,7 +119,17 @@ export class Journal {
     this.changed()
   }
 
+  /** All that is under way ends with the host, and not by whoever asked. */
+  killed(): void {
+    for (const entry of this.entries) {
+      if (entry.closed) continue
+      entry.killed = true
+      this.ended(entry, 'fault')
+    }
+  }
+
   closed(entry: JournalEntry): void {
+    entry.closed = true
     if (entry.inference) this.open -= 1
     this.changed()
   }

@@ -145,8 +145,7 @@ export class LmxDouble {
   /** The process dies: every connection is cut and new ones are refused. `openListener` brings it back. */
   crash(how: 'fin' | 'reset' = 'reset'): void {
     this.closeListener()
-    // What it was working on was ended by this, and not by whoever asked.
-    for (const entry of this.requests) if (entry.endedBy === null) this.#host.journal.ended(entry, 'fault')
+    this.#host.journal.killed()
     this.#abandonAnswers()
     for (const socket of this.#sockets) {
       if (how === 'reset') socket.resetAndDestroy()
