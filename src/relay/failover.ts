@@ -3,7 +3,7 @@ import type { Host } from '../hosts/host.ts'
 import type { RetryBudget } from '../hosts/retry-budget.ts'
 import type { AttemptFailure } from './attempt.ts'
 import type { FailoverPhase } from './events.ts'
-import type { FailureCause } from './failure.ts'
+import { type FailureCause, isBusy } from './failure.ts'
 import { type RetryDecision, retryRule } from './retry-rule.ts'
 
 export interface FailoverSituation {
@@ -36,8 +36,7 @@ export class Failover {
   next(host: Host, failed: AttemptFailure, situation: FailoverSituation): Next {
     const { cause } = failed.failure
     if (refusals.has(cause)) this.#refusals++
-    const isBusy = cause === 'busy' || cause === 'told_busy'
-    if (isBusy && this.#isRefusedAlone(host)) return 'none'
+    if (isBusy(cause) && this.#isRefusedAlone(host)) return 'none'
     const decision = retryRule({
       ...failed,
       ...situation,
@@ -46,7 +45,7 @@ export class Failover {
       hostsFailed: new Set([...this.excluded, host]).size - this.#refusals,
     })
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
-    if (!isBusy && decision !== 'fresh_connection') this.excluded.add(host)
+    if (!isBusy(cause) && decision !== 'fresh_connection') this.excluded.add(host)
     const next = this.#permitted(decision, situation)
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'
@@ -85,6 +84,7 @@ export class Failover {
   }
 }
 
+/** Once may be chance and twice bad luck; each such answer pauses the host for everybody. */
 const busyTimesMax = 3
 
 const refusals: ReadonlySet<FailureCause> = new Set(['model_missing', 'not_offered', 'not_allowed', 'key_refused'])

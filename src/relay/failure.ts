@@ -63,6 +63,11 @@ const verdicts: Readonly<Record<FailureCause, Exclude<AttemptVerdict['kind'], 'o
   aborted: 'neutral',
 }
 
+/** The host has no room now, whether it was asked in vain or began and gave up. */
+export function isBusy(cause: FailureCause): boolean {
+  return verdicts[cause] === 'busy'
+}
+
 /** Said by the host itself, which is done with the request then, whatever becomes of the connection. */
 const told: ReadonlySet<FailureCause> = new Set([
   'busy',

@@ -20,16 +20,30 @@ const messageCharsMax = 1_000
 /** What stands behind its bound is looked at as well, since an address may lie across it. */
 const sentenceCharsMax = messageCharsMax + 300
 
-export function failureFromHost(answer: HostAnswer): Failure {
+/** The same, read once. */
+interface ReadAnswer {
+  readonly status: number
+  /** The beginning of a web page in place of an answer, else null. */
+  readonly page: string | null
+  readonly retryAfter: string | undefined
+  /** Undefined where the body is no JSON. */
+  readonly json: unknown
+  /** The host's sentence, a little beyond the bound up to which it is shown; null where it says none. */
+  readonly sentence: string | null
+}
+
+export function failureFromHost({ status, mediaType, body, retryAfter }: HostAnswer): Failure {
+  const json = parseJson(body)
+  const page = mediaType === 'text/html' ? body.slice(0, hostSaidCharsMax) : null
+  const sentence = page === null ? hostSentence(json) : null
   // What a host says of the request is for its client to read.
-  return failureFrom(answer, answer.status < 400 || answer.status >= 500)
+  return failureFrom({ status, page, retryAfter, json, sentence }, status < 400 || status >= 500)
 }
 
 /** The same for an error object that came as an event of a stream, or under status 200. */
 export function failureFromHostObject(error: unknown): Failure {
-  const body = JSON.stringify({ error })
-  const status = statusOf(error)
-  const answer = { status, mediaType: 'application/json', body, retryAfter: undefined }
+  const json = { error }
+  const answer = { status: statusOf(error), page: null, retryAfter: undefined, json, sentence: hostSentence(json) }
   const { cause, error: told, hostSaid } = failureFrom(answer, true)
   return new Failure(toldCauses.get(cause) ?? cause, told, hostSaid)
 }
@@ -82,8 +96,8 @@ export function failureFromText(message: string): Failure {
 const busySentence = /^Server is busy\b/
 
 /** `veiled`: what says where the host runs or by what is not shown. A missing model is named as the client named it. */
-function failureFrom(answer: HostAnswer, veiled: boolean): Failure {
-  const { status, body } = answer
+function failureFrom(answer: ReadAnswer, veiled: boolean): Failure {
+  const { status, json } = answer
   const code = codeFor(answer)
   const cause = causeFor(answer, code)
   if (code === 'upstream_auth_failed') {
@@ -91,7 +105,7 @@ function failureFrom(answer: HostAnswer, veiled: boolean): Failure {
     return new Failure(cause, new GatewayError(code, "The host refused the gateway's key for it."))
   }
   const { shown, hidden } = sentencesOf(answer, (veiled || code === 'upstream_busy') && code !== 'model_not_found')
-  const param = hostParam(body)
+  const param = hostParam(json)
   const isBusy = code === 'upstream_busy' || code === 'model_loading'
   const detail = {
     ...(isBusy ? { retryAfterMs: retryAfterMs(answer.retryAfter) } : {}),
@@ -101,14 +115,10 @@ function failureFrom(answer: HostAnswer, veiled: boolean): Failure {
 }
 
 /** What of the host's words is for the client, and what of the others is for the log. */
-function sentencesOf(
-  { mediaType, body }: HostAnswer,
-  veiled: boolean,
-): { shown: string | null; hidden: string | null } {
-  if (mediaType === 'text/html') return { shown: null, hidden: body.slice(0, hostSaidCharsMax) }
-  const said = hostSentence(body)
-  if (said !== null && veiled && disclosesHost(said)) return { shown: null, hidden: said.slice(0, hostSaidCharsMax) }
-  return { shown: said?.slice(0, messageCharsMax) ?? null, hidden: null }
+function sentencesOf({ page, sentence }: ReadAnswer, veiled: boolean): { shown: string | null; hidden: string | null } {
+  if (sentence === null) return { shown: null, hidden: page }
+  if (veiled && disclosesHost(sentence)) return { shown: null, hidden: sentence.slice(0, hostSaidCharsMax) }
+  return { shown: sentence.slice(0, messageCharsMax), hidden: null }
 }
 
 const causeByCode = new Map<ErrorCode, FailureCause>([
@@ -118,7 +128,7 @@ const causeByCode = new Map<ErrorCode, FailureCause>([
   ['no_upstream_available', 'not_offered'],
 ])
 
-function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
+function causeFor(answer: ReadAnswer, code: ErrorCode): FailureCause {
   const { status } = answer
   // A key that may do other things is not at fault everywhere.
   if (status === 403) return 'not_allowed'
@@ -135,16 +145,12 @@ function causeFor(answer: HostAnswer, code: ErrorCode): FailureCause {
 const busyWords =
   /\b(?:busy|overload\w*|capacity|too many|limits?|slots?|queue\w*|pressure|memory|starting|warming|try again|room)\b/i
 
-function saysBusy({ status, retryAfter, mediaType, body }: HostAnswer): boolean {
+function saysBusy({ status, retryAfter, page, json, sentence }: ReadAnswer): boolean {
   if (status !== 503 || retryAfter !== undefined) return true
-  if (mediaType === 'text/html') return false
-  const { code, type } = hostCodes(body)
-  return [hostSentence(body), code, type].some((said) => typeof said === 'string' && busyWords.test(said))
-}
-
-function hostCodes(body: string): { code: unknown; type: unknown } {
-  const error = property(parseJson(body), 'error')
-  return { code: property(error, 'code'), type: property(error, 'type') }
+  if (page !== null) return false
+  const error = property(json, 'error')
+  const words = [sentence, property(error, 'code'), property(error, 'type')]
+  return words.some((said) => typeof said === 'string' && busyWords.test(said))
 }
 
 /** What is shorter than this protects nothing, and stands in ordinary sentences. */
@@ -187,27 +193,27 @@ const codeByStatus = new Map<number, ErrorCode>([
   [507, 'upstream_busy'],
 ])
 
-function codeFor(answer: HostAnswer): ErrorCode {
-  const { status, body, mediaType } = answer
-  const isPage = mediaType === 'text/html'
-  const said = isPage ? '' : (hostSentence(body) ?? '')
+function codeFor(answer: ReadAnswer): ErrorCode {
+  const { status } = answer
+  const said = answer.sentence ?? ''
   if (status === 503) return codeForUnavailable(answer, said)
   const known = codeByStatus.get(status)
   if (known !== undefined) return known
   if (status >= 500 && busySentence.test(said)) return 'upstream_busy'
-  return status < 400 || status >= 500 || isPage ? 'upstream_bad_response' : codeForRequestFault(status, body, said)
+  const isRequestFault = status >= 400 && status < 500 && answer.page === null
+  return isRequestFault ? codeForRequestFault(answer, said) : 'upstream_bad_response'
 }
 
 /** A model that is being loaded, a part of the host that is not there (LMX's `embedding_unavailable`), or no room. */
-function codeForUnavailable({ body, retryAfter }: HostAnswer, said: string): ErrorCode {
+function codeForUnavailable({ json, retryAfter }: ReadAnswer, said: string): ErrorCode {
   if (/\bloading\b/i.test(said)) return 'model_loading'
-  const { code } = hostCodes(body)
+  const code = property(property(json, 'error'), 'code')
   const isPart = typeof code === 'string' && /^(?!service_).+_unavailable$/.test(code)
   return isPart && retryAfter === undefined ? 'no_upstream_available' : 'upstream_busy'
 }
 
-function codeForRequestFault(status: number, body: string, said: string): ErrorCode {
-  const code = property(property(parseJson(body), 'error'), 'code')
+function codeForRequestFault({ status, json }: ReadAnswer, said: string): ErrorCode {
+  const code = property(property(json, 'error'), 'code')
   if (code === 'context_length_exceeded' || /context (?:length|window|size)/i.test(said))
     return 'context_length_exceeded'
   if (status !== 404) return 'invalid_request'
@@ -215,8 +221,7 @@ function codeForRequestFault(status: number, body: string, said: string): ErrorC
 }
 
 /** The shapes seen in the field: OpenAI's and Anthropic's envelope, a bare string, FastAPI's detail as text or as a list. */
-function hostSentence(text: string): string | null {
-  const body = parseJson(text)
+function hostSentence(body: unknown): string | null {
   const error = property(body, 'error')
   const detail = property(body, 'detail')
   const said =
@@ -232,8 +237,7 @@ function validationSentence(issue: unknown): string {
   return where === '' ? String(message) : `${where}: ${String(message)}`
 }
 
-function hostParam(text: string): string | undefined {
-  const body = parseJson(text)
+function hostParam(body: unknown): string | undefined {
   const param = property(property(body, 'error'), 'param')
   if (typeof param === 'string') return param
   const detail = property(body, 'detail')

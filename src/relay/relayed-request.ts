@@ -15,12 +15,12 @@ import { AttemptPlan } from './attempt-plan.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
-import type { FailureCause } from './failure.ts'
+import { type FailureCause, isBusy } from './failure.ts'
 import { asGatewayError } from './gateway-fault.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
-import { isBusy, type LastFailure, lineRefusal } from './line-refusal.ts'
+import { type LastFailure, lineRefusal } from './line-refusal.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestRecord } from './request-record.ts'
@@ -218,7 +218,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#askedAtMs ??= clock.now()
     const patienceMs = Math.max(0, this.#askedAtMs + queueWaitMsMax - clock.now())
     // Whoever was told "busy" until the end of patience does not take one more slot to hear it again.
-    if (patienceMs === 0 && this.#lastFailure !== null && isBusy(this.#lastFailure)) {
+    if (patienceMs === 0 && this.#lastFailure !== null && isBusy(this.#lastFailure.cause)) {
       this.fail(lineRefusal(this.#lastFailure.error, this.#lastFailure, 0))
       return
     }

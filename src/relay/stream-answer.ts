@@ -257,7 +257,7 @@ export class StreamAnswer implements AnswerReader {
   /** A last frame without its empty line gets the line ends it lacks; one that is cut off would break a client's parser. */
   #passRest(): void {
     if (!isWhole(this.#scanner.rest())) return
-    for (let added = 0; added < 2 && this.#scanner.rest().length > 0; added++) this.data(lineEnd)
+    for (let added = 0; added < 2 && this.#scanner.restBytes > 0; added++) this.data(lineEnd)
   }
 
   #endOr(failure: Failure): void {

@@ -26,7 +26,7 @@ export class FrameWatch {
 
   /** After each read; `frames` were whole in it. */
   tell(frames: number): void {
-    const inside = this.#scanner.rest().length > 0
+    const inside = this.#scanner.restBytes > 0
     if (inside && (frames > 0 || !this.#inside)) this.#sink.frameBegun()
     else if (!inside && this.#inside) this.#sink.frameWhole()
     this.#inside = inside

@@ -137,6 +137,11 @@ export class SseScanner {
     return false
   }
 
+  /** How many bytes of an unfinished frame there are. */
+  get restBytes(): number {
+    return this.#end - this.frameEnd
+  }
+
   /** The bytes of an unfinished frame. */
   rest(): Buffer {
     return this.buffer.subarray(this.frameEnd, this.#end)
