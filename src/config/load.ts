@@ -7,8 +7,9 @@ import { askedFile, type Overlaid, overlay } from './overlay.ts'
 import { type ConfigPath, type Finding, formatPath, type Problem } from './problem.ts'
 import { resolveConfig } from './resolve.ts'
 import { brokenRules } from './rules.ts'
-import { configSchema, type ResolvedConfig } from './schema.ts'
+import { configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
 import type { FlagValues } from './settings.ts'
+import { defaultStoragePath, expandedPath } from './storage-path.ts'
 import type { PlacedProblem, YamlFile } from './yaml-file.ts'
 
 export const defaultFile = 'lmx-gateway.yaml'
@@ -40,8 +41,10 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const checked = check(overlaid, source)
   const problems = [...source.problems, ...checked.problems]
   const file = source.label
-  if (problems.length > 0 || checked.config === null) return { kind: 'bad', problems: inOrder(problems), file }
-  return { kind: 'good', config: checked.config, file, notes }
+  if (problems.length > 0 || checked.parsed === null) return { kind: 'bad', problems: inOrder(problems), file }
+  const config = resolveConfig(checked.parsed, defaultStoragePath(environment))
+  const path = expandedPath(config.storage.path)
+  return { kind: 'good', config: { ...config, storage: { ...config.storage, path } }, file, notes }
 }
 
 /** Whoever names hosts for one start should not have to edit the aliases in the file first. */
@@ -84,7 +87,7 @@ async function readSource(options: LoadOptions, environment: Environment): Promi
   return { label: path, yaml, problems: yaml.problems.map((problem) => inFile(path, problem)) }
 }
 
-function check(overlaid: Overlaid, source: Source): { config: ResolvedConfig | null; problems: Problem[] } {
+function check(overlaid: Overlaid, source: Source): { parsed: ParsedConfig | null; problems: Problem[] } {
   const { input, result } = parseWithoutBlanks(overlaid.input)
   // A file that is no configuration at all may be anything, for instance one with a key in it.
   const hidden = (path: ConfigPath) => path.length === 0 || isSecret(path) || (source.yaml?.interpolated(path) ?? false)
@@ -97,7 +100,7 @@ function check(overlaid: Overlaid, source: Source): { config: ResolvedConfig | n
   const problems = findings
     .filter((finding) => !known.has(formatPath(finding.path)))
     .flatMap((finding) => placed(finding, overlaid, source))
-  return { config: result.success ? resolveConfig(result.data) : null, problems }
+  return { parsed: result.success ? result.data : null, problems }
 }
 
 /** A known key without a value, such as `server:` with all its lines commented out, means its default. */

@@ -1,7 +1,8 @@
-/** Turns a parsed configuration into the one the gateway is built from: every host gets its name. */
+/** Turns a parsed configuration into the one the gateway is built from: every host gets its name, the store its place. */
 import { type ConfigInput, configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
 
-export function resolveConfig(parsed: ParsedConfig): ResolvedConfig {
+/** `storagePath` is where the store is unless the configuration says so. */
+export function resolveConfig(parsed: ParsedConfig, storagePath: string): ResolvedConfig {
   const names = hostNames(parsed.hosts)
   const hosts = parsed.hosts.map(({ apiKey, ...host }, index) => ({
     ...host,
@@ -9,12 +10,15 @@ export function resolveConfig(parsed: ParsedConfig): ResolvedConfig {
     // An empty key is what "${LMX_API_KEY:-}" leaves where there is none; an empty bearer token is never meant.
     ...(apiKey === undefined || apiKey === '' ? {} : { apiKey }),
   }))
-  return { ...parsed, hosts }
+  return { ...parsed, hosts, storage: { ...parsed.storage, path: parsed.storage.path ?? storagePath } }
 }
+
+/** Keeps nothing beyond the process. */
+export const inMemory = ':memory:'
 
 /** A configuration from its definition in code, the defaults for what it leaves out; throws zod's error when it is wrong. */
 export function configOf(input: ConfigInput): ResolvedConfig {
-  return resolveConfig(configSchema.parse(input))
+  return resolveConfig(configSchema.parse(input), inMemory)
 }
 
 /** The hosts' names in order: as given, else host and port of the URL with `-2`, `-3` … where that is taken. */

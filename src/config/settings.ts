@@ -40,7 +40,7 @@ export const settings = [
     path: ['server', 'bind'],
     kind: 'text',
     value: 'ADDRESS',
-    help: 'Address for clients; off loopback only with --allow-anonymous',
+    help: 'Address for clients; off loopback only with a key or --allow-anonymous',
     default: '127.0.0.1',
   },
   {
@@ -85,6 +85,14 @@ export const settings = [
     value: 'N',
     help: 'Requests that may wait for a slot',
     default: '1024',
+  },
+  {
+    flag: 'store',
+    environment: 'LMX_GATEWAY_STORE',
+    path: ['storage', 'path'],
+    kind: 'text',
+    value: 'FILE',
+    help: 'Where keys are kept, and the ledger beside it; :memory: keeps nothing',
   },
   {
     flag: 'log-format',

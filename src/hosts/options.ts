@@ -29,6 +29,11 @@ const hostOptions = z.strictObject({
     )
     .optional()
     .describe("Sent to this host as a bearer token; a client's own key never is"),
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authority that signed the certificate of this host; default: those of Node'),
   models: z
     .array(z.string().min(1))
     .default([])

@@ -4,12 +4,39 @@ import { count, milliseconds, port, positiveMilliseconds } from '../base/option-
 
 const address = z.string().min(1)
 
+/** `https://app.example.org`: scheme and host, a port where it is not the usual one, and nothing behind it. */
+const origin = z
+  .string()
+  .regex(/^https?:\/\/[^\s/?#*@]+$/, 'must be an origin such as https://app.example.org, without a path')
+
+/** An address or a range of them: 10.0.0.5, 10.0.0.0/8, fd00::/8. */
+const addressRange = z
+  .string()
+  .regex(/^[0-9A-Fa-f.:]+(?:\/\d{1,3})?$/, 'must be an address or a range such as 10.0.0.0/8')
+
+const tls = z.strictObject({
+  cert: z.string().min(1).describe('PEM file of the certificate and its chain; read again when it changes'),
+  key: z.string().min(1).describe('PEM file of its key'),
+})
+
 export const serverOptions = z.strictObject({
   bind: address
     .default('127.0.0.1')
-    .describe('Address of the data listener; anything but loopback needs --allow-anonymous'),
+    .describe('Address of the data listener; anything but loopback needs a key, or --allow-anonymous'),
   port: port.default(4_000).describe('Port of the data listener; 0 takes a free one'),
-  allowAnonymous: z.boolean().default(false).describe('Serve clients without keys on any address'),
+  allowAnonymous: z
+    .boolean()
+    .default(false)
+    .describe('Serve clients without keys, on any address, also once there are keys'),
+  tls: tls.optional().describe('Serve clients over TLS (1.2 and up) with these files'),
+  corsOrigins: z
+    .array(origin)
+    .default([])
+    .describe('Origins whose pages may call the gateway from a browser; none by default'),
+  trustedProxies: z
+    .array(addressRange)
+    .default([])
+    .describe('Addresses of proxies in front of the gateway, whose X-Forwarded-For is believed; none by default'),
   headerMsMax: positiveMilliseconds.default(10_000).describe('Until a client has sent its request headers'),
   keepAliveMs: milliseconds.default(65_000).describe('Idle client connections; longer than those of client pools'),
   headerBytesMax: count.default(16_384).describe('Request line and headers of a client'),
@@ -37,6 +64,10 @@ export const adminOptions = z.strictObject({
     .default('127.0.0.1')
     .describe('Address of the admin listener; anything but loopback needs metricsToken'),
   port: port.default(4_001).describe('Port of the admin listener; 0 takes a free one'),
+  hostNames: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Further names by which the admin listener may be called; else only localhost and addresses'),
   metricsToken: z.string().min(16).optional().describe('Bearer token for /metrics; needed off loopback'),
 })
 

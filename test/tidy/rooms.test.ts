@@ -13,16 +13,32 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: ['base'],
   hosts: ['base', 'wire'],
   metering: ['base', 'wire'],
+  access: ['base', 'wire', 'metering/usage.ts'],
   balancing: ['base', 'hosts'],
   queue: ['base', 'hosts', 'balancing'],
+  // Implements the ports of the two rooms that have something to keep.
+  stores: ['base', 'access', 'metering'],
   relay: ['base', 'wire', 'hosts', 'metering', 'queue'],
   // Listens only: it knows what happened, by the types of the events, and nobody.
   observe: ['base', '*/events.ts', 'relay/outcome.ts'],
-  http: ['base', 'wire', 'hosts', 'metering', 'queue', 'relay', 'observe'],
+  http: ['base', 'wire', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe'],
   config: ['base', '*/options.ts'],
-  'gateway.ts': ['base', 'wire', 'hosts', 'metering', 'balancing', 'queue', 'relay', 'observe', 'http', 'config'],
-  // Decides where the log goes, hence knows its writer.
-  cli: ['base', 'config', 'gateway.ts', 'observe/log-writer.ts'],
+  'gateway.ts': [
+    'base',
+    'wire',
+    'hosts',
+    'metering',
+    'access',
+    'balancing',
+    'queue',
+    'stores',
+    'relay',
+    'observe',
+    'http',
+    'config',
+  ],
+  // Decides where the log goes, hence knows its writer; administers keys and reads the ledger without a gateway.
+  cli: ['base', 'metering', 'access', 'stores', 'config', 'gateway.ts', 'observe/log-writer.ts'],
   'main.ts': ['base', 'config', 'gateway.ts', 'cli'],
   // Runs on any old Node and must look before it loads anything.
   'launch.js': ['main.ts'],
