@@ -1,0 +1,89 @@
+/** Sums of the ledger as programs read them: one JSON object, or CSV. */
+import type { UsageGroup, UsageQuery, UsageSum } from './ledger-store.ts'
+
+type Figures = Omit<UsageSum, 'group' | 'costNanos'> & {
+  /** In the currency of the report. */
+  readonly cost: number
+}
+
+export interface UsageReport {
+  /** Times in ISO 8601; null for no end. */
+  readonly from: string | null
+  readonly to: string | null
+  readonly timeZone: string
+  readonly currency: string
+  readonly by: readonly UsageGroup[]
+  readonly rows: readonly (Readonly<Partial<Record<UsageGroup, string | null>>> & Figures)[]
+  readonly total: Figures
+}
+
+export function usageReport(query: UsageQuery, sums: readonly UsageSum[], currency: string): UsageReport {
+  return {
+    from: isoTime(query.fromMs),
+    to: isoTime(query.toMs),
+    timeZone: query.timeZone,
+    currency,
+    by: query.by,
+    rows: sums.map((sum) => ({ ...groupOf(sum, query.by), ...figuresOf([sum]) })),
+    total: figuresOf(sums),
+  }
+}
+
+/** In the order of the question, whatever the order in which they were read. */
+function groupOf(sum: UsageSum, by: readonly UsageGroup[]): Partial<Record<UsageGroup, string | null>> {
+  return Object.fromEntries(by.map((column) => [column, sum.group[column] ?? null]))
+}
+
+function figuresOf(sums: readonly UsageSum[]): Figures {
+  const total = (field: Exclude<keyof UsageSum, 'group'>): number => sums.reduce((sum, one) => sum + one[field], 0)
+  return {
+    requests: total('requests'),
+    failed: total('failed'),
+    unfinished: total('unfinished'),
+    input: total('input'),
+    cachedInput: total('cachedInput'),
+    output: total('output'),
+    reasoning: total('reasoning'),
+    inputUnreported: total('inputUnreported'),
+    outputUnreported: total('outputUnreported'),
+    cost: total('costNanos') / 1e9,
+  }
+}
+
+function isoTime(atMs: number | null): string | null {
+  return atMs === null ? null : new Date(atMs).toISOString()
+}
+
+const figureColumns = [
+  'requests',
+  'failed',
+  'unfinished',
+  'input',
+  'cachedInput',
+  'output',
+  'reasoning',
+  'inputUnreported',
+  'outputUnreported',
+  'cost',
+] as const satisfies readonly (keyof Figures)[]
+
+/** RFC 4180 with a header row; a spreadsheet takes no cell of it for a formula. */
+export function usageCsv(report: UsageReport): string {
+  const header = [...report.by, ...figureColumns, 'currency']
+  const rows = report.rows.map((row) => [
+    ...report.by.map((column) => csvCell(row[column] ?? '')),
+    ...figureColumns.map((column) => plainNumber(row[column])),
+    csvCell(report.currency),
+  ])
+  return [header, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('')
+}
+
+/** Never in powers of ten: nine decimals are all that a cost has. */
+function plainNumber(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(9).replace(/0+$/, '')
+}
+
+function csvCell(text: string): string {
+  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
+}
