@@ -16,3 +16,20 @@ export type LimitName = keyof typeof limitKinds
 
 /** Whole numbers from 1 on; what is absent is not limited. */
 export type Limits = { readonly [Name in LimitName]?: number | undefined }
+
+export const limitNames = Object.keys(limitKinds).filter((name): name is LimitName => name in limitKinds)
+
+/** One value for each of them. */
+export function perLimit<T>(valueOf: (name: LimitName) => T): { readonly [Name in LimitName]: T } {
+  return {
+    requestsPerMinute: valueOf('requestsPerMinute'),
+    tokensPerMinute: valueOf('tokensPerMinute'),
+    inputTokensPerMinute: valueOf('inputTokensPerMinute'),
+    outputTokensPerMinute: valueOf('outputTokensPerMinute'),
+    concurrentRequests: valueOf('concurrentRequests'),
+    requestsPerDay: valueOf('requestsPerDay'),
+    requestsPerMonth: valueOf('requestsPerMonth'),
+    tokensPerDay: valueOf('tokensPerDay'),
+    tokensPerMonth: valueOf('tokensPerMonth'),
+  }
+}

@@ -1,14 +1,10 @@
 /** Options of shared access: what keys, teams and clients without a key may use. */
 import { z } from 'zod'
 import { count } from '../base/option-types.ts'
-import { type LimitName, limitKinds } from './limits.ts'
-
-const limitSchemas = Object.fromEntries(
-  Object.entries(limitKinds).map(([name, { meaning }]) => [name, count.optional().describe(meaning)]),
-) as Record<LimitName, z.ZodOptional<typeof count>>
+import { limitKinds, perLimit } from './limits.ts'
 
 /** Limits as a file or a request writes them. */
-export const limitsSchema = z.strictObject(limitSchemas)
+export const limitsSchema = z.strictObject(perLimit((name) => count.optional().describe(limitKinds[name].meaning)))
 
 const timeZone = z.string().superRefine((name, context) => {
   if (!isTimeZone(name))
@@ -49,8 +45,7 @@ export type TeamsOptions = z.infer<typeof teamsOptions>
 
 function isTimeZone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }

@@ -1,0 +1,103 @@
+/** All keys in memory: finds the record of a key that is sent, by its public id and then by its digest. */
+import { hash, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { parseKey } from './api-key.ts'
+import { badKey, type Credential, looksLikeOurs } from './credentials.ts'
+import type { KeyRecord, KeySecret } from './key-record.ts'
+
+/** Keys as they are now: all of them at the start, those that changed later. */
+export interface KeyChange {
+  readonly keys: readonly KeyRecord[]
+  readonly keysEverCreated: boolean
+}
+
+export interface KeyRingParts {
+  readonly clock: Clock
+  /** Clients without a key are served, also once there are keys. */
+  readonly allowAnonymous: boolean
+  /** What runs under these keys is to end: they were revoked so. */
+  readonly onStreamsEnd: (keyIds: readonly string[]) => void
+  /** Takes the same time whatever differs. */
+  readonly sameDigest?: (given: Buffer, stored: Buffer) => boolean
+}
+
+/** Compared where there is nothing else, so that an unknown key takes as long as a wrong one. */
+const noDigest = Buffer.alloc(32)
+
+export class KeyRing {
+  readonly #parts: KeyRingParts
+  readonly #sameDigest: (given: Buffer, stored: Buffer) => boolean
+  /** With the revoked ones, so that an older state of one that arrives late is known for what it is. */
+  readonly #byId = new Map<string, KeyRecord>()
+  #keysEverCreated = false
+
+  constructor(state: KeyChange, parts: KeyRingParts) {
+    this.#parts = parts
+    this.#sameDigest = parts.sameDigest ?? timingSafeEqual
+    this.#keysEverCreated = state.keysEverCreated
+    for (const key of state.keys) this.#byId.set(key.id, key)
+  }
+
+  /** Whether clients without a key are served: only until the first was ever created, unless that is allowed. */
+  get anonymous(): boolean {
+    return this.#parts.allowAnonymous || !this.#keysEverCreated
+  }
+
+  get(id: string): KeyRecord | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** Takes what changed, from whichever side it comes first. */
+  apply(change: KeyChange): void {
+    // Anonymity ends for good, so a state from before its end changes nothing.
+    this.#keysEverCreated ||= change.keysEverCreated
+    const ending: string[] = []
+    for (const key of change.keys) {
+      const known = this.#byId.get(key.id)
+      if (known !== undefined && known.revision > key.revision) continue
+      this.#byId.set(key.id, key)
+      if (endsStreams(key) && !(known !== undefined && endsStreams(known))) ending.push(key.id)
+    }
+    if (ending.length > 0) this.#parts.onStreamsEnd(ending)
+  }
+
+  /**
+   * Whose request this is; null for a client without a key where those are served. There, what is no key of ours counts
+   * as none, since many clients cannot do without sending something.
+   */
+  identify(credential: Credential): KeyRecord | null {
+    const key = credential.kind === 'bearer' ? this.resolve(credential.text) : null
+    if (key !== null) return key
+    if (this.anonymous && (credential.kind === 'none' || !looksLikeOurs(credential.text))) return null
+    throw badKey()
+  }
+
+  /** The record of a key that holds now; null for every other text. */
+  resolve(text: string): KeyRecord | null {
+    const id = parseKey(text)?.id
+    if (id === undefined) return null
+    const key = this.#byId.get(id)
+    const given = hash('sha256', text, 'buffer')
+    const nowMs = this.#parts.clock.wallMs()
+    // Both are looked at in any case: an unknown key, a wrong one and a revoked one take the same way.
+    const byFirst = this.#opens(key?.secrets[0], given, nowMs)
+    const bySecond = this.#opens(key?.secrets[1], given, nowMs)
+    if (key === undefined || !(byFirst || bySecond)) return null
+    return key.revokedAtMs === null && holds(key.expiresAtMs, nowMs) ? key : null
+  }
+
+  #opens(secret: KeySecret | undefined, given: Buffer, nowMs: number): boolean {
+    const stored = Buffer.from(secret?.digest ?? '', 'hex')
+    const isWhole = stored.length === noDigest.length
+    const isSame = this.#sameDigest(given, isWhole ? stored : noDigest)
+    return isSame && isWhole && secret !== undefined && holds(secret.expiresAtMs, nowMs)
+  }
+}
+
+function holds(expiresAtMs: number | null, nowMs: number): boolean {
+  return expiresAtMs === null || expiresAtMs > nowMs
+}
+
+function endsStreams(key: KeyRecord): boolean {
+  return key.revokedAtMs !== null && key.endsStreams
+}
