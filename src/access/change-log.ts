@@ -1,0 +1,27 @@
+/** Each change of keys and of the admin token has a line in the log, beside its entry in the trail that is kept. */
+import type { Log } from '../base/log.ts'
+import type { AuditEntry, KeyStore } from './key-store.ts'
+
+export function withChangeLog(store: KeyStore, log: Log): KeyStore {
+  const told = ({ actor, action, keyId, keyName }: AuditEntry): void => {
+    log('info', 'admin change', { actor, action, keyId, keyName })
+  }
+  return {
+    async insert(record, audit) {
+      await store.insert(record, audit)
+      told(audit)
+    },
+    async replace(record, audit) {
+      const stored = await store.replace(record, audit)
+      if (stored) told(audit)
+      return stored
+    },
+    async setAdminTokenDigest(digest, audit) {
+      await store.setAdminTokenDigest(digest, audit)
+      told(audit)
+    },
+    find: (idOrName) => store.find(idOrName),
+    list: () => store.list(),
+    audit: (countMax) => store.audit(countMax),
+  }
+}

@@ -1,0 +1,39 @@
+/** What the admin listener works with. */
+import type { KeyAdmin } from '../../access/key-admin.ts'
+import type { KeyRecord } from '../../access/key-record.ts'
+import type { KeyStore } from '../../access/key-store.ts'
+import type { LimitName } from '../../access/limits.ts'
+import type { TeamsOptions } from '../../access/options.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { LedgerStore } from '../../metering/ledger-store.ts'
+import type { Metrics } from '../../observe/metrics.ts'
+import type { OperatorParts } from './operator.ts'
+
+export interface AdminParts extends OperatorParts {
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** `admin.bind` and `admin.hostNames`. */
+  readonly bind: string
+  readonly hostNames: readonly string[]
+  readonly keys: KeyAdmin
+  readonly keyStore: Pick<KeyStore, 'audit'>
+  readonly ledger: Pick<LedgerStore, 'usage'>
+  readonly teams: TeamsOptions
+  /** `limits.timeZone` and `usage.currency`. */
+  readonly timeZone: string
+  readonly currency: string
+  /** What the key and its team may use now; empty where nothing is limited. */
+  readonly limitsLeft: (key: KeyRecord) => readonly LimitLeft[]
+}
+
+export interface LimitLeft {
+  readonly limit: LimitName
+  readonly of: 'key' | 'team'
+  readonly maximum: number
+  readonly remaining: number
+  /** Until all of it is there again, when nothing is used meanwhile. */
+  readonly resetMs: number
+}

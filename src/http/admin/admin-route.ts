@@ -1,0 +1,81 @@
+/** One row of the table of admin routes: what is served, checked and documented is made from it. */
+import type { z } from 'zod'
+import type { ErrorCode } from '../../base/errors.ts'
+import type { AdminParts } from './admin-parts.ts'
+import type { Role } from './operator.ts'
+import { checked, nothing } from './request-input.ts'
+
+/** What a route answers when all is well. */
+export type AdminAnswer = { readonly json: unknown } | { readonly text: string; readonly contentType: string }
+
+/** A request whose caller may make it, nothing of it checked. */
+export interface AdminRequest {
+  /** Of the path; empty where it has none. */
+  readonly id: string
+  readonly query: unknown
+  readonly body: unknown
+  /** For the trail of changes. */
+  readonly actor: string
+}
+
+interface Described {
+  /** As Hono reads it: `/admin/keys/:id`. */
+  readonly path: string
+  /** Name of the operation in the document. */
+  readonly operation: string
+  readonly summary: string
+  /** Of the answer by content type; null for what is no JSON. */
+  readonly answers: Readonly<Record<string, z.ZodType | null>>
+  /** Beside those that every route has. */
+  readonly refusals?: readonly ErrorCode[]
+}
+
+export interface AdminRoute extends Described {
+  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly role: Role
+  readonly query: z.ZodType
+  /** Null where none is taken. */
+  readonly body: z.ZodType | null
+  readonly status: 200 | 201
+  run(request: AdminRequest, parts: AdminParts): Promise<AdminAnswer>
+}
+
+type Answering = Promise<AdminAnswer> | AdminAnswer
+
+interface Reading<Query extends z.ZodType> extends Described {
+  readonly role?: Role
+  readonly query: Query
+  readonly handle: (call: { id: string; query: z.output<Query> }, parts: AdminParts) => Answering
+}
+
+interface Changing<Body extends z.ZodType> extends Described {
+  readonly method: 'POST' | 'PATCH'
+  readonly body: Body
+  readonly status?: 200 | 201
+  readonly handle: (call: { id: string; body: z.output<Body>; actor: string }, parts: AdminParts) => Answering
+}
+
+/** The handler gets only what the schema lets through. */
+export function reads<Query extends z.ZodType>({ handle, role = 'operator', ...row }: Reading<Query>): AdminRoute {
+  return {
+    ...row,
+    method: 'GET',
+    role,
+    body: null,
+    status: 200,
+    run: async ({ id, query }, parts) => handle({ id, query: checked(row.query, query) }, parts),
+  }
+}
+
+export function changes<Body extends z.ZodType>({ handle, status = 200, ...row }: Changing<Body>): AdminRoute {
+  return {
+    ...row,
+    role: 'operator',
+    query: nothing,
+    status,
+    run: async ({ id, query, body, actor }, parts) => {
+      checked(nothing, query)
+      return handle({ id, body: checked(row.body, body), actor }, parts)
+    },
+  }
+}

@@ -1,0 +1,118 @@
+/** Keys: made, listed, changed, rotated and revoked. */
+import { z } from 'zod'
+import { graceMsMax, type IssuedKey } from '../../access/key-admin.ts'
+import { keyChangeSchema, keyViewSchema, newKeySchema } from '../../access/key-schema.ts'
+import { keyView } from '../../access/key-view.ts'
+import type { AdminParts } from './admin-parts.ts'
+import { type AdminAnswer, type AdminRoute, changes, reads } from './admin-route.ts'
+import { nameText, published, sent } from './documented.ts'
+import { nothing } from './request-input.ts'
+
+const keyAnswer = published('Key', keyViewSchema)
+const keysAnswer = published('Keys', z.strictObject({ keys: z.array(keyAnswer).describe('In order of creation') }))
+const issuedAnswer = published(
+  'IssuedKey',
+  z.strictObject({
+    ...keyViewSchema.shape,
+    key: z.string().describe('The key itself, shown this once: only a digest of it is kept'),
+  }),
+)
+
+const newKey = sent('NewKey', newKeySchema)
+const keyChange = sent('KeyChange', keyChangeSchema)
+const rotation = sent(
+  'Rotation',
+  z.strictObject({
+    graceMs: z
+      .int()
+      .min(0)
+      .max(graceMsMax)
+      .optional()
+      .describe('How long the key that was good until now holds on; a day unless said'),
+  }),
+)
+const revocation = sent(
+  'Revocation',
+  z.strictObject({ endStreams: z.boolean().default(false).describe('End what runs under it, too') }),
+)
+
+const oneKey = ['not_found'] as const
+const oneKeyAsItStands = ['not_found', 'conflict'] as const
+
+export const keyRoutes: readonly AdminRoute[] = [
+  reads({
+    path: '/admin/keys',
+    operation: 'listKeys',
+    summary: 'All keys, or those of a name or a state.',
+    query: z.strictObject({
+      name: nameText.optional().describe('Those of this name, which several may have that are revoked'),
+      state: keyViewSchema.shape.state.optional().describe('Those that are so now'),
+    }),
+    answers: { 'application/json': keysAnswer },
+    handle: async ({ query: { name, state } }, { keys, clock }) => {
+      const nowMs = clock.wallMs()
+      const records = (await keys.list()).filter((record) => name === undefined || record.name === name)
+      const views = records.map((record) => keyView(record, nowMs))
+      return { json: { keys: views.filter((view) => state === undefined || view.state === state) } }
+    },
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/keys',
+    operation: 'createKey',
+    summary: 'Makes a key. The first one ends the time in which clients need none.',
+    body: newKey,
+    status: 201,
+    answers: { 'application/json': issuedAnswer },
+    refusals: ['conflict'],
+    handle: async ({ body, actor }, parts) => issued(await parts.keys.create(body, actor), parts),
+  }),
+  reads({
+    path: '/admin/keys/:id',
+    operation: 'getKey',
+    summary: 'One key.',
+    query: nothing,
+    answers: { 'application/json': keyAnswer },
+    refusals: oneKey,
+    handle: async ({ id }, { keys, clock }) => ({ json: keyView(await keys.find(id), clock.wallMs()) }),
+  }),
+  changes({
+    method: 'PATCH',
+    path: '/admin/keys/:id',
+    operation: 'changeKey',
+    summary: 'Changes what is named and leaves the rest.',
+    body: keyChange,
+    answers: { 'application/json': keyAnswer },
+    refusals: oneKeyAsItStands,
+    handle: async ({ id, body, actor }, { keys, clock }) => ({
+      json: keyView(await keys.change(id, body, actor), clock.wallMs()),
+    }),
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/keys/:id/rotate',
+    operation: 'rotateKey',
+    summary: 'Makes a new secret for a key; the one before it holds on for the grace time.',
+    body: rotation,
+    answers: { 'application/json': issuedAnswer },
+    refusals: oneKeyAsItStands,
+    handle: async ({ id, body: { graceMs }, actor }, parts) =>
+      issued(await parts.keys.rotate(id, actor, graceMs), parts),
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/keys/:id/revoke',
+    operation: 'revokeKey',
+    summary: 'Ends a key for good, within a second.',
+    body: revocation,
+    answers: { 'application/json': keyAnswer },
+    refusals: oneKeyAsItStands,
+    handle: async ({ id, body: { endStreams }, actor }, { keys, clock }) => ({
+      json: keyView(await keys.revoke(id, { endStreams }, actor), clock.wallMs()),
+    }),
+  }),
+]
+
+function issued({ record, key }: IssuedKey, { clock }: AdminParts): AdminAnswer {
+  return { json: { ...keyView(record, clock.wallMs()), key: key.reveal() } }
+}

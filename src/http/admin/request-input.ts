@@ -1,0 +1,78 @@
+/** What an operator sends: read within bounds, and checked so strictly that nothing unknown gets in. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { looksLikeOurs } from '../../access/credentials.ts'
+import type { Clock } from '../../base/clock.ts'
+import { GatewayError } from '../../base/errors.ts'
+import { ByteBudget } from '../../queue/byte-budget.ts'
+import { Exchange } from '../../relay/exchange.ts'
+import { mediaType } from '../../wire/media-type.ts'
+import { requestIdOf } from '../request-id.ts'
+
+const bodyBytesMax = 65_536
+const bodyMsMax = 10_000
+
+/** Of what takes no parameters. */
+export const nothing = z.strictObject({})
+
+/** Throws a GatewayError that names the first field that is wrong. */
+export function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const result = schema.safeParse(input)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  if (issue === undefined) throw new GatewayError('invalid_request', 'The request is not as this path takes it.')
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const param = [...issue.path, ...(unknown === undefined ? [] : [unknown])]
+    .map((part) => shown(String(part)))
+    .join('.')
+  const what = unknown === undefined ? issue.message : 'is no field that is known here'
+  if (param === '') throw new GatewayError('invalid_request', `${what}.`)
+  throw new GatewayError('invalid_request', `${param}: ${what}.`, { param })
+}
+
+/** What somebody wrote as the name of a field goes back to them, but cut short, and not where it is a key. */
+function shown(part: string): string {
+  if (looksLikeOurs(part)) return '…'
+  return part.length > 64 ? `${part.slice(0, 64)}…` : part
+}
+
+/** Each parameter once: of two with one name readers differ on which counts. */
+export function queryOf(url: string): Record<string, string> {
+  const query = new Map<string, string>()
+  for (const [name, value] of new URL(url).searchParams) {
+    if (query.has(name)) throw new GatewayError('invalid_request', 'A parameter may stand there once.', { param: name })
+    query.set(name, value)
+  }
+  return Object.fromEntries(query)
+}
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** More than the empty object that some clients send with every request. */
+export function isLarge({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > bodyBytesMax
+}
+
+/** Pages cannot send this type across origins unasked. An empty body is an empty object. */
+export async function jsonBody(incoming: IncomingMessage, outgoing: ServerResponse, clock: Clock): Promise<unknown> {
+  const { headers } = incoming
+  if (mediaType(headers['content-type']) !== 'application/json' || headers['content-encoding'] !== undefined)
+    throw new GatewayError('unsupported_media_type', 'Send JSON, with the header content-type: application/json.')
+  const exchange = new Exchange(incoming, outgoing, { clock, requestId: requestIdOf(outgoing) })
+  const budget = new ByteBudget(bodyBytesMax, () => {})
+  const bytes = await exchange.readBody({
+    bytesMax: bodyBytesMax,
+    msMax: bodyMsMax,
+    graceMs: bodyMsMax,
+    bytesPerSecondMin: 1,
+    budget,
+  })
+  if (bytes.length === 0) return {}
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    throw new GatewayError('invalid_json', 'The body is not JSON.')
+  }
+}

@@ -1,0 +1,34 @@
+/** Every route of the admin listener. */
+import { z } from 'zod'
+import { type AdminRoute, reads } from './admin-route.ts'
+import { published } from './documented.ts'
+import { keyRoutes } from './key-routes.ts'
+import { openApiDocument } from './open-api.ts'
+import { nothing } from './request-input.ts'
+import { usageRoutes } from './usage-routes.ts'
+
+export const adminRoutes: readonly AdminRoute[] = [
+  reads({
+    path: '/metrics',
+    role: 'scraper',
+    operation: 'readMetrics',
+    summary: 'All metrics, as Prometheus reads them.',
+    // A scraper may be told to send parameters, which mean nothing here.
+    query: z.looseObject({}),
+    answers: { 'text/plain': null },
+    handle: async (_call, { metrics }) => {
+      const { body, contentType } = await metrics.render()
+      return { text: body, contentType }
+    },
+  }),
+  ...keyRoutes,
+  ...usageRoutes,
+  reads({
+    path: '/admin/openapi.json',
+    operation: 'readDocument',
+    summary: 'This document.',
+    query: nothing,
+    answers: { 'application/json': published('OpenApiDocument', z.looseObject({})) },
+    handle: (_call, { version }) => ({ json: openApiDocument(adminRoutes, version) }),
+  }),
+]

@@ -1,0 +1,170 @@
+/** What was used, by whom, and who changed what: routes that only read. */
+import { z } from 'zod'
+import { limitsSchema } from '../../access/options.ts'
+import { type UsageGroup, usageGroups } from '../../metering/ledger-store.ts'
+import { usageRange } from '../../metering/usage-range.ts'
+import { usageCsv, usageReport } from '../../metering/usage-report.ts'
+import { type AdminRoute, reads } from './admin-route.ts'
+import { nameText, published, time } from './documented.ts'
+import { nothing } from './request-input.ts'
+
+const auditCountDefault = 100
+const auditCountMax = 1_000
+
+const columns = z
+  .string()
+  .max(64)
+  .superRefine((text, context) => {
+    const wrong = text.split(',').find((column) => !isGroup(column))
+    const twice = new Set(text.split(',')).size < text.split(',').length
+    if (wrong !== undefined || twice)
+      context.addIssue({ code: 'custom', message: `must be some of ${usageGroups.join(', ')}, each once` })
+  })
+  .default('key')
+  .describe(`Columns to sum by, with commas between them: ${usageGroups.join(', ')}`)
+
+const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
+
+const usageParameters = z.strictObject({
+  by: columns,
+  from: z.string().max(40).optional().describe('A day such as 2026-11-01, today, 30d, or a time with its zone'),
+  to: z.string().max(40).optional().describe('The same; a day is included whole'),
+  key: filter('key, by id or name'),
+  team: filter('team'),
+  model: filter('model'),
+  host: filter('host'),
+  format: z.enum(['json', 'csv']).default('json').describe('How it is answered'),
+})
+
+const amount = z.int().min(0)
+const figures = {
+  requests: amount,
+  failed: amount.describe('Of them: ended with an error, or left'),
+  unfinished: amount.describe('Of them: not ended, or of a gateway that died'),
+  input: amount.describe('Prompt tokens'),
+  cachedInput: amount,
+  output: amount.describe('Generated tokens'),
+  reasoning: amount,
+  inputUnreported: amount.describe('Of the prompt tokens: not reported by a host'),
+  outputUnreported: amount.describe('Of the generated tokens: not reported by a host'),
+  cost: z.number().describe('In the currency'),
+}
+
+const group = z.string().nullable().optional()
+const usageAnswer = published(
+  'UsageReport',
+  z.strictObject({
+    from: time.nullable(),
+    to: time.nullable(),
+    timeZone: z.string(),
+    currency: z.string(),
+    by: z.array(z.enum(usageGroups)),
+    rows: z.array(z.strictObject({ key: group, team: group, model: group, host: group, day: group, ...figures })),
+    total: z.strictObject(figures),
+  }),
+)
+
+const auditAnswer = published(
+  'AuditTrail',
+  z.strictObject({
+    entries: z.array(
+      z.strictObject({
+        at: time,
+        actor: z.string().describe('Where the change came from'),
+        action: z.string(),
+        keyId: z.string().nullable(),
+        keyName: z.string().nullable(),
+        detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+      }),
+    ),
+  }),
+)
+
+const teamsAnswer = published(
+  'Teams',
+  z.strictObject({ teams: z.array(z.strictObject({ name: z.string(), limits: limitsSchema })) }),
+)
+
+const limitsLeftAnswer = published(
+  'LimitsLeft',
+  z.strictObject({
+    id: z.string(),
+    name: z.string(),
+    team: z.string().nullable(),
+    limits: z.array(
+      z.strictObject({
+        limit: limitsSchema.keyof(),
+        of: z.enum(['key', 'team']),
+        maximum: amount,
+        remaining: amount,
+        resetMs: z.number().min(0).describe('Until all of it is there again, when nothing is used meanwhile'),
+      }),
+    ),
+  }),
+)
+
+export const usageRoutes: readonly AdminRoute[] = [
+  reads({
+    path: '/admin/teams',
+    operation: 'listTeams',
+    summary: 'The teams of the configuration and what each may use.',
+    query: nothing,
+    answers: { 'application/json': teamsAnswer },
+    handle: (_call, { teams }) => ({
+      json: { teams: Object.entries(teams).map(([name, limits]) => ({ name, limits })) },
+    }),
+  }),
+  reads({
+    path: '/admin/limits/:id',
+    operation: 'getLimitsLeft',
+    summary: 'What a key, and its team, have left now.',
+    query: nothing,
+    answers: { 'application/json': limitsLeftAnswer },
+    refusals: ['not_found'],
+    handle: async ({ id }, { keys, limitsLeft }) => {
+      const record = await keys.find(id)
+      return { json: { id: record.id, name: record.name, team: record.team, limits: limitsLeft(record) } }
+    },
+  }),
+  reads({
+    path: '/admin/usage',
+    operation: 'sumUsage',
+    summary: 'Requests and tokens, summed from the ledger; of this month unless from says otherwise.',
+    query: usageParameters,
+    answers: { 'application/json': usageAnswer, 'text/csv': null },
+    handle: async ({ query }, { ledger, clock, timeZone, currency }) => {
+      const { by, from = null, to = null, key = null, team = null, model = null, host = null, format } = query
+      const range = usageRange({ from, to }, { timeZone, nowMs: clock.wallMs() })
+      const asked = { by: by.split(',').filter(isGroup), ...range, key, team, model, host, timeZone }
+      const report = usageReport(asked, await ledger.usage(asked), currency)
+      return format === 'json' ? { json: report } : { text: usageCsv(report), contentType: 'text/csv; charset=utf-8' }
+    },
+  }),
+  reads({
+    path: '/admin/audit',
+    operation: 'listChanges',
+    summary: 'Who changed what, the latest first.',
+    query: z.strictObject({ count: wholeText(auditCountMax).describe('Changes to list') }),
+    answers: { 'application/json': auditAnswer },
+    handle: async ({ query: { count = auditCountDefault } }, { keyStore }) => {
+      const entries = await keyStore.audit(count)
+      return {
+        json: { entries: entries.map(({ atMs, ...entry }) => ({ at: new Date(atMs).toISOString(), ...entry })) },
+      }
+    },
+  }),
+]
+
+function isGroup(column: string): column is UsageGroup {
+  return usageGroups.some((one) => one === column)
+}
+
+/** A number as a query writes it. */
+function wholeText(most: number) {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().max(most))
+    .optional()
+}
