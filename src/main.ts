@@ -9,6 +9,7 @@ process.stderr.on('error', () => {})
 const io = {
   out: (text: string) => void process.stdout.write(`${text}\n`),
   err: (text: string) => void process.stderr.write(`${text}\n`),
+  isTerminal: process.stdout.isTTY,
 }
 
 runCli(process.argv.slice(2), io).then(end, (error: unknown) => {

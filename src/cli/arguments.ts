@@ -3,13 +3,21 @@ import { parseArgs } from 'node:util'
 import { suggestion } from '../config/nearest.ts'
 import type { FlagValues } from '../config/settings.ts'
 import type { Flag } from './command.ts'
+import { printable } from './printable.ts'
 
 export type ReadArguments =
-  | { readonly kind: 'good'; readonly values: FlagValues }
+  | { readonly kind: 'good'; readonly values: FlagValues; readonly operand: string }
   | { readonly kind: 'bad'; readonly message: string }
 
-/** Flags may be written `--port 80` or `--port=80`, switches also `--no-name`; anything else is refused with a sentence. */
-export function readArguments(args: readonly string[], flags: readonly Flag[]): ReadArguments {
+/**
+ * Flags may be written `--port 80` or `--port=80`, switches also `--no-name`; anything else is refused with a sentence.
+ * `operandName` is what must stand there without a flag; null where nothing may.
+ */
+export function readArguments(
+  args: readonly string[],
+  flags: readonly Flag[],
+  operandName: string | null = null,
+): ReadArguments {
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
@@ -21,14 +29,20 @@ export function readArguments(args: readonly string[], flags: readonly Flag[]): 
     allowPositionals: true,
   })
   const values = new Map<string, string[]>()
+  let operand: string | null = null
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
-    if (token.kind === 'positional') return bad(`"${token.value}" is not expected here`)
+    if (token.kind === 'positional') {
+      if (operandName === null || operand !== null) return bad(`"${printable(token.value)}" is not expected here`)
+      operand = token.value
+      continue
+    }
     const read = readOption(token, flags)
     if ('message' in read) return read
     values.set(read.name, [...(values.get(read.name) ?? []), read.value])
   }
-  return { kind: 'good', values }
+  if (operandName !== null && operand === null) return bad(`${operandName} is missing`)
+  return { kind: 'good', values, operand: operand ?? '' }
 }
 
 interface OptionToken {

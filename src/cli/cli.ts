@@ -2,47 +2,96 @@
 import { suggestion } from '../config/nearest.ts'
 import { readArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
+import { adminTokenCommands } from './commands/admin-token.ts'
 import { checkConfig } from './commands/check-config.ts'
 import { configSchema } from './commands/config-schema.ts'
+import { keyCommands } from './commands/keys.ts'
 import { serve } from './commands/serve.ts'
-import { commandHelp, mainHelp } from './help.ts'
+import { usage } from './commands/usage.ts'
+import { commandHelp, groupHelp, mainHelp } from './help.ts'
+import { printable } from './printable.ts'
 import { version } from './version.ts'
 
 /** The first is the one that runs when none is named. */
-export const commands: readonly [Command, ...Command[]] = [serve, checkConfig, configSchema]
+export const commands: readonly [Command, ...Command[]] = [
+  serve,
+  ...keyCommands,
+  usage,
+  ...adminTokenCommands,
+  checkConfig,
+  configSchema,
+]
 
 /** Resolves with the exit code: 0 when all went well, 1 when not. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const [first = ''] = args
   if (first === '' || first.startsWith('-')) return runCommand(commands[0], null, args, io)
-  if (first === 'help') return help(args[1] ?? null, io)
-  const command = commands.find((candidate) => candidate.name === first)
-  return command === undefined ? unknownCommand(first, io) : runCommand(command, first, args.slice(1), io)
+  if (first === 'help') return help(args.slice(1), io)
+  const words = wordsOf(args)
+  const command = commandOf(words)
+  if (command !== undefined) return runCommand(command, command.name, args.slice(command.name.split(' ').length), io)
+  if (words.length === 1 && groupOf(first).length > 0) {
+    if (wantsHelp(args)) return help([first], io)
+    const names = groupOf(first).map((member) => member.name)
+    io.err(`lmx-gateway: ${first} alone is no command; there are ${names.join(', ')}`)
+    return 1
+  }
+  return unknownCommand(words, io)
+}
+
+/** The first two of the words that stand before any flag. */
+function wordsOf(args: readonly string[]): readonly string[] {
+  const [first = '', second = ''] = args
+  return second === '' || second.startsWith('-') ? [first] : [first, second]
+}
+
+function commandOf([first = '', second = '']: readonly string[]): Command | undefined {
+  return (
+    commands.find((candidate) => candidate.name === `${first} ${second}`) ??
+    commands.find((candidate) => candidate.name === first)
+  )
+}
+
+/** Commands of two words that begin with this one. */
+function groupOf(word: string): readonly Command[] {
+  return commands.filter((candidate) => candidate.name.startsWith(`${word} `))
+}
+
+function wantsHelp(args: readonly string[]): boolean {
+  return args.includes('--help') || args.includes('-h')
 }
 
 /** `name` is null where the command was not named but meant. */
 async function runCommand(command: Command, name: string | null, args: readonly string[], io: Io): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) return help(name, io)
+  if (wantsHelp(args)) return help(name === null ? [] : [name], io)
   if (args.includes('--version') || args.includes('-v')) {
     io.out(version())
     return 0
   }
-  const read = readArguments(args, command.flags)
-  if (read.kind === 'good') return command.run(read.values, io)
+  const read = readArguments(args, command.flags, command.operand ?? null)
+  if (read.kind === 'good') return command.run(read.values, io, read.operand)
   io.err(`lmx-gateway: ${read.message} (lmx-gateway ${name === null ? '' : `${name} `}--help lists what there is)`)
   return 1
 }
 
-function help(name: string | null, io: Io): number {
+function help(words: readonly string[], io: Io): number {
+  const name = words.join(' ')
   const command = commands.find((candidate) => candidate.name === name)
-  if (name !== null && command === undefined) return unknownCommand(name, io)
-  io.out(command === undefined ? mainHelp(commands) : commandHelp(command))
+  const group = groupOf(name)
+  if (name === '') io.out(mainHelp(commands))
+  else if (command !== undefined) io.out(commandHelp(command))
+  else if (group.length > 0) io.out(groupHelp(name, group))
+  else return unknownCommand(words, io)
   return 0
 }
 
-function unknownCommand(name: string, io: Io): number {
-  const names = commands.map((command) => command.name)
+function unknownCommand(words: readonly string[], io: Io): number {
+  const [first = ''] = words
+  const members = groupOf(first).map((command) => command.name)
+  const name = members.length === 0 ? first : words.join(' ')
+  const groups = commands.map((command) => command.name.split(' ')[0] ?? '')
+  const names = members.length === 0 ? [...new Set(groups)] : members
   const tail = suggestion(name, names) || `; there are ${names.join(', ')}`
-  io.err(`lmx-gateway: unknown command "${name}"${tail}`)
+  io.err(`lmx-gateway: unknown command "${printable(name)}"${tail}`)
   return 1
 }

@@ -4,8 +4,10 @@ import type { FlagValues } from '../config/settings.ts'
 export interface Io {
   /** Writes a line for people or programs that asked for it. */
   out(text: string): void
-  /** Writes a line about what went wrong. */
+  /** Writes a line about what went wrong, or for people beside what programs take from `out`. */
   err(text: string): void
+  /** A person reads `out` on a terminal: it is no file, pipe or log. */
+  readonly isTerminal?: boolean
 }
 
 export interface Flag {
@@ -16,12 +18,15 @@ export interface Flag {
 }
 
 export interface Command {
+  /** One word, or two where several commands are about one thing. */
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string
   readonly flags: readonly Flag[]
+  /** What must be given without a flag, as --help calls it; absent where nothing may. */
+  readonly operand?: string
   /** More for this command's own help. */
   readonly notes: readonly string[]
-  /** Resolves with the exit code. */
-  run(flags: FlagValues, io: Io): Promise<number>
+  /** Resolves with the exit code. `operand` is empty where the command has none. */
+  run(flags: FlagValues, io: Io, operand: string): Promise<number>
 }

@@ -24,11 +24,23 @@ export function commandHelp(command: Command): string {
   return [
     command.summary,
     '',
-    `Usage: lmx-gateway ${command.name} [flags]`,
+    `Usage: lmx-gateway ${command.name}${command.operand === undefined ? '' : ` ${command.operand}`} [flags]`,
     '',
     'Flags:',
     ...flagTable([...command.flags, { name: 'help', value: '', help: 'This text' }]),
     ...(command.notes.length === 0 ? [] : ['', ...command.notes]),
+  ].join('\n')
+}
+
+/** Of several commands that are about one thing, as `keys`. */
+export function groupHelp(group: string, commands: readonly Command[]): string {
+  return [
+    `Usage: lmx-gateway ${group} COMMAND [flags]`,
+    '',
+    'Commands:',
+    ...table(commands.map((command) => [command.name, command.summary])),
+    '',
+    `lmx-gateway help ${group} COMMAND says more about one of them.`,
   ].join('\n')
 }
 

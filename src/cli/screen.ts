@@ -1,5 +1,6 @@
 /** What the operator reads after a start: where to point clients, what was found, and what to do next. */
 import type { HostReport } from '../gateway.ts'
+import { printable } from './printable.ts'
 
 export interface Addresses {
   readonly dataUrl: string
@@ -60,7 +61,7 @@ function modelToTry(models: readonly string[]): string | null {
 
 /** The address to type on this machine: a listener on every address has none of its own. */
 function clientUrl(listener: string): string {
-  return listener.replace(/\/$/, '').replace(/^http:\/\/(?:0\.0\.0\.0|\[::\])/, 'http://127.0.0.1')
+  return listener.replace(/\/$/, '').replace(/^(https?):\/\/(?:0\.0\.0\.0|\[::\])/, '$1://127.0.0.1')
 }
 
 function isEverywhere(listener: string): boolean {
@@ -69,9 +70,4 @@ function isEverywhere(listener: string): boolean {
 
 function counted(count: number, noun: string): string {
   return `${count === 0 ? 'no' : count} ${noun}${count === 1 ? '' : 's'}`
-}
-
-/** A host's words, less what would steer the terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')
 }

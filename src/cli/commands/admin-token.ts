@@ -1,0 +1,50 @@
+/** `admin-token rotate`: another token for the admin API. */
+import { systemClock } from '../../base/clock.ts'
+import type { Command, Flag } from '../command.ts'
+import { saying, storeFlags } from '../open-access.ts'
+import { refuse } from '../refuse.ts'
+import { adminTokenPath, writeTokenFile } from '../shown-admin-token.ts'
+
+const show: Flag = { name: 'show', value: '', help: 'Write it to stdout although that is no terminal' }
+const json: Flag = { name: 'json', value: '', help: 'The result as one JSON object; the token itself only with --show' }
+
+const rotate: Command = {
+  name: 'admin-token rotate',
+  summary: 'Makes another admin token; the one before ends within a second',
+  flags: [show, json, ...storeFlags],
+  notes: [
+    'On a terminal it is shown this once; else it is written to a file beside the store that only its owner can read.',
+    'Examples:',
+    '  lmx-gateway admin-token rotate',
+    '  LMX_GATEWAY_ADMIN_TOKEN=$(lmx-gateway admin-token rotate --show)',
+  ],
+  async run(flags, io) {
+    const [{ loadConfig }, { openStoreHere, operator }, { replaceAdminToken }] = await Promise.all([
+      import('../../config/load.ts'),
+      import('../local-access.ts'),
+      import('../../access/admin-token.ts'),
+    ])
+    const loaded = await loadConfig({ flags })
+    if (loaded.kind === 'bad') return refuse(loaded.problems, io)
+    const isOn = (flag: Flag): boolean => flags.get(flag.name)?.at(-1) === 'true'
+    return saying(io, async () => {
+      const store = await openStoreHere(loaded.config, io)
+      try {
+        const how = { clock: systemClock, actor: operator(), action: 'admin-token.rotate' } as const
+        const token = (await replaceAdminToken(store.keys, how)).reveal()
+        const isShown = isOn(show) || (io.isTerminal === true && !isOn(json))
+        const file = isShown ? null : adminTokenPath(loaded.config.storage.path)
+        if (file !== null) writeTokenFile(file, token)
+        if (isOn(json)) io.out(JSON.stringify(file === null ? { token } : { file }, null, 2))
+        else if (file === null) io.out(token)
+        else io.out(`The admin token is in ${file}, for its owner only. Keep it elsewhere and remove the file.`)
+        if (io.isTerminal === true) io.err('It is shown this once: only a digest of it is kept.')
+        return 0
+      } finally {
+        await store.close()
+      }
+    })
+  },
+}
+
+export const adminTokenCommands: readonly Command[] = [rotate]

@@ -1,0 +1,189 @@
+/** Keys and usage of a gateway elsewhere, through its admin API. */
+import { type KeyView, keyViewSchema } from '../access/key-schema.ts'
+import type { Clock } from '../base/clock.ts'
+import { type ErrorCode, errorCatalogue, GatewayError } from '../base/errors.ts'
+import type { UsageReport } from '../metering/usage-report.ts'
+import type { AccessAdmin, IssuedKey, UsageQuestion } from './access-admin.ts'
+import type { KeyBody } from './key-flags.ts'
+
+const answerMsMax = 30_000
+const dataPortDefault = 4_000
+/** Entries of the trail of changes that are looked at for an earlier key. */
+const auditCount = 1_000
+
+export class RemoteAccess implements AccessAdmin {
+  readonly dataUrl: string
+  readonly anonymousAllowed = null
+  readonly #base: URL
+  readonly #token: string
+  readonly #clock: Clock
+
+  /** Throws a GatewayError for an address or a token that cannot be. */
+  constructor(adminUrl: string, token: string, clock: Clock) {
+    this.#base = baseOf(adminUrl)
+    this.dataUrl = `${this.#base.protocol}//${this.#base.hostname}:${dataPortDefault}`
+    if (!/^[\x21-\x7e]+$/.test(token)) throw refused('LMX_GATEWAY_ADMIN_TOKEN has characters that no token has')
+    this.#token = token
+    this.#clock = clock
+  }
+
+  async create(body: KeyBody): Promise<IssuedKey> {
+    const { view, key } = issuedOf(await this.#ask('POST', 'keys', body))
+    return { view, key, first: await this.#isFirst() }
+  }
+
+  async change(idOrName: string, body: KeyBody): Promise<KeyView> {
+    return viewOf(await this.#ask('PATCH', keyPath(idOrName), body))
+  }
+
+  async rotate(idOrName: string, graceMs: number | null): Promise<IssuedKey> {
+    const answer = await this.#ask('POST', `${keyPath(idOrName)}/rotate`, graceMs === null ? {} : { graceMs })
+    return { ...issuedOf(answer), first: false }
+  }
+
+  async revoke(idOrName: string, endStreams: boolean): Promise<KeyView> {
+    return viewOf(await this.#ask('POST', `${keyPath(idOrName)}/revoke`, { endStreams }))
+  }
+
+  async list(): Promise<readonly KeyView[]> {
+    const { keys } = fieldsOf(await this.#ask('GET', 'keys'))
+    if (!Array.isArray(keys)) throw noAnswer()
+    return keys.map(viewOf)
+  }
+
+  async find(idOrName: string): Promise<KeyView> {
+    return viewOf(await this.#ask('GET', keyPath(idOrName)))
+  }
+
+  async usage({ by, ...filters }: UsageQuestion): Promise<UsageReport> {
+    const query = new URLSearchParams({ by: by.join(',') })
+    for (const [name, value] of Object.entries(filters)) if (value !== null) query.set(name, value)
+    const report = await this.#ask('GET', `usage?${query.toString()}`)
+    if (!isUsageReport(report)) throw noAnswer()
+    return report
+  }
+
+  async close(): Promise<void> {}
+
+  /** Asked after a key was made: the trail then has that one alone. */
+  async #isFirst(): Promise<boolean> {
+    const { entries } = fieldsOf(await this.#ask('GET', `audit?count=${auditCount}`))
+    if (!Array.isArray(entries) || entries.length === auditCount) return false
+    return entries.filter((entry) => fieldsOf(entry)['action'] === 'key.create').length === 1
+  }
+
+  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+    const abort = new AbortController()
+    const timer = this.#clock.after(answerMsMax, () => abort.abort())
+    try {
+      // oxlint-disable-next-line no-restricted-globals -- a few questions to another gateway, off every token's way
+      const answer = await fetch(new URL(`admin/${path}`, this.#base), {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // The token is for this address and no other.
+        redirect: 'error',
+        signal: abort.signal,
+      })
+      const content = parsed(await answer.text())
+      if (answer.ok) return content
+      throw errorOf(answer.status, content)
+    } catch (error) {
+      if (error instanceof GatewayError) throw error
+      throw refused(`the gateway at ${this.#base.href} ${abort.signal.aborted ? 'does not answer' : reason(error)}`)
+    } finally {
+      timer.cancel()
+    }
+  }
+}
+
+function baseOf(adminUrl: string): URL {
+  if (!URL.canParse(adminUrl) || !/^https?:\/\//i.test(adminUrl))
+    throw refused(`--admin-url: "${adminUrl}" is no address; write it like http://192.168.1.5:4001`)
+  const url = new URL(adminUrl)
+  if (url.username !== '' || url.password !== '')
+    throw refused('--admin-url: must have no credentials in it; the token is taken from LMX_GATEWAY_ADMIN_TOKEN')
+  if (url.search !== '' || url.hash !== '') throw refused('--admin-url: must have nothing behind its path')
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+function keyPath(idOrName: string): string {
+  // The two that a URL would take for steps between folders, escaped or not.
+  if (idOrName === '.' || idOrName === '..') throw new GatewayError('not_found', `there is no key "${idOrName}"`)
+  return `keys/${encodeURIComponent(idOrName)}`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw noAnswer()
+  }
+}
+
+/** The gateway's own words, so that both ways to the keys say the same. */
+function errorOf(status: number, content: unknown): GatewayError {
+  const { message, code, param } = fieldsOf(fieldsOf(content)['error'])
+  if (typeof message !== 'string') return noAnswer()
+  const known = typeof code === 'string' && isErrorCode(code) ? code : 'internal_error'
+  if (status === 401) return new GatewayError(known, `${message} (LMX_GATEWAY_ADMIN_TOKEN holds the token)`)
+  return new GatewayError(known, message, typeof param === 'string' ? { param } : {})
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue, code)
+}
+
+function reason(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null
+  switch (code) {
+    case null:
+      return 'cannot be asked'
+    case 'ECONNREFUSED':
+      return 'cannot be reached: nobody listens there'
+    case 'ENOTFOUND':
+      return 'cannot be reached: there is no such name'
+    default:
+      return `cannot be reached (${code})`
+  }
+}
+
+function issuedOf(answer: unknown): { view: KeyView; key: string } {
+  const { key, ...view } = fieldsOf(answer)
+  if (typeof key !== 'string') throw noAnswer()
+  return { view: viewOf(view), key }
+}
+
+function viewOf(answer: unknown): KeyView {
+  const result = keyViewSchema.safeParse(answer)
+  if (result.success) return result.data
+  throw noAnswer()
+}
+
+function isUsageReport(answer: unknown): answer is UsageReport {
+  const { rows, by, total, timeZone, currency } = fieldsOf(answer)
+  return (
+    Array.isArray(rows) &&
+    Array.isArray(by) &&
+    typeof timeZone === 'string' &&
+    typeof currency === 'string' &&
+    typeof fieldsOf(total)['requests'] === 'number'
+  )
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
+
+function noAnswer(): GatewayError {
+  return refused('what answers there is no admin API of an LMX gateway of this version')
+}
+
+function refused(message: string): GatewayError {
+  return new GatewayError('invalid_request', message)
+}

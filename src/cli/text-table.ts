@@ -1,0 +1,29 @@
+/** Tables for people: columns of one width, words to the left and numbers to the right. */
+import { printable } from './printable.ts'
+
+export interface Column {
+  readonly title: string
+  readonly isNumber?: boolean
+}
+
+/** One line for the titles, one for each row. Cells may hold anything: none steers the terminal. */
+export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))]
+  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)))
+  return cells
+    .map((row) =>
+      columns
+        .map(({ isNumber = false }, at) => {
+          const text = row[at] ?? ''
+          return isNumber ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0)
+        })
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** With separators of thousands. */
+export function grouped(value: number): string {
+  return value.toLocaleString('en-US')
+}
