@@ -1,0 +1,249 @@
+/** The ledger's near end: takes what happens to requests at once, and writes it in batches behind their backs. */
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { AdmittedRequest, LedgerRow, LedgerStore, RequestFigures, SettledRequest } from './ledger-store.ts'
+
+/** A crash loses what came later than the last batch, so that this and the time to write must stay under a second. */
+const batchEveryMs = 500
+const batchRowsMax = 500
+const retryMsMin = 1_000
+const retryMsMax = 30_000
+/** Between tries at a stop, when there is little time. */
+const lastRetryMs = 100
+
+export interface LedgerOptions {
+  readonly pendingRowsMax: number
+  readonly whenFull: 'continue' | 'refuse'
+}
+
+export interface LedgerParts {
+  readonly store: Pick<LedgerStore, 'write'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface LedgerState {
+  /** Rows that are to be written. */
+  readonly pendingRows: number
+  readonly lostRows: number
+  /** Batches that could not be written. */
+  readonly errors: number
+  /** Why the last one could not; null when it could. */
+  readonly problem: string | null
+}
+
+interface Entry {
+  readonly admitted: AdmittedRequest
+  /** Null once it is settled, so that nothing of the request is held for a row that waits. */
+  progress: (() => RequestFigures) | null
+  settled: SettledRequest | null
+  /** As last given to the store. */
+  figures: RequestFigures | null
+  /** Counts what is to be written, so that what changes during a write is written again. */
+  version: number
+}
+
+export class Ledger {
+  readonly #options: LedgerOptions
+  readonly #parts: LedgerParts
+  /** Admitted and not settled. */
+  readonly #live = new Map<string, Entry>()
+  /** To be written, the oldest first. A row leaves only once it is written, so that a failure changes nothing. */
+  readonly #pending = new Set<Entry>()
+  #timer: Timer | null = null
+  #writing: Promise<void> | null = null
+  #failures = 0
+  #errors = 0
+  #lost = 0
+  #problem: string | null = null
+  #tellsOfLoss = true
+
+  constructor(options: LedgerOptions, parts: LedgerParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** Newcomers are to be refused, since nothing more could be written down. */
+  get full(): boolean {
+    return this.#options.whenFull === 'refuse' && this.#isFull
+  }
+
+  /** `progress` is asked for the figures so far, until the request is settled. */
+  admitted(request: AdmittedRequest, progress: () => RequestFigures): void {
+    if (this.#isFull && this.#options.whenFull === 'continue') {
+      this.#lose(1)
+      return
+    }
+    const entry: Entry = { admitted: request, progress, settled: null, figures: null, version: 0 }
+    this.#live.set(request.id, entry)
+    this.#changed(entry)
+  }
+
+  settled(id: string, settled: SettledRequest): void {
+    const entry = this.#live.get(id)
+    // Its row was counted as lost when it was admitted.
+    if (entry === undefined) return
+    this.#live.delete(id)
+    entry.settled = settled
+    entry.progress = null
+    this.#changed(entry)
+  }
+
+  state(): LedgerState {
+    return {
+      pendingRows: this.#pending.size,
+      lostRows: this.#lost,
+      errors: this.#errors,
+      problem: this.#problem,
+    }
+  }
+
+  /** At a stop: writes all that is left, or says how much could not be written in `msMax`. */
+  async flush(msMax: number): Promise<void> {
+    const { clock, log } = this.#parts
+    let isLate = false
+    const late = new Promise<void>((resolve) => {
+      clock.after(msMax, () => {
+        isLate = true
+        resolve()
+      })
+    })
+    this.#timer?.cancel()
+    this.#takeFigures()
+    while (!isLate && (this.#pending.size > 0 || this.#writing !== null)) {
+      const failures = this.#failures
+      await Promise.race([this.#writing ?? this.#write(), late])
+      if (this.#failures > failures) await Promise.race([this.#pause(lastRetryMs), late])
+    }
+    this.#timer?.cancel()
+    this.#timer = null
+    if (this.#pending.size === 0) return
+    log('error', 'Rows of the ledger could not be written before the end and are lost', {
+      rows: this.#pending.size,
+      problem: this.#problem ?? 'the store did not answer in time',
+    })
+    this.#lost += this.#pending.size
+    this.#pending.clear()
+  }
+
+  get #isFull(): boolean {
+    return this.#pending.size >= this.#options.pendingRowsMax
+  }
+
+  #changed(entry: Entry): void {
+    entry.version += 1
+    this.#pending.add(entry)
+    if (this.#pending.size === batchRowsMax && this.#failures === 0) this.#writeAfter(0)
+    else if (this.#timer === null) this.#writeAfter(batchEveryMs)
+  }
+
+  #writeAfter(delayMs: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#parts.clock.after(delayMs, () => {
+      this.#timer = null
+      if (this.#writing !== null) return
+      this.#takeFigures()
+      void this.#write()
+    })
+  }
+
+  /** What runs is written down as far as it is, so that a crash loses a second of it and no more. */
+  #takeFigures(): void {
+    for (const entry of this.#live.values()) {
+      if (this.#pending.has(entry) || entry.progress === null) continue
+      if (isSame(entry.figures, entry.progress())) continue
+      entry.version += 1
+      this.#pending.add(entry)
+    }
+  }
+
+  #write(): Promise<void> {
+    this.#writing = this.#writeBatch().finally(() => {
+      this.#writing = null
+      this.#goOn()
+    })
+    return this.#writing
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch: [Entry, number][] = []
+    for (const entry of this.#pending) {
+      batch.push([entry, entry.version])
+      if (batch.length === batchRowsMax) break
+    }
+    if (batch.length === 0) return
+    try {
+      await this.#parts.store.write(batch.map(([entry]) => rowOf(entry)))
+      for (const [entry, version] of batch) if (entry.version === version) this.#pending.delete(entry)
+      this.#succeeded()
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #goOn(): void {
+    if (this.#failures > 0) {
+      this.#writeAfter(Math.min(retryMsMax, retryMsMin * 2 ** Math.min(this.#failures - 1, 10)))
+      return
+    }
+    if (this.#pending.size >= batchRowsMax) this.#writeAfter(0)
+    else if (this.#pending.size > 0 || this.#live.size > 0) this.#writeAfter(batchEveryMs)
+  }
+
+  #succeeded(): void {
+    this.#failures = 0
+    if (this.#problem === null) return
+    this.#problem = null
+    this.#tellsOfLoss = true
+    this.#parts.log('warn', 'The ledger is written again', { pendingRows: this.#pending.size, lostRows: this.#lost })
+  }
+
+  #failed(problem: string): void {
+    this.#failures += 1
+    this.#errors += 1
+    if (problem === this.#problem) return
+    this.#problem = problem
+    const { whenFull, pendingRowsMax } = this.#options
+    this.#parts.log('error', 'The ledger cannot be written: requests are served, their rows are held in memory', {
+      problem,
+      pendingRows: this.#pending.size,
+      pendingRowsMax,
+      whenFull: whenFull === 'refuse' ? 'newcomers are answered 503' : 'further rows are lost and counted',
+    })
+  }
+
+  #lose(rows: number): void {
+    this.#lost += rows
+    if (!this.#tellsOfLoss) return
+    this.#tellsOfLoss = false
+    this.#parts.log('error', 'Rows of the ledger are being lost: no more are held in memory', {
+      pendingRowsMax: this.#options.pendingRowsMax,
+      problem: this.#problem ?? 'the store does not keep up',
+    })
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(ms, resolve)
+    })
+  }
+}
+
+function rowOf(entry: Entry): LedgerRow {
+  const { admitted, settled } = entry
+  entry.figures = settled ?? entry.progress?.() ?? null
+  return { admitted, figures: settled === null ? entry.figures : null, settled }
+}
+
+function isSame(a: RequestFigures | null, b: RequestFigures): boolean {
+  return (
+    a !== null &&
+    a.output === b.output &&
+    a.input === b.input &&
+    a.host === b.host &&
+    a.cachedInput === b.cachedInput &&
+    a.reasoning === b.reasoning &&
+    a.inputSource === b.inputSource &&
+    a.outputSource === b.outputSource
+  )
+}

@@ -1,0 +1,246 @@
+/** Keys, the admin token's digest and the audit trail in one SQLite file. */
+import { crc32 } from 'node:zlib'
+import type { KeyRecord } from '../access/key-record.ts'
+import { type AuditEntry, KeyNameTaken } from '../access/key-store.ts'
+import { checkStructure, DamagedError, Database, type OpenOptions, openDatabase, type Schema } from './database.ts'
+import type { AccessState } from './store.ts'
+
+/**
+ * A record is one value with a checksum, since SQLite has none of its own: a byte that went bad on the disk must not
+ * become a limit, a model or a digest that nobody set. `change` counts on over all keys, so that another process finds
+ * what is new by an index.
+ */
+const schema: Schema = {
+  applicationId: 0x4c4d5847,
+  steps: [
+    `PRAGMA application_id = 1280137287;
+     CREATE TABLE keys (
+       id TEXT NOT NULL PRIMARY KEY,
+       name TEXT NOT NULL,
+       revoked_at_ms INTEGER,
+       created_at_ms INTEGER NOT NULL,
+       revision INTEGER NOT NULL,
+       change INTEGER NOT NULL,
+       record TEXT NOT NULL,
+       check_sum INTEGER NOT NULL
+     );
+     CREATE UNIQUE INDEX keys_by_name ON keys (name) WHERE revoked_at_ms IS NULL;
+     CREATE INDEX keys_by_any_name ON keys (name, revoked_at_ms);
+     CREATE INDEX keys_by_change ON keys (change);
+     CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, check_sum INTEGER NOT NULL);
+     CREATE TABLE audit (
+       number INTEGER PRIMARY KEY,
+       at_ms INTEGER NOT NULL,
+       actor TEXT NOT NULL,
+       action TEXT NOT NULL,
+       key_id TEXT,
+       key_name TEXT,
+       detail TEXT NOT NULL
+     );
+     PRAGMA user_version = 1`,
+  ],
+}
+
+const uniqueConstraint = 2067
+
+interface KeyRow {
+  readonly id: string
+  readonly revision: number
+  readonly change: number
+  readonly record: string
+  readonly check_sum: number
+}
+
+/** Where a reader stands, so that it can ask for what came later. */
+export interface ReadState extends AccessState {
+  readonly change: number
+}
+
+export class KeysFile {
+  readonly #database: Database
+
+  private constructor(database: Database) {
+    this.#database = database
+  }
+
+  static open(path: string, options: OpenOptions = {}): KeysFile {
+    return new KeysFile(openDatabase(path, schema, { ...options, durable: true }))
+  }
+
+  /** Throws DamagedError unless the structure of the file holds. */
+  check(): void {
+    checkStructure(this.#database)
+  }
+
+  /** Everything, or what came after `sinceChange`. */
+  read(sinceChange = 0): ReadState {
+    return this.#database.run(() => {
+      // One look at all of it, whatever others write meanwhile.
+      this.#database.exec('BEGIN')
+      try {
+        const rows = this.#database
+          .prepare('SELECT id, revision, change, record, check_sum FROM keys WHERE change > ? ORDER BY change')
+          .all(sinceChange) as unknown as readonly KeyRow[]
+        return {
+          keys: rows.map((row) => this.#recordOf(row)),
+          keysEverCreated: this.#meta('keys_ever_created') === 'true' || this.#hasKeys(),
+          adminTokenDigest: this.#meta('admin_token_digest'),
+          change: rows.at(-1)?.change ?? sinceChange,
+        }
+      } finally {
+        this.#database.exec('COMMIT')
+      }
+    })
+  }
+
+  /** Another value than before: another connection has changed the file. */
+  dataVersion(): number {
+    return this.#database.run(() => Number(this.#database.prepare('PRAGMA data_version').get()?.['data_version']))
+  }
+
+  insert(record: KeyRecord, audit: AuditEntry): void {
+    this.#write(record, () => {
+      this.#database
+        .prepare(
+          `INSERT INTO keys (id, name, revoked_at_ms, created_at_ms, revision, change, record, check_sum)
+           VALUES (:id, :name, :revokedAtMs, :createdAtMs, :revision,
+             (SELECT coalesce(max(change), 0) + 1 FROM keys), :record, :checkSum)`,
+        )
+        .run({ ...this.#columns(record), createdAtMs: record.createdAtMs })
+      this.#setMeta('keys_ever_created', 'true')
+      this.#addAudit(audit)
+    })
+  }
+
+  /** False when somebody else was first. */
+  replace(record: KeyRecord, audit: AuditEntry): boolean {
+    return this.#write(record, () => {
+      const { changes } = this.#database
+        .prepare(
+          `UPDATE keys SET name = :name, revoked_at_ms = :revokedAtMs, revision = :revision,
+             change = (SELECT max(change) + 1 FROM keys), record = :record, check_sum = :checkSum
+           WHERE id = :id AND revision = :revision - 1`,
+        )
+        .run(this.#columns(record))
+      if (changes === 0) return false
+      this.#addAudit(audit)
+      return true
+    })
+  }
+
+  find(idOrName: string): KeyRecord | null {
+    return this.#database.run(() => {
+      const row = this.#database
+        .prepare(
+          `SELECT id, revision, change, record, check_sum FROM keys WHERE id = :wanted OR name = :wanted
+           ORDER BY id = :wanted DESC, revoked_at_ms IS NULL DESC, revoked_at_ms DESC LIMIT 1`,
+        )
+        .get({ wanted: idOrName }) as unknown as KeyRow | undefined
+      return row === undefined ? null : this.#recordOf(row)
+    })
+  }
+
+  list(): readonly KeyRecord[] {
+    return this.#database.run(() => {
+      const rows = this.#database
+        .prepare('SELECT id, revision, change, record, check_sum FROM keys ORDER BY created_at_ms, rowid')
+        .all() as unknown as readonly KeyRow[]
+      return rows.map((row) => this.#recordOf(row))
+    })
+  }
+
+  setAdminTokenDigest(digest: string, audit: AuditEntry): void {
+    this.#database.transaction(() => {
+      this.#setMeta('admin_token_digest', digest)
+      this.#addAudit(audit)
+    })
+    this.#toMainFile()
+  }
+
+  audit(countMax: number): readonly AuditEntry[] {
+    return this.#database.run(() => {
+      const rows = this.#database
+        .prepare(
+          `SELECT at_ms AS atMs, actor, action, key_id AS keyId, key_name AS keyName, detail FROM audit
+           ORDER BY number DESC LIMIT ?`,
+        )
+        .all(Math.floor(countMax))
+      return rows.map((row) => ({ ...row, detail: this.#parsed(String(row['detail'])) }) as unknown as AuditEntry)
+    })
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #write<Result>(record: KeyRecord, work: () => Result): Result {
+    try {
+      const result = this.#database.transaction(work)
+      this.#toMainFile()
+      return result
+    } catch (error) {
+      const { errcode } = error as { errcode?: number }
+      if (errcode === uniqueConstraint)
+        throw new KeyNameTaken(`there is a key named ${JSON.stringify(record.name)} already`)
+      throw error
+    }
+  }
+
+  /** Best effort: until then a change stands only in the file's log, whose end is cut where it is damaged. */
+  #toMainFile(): void {
+    try {
+      this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
+    } catch {
+      // The change itself is written; the next one tries again.
+    }
+  }
+
+  #columns(record: KeyRecord) {
+    const text = JSON.stringify(record)
+    const { id, name, revokedAtMs, revision } = record
+    return { id, name, revokedAtMs, revision, record: text, checkSum: crc32(text) }
+  }
+
+  #recordOf(row: KeyRow): KeyRecord {
+    const record = crc32(row.record) === row.check_sum ? (this.#parsed(row.record) as KeyRecord) : null
+    if (record === null || record.id !== row.id || record.revision !== row.revision)
+      throw new DamagedError(`${this.#database.path} is damaged (a key does not match its checksum).`)
+    return record
+  }
+
+  #parsed(text: string): unknown {
+    try {
+      return JSON.parse(text)
+    } catch (cause) {
+      throw new DamagedError(`${this.#database.path} is damaged (a value is not JSON).`, { cause })
+    }
+  }
+
+  #hasKeys(): boolean {
+    return this.#database.prepare('SELECT 1 FROM keys LIMIT 1').get() !== undefined
+  }
+
+  #meta(name: string): string | null {
+    const row = this.#database.prepare('SELECT value, check_sum FROM meta WHERE name = ?').get(name)
+    if (row === undefined) return null
+    const value = String(row['value'])
+    if (crc32(value) !== row['check_sum'])
+      throw new DamagedError(`${this.#database.path} is damaged (${name} does not match its checksum).`)
+    return value
+  }
+
+  #setMeta(name: string, value: string): void {
+    this.#database
+      .prepare(
+        `INSERT INTO meta (name, value, check_sum) VALUES (?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value, check_sum = excluded.check_sum`,
+      )
+      .run(name, value, crc32(value))
+  }
+
+  #addAudit({ atMs, actor, action, keyId, keyName, detail }: AuditEntry): void {
+    this.#database
+      .prepare('INSERT INTO audit (at_ms, actor, action, key_id, key_name, detail) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(atMs, actor, action, keyId, keyName, JSON.stringify(detail))
+  }
+}

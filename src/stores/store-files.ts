@@ -1,0 +1,90 @@
+/** Where the files are and who may touch them. */
+import { accessSync, constants, lstatSync, mkdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { StoreError } from '../base/store-error.ts'
+
+export interface StoreFiles {
+  readonly keys: string
+  readonly usage: string
+  /** Held by the gateway that uses the others. */
+  readonly lock: string
+}
+
+const linksMax = 40
+
+/** By one name, however it was spelled: two gateways must find the same lock. */
+export function storeFiles(path: string): StoreFiles {
+  let keys = resolve(path)
+  // By hand, since the file a link leads to need not be there yet.
+  for (let links = 0; isLink(keys); links += 1) {
+    if (links === linksMax) throw new StoreError(`${path} is a link that leads round in a circle.`)
+    keys = resolve(dirname(keys), readlinkSync(keys))
+  }
+  keys = join(madeFolder(dirname(keys)), basename(keys))
+  const ending = extname(keys)
+  const stem = keys.slice(0, keys.length - ending.length)
+  return { keys, usage: `${stem}-usage${ending}`, lock: `${keys}.lock` }
+}
+
+/** Whether the files that are there, and their folder, can be written by this process. */
+export function isWritable(files: StoreFiles): boolean {
+  return [dirname(files.keys), files.keys, files.usage].every(
+    (path) => statOf(path) === undefined || may(path, constants.W_OK),
+  )
+}
+
+/** Notes on what others may read; throws for what others may write, since they could make themselves a key. */
+export function checkModes(files: StoreFiles): readonly string[] {
+  // Windows has no such modes.
+  if (process.platform === 'win32') return []
+  const folder = dirname(files.keys)
+  const { mode } = statSync(folder)
+  // In a folder with the sticky bit, as the one for temporary files, nobody can replace what is another's.
+  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
+    throw new StoreError(`Everybody may replace files in ${folder}: run "chmod o-w ${folder}".`)
+  const all = [files.keys, files.usage].flatMap((file) => [file, `${file}-wal`, `${file}-shm`])
+  const found = [...all, files.lock].flatMap((path) => {
+    const stats = statOf(path)
+    return stats === undefined ? [] : [{ path, mode: stats.mode }]
+  })
+  const writable = found.filter((file) => (file.mode & 0o022) !== 0).map(({ path }) => path)
+  if (writable.length > 0)
+    throw new StoreError(`Others may write to ${writable.join(', ')}: run "chmod 600 ${writable.join(' ')}".`)
+  const readable = found.filter((file) => (file.mode & 0o044) !== 0).map(({ path }) => path)
+  if (readable.length === 0) return []
+  return [`Others on this machine may read ${readable.join(', ')}: run "chmod 600 ${readable.join(' ')}".`]
+}
+
+function madeFolder(folder: string): string {
+  try {
+    if (statOf(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return realpathSync(folder)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new StoreError(
+      `The folder ${folder} cannot be made (${code}): make it, or set storage.path to a place that this process may write.`,
+      { cause },
+    )
+  }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (cause) {
+    throw new StoreError(`${path} cannot be looked at (${(cause as NodeJS.ErrnoException).code}).`, { cause })
+  }
+}
+
+function may(path: string, what: number): boolean {
+  try {
+    accessSync(path, what)
+    return true
+  } catch {
+    return false
+  }
+}

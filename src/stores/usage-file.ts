@@ -1,0 +1,210 @@
+/** The ledger in an SQLite file of its own, so that damage of the one file never touches the other. */
+import { existsSync, statSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import { StoreError } from '../base/store-error.ts'
+import type { Charge, LedgerRow, LedgerStore, UsageQuery, UsageSum } from '../metering/ledger-store.ts'
+import { type Database, memoryPath, openDatabase, type Schema } from './database.ts'
+import { UsageReport } from './usage-report.ts'
+import { admittedValues, figureValues } from './usage-values.ts'
+
+const schema: Schema = {
+  applicationId: 0x4c4d5855,
+  steps: [
+    `PRAGMA application_id = 1280137301;
+     CREATE TABLE requests (
+       id TEXT NOT NULL PRIMARY KEY,
+       request_id TEXT NOT NULL,
+       key_id TEXT,
+       key_name TEXT NOT NULL,
+       team TEXT,
+       endpoint TEXT NOT NULL,
+       model TEXT NOT NULL,
+       stream INTEGER NOT NULL,
+       started_at_ms INTEGER NOT NULL,
+       host TEXT,
+       input INTEGER NOT NULL DEFAULT 0,
+       cached_input INTEGER NOT NULL DEFAULT 0,
+       output INTEGER NOT NULL DEFAULT 0,
+       reasoning INTEGER NOT NULL DEFAULT 0,
+       input_source TEXT NOT NULL DEFAULT 'none',
+       output_source TEXT NOT NULL DEFAULT 'none',
+       ended_at_ms INTEGER,
+       duration_ms INTEGER,
+       queue_wait_ms INTEGER,
+       ttft_ms INTEGER,
+       attempts INTEGER,
+       status INTEGER,
+       "end" TEXT,
+       error_code TEXT,
+       cost_nanos INTEGER
+     );
+     CREATE INDEX requests_by_start ON requests (started_at_ms);
+     CREATE INDEX requests_open ON requests (id) WHERE "end" IS NULL;
+     PRAGMA user_version = 1`,
+  ],
+}
+
+/** Of a request whose gateway died; what was known of it last stands in its row. */
+export const endOfTheUnfinished = 'aborted_unknown'
+
+const insertAdmitted = `INSERT INTO requests
+  (id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms)
+  VALUES (:id, :requestId, :keyId, :keyName, :team, :endpoint, :model, :stream, :startedAtMs)
+  ON CONFLICT (id) DO NOTHING`
+
+const insertFigures = `INSERT INTO requests
+  (id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms, host, input, cached_input, output,
+   reasoning, input_source, output_source, ended_at_ms, duration_ms, queue_wait_ms, ttft_ms, attempts, status, "end",
+   error_code, cost_nanos)
+  VALUES (:id, :requestId, :keyId, :keyName, :team, :endpoint, :model, :stream, :startedAtMs, :host, :input,
+   :cachedInput, :output, :reasoning, :inputSource, :outputSource, :endedAtMs, :durationMs, :queueWaitMs, :ttftMs,
+   :attempts, :status, :end, :errorCode, :costNanos)
+  ON CONFLICT (id) DO UPDATE SET host = excluded.host, input = excluded.input, cached_input = excluded.cached_input,
+   output = excluded.output, reasoning = excluded.reasoning, input_source = excluded.input_source,
+   output_source = excluded.output_source, ended_at_ms = excluded.ended_at_ms, duration_ms = excluded.duration_ms,
+   queue_wait_ms = excluded.queue_wait_ms, ttft_ms = excluded.ttft_ms, attempts = excluded.attempts,
+   status = excluded.status, "end" = excluded."end", error_code = excluded.error_code,
+   cost_nanos = excluded.cost_nanos
+  WHERE requests."end" IS NULL OR requests."end" = 'aborted_unknown'`
+
+/** Rows that one deletion takes: others write in between. */
+const prunedAtOnce = 1_000
+
+export interface UsageOptions {
+  /** Rows without an end are of a process that died: this one has the file for itself. */
+  readonly endsUnfinished: boolean
+  /** Whether a file may be made where there is none. */
+  readonly creates: boolean
+}
+
+export class UsageFile implements LedgerStore {
+  readonly #path: string
+  readonly #options: UsageOptions
+  #open: { readonly database: Database; readonly inode: number } | null = null
+  #unfinishedEnded: boolean
+
+  /** Opens nothing yet: each call tries, so that what is repaired is used. */
+  constructor(path: string, options: UsageOptions) {
+    this.#path = path
+    this.#options = options
+    this.#unfinishedEnded = !options.endsUnfinished
+  }
+
+  /** Opens it and ends what is unfinished, or throws. */
+  prepare(check: (database: Database) => void): void {
+    const database = this.#database()
+    if (database === null) return
+    check(database)
+    if (!this.#unfinishedEnded) database.transaction(() => this.#endUnfinished(database))
+  }
+
+  async write(rows: readonly LedgerRow[]): Promise<void> {
+    const database = this.#database()
+    if (database === null) throw new StoreError(`${this.#path} does not exist.`)
+    database.transaction(() => {
+      // Before the first row of this process, and never after it.
+      this.#endUnfinished(database)
+      for (const row of rows) insertRow(database, row)
+    })
+    this.#unfinishedEnded = true
+  }
+
+  async usage(query: UsageQuery): Promise<readonly UsageSum[]> {
+    const report = new UsageReport(query)
+    const database = this.#database()
+    if (database === null) return report.sums()
+    // In slices, so that the writer's rows never wait for a report of a million others.
+    while (!database.run(() => report.addSlice(database))) await turn()
+    return report.sums()
+  }
+
+  async charges(sinceMs: number): Promise<readonly Charge[]> {
+    const database = this.#database()
+    return database === null
+      ? []
+      : database.run(
+          () =>
+            database
+              .prepare(
+                `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs, 1 AS requests, input,
+                   cached_input AS cachedInput, output
+                 FROM requests WHERE started_at_ms >= ? ORDER BY started_at_ms`,
+              )
+              .all(sinceMs) as unknown as Charge[],
+        )
+  }
+
+  async totals(sinceMs: number): Promise<readonly Charge[]> {
+    const database = this.#database()
+    return database === null
+      ? []
+      : database.run(
+          () =>
+            database
+              .prepare(
+                `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs, count(*) AS requests,
+                   total(input) AS input, total(cached_input) AS cachedInput, total(output) AS output
+                 FROM requests WHERE started_at_ms >= ? GROUP BY key_id, team`,
+              )
+              .all(sinceMs) as unknown as Charge[],
+        )
+  }
+
+  async prune(beforeMs: number): Promise<number> {
+    let pruned = 0
+    for (;;) {
+      const database = this.#database()
+      if (database === null) return pruned
+      const { changes } = database.transaction(() =>
+        database
+          .prepare(
+            `DELETE FROM requests WHERE rowid IN (
+               SELECT rowid FROM requests WHERE started_at_ms < ? AND "end" IS NOT NULL
+               ORDER BY started_at_ms LIMIT ?)`,
+          )
+          .run(beforeMs, prunedAtOnce),
+      )
+      pruned += Number(changes)
+      if (Number(changes) < prunedAtOnce) return pruned
+      await turn()
+    }
+  }
+
+  close(): void {
+    this.#open?.database.close()
+    this.#open = null
+  }
+
+  #endUnfinished(database: Database): void {
+    if (this.#unfinishedEnded) return
+    database.prepare('UPDATE requests SET "end" = ? WHERE "end" IS NULL').run(endOfTheUnfinished)
+  }
+
+  /** Null where there is none and none is to be made. */
+  #database(): Database | null {
+    if (this.#open !== null) this.#checkPlace(this.#open.inode)
+    if (this.#open !== null) return this.#open.database
+    if (!this.#options.creates && !existsSync(this.#path)) return null
+    const database = openDatabase(this.#path, schema)
+    this.#open = { database, inode: this.#inode() }
+    return database
+  }
+
+  /** What is written into a file that was moved away is lost to whoever looks for it here. */
+  #checkPlace(inode: number): void {
+    if (this.#inode() === inode) return
+    this.close()
+    throw new StoreError(`${this.#path} was moved, removed or replaced while it was in use; the one there now is used.`)
+  }
+
+  #inode(): number {
+    return this.#path === memoryPath ? 0 : (statSync(this.#path, { throwIfNoEntry: false })?.ino ?? 0)
+  }
+}
+
+function insertRow(database: Database, row: LedgerRow): void {
+  const { admitted, settled } = row
+  const figures = settled ?? row.figures
+  if (figures === null) database.prepare(insertAdmitted).run(admittedValues(admitted))
+  else database.prepare(insertFigures).run({ ...admittedValues(admitted), ...figureValues(figures, settled) })
+}

@@ -1,0 +1,198 @@
+/** The gateway's store: asks a thread of its own, so that no disk and no lock ever holds up an answer. */
+import { Worker } from 'node:worker_threads'
+import { KeyNameTaken, type KeyStore } from '../access/key-store.ts'
+import { type Clock, systemClock, type Timer } from '../base/clock.ts'
+import { StoreError } from '../base/store-error.ts'
+import type { LedgerStore } from '../metering/ledger-store.ts'
+import type { Seen } from './direct-store.ts'
+import type { ReadState } from './keys-file.ts'
+import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
+import type { Asked, FromThread, ThreadSettings, ToldError } from './thread-messages.ts'
+
+/** Also in the package, where the files are compiled. */
+const threadFile = new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './store-thread.js', import.meta.url)
+
+/** Before a thread that died is replaced, so that one that dies at once does not take a processor for itself. */
+const restartMs = 1_000
+
+export interface WorkerStoreSettings extends Omit<ThreadSettings, 'seen' | 'endsUnfinished'> {
+  /** Read already by the caller, who must know it before anything else. */
+  readonly state: ReadState
+  readonly notes: readonly string[]
+  readonly onClose: () => void
+  readonly clock?: Clock
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+export class WorkerStore implements Store {
+  readonly keys: KeyStore
+  readonly ledger: LedgerStore
+  readonly state: AccessState
+  readonly #settings: WorkerStoreSettings
+  readonly #clock: Clock
+  readonly #waiting = new Map<number, Waiting>()
+  #notes: readonly string[]
+  #seen: Seen
+  #number = 0
+  #thread: Worker | null = null
+  #events: StoreEvents | null = null
+  #restart: Timer | null = null
+  #closing: Promise<void> | null = null
+
+  private constructor(settings: WorkerStoreSettings) {
+    const { change, ...state } = settings.state
+    this.#settings = settings
+    this.#clock = settings.clock ?? systemClock
+    this.#notes = settings.notes
+    this.state = state
+    this.#seen = { ...state, change }
+    this.keys = {
+      insert: (...values) => this.#ask('keys.insert', values),
+      replace: (...values) => this.#ask('keys.replace', values),
+      find: (...values) => this.#ask('keys.find', values),
+      list: (...values) => this.#ask('keys.list', values),
+      setAdminTokenDigest: (...values) => this.#ask('keys.setAdminTokenDigest', values),
+      audit: (...values) => this.#ask('keys.audit', values),
+    }
+    this.ledger = {
+      write: (...values) => this.#ask('ledger.write', values),
+      usage: (...values) => this.#ask('ledger.usage', values),
+      charges: (...values) => this.#ask('ledger.charges', values),
+      totals: (...values) => this.#ask('ledger.totals', values),
+      prune: (...values) => this.#ask('ledger.prune', values),
+    }
+  }
+
+  /** Rejects with StoreError when the thread cannot open the files. */
+  static async open(settings: WorkerStoreSettings): Promise<WorkerStore> {
+    const store = new WorkerStore(settings)
+    store.#notes = [...settings.notes, ...(await store.#start(true))]
+    return store
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes
+  }
+
+  watch(events: StoreEvents): void {
+    this.#events = events
+    void this.#ask('watch', []).catch(() => {
+      // The thread has died, which is told, and the next one is asked again.
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#events = null
+    this.#restart?.cancel()
+    const thread = this.#thread
+    if (thread !== null) {
+      const ended = new Promise<void>((resolve) => {
+        thread.once('exit', () => resolve())
+      })
+      await this.#ask('close', []).catch(() => {})
+      thread.ref()
+      await ended
+    }
+    this.#settings.onClose()
+  }
+
+  /** Resolves with what the thread found that the operator should know. */
+  #start(endsUnfinished: boolean): Promise<readonly string[]> {
+    const { files, whenUnwritable, isReadOnly } = this.#settings
+    const settings: ThreadSettings = { files, seen: this.#seen, endsUnfinished, whenUnwritable, isReadOnly }
+    return new Promise((resolve, reject) => {
+      const thread = new Worker(threadFile, { workerData: settings, name: 'store' })
+      this.#thread = thread
+      thread.on('message', (message: FromThread) => {
+        if (message.kind === 'ready') {
+          this.#idle(thread)
+          resolve(message.notes)
+        } else if (message.kind === 'failed') {
+          this.#thread = null
+          void thread.terminate().then(() => reject(asError(message.error)))
+        } else this.#heard(message, thread)
+      })
+      thread.on('error', (error) => {
+        reject(error)
+        this.#died(thread, error)
+      })
+      thread.on('exit', () => this.#died(thread, null))
+    })
+  }
+
+  #heard(message: FromThread, thread: Worker): void {
+    if (message.kind === 'changed') this.#changed(message.change)
+    else if (message.kind === 'unreadable') this.#events?.unreadable(message.problem)
+    else if (message.kind === 'answer' || message.kind === 'refusal') {
+      const waiting = this.#waiting.get(message.number)
+      this.#waiting.delete(message.number)
+      this.#idle(thread)
+      if (message.kind === 'answer') waiting?.resolve(message.value)
+      else waiting?.reject(asError(message.error))
+    }
+  }
+
+  #changed(change: AccessChange): void {
+    // A thread that takes this one's place reads all keys again, which changes nothing where nothing has changed.
+    const { keysEverCreated, adminTokenDigest } = change
+    this.#seen = { ...this.#seen, keysEverCreated, adminTokenDigest }
+    this.#events?.changed(change)
+  }
+
+  #ask<Value>(asked: Asked, values: readonly unknown[]): Promise<Value> {
+    const thread = this.#thread
+    if (thread === null) return Promise.reject(new StoreError('The thread of the store has ended; it is started anew.'))
+    this.#number += 1
+    const number = this.#number
+    return new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject })
+      // Whoever waits for an answer must get it before the process may end.
+      thread.ref()
+      thread.postMessage({ number, asked, values })
+    }) as Promise<Value>
+  }
+
+  #idle(thread: Worker): void {
+    if (this.#waiting.size === 0) thread.unref()
+  }
+
+  #died(thread: Worker, error: unknown): void {
+    if (this.#thread !== thread) return
+    this.#thread = null
+    const why = error instanceof Error ? `: ${error.message}` : ''
+    for (const { reject } of this.#waiting.values()) reject(new StoreError(`The thread of the store has ended${why}.`))
+    this.#waiting.clear()
+    if (this.#closing !== null) return
+    this.#events?.unreadable(`The thread of the store has ended${why}; it is started anew.`)
+    this.#restart = this.#clock.after(restartMs, () => void this.#startAnew())
+  }
+
+  async #startAnew(): Promise<void> {
+    try {
+      await this.#start(false)
+      if (this.#events !== null) {
+        await this.#ask('watch', [])
+        this.#events?.unreadable(null)
+      }
+    } catch (error) {
+      this.#events?.unreadable(error instanceof Error ? error.message : String(error))
+      if (this.#thread === null && this.#closing === null)
+        this.#restart = this.#clock.after(restartMs, () => void this.#startAnew())
+    }
+  }
+}
+
+function asError({ name, message }: ToldError): Error {
+  if (name === 'KeyNameTaken') return new KeyNameTaken(message)
+  if (name === 'StoreError') return new StoreError(message)
+  return new Error(message)
+}
