@@ -22,7 +22,7 @@ export function keyText(key: KeyView): string {
     ['name', key.name],
     ['team', key.team ?? '-'],
     ['state', stateText(key)],
-    ['models', modelsText(key)],
+    ['models', key.models?.join(', ') ?? 'all'],
     ['class', key.class],
     ['weight', String(key.weight)],
     ['tokens of one answer', key.maxOutputTokens === null ? 'as the host allows' : grouped(key.maxOutputTokens)],

@@ -1,10 +1,20 @@
 /** What the operator reads after a start: where to point clients, what was found, and what to do next. */
+import { inMemory } from '../config/resolve.ts'
 import type { HostReport } from '../gateway.ts'
 import { printable } from './printable.ts'
 
 export interface Addresses {
   readonly dataUrl: string
   readonly adminUrl: string
+}
+
+/** Who may use the gateway, as found at the start. */
+export interface AccessReport {
+  readonly liveKeys: number
+  /** Clients without a key are served. */
+  readonly isAnonymous: boolean
+  /** `:memory:` keeps nothing. */
+  readonly storePath: string
 }
 
 const namesShown = 5
@@ -17,10 +27,29 @@ export function listeningText(version: string, addresses: Addresses): string {
   ].join('\n')
 }
 
-export function hostsText(hosts: readonly HostReport[], addresses: Addresses, probeEveryMs: number): string {
+export function accessText({ liveKeys, isAnonymous, storePath }: AccessReport): string {
+  const place = storePath === inMemory ? 'in memory: nothing is kept' : printable(storePath)
+  return [`  keys         ${keysText(liveKeys, isAnonymous)}`, `  store        ${place}`].join('\n')
+}
+
+function keysText(liveKeys: number, isAnonymous: boolean): string {
+  if (isAnonymous && liveKeys > 0) return `${liveKeys} live; clients without one are served as well`
+  if (isAnonymous)
+    return 'none: clients need none (lmx-gateway keys create --name NAME makes the first, which ends that)'
+  if (liveKeys > 0) return `${liveKeys} live`
+  return 'none is live, so nobody is served; lmx-gateway keys create --name NAME makes one'
+}
+
+/** `needsKey`: clients without one are not served. */
+export function hostsText(
+  hosts: readonly HostReport[],
+  addresses: Addresses,
+  probeEveryMs: number,
+  needsKey = false,
+): string {
   const width = Math.max(...hosts.map((host) => host.name.length))
   const lines = hosts.map((host) => `  ${host.name.padEnd(width)}  ${hostText(host, probeEveryMs)}`)
-  return ['Hosts', ...lines, ...nextSteps(hosts, clientUrl(addresses.dataUrl))].join('\n')
+  return ['Hosts', ...lines, ...nextSteps(hosts, clientUrl(addresses.dataUrl), needsKey)].join('\n')
 }
 
 function hostText(host: HostReport, probeEveryMs: number): string {
@@ -33,7 +62,7 @@ function hostText(host: HostReport, probeEveryMs: number): string {
   return `${host.kind ?? 'kind unknown'}  ${counted(host.models.length, 'model')}${list}  ${counted(host.slots, 'slot')}`
 }
 
-function nextSteps(hosts: readonly HostReport[], url: string): string[] {
+function nextSteps(hosts: readonly HostReport[], url: string, needsKey: boolean): string[] {
   const reachable = hosts.filter((host) => host.problem === null)
   if (reachable.length === 0) {
     return [
@@ -43,9 +72,14 @@ function nextSteps(hosts: readonly HostReport[], url: string): string[] {
   }
   const model = modelToTry(reachable.flatMap((host) => host.models))
   if (model === null)
-    return ['No host has a model yet. As soon as one has, it is listed here:', `  curl ${url}/v1/models`]
-  return ['Try it:', `  ${curlLine(url, model)}`]
+    return [
+      'No host has a model yet. As soon as one has, it is listed here:',
+      `  curl ${url}/v1/models${needsKey ? keyHeader : ''}`,
+    ]
+  return [needsKey ? 'Try it, with a key in KEY:' : 'Try it:', `  ${curlLine(url, model)}${needsKey ? keyHeader : ''}`]
 }
+
+const keyHeader = ' -H "authorization: Bearer $KEY"'
 
 /** A command that a shell takes as it stands, whatever the model is called. */
 export function curlLine(url: string, model: string): string {

@@ -39,4 +39,14 @@ describe('arguments', () => {
     const read = readArguments(args, flags)
     expect(read.kind === 'bad' && read.message).toMatch(message)
   })
+
+  test('what must stand without a flag may stand anywhere, once', () => {
+    const read = (...args: string[]) => readArguments(args, flags, 'ID|NAME')
+    expect(read('alice', '--port', '80')).toMatchObject({ kind: 'good', operand: 'alice' })
+    expect(read('--open', 'alice')).toMatchObject({ kind: 'good', operand: 'alice' })
+    expect(read('--port', '80')).toEqual({ kind: 'bad', message: 'ID|NAME is missing' })
+    expect(read('alice', 'b\u001b[2J')).toEqual({ kind: 'bad', message: '"b?[2J" is not expected here' })
+    // A name that looks like a flag.
+    expect(read('--', '--open')).toMatchObject({ kind: 'good', operand: '--open' })
+  })
 })

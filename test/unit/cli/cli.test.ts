@@ -28,17 +28,21 @@ describe('the command line', () => {
   test.each(commands.map((command) => [command.name, command] as const))(
     '%s --help lists its flags',
     async (name, command) => {
-      const { code, out } = await run(name, '--help')
+      const { code, out } = await run(...name.split(' '), '--help')
       expect(code).toBe(0)
-      expect(out).toContain(`Usage: lmx-gateway ${name} [flags]`)
+      const operand = command.operand === undefined ? '' : ` ${command.operand}`
+      expect(out).toContain(`Usage: lmx-gateway ${name}${operand} [flags]`)
       for (const flag of [...command.flags, { name: 'help' }]) expect(out).toContain(`\n  --${flag.name}`)
-      expect(await run('help', name)).toEqual({ code, out, err: '' })
+      expect(await run('help', ...name.split(' '))).toEqual({ code, out, err: '' })
     },
   )
 
   test.each([
     [['sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
-    [['zzzzzz'], 'lmx-gateway: unknown command "zzzzzz"; there are serve, check-config, config-schema'],
+    [
+      ['zzzzzz'],
+      'lmx-gateway: unknown command "zzzzzz"; there are serve, keys, usage, admin-token, check-config, config-schema',
+    ],
     [['help', 'sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
     [
       ['--prot', '1'],
@@ -48,12 +52,32 @@ describe('the command line', () => {
       ['check-config', '--jsn'],
       /^lmx-gateway: unknown flag --jsn; did you mean "--json"\? \(lmx-gateway check-config --help/,
     ],
+    [['keys', 'craete'], 'lmx-gateway: unknown command "keys craete"; did you mean "keys create"?'],
+    [
+      ['keys', 'zzzzzz'],
+      /^lmx-gateway: unknown command "keys zzzzzz"; there are keys create, keys list, keys show, keys change, keys rotate,/,
+    ],
+    [['keys'], /^lmx-gateway: keys alone is no command; there are keys create, /],
+    [['keys', '--json'], /^lmx-gateway: keys alone is no command; /],
+    [['help', 'keys', 'craete'], 'lmx-gateway: unknown command "keys craete"; did you mean "keys create"?'],
+    [['\u001b[2J'], /^lmx-gateway: unknown command "\?\[2J"/],
+    [['keys', 'show'], 'lmx-gateway: ID|NAME is missing (lmx-gateway keys show --help lists what there is)'],
+    [['keys', 'show', 'a', 'b'], /^lmx-gateway: "b" is not expected here \(lmx-gateway keys show --help/],
     [['serve', 'x'], /^lmx-gateway: "x" is not expected here/],
   ])('%j is refused with one sentence', async (args, sentence) => {
     const { code, out, err } = await run(...args)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     if (typeof sentence === 'string') expect(err).toBe(sentence)
     else expect(err).toMatch(sentence)
+  })
+
+  test.each([
+    ['keys', '--help'],
+    ['help', 'keys'],
+  ])('%s %s lists the commands about keys', async (...args) => {
+    const { code, out, err } = await run(...args)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    for (const { name } of commands) expect(out.includes(`\n  ${name} `)).toBe(name.startsWith('keys '))
   })
 
   test('config-schema prints a JSON Schema', async () => {
