@@ -7,8 +7,10 @@ import type { Log } from './base/log.ts'
 import { roomForConnections } from './base/open-files.ts'
 import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
+import { StartError } from './base/start-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import { authoritiesOf } from './hosts/authorities.ts'
 import type { ClockOverrides } from './hosts/clocks.ts'
 import { canSpare, Host, mayEjectOneMore } from './hosts/host.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
@@ -17,8 +19,10 @@ import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
 import { adminApp, dataApp } from './http/app.ts'
-import { bind, StartError, urlOf } from './http/bind.ts'
+import { bind, urlOf } from './http/bind.ts'
+import { Cors } from './http/cors.ts'
 import { Listener } from './http/listener.ts'
+import { TlsFiles } from './http/tls-files.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
@@ -149,7 +153,8 @@ class BuiltGateway implements Gateway {
     return this.#config.hosts.map(({ kind, ...host }) => {
       const connectMsMax = this.#longestConnectMs(host.clocks) + connectMarginMs
       const settings = { ...host, kind: kind === undefined ? null : hostKind(kind) }
-      return new Host(settings, { connectMsMax, clock, resolveName, health }, parts)
+      const authorities = authoritiesOf(host)
+      return new Host(settings, { connectMsMax, authorities, clock, resolveName, health }, parts)
     })
   }
 
@@ -211,7 +216,16 @@ class BuiltGateway implements Gateway {
       log: this.#parts.log,
       notReadyBecause: () => this.#notReadyBecause(),
     })
-    return new Listener(app, this.#listenerLimits(), this.#clock, () => this.#overload.stage === 'none')
+    const keepsConnections = () => this.#overload.stage === 'none'
+    return new Listener(app, this.#listenerLimits(), this.#clock, keepsConnections, this.#dataEdge())
+  }
+
+  #dataEdge() {
+    const { tls, corsOrigins } = this.#config.server
+    return {
+      tls: tls === undefined ? undefined : new TlsFiles(tls, { clock: this.#clock, log: this.#parts.log }),
+      cors: new Cors(corsOrigins),
+    }
   }
 
   #makeAdminListener(): Listener {
@@ -234,7 +248,7 @@ class BuiltGateway implements Gateway {
       const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
       this.#overload.start()
-      return { dataUrl: urlOf(data), adminUrl: urlOf(adminAddress) }
+      return { dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'), adminUrl: urlOf(adminAddress) }
     } catch (error) {
       await this.#data.close()
       throw error

@@ -6,6 +6,7 @@ import { parseJson } from '../wire/json-value.ts'
 import type { Host } from './host.ts'
 import type { HostKind, ProbeAnswer, ProbeGet } from './kinds/host-kind.ts'
 import type { ProbeOptions } from './options.ts'
+import { handshakeTimeoutCode } from './transport-failure.ts'
 
 export interface ProberParts {
   readonly clock: Clock
@@ -179,6 +180,14 @@ class ProbeFailure extends Error {
 const timedOutCode = 'PROBE_TIMEOUT'
 const refusedCode = 'ECONNREFUSED'
 
+const unknownAuthority = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]
+
 const problems: Readonly<Record<string, string>> = {
   [refusedCode]: 'connection refused',
   ECONNRESET: 'connection reset',
@@ -187,6 +196,18 @@ const problems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name cannot be resolved',
   EAI_AGAIN: 'the name cannot be resolved just now',
   UND_ERR_CONNECT_TIMEOUT: 'no answer to the connection attempt',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet: compare the clocks of both machines',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in its url',
+  ...Object.fromEntries(
+    unknownAuthority.map((code) => [
+      code,
+      'nobody known here signed its certificate; name that authority as ca of the host',
+    ]),
+  ),
+  [handshakeTimeoutCode]: 'it takes connections, but no TLS handshake',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS on this port; perhaps its url begins with http://',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS on this port; perhaps its url begins with http://',
   UND_ERR_SOCKET: 'the connection was closed without an answer',
 }
 

@@ -21,8 +21,15 @@ export interface TransportFailure {
   readonly answered: boolean
 }
 
+/** Node's own word for it, on the other side. */
+export const handshakeTimeoutCode = 'ERR_TLS_HANDSHAKE_TIMEOUT'
+
+/** What Node and OpenSSL say of handshakes, and of certificates. */
+const tlsCodes =
+  /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERROR_IN_CERT|INVALID_(?:CA|PURPOSE)|PATH_LENGTH|HOSTNAME_|EPROTO$)/
+
 export function failureKind(code: string, seen: { readonly connected: boolean; readonly head: boolean }): FailureKind {
-  if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) return 'tls'
+  if (!seen.connected && tlsCodes.test(code)) return 'tls'
   if (!seen.connected) return 'connect'
   if (protocolCodes.has(code) || code.startsWith('HPE_')) return 'protocol'
   // undici's word for a head that it cannot read, once that had a length; after a head it is a body that is too short.

@@ -5,6 +5,7 @@
  * Its own time-outs are off, since they are fed by any byte; the relay's clocks are fed by content.
  */
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Dispatcher } from 'undici'
 // By its parts: the package's entry takes three times as long to load, which is a tenth of a second of every start.
 import buildConnector from 'undici/lib/core/connect.js'
@@ -13,7 +14,13 @@ import Pool from 'undici/lib/dispatcher/pool.js'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { NameLookup, type ResolveName, resolveBySystem } from './name-lookup.ts'
-import { errorCode, type FailureKind, failureKind, type TransportFailure } from './transport-failure.ts'
+import {
+  errorCode,
+  type FailureKind,
+  failureKind,
+  handshakeTimeoutCode,
+  type TransportFailure,
+} from './transport-failure.ts'
 
 export type { TransportFailure } from './transport-failure.ts'
 
@@ -42,12 +49,16 @@ export interface RoundTrip {
   resume(): void
   /** Closes the connection; `failed` with kind `aborted` follows, at once where nothing had been sent. */
   abort(): void
+  /** The host took the connection, and the TLS handshake on it is not over. */
+  readonly securing: boolean
   /** Bytes of the request that the host has not taken yet. */
   unsentBytes(): number
 }
 
 export interface TransportOptions {
   readonly connectMsMax: number
+  /** PEM of the authorities that may have signed the host's certificate; those of Node by default. */
+  readonly authorities?: string | undefined
   /** How long a connection is kept that is idle, as far as that is known; asked again for each request. */
   readonly keepAliveMs?: (() => number | undefined) | undefined
   /** Where the addresses of names come from; the system by default. */
@@ -90,6 +101,10 @@ export class Transport {
         // One request at a time on a connection, so that closing it ends that request alone.
         allowH2: false,
         lookup: names.lookup,
+        ca: options.authorities,
+        // Said here, or a variable of the environment could turn the check off.
+        rejectUnauthorized: true,
+        minVersion: 'TLSv1.2',
       }),
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -147,18 +162,31 @@ function keepAliveTimeouts(knownMs: number | undefined) {
 
 type WatchedClientOptions = Client.Options & { readonly connector: buildConnector.connector }
 
+/** The connection of a client, as far as it has come. */
+interface Connection {
+  socket: Socket | null
+  securing: boolean
+}
+
 /** A client that knows its socket, which tells whether a request was the first on its connection and how much of it was taken. */
 class WatchedClient extends Client {
-  readonly #holder: { socket: Socket | null }
+  readonly #holder: Connection
 
   constructor(origin: string, { connector, ...options }: WatchedClientOptions) {
-    const holder: { socket: Socket | null } = { socket: null }
+    const holder: Connection = { socket: null, securing: false }
     super(origin, {
       ...options,
       connect: (target, callback) => {
-        connector(target, (...result) => {
-          holder.socket = result[1]
-          callback(...result)
+        const connecting: unknown = connector(target, (...[error, socket]) => {
+          const { securing } = holder
+          holder.socket = socket
+          holder.securing = false
+          if (error === null) callback(error, socket)
+          else callback(securing ? handshakeFailure(error) : error, socket)
+        })
+        if (!(connecting instanceof TLSSocket)) return
+        connecting.once('connect', () => {
+          holder.securing = true
         })
       },
     })
@@ -171,9 +199,15 @@ class WatchedClient extends Client {
   }
 }
 
+/** A host that takes connections and says nothing on them is not one that cannot be reached. */
+function handshakeFailure(error: Error): Error {
+  if (errorCode(error) !== 'UND_ERR_CONNECT_TIMEOUT') return error
+  return Object.assign(new Error('the TLS handshake took too long'), { code: handshakeTimeoutCode })
+}
+
 /** undici's handler with all its methods in one shape, so that nothing is allocated per piece of an answer. */
 class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
-  sockets: { readonly socket: Socket | null } = { socket: null }
+  sockets: Readonly<Connection> = { socket: null, securing: false }
   readonly #events: RoundTripEvents
   #controller: Dispatcher.DispatchController | null = null
   #socket: Socket | null = null
@@ -203,6 +237,10 @@ class UndiciRoundTrip implements Dispatcher.DispatchHandler, RoundTrip {
     } else {
       this.#controller.abort(new Error('aborted'))
     }
+  }
+
+  get securing(): boolean {
+    return this.#controller === null && this.sockets.securing
   }
 
   unsentBytes(): number {

@@ -1,11 +1,7 @@
 /** Binds a listener to its address, or says in one sentence what stands in the way. */
 import type { AddressInfo } from 'node:net'
+import { StartError } from '../base/start-error.ts'
 import type { Listener } from './listener.ts'
-
-/** The gateway could not start; the message is one sentence that says what to do. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
 
 export async function bind(
   listener: Listener,
@@ -35,6 +31,6 @@ export async function bind(
 }
 
 /** As a client writes it. */
-export function urlOf({ address, port, family }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+export function urlOf({ address, port, family }: AddressInfo, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

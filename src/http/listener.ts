@@ -1,24 +1,36 @@
 /** A bound HTTP server: limits of what a client may send before anything reads it, and an orderly end. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import { brokenBody, Exchange } from '../relay/exchange.ts'
 import { endpoints } from '../wire/endpoints.ts'
 import type { App } from './app.ts'
+import { Cors } from './cors.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
+import { Handshakes } from './handshakes.ts'
 import { LastWords } from './last-words.ts'
 import { type ConnectionLimits, OpenConnections } from './open-connections.ts'
 import type { ServerOptions } from './options.ts'
 import { headProblem } from './request-head.ts'
 import { requestIdOf, setRequestId } from './request-id.ts'
+import type { TlsFiles } from './tls-files.ts'
 
 export interface ListenerLimits
   extends ConnectionLimits,
     Pick<ServerOptions, 'headerMsMax' | 'keepAliveMs' | 'headerBytesMax' | 'headersMax' | 'halfClose'> {
   /** How long a client may take to read the end of an answer, once that is all that is left of it. */
   readonly clientStallMsMax: number
+}
+
+/** What the listener of clients may have beside plain HTTP. */
+export interface ListenerEdge {
+  readonly tls?: TlsFiles | undefined
+  /** Pages of other origins are told nothing without. */
+  readonly cors?: Cors | undefined
 }
 
 /** How often Node looks for clients that are too slow; its own default would let them stay 30 s longer. */
@@ -34,17 +46,30 @@ export class Listener {
   readonly #keepsConnections: () => boolean
   readonly #handle: ReturnType<typeof getRequestListener>
   readonly #lastWords: LastWords
+  readonly #tls: TlsFiles | null
+  readonly #handshakes: Handshakes | null
+  readonly #cors: Cors
   readonly #answering = new Set<ServerResponse>()
   /** Connections whose last request has come: what was sent behind it is not looked at. */
   readonly #spent = new WeakSet<Socket>()
   #closing = false
 
   /** `keepsConnections` false: each answer says that its connection closes. */
-  constructor(app: App, limits: ListenerLimits, clock: Clock, keepsConnections: () => boolean = () => true) {
+  constructor(
+    app: App,
+    limits: ListenerLimits,
+    clock: Clock,
+    keepsConnections: () => boolean = () => true,
+    edge: ListenerEdge = {},
+  ) {
     this.#clock = clock
     this.#limits = limits
     this.#keepsConnections = keepsConnections
     this.#lastWords = new LastWords(clock)
+    this.#tls = edge.tls ?? null
+    this.#handshakes =
+      this.#tls === null ? null : new Handshakes({ clock, lastWords: this.#lastWords, msMax: limits.headerMsMax })
+    this.#cors = edge.cors ?? new Cors([])
     this.#handle = getRequestListener((request, env) => app.fetch(request, env), {
       // For HTTP/1.0, which has requests without a host; nothing here goes by its name.
       hostname: 'localhost',
@@ -54,7 +79,13 @@ export class Listener {
       autoCleanupIncoming: false,
       errorHandler: onBadRequest,
     })
-    const server = createServer({
+    this.#server = this.#newServer()
+    this.#attach(this.#server)
+  }
+
+  #newServer(): Server {
+    const limits = this.#limits
+    const options = {
       headersTimeout: limits.headerMsMax,
       // Bodies have a limit of their own, with an answer that says so.
       requestTimeout: 0,
@@ -63,17 +94,29 @@ export class Listener {
       maxHeaderSize: limits.headerBytesMax,
       // Refused by ourselves, in the envelope of every other error.
       requireHostHeader: false,
-    })
-    this.#server = server
+    }
+    const server =
+      this.#tls === null
+        ? createServer(options)
+        : // Half-open as a server without TLS is, so that the option below decides.
+          createSecureServer({ ...options, ...this.#tls.options, allowHalfOpen: true, ALPNProtocols: ['http/1.1'] })
     // Beyond its own number Node drops headers in silence; the size of them all is limited in any case.
     server.maxHeadersCount = 0
     // Node's own name for this, old and in use, though its manual does not tell of it. Its default is false.
     Object.assign(server, { httpAllowHalfOpen: limits.halfClose === 'answered' })
-    const connections = new OpenConnections(limits)
+    return server
+  }
+
+  #attach(server: Server): void {
+    const connections = new OpenConnections(this.#limits)
     server.on('connection', (socket: Socket) => {
       const problem = connections.add(socket)
-      if (problem !== null) this.#lastWords.say(socket, problem)
+      if (problem === null) this.#handshakes?.begin(socket)
+      // Before its handshake nothing can be said to it that it would understand.
+      else if (this.#handshakes !== null) socket.destroy()
+      else this.#lastWords.say(socket, problem)
     })
+    server.on('secureConnection', (socket: TLSSocket) => this.#handshakes?.end(socket))
     server.on('request', (incoming, outgoing) => this.#onRequest(incoming, outgoing))
     server.on('checkContinue', (incoming, outgoing) => this.#onExpectation(incoming, outgoing))
     server.on('checkExpectation', (incoming, outgoing) => this.#onRequest(incoming, outgoing))
@@ -89,7 +132,10 @@ export class Listener {
         server.off('error', reject)
         const address = server.address()
         if (address === null || typeof address === 'string') reject(new Error('no address'))
-        else resolve(address)
+        else {
+          this.#followTlsFiles()
+          resolve(address)
+        }
       })
     })
   }
@@ -98,6 +144,8 @@ export class Listener {
   close(): Promise<void> {
     const server = this.#server
     if (!server.listening) return Promise.resolve()
+    this.#tls?.stop()
+    this.#handshakes?.closeAll()
     return new Promise((resolve) => {
       const rest = this.#clock.after(closeMsMax, () => server.closeAllConnections())
       this.#closing = true
@@ -117,17 +165,17 @@ export class Listener {
     this.#answering.add(outgoing)
     outgoing.on('close', () => this.#answering.delete(outgoing))
     this.#watchReader(incoming, outgoing, this.#limits.clientStallMsMax)
+    this.#cors.mark(incoming, outgoing)
     const problem = headProblem(incoming, this.#limits.headersMax)
     // No other protocol is spoken here. Who asked for one may send something else behind it than HTTP.
     if (mayBeLast || problem !== null || incoming.headers.upgrade !== undefined || !this.#keepsConnections()) {
       this.#spent.add(socket)
       outgoing.setHeader('connection', 'close')
     }
-    if (problem === null) void this.#handle(incoming, outgoing)
-    else {
+    if (problem !== null) {
       const exchange = new Exchange(incoming, outgoing, { clock: this.#clock, requestId: requestIdOf(outgoing) })
       exchange.fail(problem, isAnthropicPath(incoming.url ?? ''))
-    }
+    } else if (!this.#cors.answeredPreflight(incoming, outgoing)) void this.#handle(incoming, outgoing)
   }
 
   /** A client that waits for `100 Continue` gets it when its body is wanted, so that a refusal comes before. */
@@ -145,6 +193,7 @@ export class Listener {
 
   /** What Node's parser refuses never becomes a request; it still gets the envelope, behind the answers under way. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (this.#handshakes?.failed(error, socket) === true) return
     if (this.#lastWords.said(socket) || error.code === 'ECONNRESET') {
       if (!this.#lastWords.lingers(socket)) socket.destroy()
       return
@@ -173,6 +222,13 @@ export class Listener {
     outgoing.once('prefinish', () => {
       const timer = this.#clock.after(msMax, () => socket.destroy())
       outgoing.once('close', () => timer.cancel())
+    })
+  }
+
+  #followTlsFiles(): void {
+    const server = this.#server
+    this.#tls?.watch((options) => {
+      if (server instanceof SecureServer) server.setSecureContext(options)
     })
   }
 

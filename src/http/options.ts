@@ -1,6 +1,7 @@
 /** Options of the two listeners. */
 import { z } from 'zod'
 import { count, milliseconds, port, positiveMilliseconds } from '../base/option-types.ts'
+import { addressRange } from './client-address.ts'
 
 const address = z.string().min(1)
 
@@ -8,11 +9,12 @@ const address = z.string().min(1)
 const origin = z
   .string()
   .regex(/^https?:\/\/[^\s/?#*@]+$/, 'must be an origin such as https://app.example.org, without a path')
+  .refine((text) => URL.canParse(text), 'must be an origin such as https://app.example.org, without a path')
 
 /** An address or a range of them: 10.0.0.5, 10.0.0.0/8, fd00::/8. */
-const addressRange = z
+const proxyRange = z
   .string()
-  .regex(/^[0-9A-Fa-f.:]+(?:\/\d{1,3})?$/, 'must be an address or a range such as 10.0.0.0/8')
+  .refine((text) => addressRange(text) !== null, 'must be an address or a range such as 10.0.0.0/8')
 
 const tls = z.strictObject({
   cert: z.string().min(1).describe('PEM file of the certificate and its chain; read again when it changes'),
@@ -34,7 +36,7 @@ export const serverOptions = z.strictObject({
     .default([])
     .describe('Origins whose pages may call the gateway from a browser; none by default'),
   trustedProxies: z
-    .array(addressRange)
+    .array(proxyRange)
     .default([])
     .describe('Addresses of proxies in front of the gateway, whose X-Forwarded-For is believed; none by default'),
   headerMsMax: positiveMilliseconds.default(10_000).describe('Until a client has sent its request headers'),

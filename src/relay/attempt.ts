@@ -251,8 +251,12 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   #connectExpired(): void {
-    this.#broken = { kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT', reusedSocket: false, answered: false }
-    this.#tellReader(connectTimedOut())
+    const broken = { reusedSocket: false, answered: false }
+    this.#broken =
+      this.#trip?.securing === true
+        ? { ...broken, kind: 'tls', code: 'ERR_TLS_HANDSHAKE_TIMEOUT' }
+        : { ...broken, kind: 'connect', code: 'UND_ERR_CONNECT_TIMEOUT' }
+    this.#tellReader(failureOf(this.#broken))
     this.#trip?.abort()
   }
 

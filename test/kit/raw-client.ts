@@ -4,6 +4,7 @@
  */
 
 import { createConnection, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectSecurely } from 'node:tls'
 import { Changes } from './changes.ts'
 import { type HttpMessage, MessageReader } from './http-message.ts'
 import { within } from './within.ts'
@@ -15,20 +16,25 @@ interface RawClientOptions {
   bodyless?: boolean
   /** Address of this machine that the connection comes from: 127.0.0.2. */
   from?: string
+  /** Over TLS. */
+  tls?: ConnectionOptions
 }
 
 export class RawClient {
   readonly socket: Socket
   /** How the server ended the connection, once it did. */
   endedBy: ConnectionEnd | undefined
+  /** What carries the bytes: the same, or what lies under TLS. */
+  readonly #wire: Socket
   readonly #reader: MessageReader
   readonly #received: Buffer[] = []
   readonly #changes = new Changes()
   #failure: Error | undefined
   #taken = 0
 
-  private constructor(socket: Socket, options: RawClientOptions) {
+  private constructor(socket: Socket, wire: Socket, options: RawClientOptions) {
     this.socket = socket
+    this.#wire = wire
     this.#reader = new MessageReader('response', options)
     socket.setNoDelay(true)
     socket.on('data', (bytes: Buffer) => this.#onData(bytes))
@@ -39,19 +45,21 @@ export class RawClient {
 
   /** The connection stays open for writing when the server ends its side: what happens then is part of the test. */
   static async open(port: number, options: RawClientOptions = {}): Promise<RawClient> {
-    const socket = createConnection({ host: '127.0.0.1', port, localAddress: options.from, allowHalfOpen: true })
+    const { from: localAddress, tls } = options
+    const wire = createConnection({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true })
+    const socket = tls === undefined ? wire : connectSecurely({ socket: wire, ...tls })
     await within(
       5_000,
       `a connection to port ${port}`,
       new Promise<void>((resolve, reject) => {
         socket.once('error', reject)
-        socket.once('connect', () => {
+        socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
           socket.off('error', reject)
           resolve()
         })
       }),
     )
-    return new RawClient(socket, options)
+    return new RawClient(socket, wire, options)
   }
 
   /** All bytes that came, framing included. */
@@ -97,7 +105,7 @@ export class RawClient {
 
   /** Leaves with RST, as a killed program or a lost network does. */
   resetAndDestroy(): void {
-    this.socket.resetAndDestroy()
+    this.#wire.resetAndDestroy()
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 /** The stage of a fault or abuse scenario: a gateway before hosts of chaos, and what must hold once the play is over. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
 import { expect } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
 import type { ConfigInput } from '../../../src/config/schema.ts'
@@ -101,7 +102,9 @@ export class Scene {
     return host
   }
 
-  async connect(options: { bodyless?: boolean; port?: number; from?: string } = {}): Promise<RawClient> {
+  async connect(
+    options: { bodyless?: boolean; port?: number; from?: string; tls?: ConnectionOptions } = {},
+  ): Promise<RawClient> {
     const client = await RawClient.open(options.port ?? this.gateway.port, options)
     this.#clients.push(client)
     return client

@@ -60,6 +60,8 @@ export class PlayedTrip implements RoundTrip {
     if (!this.#connected) this.fail({ kind: 'aborted', code: 'ABORTED' })
   }
 
+  readonly securing = false
+
   unsentBytes(): number {
     return this.unsent
   }

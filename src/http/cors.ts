@@ -1,0 +1,67 @@
+/** Which pages may call the gateway from a browser: those of the configured origins, and without cookies. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Browsers ask again after this at the latest; they take no more than two hours. */
+const maxAgeSeconds = 7_200
+const requestedHeadersMax = 1_024
+
+/** What a page may read of an answer, beside its body and content type. */
+const exposedHeaders = [
+  'x-request-id',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  ...['limit', 'remaining', 'reset'].flatMap((part) => [`x-ratelimit-${part}-requests`, `x-ratelimit-${part}-tokens`]),
+  ...['host', 'model', 'queue-ms', 'attempts', 'reason', 'assembled', 'heartbeat'].map(
+    (part) => `x-lmx-gateway-${part}`,
+  ),
+].join(', ')
+
+export class Cors {
+  readonly #origins: ReadonlySet<string>
+
+  /** As they are configured, none for no page at all; a browser writes them without capitals and without the usual port. */
+  constructor(origins: readonly string[]) {
+    this.#origins = new Set(origins.map((origin) => new URL(origin).origin))
+  }
+
+  /** Sets what every answer needs, before anything of it is written. */
+  mark({ headers }: IncomingMessage, outgoing: ServerResponse): void {
+    if (this.#origins.size === 0) return
+    outgoing.setHeader('vary', 'Origin')
+    const origin = this.#allowed(headers.origin)
+    if (origin === null) return
+    outgoing.setHeader('access-control-allow-origin', origin)
+    outgoing.setHeader('access-control-expose-headers', exposedHeaders)
+  }
+
+  /** True when it was the question of a browser whether it may ask, which is answered without a key and for any path. */
+  answeredPreflight(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    const { headers, method } = incoming
+    const asked = headers['access-control-request-method']
+    if (method !== 'OPTIONS' || asked === undefined || this.#allowed(headers.origin) === null || hasBody(incoming)) {
+      return false
+    }
+    const requested = headers['access-control-request-headers'] ?? ''
+    outgoing.removeHeader('access-control-expose-headers')
+    outgoing.setHeader('access-control-allow-methods', 'GET, POST')
+    if (isListOfNames(requested)) outgoing.setHeader('access-control-allow-headers', requested)
+    outgoing.setHeader('access-control-max-age', String(maxAgeSeconds))
+    outgoing.writeHead(204)
+    outgoing.end()
+    return true
+  }
+
+  #allowed(origin: string | undefined): string | null {
+    return origin !== undefined && this.#origins.has(origin) ? origin : null
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Names of headers are no secret of ours: a page may send what it likes, and what counts is decided elsewhere. */
+function isListOfNames(text: string): boolean {
+  return text.length <= requestedHeadersMax && /^[\w-]+(?: ?, ?[\w-]+)*$/.test(text)
+}
