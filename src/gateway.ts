@@ -23,7 +23,9 @@ import { bind, urlOf } from './http/bind.ts'
 import { Cors } from './http/cors.ts'
 import { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
+import type { RequestLedger } from './metering/ledger-store.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
+import { costs } from './metering/prices.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
 import { accessLog } from './observe/access-log.ts'
@@ -31,6 +33,7 @@ import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
+import type { Caller } from './relay/caller.ts'
 import type { RelayEvents } from './relay/events.ts'
 import { Relay } from './relay/relay.ts'
 
@@ -197,6 +200,8 @@ class BuiltGateway implements Gateway {
       phases: this.#phases,
       storedResponses: new BoundedMap(options.storedResponsesMax),
       events: withAccessLog(this.#metrics, accessLog(log)),
+      ledger: nothingKept,
+      costOf: costs(this.#config.usage.prices),
       usage,
       refusal: () => this.#overload.refusal(),
       onModelGone: (host, model) => {
@@ -211,6 +216,7 @@ class BuiltGateway implements Gateway {
   #makeDataListener(): Listener {
     const app = dataApp({
       relay: this.#relay,
+      callers: { callerOf: () => anyone },
       catalog: this.#catalog,
       clock: this.#clock,
       log: this.#parts.log,
@@ -309,4 +315,21 @@ function withAccessLog(metrics: RelayEvents, log: ReturnType<typeof accessLog>):
     attemptFailed: (host, reason) => metrics.attemptFailed(host, reason),
     failedOver: (model, phase, result) => metrics.failedOver(model, phase, result),
   }
+}
+
+const nothingKept: RequestLedger = { admitted: () => {}, settled: () => {} }
+
+const anyone: Caller = {
+  keyId: null,
+  key: 'anonymous',
+  team: null,
+  maxOutputTokens: null,
+  mayUse: () => true,
+  limitHeaders: () => ({}),
+  admit: ({ body }) => ({
+    promptEstimate: Math.ceil(body.length / 4),
+    outputReserved: Number.POSITIVE_INFINITY,
+    topUp: () => Number.POSITIVE_INFINITY,
+    settle: () => {},
+  }),
 }

@@ -19,6 +19,10 @@ export interface Route {
 
 export type Aliases = Readonly<Record<string, string | Readonly<Record<string, string>> | readonly string[]>>
 
+/** Which names whoever asks may learn of. */
+type Shown = (name: string) => boolean
+const anyName: Shown = () => true
+
 /** Names by which LMX leaves the local network, or swaps the model for a stored prompt; also as bare words. */
 const offLanName = /^(?:copilot|github-copilot|gemini-cli)(?:\/|$)|^preset:/i
 
@@ -35,11 +39,11 @@ export class ModelCatalog {
   }
 
   /**
-   * The route of a name. Throws `model_not_allowed` for a name that leaves the LAN and is not configured, `model_not_found`
+   * The route of a name; `shown` tells which others may be named to whoever asks. Throws `model_not_allowed` for a name that leaves the LAN and is not configured, `model_not_found`
    * only when every host's catalogue is known, else `no_upstream_available`.
    */
-  route(name: string, endpoint: string): Route {
-    if (this.#targets(name).length === 0) throw this.#unknown(name)
+  route(name: string, endpoint: string, shown: Shown = anyName): Route {
+    if (this.#targets(name).length === 0) throw this.#unknown(name, shown)
     if (this.#capable(name, endpoint).length === 0) {
       throw new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
     }
@@ -54,26 +58,20 @@ export class ModelCatalog {
   }
 
   /** All names that a host which is up serves, aliases included, sorted; the first host that lists a model describes it. */
-  list(): HostModel[] {
+  list(shown: Shown = anyName): HostModel[] {
     const models = new Map<string, HostModel>()
-    for (const host of this.#hosts) {
-      if (!host.up) continue
-      for (const model of host.models?.values() ?? []) {
-        if (!models.has(model.id) && !offLanName.test(model.id)) models.set(model.id, model)
-      }
-      for (const id of host.configuredModels) if (!models.has(id)) models.set(id, ownModel(id))
-    }
+    for (const host of this.#hosts) if (host.up) addModels(host, models)
     for (const [alias] of this.#aliases) {
       if (this.#targets(alias).some((group) => group.some(({ host }) => host.up))) models.set(alias, ownModel(alias))
     }
-    return [...models.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    return [...models.values()].filter(({ id }) => shown(id)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** One of `list`, or the error a request for it would meet. */
-  describe(name: string): HostModel {
-    const found = this.list().find((model) => model.id === name)
+  describe(name: string, shown: Shown = anyName): HostModel {
+    const found = this.list(shown).find((model) => model.id === name)
     if (found !== undefined) return found
-    throw this.#targets(name).length > 0 ? unavailable(name) : this.#unknown(name)
+    throw shown(name) && this.#targets(name).length > 0 ? unavailable(name) : this.#unknown(name, shown)
   }
 
   #capable(name: string, endpoint: string): Candidate[][] {
@@ -101,7 +99,7 @@ export class ModelCatalog {
       .map((host) => ({ host, model }))
   }
 
-  #unknown(name: string): GatewayError {
+  #unknown(name: string, shownNames: Shown): GatewayError {
     if (offLanName.test(name)) {
       return new GatewayError(
         'model_not_allowed',
@@ -110,13 +108,14 @@ export class ModelCatalog {
       )
     }
     if (this.#hosts.some((host) => !host.catalogueKnown)) return unavailable(name)
-    const names = this.list().map((model) => model.id)
+    const names = this.list(shownNames).map((model) => model.id)
     const shown = names.slice(0, namesShownMax).join(', ')
     const more = names.length > namesShownMax ? ` and ${names.length - namesShownMax} more (GET /v1/models)` : ''
     const there = names.length === 0 ? 'No host lists a model.' : `There are: ${shown}${more}.`
-    const what = this.#aliases.has(name)
-      ? `The alias "${name}" names a model that no host lists.`
-      : `The model "${name}" does not exist.`
+    const what =
+      this.#aliases.has(name) && shownNames(name)
+        ? `The alias "${name}" names a model that no host lists.`
+        : `The model "${name}" does not exist.`
     return new GatewayError('model_not_found', `${what} ${there}`, { param: 'model' })
   }
 }
@@ -146,6 +145,13 @@ function choose(groups: readonly (readonly Candidate[])[]): readonly Candidate[]
     if (suspects.length === 0) suspects = available
   }
   return suspects
+}
+
+function addModels(host: Host, models: Map<string, HostModel>): void {
+  for (const model of host.models?.values() ?? []) {
+    if (!models.has(model.id) && !offLanName.test(model.id)) models.set(model.id, model)
+  }
+  for (const id of host.configuredModels) if (!models.has(id)) models.set(id, ownModel(id))
 }
 
 export function unavailable(name: string): GatewayError {

@@ -1,26 +1,22 @@
 /** Every path of both listeners, on one screen. */
-import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import type { Relay } from '../relay/relay.ts'
 import { endpoints } from '../wire/endpoints.ts'
+import { authenticate, type CallerEnv } from './callers.ts'
 import { notFound, onError } from './error-response.ts'
 import { route } from './methods.ts'
 import { healthz, type Readiness, readyz } from './routes/health.ts'
-import { inference } from './routes/inference.ts'
+import { type InferenceParts, inference } from './routes/inference.ts'
 import { scrape } from './routes/metrics.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
 import { refuseStrayBody } from './stray-body.ts'
 
-export type App = Hono<{ Bindings: HttpBindings }>
+export type App = Hono<CallerEnv>
 
-export interface DataParts extends Readiness {
-  readonly relay: Relay
+export interface DataParts extends Readiness, InferenceParts {
   readonly catalog: ModelCatalog
-  readonly clock: Clock
   readonly log: Log
 }
 
@@ -29,8 +25,10 @@ export function dataApp(parts: DataParts): App {
   const app: App = new Hono()
   app.use(refuseStrayBody)
   for (const endpoint of endpoints) {
-    route(app, 'POST', endpoint.path, inference(endpoint, parts.relay, parts.clock))
+    route(app, 'POST', endpoint.path, inference(endpoint, parts))
   }
+  app.use('/v1/models', authenticate(parts.callers))
+  app.use('/v1/models/*', authenticate(parts.callers))
   route(app, 'GET', '/v1/models', listModels(parts.catalog))
   route(app, 'GET', '/v1/models/:id{.+}', retrieveModel(parts.catalog))
   route(app, 'GET', '/healthz', healthz)

@@ -1,7 +1,6 @@
 /** The port of the ledger: one row per admitted request, and what is asked of all of them. */
 
-/** Where a count of tokens comes from: the host's own usage, frames that passed, the size of the prompt, or nowhere. */
-export type TokenSource = 'reported' | 'counted' | 'estimated' | 'none'
+import type { TokenSource } from './usage.ts'
 
 /** What is known of a request when it is admitted. */
 export interface AdmittedRequest {
@@ -51,6 +50,13 @@ export interface LedgerRow {
   readonly admitted: AdmittedRequest
   readonly figures: RequestFigures | null
   readonly settled: SettledRequest | null
+}
+
+/** What the data path tells the ledger: it neither throws nor waits. */
+export interface RequestLedger {
+  /** `progress` is asked for checkpoints until the request is settled. */
+  admitted(request: AdmittedRequest, progress: () => RequestFigures): void
+  settled(id: string, request: SettledRequest): void
 }
 
 export const usageGroups = ['key', 'team', 'model', 'host', 'day'] as const

@@ -3,10 +3,11 @@ import type { Clock } from '../base/clock.ts'
 import { mergeUsage, type ReportedUsage } from '../wire/usage.ts'
 import type { PhaseTimes } from './phase-times.ts'
 import type { Tally } from './token-tallies.ts'
-import type { TokenCounts, UsageSource } from './usage.ts'
+import type { TokenCounts, TokenSources, UsageSource } from './usage.ts'
 
 export interface Metered {
   readonly tokens: TokenCounts
+  readonly sources: TokenSources
   readonly usageSource: UsageSource
   /** Monotonic; null when there was no content. */
   readonly firstContentAtMs: number | null
@@ -17,10 +18,20 @@ export interface Metered {
 /** Of a request that never got to a host. */
 export const nothingMetered: Metered = {
   tokens: { input: 0, cachedInput: 0, output: 0, reasoning: 0 },
+  sources: { input: 'none', output: 'none' },
   usageSource: 'none',
   firstContentAtMs: null,
   timePerOutputTokenMs: null,
 }
+
+/** What the answer may generate before more must be reserved for it. */
+export interface Cover {
+  readonly output: number
+  /** So many tokens were generated: reserves more, and returns up to where. */
+  more(output: number): number
+}
+
+const uncovered: Cover = { output: Number.POSITIVE_INFINITY, more: () => Number.POSITIVE_INFINITY }
 
 export class Meter {
   readonly #clock: Clock
@@ -36,10 +47,21 @@ export class Meter {
   #ended: Metered | null = null
   /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
   readonly #live: boolean
+  readonly #cover: Cover
+  #coveredFrames: number
 
   /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
-  constructor(options: { clock: Clock; tally: Tally; phases: PhaseTimes; stream: boolean; live?: boolean }) {
+  constructor(options: {
+    clock: Clock
+    tally: Tally
+    phases: PhaseTimes
+    stream: boolean
+    live?: boolean
+    cover?: Cover
+  }) {
     this.#live = options.live ?? true
+    this.#cover = options.cover ?? uncovered
+    this.#coveredFrames = this.#cover.output
     this.#clock = options.clock
     this.#tally = options.tally
     this.#phases = options.phases
@@ -56,6 +78,12 @@ export class Meter {
       this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
     }
     if (this.#live) this.#tally.output++
+    if (this.#frames > this.#coveredFrames) this.#coveredFrames = this.#cover.more(this.#frames)
+  }
+
+  /** Frames with content so far, one token each. */
+  get frames(): number {
+    return this.#frames
   }
 
   /** A frame that is no JSON passes. */
@@ -76,22 +104,27 @@ export class Meter {
     return nothingMetered
   }
 
-  /** Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back. */
-  end(): Metered {
+  /**
+   * Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back.
+   * `promptEstimate` counts where a prompt was read and the host told nothing of it; 0 where none was.
+   */
+  end(promptEstimate = 0): Metered {
     if (this.#ended !== null) return this.#ended
     this.#endPhase()
     const reported = believed(this.#reported)
     if (this.#reported?.rejected === true) this.#tally.usageRejected++
     // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
     const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
-    const tokens = tokenCounts(reported, this.#frames, framesLeast)
+    const tokens = tokenCounts(reported, { frames: this.#frames, framesLeast, promptEstimate })
+    const sources = sourcesOf(reported, this.#frames, promptEstimate)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))
     this.#tally.reasoning += tokens.reasoning
     this.#ended = {
       tokens,
-      usageSource: reported !== null ? 'reported' : this.#frames > 0 ? 'counted' : 'none',
+      sources,
+      usageSource: reported !== null ? 'reported' : this.#frames > 0 ? 'counted' : sources.input,
       firstContentAtMs: this.#firstContentAtMs,
       timePerOutputTokenMs: this.#timePerToken(tokens.output),
     }
@@ -109,9 +142,19 @@ function believed(usage: ReportedUsage | null): ReportedUsage | null {
   return usage?.input === undefined && usage?.output === undefined ? null : usage
 }
 
+function sourcesOf(reported: ReportedUsage | null, frames: number, promptEstimate: number): TokenSources {
+  return {
+    input: reported?.input !== undefined ? 'reported' : promptEstimate > 0 ? 'estimated' : 'none',
+    output: reported?.output !== undefined ? 'reported' : frames > 0 ? 'counted' : 'none',
+  }
+}
+
 /** A part is never more than its whole, whatever a host says. */
-function tokenCounts(reported: ReportedUsage | null, frames: number, framesLeast: number): TokenCounts {
-  const input = reported?.input ?? 0
+function tokenCounts(
+  reported: ReportedUsage | null,
+  { frames, framesLeast, promptEstimate }: { frames: number; framesLeast: number; promptEstimate: number },
+): TokenCounts {
+  const input = reported?.input ?? promptEstimate
   const output = Math.max(reported?.output ?? frames, framesLeast)
   return {
     input,

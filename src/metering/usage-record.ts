@@ -1,5 +1,5 @@
 /** The one record of what a request used, and the port that takes it. */
-import type { TokenCounts, UsageSource } from './usage.ts'
+import type { TokenCounts, TokenSources, UsageSource } from './usage.ts'
 
 export interface UsageRecord {
   /** Made by the gateway, never twice; the client's own request id may repeat. */
@@ -15,6 +15,7 @@ export interface UsageRecord {
   readonly tokens: TokenCounts
   /** Where `tokens` come from. An answer that nobody counted has none, which is not the same as zero. */
   readonly usageSource: UsageSource
+  readonly sources: TokenSources
   /** What the client got; 499 when it left first. */
   readonly status: number
   /** Who ended it and in which phase (relay/outcome.ts). */

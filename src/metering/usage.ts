@@ -11,5 +11,16 @@ export interface TokenCounts {
   readonly reasoning: number
 }
 
-/** `reported`: the host's own usage. `counted`: frames with content, one token each, a floor. `none`: nothing was generated. */
-export type UsageSource = 'reported' | 'counted' | 'none'
+/**
+ * Where a count comes from. `reported`: the host's own usage. `counted`: frames with content, one token each, a floor.
+ * `estimated`: the size of the prompt, where the host told nothing of it. `none`: there is nothing to count.
+ */
+export type TokenSource = 'reported' | 'counted' | 'estimated' | 'none'
+
+export interface TokenSources {
+  readonly input: Exclude<TokenSource, 'counted'>
+  readonly output: Exclude<TokenSource, 'estimated'>
+}
+
+/** Of both: reported where the host told either, else counted where something was generated, else estimated where only a prompt was read. */
+export type UsageSource = TokenSource

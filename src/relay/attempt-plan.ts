@@ -12,6 +12,7 @@ import { StreamProgress } from '../wire/stream-progress.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { AssembledAnswer } from './assembled-answer.ts'
 import { type AttemptLimits, attemptLimits } from './attempt-limits.ts'
+import { type Caller, storedResponse } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { StreamAnswer } from './stream-answer.ts'
@@ -21,6 +22,7 @@ export interface PlanParts {
   readonly parts: RelayParts
   readonly endpoint: Endpoint
   readonly exchange: Exchange
+  readonly caller: Caller
   readonly lease: Lease
 }
 
@@ -53,8 +55,11 @@ export class AttemptPlan {
   }
 
   request(body: RequestBody): TransportRequest {
-    const { parts, endpoint, exchange, lease } = this.#plan
+    const { parts, endpoint, exchange, caller, lease } = this.#plan
     const { host, model } = lease
+    const { outputLimit: own } = endpoint
+    const tokensMax = caller.maxOutputTokens
+    const outputLimit = own === null || tokensMax === null ? null : { own, tokensMax }
     return {
       method: 'POST',
       path: host.basePath + endpoint.path,
@@ -63,7 +68,7 @@ export class AttemptPlan {
         userAgent: parts.userAgent,
         apiKey: host.apiKey,
       }),
-      body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.assembles }),
+      body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.assembles, outputLimit }),
     }
   }
 
@@ -75,10 +80,12 @@ export class AttemptPlan {
   }
 
   reader(head: AnswerHead, sink: AnswerSink, meter: Meter): AnswerReader {
-    const { parts, endpoint, exchange, lease } = this.#plan
+    const { parts, endpoint, exchange, caller, lease } = this.#plan
     const { options, storedResponses } = parts
     const { frameBytesMax, assembledBytesMax } = options
-    const onResponseId = endpoint.keepsAnswers ? (id: string) => storedResponses.set(id, lease.host) : null
+    const onResponseId = endpoint.keepsAnswers
+      ? (id: string) => storedResponses.set(storedResponse(caller, id), lease.host)
+      : null
     const onUsage = meter.report.bind(meter)
     if (!this.#isStream(head)) {
       if (exchange.committed) {

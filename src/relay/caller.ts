@@ -1,4 +1,5 @@
 /** Who sent a request, as far as the relay must know: the port that access fills. */
+import { GatewayError } from '../base/errors.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 
@@ -39,4 +40,22 @@ export interface Admission {
   topUp(output: number): number
   /** Once, at the end, with what was used; null when nothing was executed, which costs nothing. `reported`: the host counted, so it can be learned from. */
   settle(used: TokenCounts | null, reported: boolean): void
+}
+
+/** Under which a stored response is remembered: another caller cannot go on from it, whatever ids it tries. */
+export function storedResponse({ keyId }: Caller, responseId: string): string {
+  return `${keyId ?? ''}/${responseId}`
+}
+
+/** Stands for whoever is refused at the door. */
+export const unknownCaller: Caller = {
+  keyId: null,
+  key: 'unknown',
+  team: null,
+  maxOutputTokens: null,
+  mayUse: () => false,
+  limitHeaders: () => ({}),
+  admit: () => {
+    throw new GatewayError('invalid_api_key', 'Nobody is known by this key.')
+  },
 }

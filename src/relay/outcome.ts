@@ -1,6 +1,6 @@
-/** How a request ended: exactly one of these per request, the source of its log line, its metrics and later its ledger row. */
+/** How a request ended: exactly one of these per request, the source of its log line, its metrics and its ledger row. */
 import type { ErrorCode } from '../base/errors.ts'
-import type { TokenCounts, UsageSource } from '../metering/usage.ts'
+import type { TokenCounts, TokenSources, UsageSource } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import type { FailureCause } from './failure.ts'
 
@@ -44,6 +44,7 @@ export interface Outcome {
   readonly durationMs: number
   readonly tokens: TokenCounts
   readonly usageSource: UsageSource
+  readonly sources: TokenSources
 }
 
 /** Where a request stands; the second letter of its end code. */

@@ -1,6 +1,7 @@
 /** The hot path's front door: takes an exchange and sees it to its one outcome. */
 import type { GatewayError } from '../base/errors.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RelayedRequest } from './relayed-request.ts'
@@ -15,19 +16,36 @@ export class Relay {
     this.#parts = parts
   }
 
-  /** Returns at once; the answer goes into the exchange. `key` is the name of the caller's key. */
-  handle(endpoint: Endpoint, exchange: Exchange, key: string): void {
+  /** Returns at once; the answer goes into the exchange. */
+  handle(endpoint: Endpoint, exchange: Exchange, caller: Caller): void {
+    const request = this.#take(endpoint, exchange, caller)
+    const refusal = this.#refusal ?? this.#parts.refusal()
+    if (refusal === null) void request.run()
+    else request.fail(refusal)
+  }
+
+  /** Answers one that is refused before it is looked at, so that it has its line and its counters like any other. */
+  refuse(endpoint: Endpoint, exchange: Exchange, error: GatewayError): void {
+    this.#take(endpoint, exchange, unknownCaller).refuse(error)
+  }
+
+  /** A key was revoked: what waits under it ends, and what runs too where that is wanted. */
+  endOf(keyId: string, { running }: { running: boolean }, error: GatewayError): void {
+    for (const request of this.#live) {
+      if (request.caller.keyId === keyId && (running || request.waiting)) request.fail(error)
+    }
+  }
+
+  #take(endpoint: Endpoint, exchange: Exchange, caller: Caller): RelayedRequest {
     exchange.stallMsMax = this.#parts.options.clientStallMsMax
     const onSettled = (): void => {
       this.#live.delete(request)
       if (this.#live.size === 0) this.#onIdle?.()
     }
     const requestsLive = (): number => this.#live.size
-    const request = new RelayedRequest(this.#parts, { endpoint, exchange, key, onSettled, requestsLive })
+    const request = new RelayedRequest(this.#parts, { endpoint, exchange, caller, onSettled, requestsLive })
     this.#live.add(request)
-    const refusal = this.#refusal ?? this.#parts.refusal()
-    if (refusal === null) void request.run()
-    else request.fail(refusal)
+    return request
   }
 
   get openStreams(): number {

@@ -3,7 +3,6 @@ import type { Timer } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
-import type { Leave } from '../queue/dispatcher.ts'
 import type { Lease } from '../queue/lease.ts'
 import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
@@ -12,17 +11,20 @@ import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
+import type { Caller } from './caller.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
-import { type FailureCause, isBusy } from './failure.ts'
+import type { FailureCause } from './failure.ts'
 import { asGatewayError } from './gateway-fault.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
-import { type LastFailure, lineRefusal } from './line-refusal.ts'
+import type { LastFailure } from './line-refusal.ts'
+import { LineTurns } from './line-turns.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
+import { type Progress, RequestAccount } from './request-account.ts'
 import { RequestRecord } from './request-record.ts'
 import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
@@ -32,8 +34,7 @@ const noBytes = Buffer.alloc(0)
 export interface RelayedRequestSettings {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
-  /** Name of the caller's key. */
-  readonly key: string
+  readonly caller: Caller
   /** Called once, with the outcome told. */
   readonly onSettled: () => void
   /** Requests that wait or run. */
@@ -41,26 +42,25 @@ export interface RelayedRequestSettings {
 }
 
 export class RelayedRequest implements AttemptOwner {
+  readonly caller: Caller
   readonly #parts: RelayParts
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
-  readonly #key: string
   readonly #record: RequestRecord
+  readonly #account: RequestAccount
   readonly #onSettled: () => void
   readonly #requestsLive: () => number
   readonly #failover: Failover
+  readonly #line: LineTurns
   #body: RequestBody | null = null
   #heldBytes = 0
   #route: Route | null = null
-  #leaveLine: Leave | null = null
   #heartbeat: Heartbeat | null = null
   #plan: AttemptPlan | null = null
   #attempt: Attempt | null = null
   /** Its error less the host's key, fit to be shown. */
   #lastFailure: LastFailure | null = null
   #meter: Meter | null = null
-  /** When it first asked for a slot: its patience is one, over all its turns in the line and at busy hosts. */
-  #askedAtMs: number | null = null
   #contentSent = false
   /** What was sent is a stream, so that an error can be told inside it. */
   #sendsFrames = false
@@ -68,25 +68,33 @@ export class RelayedRequest implements AttemptOwner {
   #reading: { readonly end: EndCode; readonly patience: Timer } | null = null
   #settled = false
 
-  constructor(parts: RelayParts, { endpoint, exchange, key, onSettled, requestsLive }: RelayedRequestSettings) {
+  constructor(parts: RelayParts, { endpoint, exchange, caller, onSettled, requestsLive }: RelayedRequestSettings) {
     this.#parts = parts
     this.#endpoint = endpoint
     this.#exchange = exchange
-    this.#key = key
+    this.caller = caller
     this.#onSettled = onSettled
     this.#requestsLive = requestsLive
-    this.#record = new RequestRecord({ endpoint, exchange, key, clock: parts.clock })
+    this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock })
+    this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)
+    this.#line = new LineTurns(parts)
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onTaken = () => this.#settle('--', null)
     exchange.onDrain = () => this.#attempt?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
+    exchange.setHeaders(caller.limitHeaders())
   }
 
   /** Content is on its way to the client. */
   get streaming(): boolean {
     return this.#record.phase === 'D' && this.#body?.stream === true && !this.#settled
+  }
+
+  /** No host has it yet. */
+  get waiting(): boolean {
+    return this.#attempt === null && !this.#settled
   }
 
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
@@ -102,6 +110,12 @@ export class RelayedRequest implements AttemptOwner {
     }
   }
 
+  /** Whoever asks may not. */
+  refuse(error: GatewayError): void {
+    this.#record.phase = 'A'
+    this.fail(error)
+  }
+
   /** Whatever was thrown: an error meant for the client, or a fault of the gateway. */
   fault(error: unknown): void {
     this.fail(asGatewayError(error, this.#parts))
@@ -111,7 +125,7 @@ export class RelayedRequest implements AttemptOwner {
   fail(error: GatewayError, cause: FailureCause | null = null): void {
     // What is whole is not taken back while its last bytes leave.
     if (this.#settled || this.#record.phase === 'L') return
-    this.#leaveLine?.()
+    this.#line.leave()
     this.#attempt?.abort()
     if (this.#reading !== null) {
       this.#settle(this.#reading.end, null)
@@ -197,8 +211,10 @@ export class RelayedRequest implements AttemptOwner {
     this.#body = body
     this.#record.asked(body)
     this.#record.phase = 'A'
-    this.#route = routeOf(body, this.#endpoint, this.#parts)
+    this.#route = routeOf(body, this.#endpoint, { ...this.#parts, caller: this.caller })
     this.#record.model = this.#route.model
+    this.#account.admit(body, this.#exchange.requestId, () => this.#progress())
+    this.#exchange.setHeaders(this.caller.limitHeaders())
     this.#heartbeat = Heartbeat.begin(body, {
       ...this.#parts,
       endpoint: this.#endpoint,
@@ -213,26 +229,17 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #askForSlot(route: Route, returning: boolean): void {
-    const { clock, queueWaitMsMax } = this.#parts
     this.#record.phase = 'Q'
-    this.#askedAtMs ??= clock.now()
-    const patienceMs = Math.max(0, this.#askedAtMs + queueWaitMsMax - clock.now())
-    // Whoever was told "busy" until the end of patience does not take one more slot to hear it again.
-    if (patienceMs === 0 && this.#lastFailure !== null && isBusy(this.#lastFailure.cause)) {
-      this.fail(lineRefusal(this.#lastFailure.error, this.#lastFailure, 0))
-      return
-    }
-    this.#leaveLine = this.#parts.dispatcher.ask({
+    this.#line.ask({
       route,
-      excluded: this.#failover.excluded,
+      failover: this.#failover,
+      lastFailure: this.#lastFailure,
       returning,
-      goesLast: !this.#failover.keepsPlace,
-      patienceMs,
       granted: (lease, waitMs) => {
         this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
       },
-      refused: (error, busyForMs) => this.fail(lineRefusal(error, this.#lastFailure, busyForMs)),
+      refused: (error) => this.fail(error),
     })
   }
 
@@ -253,7 +260,7 @@ export class RelayedRequest implements AttemptOwner {
     }
     this.#record.attempts++
     const plan = new AttemptPlan(
-      { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, lease },
+      { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, caller: this.caller, lease },
       body,
     )
     this.#plan = plan
@@ -283,12 +290,14 @@ export class RelayedRequest implements AttemptOwner {
 
   #meterOf(lease: Lease): Meter {
     const { clock, phases, tallies } = this.#parts
+    const { cover } = this.#account
     this.#meter ??= new Meter({
       clock,
       phases,
-      tally: tallies.tally(this.#record.model ?? lease.model, lease.host.name, this.#key),
+      tally: tallies.tally(this.#record.model ?? lease.model, lease.host.name, this.caller.key),
       stream: this.#planned().showsContent,
       live: !this.#planned().assembles,
+      ...(cover === undefined ? {} : { cover }),
     })
     return this.#meter
   }
@@ -313,7 +322,7 @@ export class RelayedRequest implements AttemptOwner {
     if (this.#settled || this.#reading !== null) return
     this.#record.status = status
     this.#heartbeat?.stop()
-    this.#leaveLine?.()
+    this.#line.leave()
     const attempt = this.#attempt
     if (attempt !== null && this.#mustReadOn(attempt)) {
       this.#readOn(end, attempt)
@@ -341,9 +350,15 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   /** An answer that is put together before it is sent is of no use until then, however much of it was generated. */
-  #metered(): Metered {
+  #metered(end: EndCode): Metered {
     const keptBack = this.#plan?.assembles === true && !this.#contentSent
-    return (keptBack ? this.#meter?.discard() : this.#meter?.end()) ?? nothingMetered
+    const prompt = this.#account.promptOf(end, this.#progress())
+    return (keptBack ? this.#meter?.discard() : this.#meter?.end(prompt)) ?? nothingMetered
+  }
+
+  #progress(): Progress {
+    const attempt = this.#attempt
+    return { host: attempt?.lease.host.name ?? null, sent: attempt?.sent === true, frames: this.#meter?.frames ?? 0 }
   }
 
   #settle(end: EndCode, error: GatewayError | null): void {
@@ -354,7 +369,8 @@ export class RelayedRequest implements AttemptOwner {
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
     try {
-      const outcome = this.#record.outcome(end, error, this.#metered())
+      const outcome = this.#record.outcome(end, error, this.#metered(end))
+      this.#account.settle(outcome)
       this.#parts.events.requestEnded(outcome)
       this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
     } finally {

@@ -14,6 +14,8 @@ const idChars = 22
 const askedCharsMax = 64
 
 export class RequestRecord {
+  /** Made by the gateway, never twice. */
+  readonly id = randomId(idChars)
   phase: Phase = 'R'
   /** What the client got, or 499; 0 while nothing was sent. */
   status = 0
@@ -70,10 +72,10 @@ export class RequestRecord {
 
   outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
     const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, firstContentAtMs, timePerOutputTokenMs } = metered
+    const { tokens, usageSource, sources, firstContentAtMs, timePerOutputTokenMs } = metered
     const endedAtMs = this.leftAtMs ?? this.#clock.now()
     return {
-      id: randomId(idChars),
+      id: this.id,
       requestId,
       endpoint: this.#endpoint.name,
       model: this.model,
@@ -92,6 +94,7 @@ export class RequestRecord {
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,
+      sources,
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The table of relayed endpoints; adding one is adding a row. */
+import type { OutputLimitKey } from './output-limit.ts'
 
 export const endpointNames = [
   'chat_completions',
@@ -28,6 +29,8 @@ export interface Endpoint {
   readonly keepsAnswers: boolean
   /** Done twice it only costs twice, so what may have been executed may go to another host. */
   readonly repeatable: boolean
+  /** How the bound of an answer's length is spelt; null where no text is generated. */
+  readonly outputLimit: OutputLimitKey | null
   /** Errors are told in Anthropic's envelope instead of OpenAI's. */
   readonly anthropic: boolean
 }
@@ -40,17 +43,22 @@ const row = (name: EndpointName, path: string, dialect: DialectName, more: Parti
   usageOnRequest: false,
   keepsAnswers: false,
   repeatable: true,
+  outputLimit: null,
   anthropic: false,
   ...more,
 })
 
 export const endpoints: readonly Endpoint[] = [
-  row('chat_completions', '/v1/chat/completions', 'chat', { usageOnRequest: true }),
-  row('completions', '/v1/completions', 'completions', { usageOnRequest: true }),
+  row('chat_completions', '/v1/chat/completions', 'chat', { usageOnRequest: true, outputLimit: 'max_tokens' }),
+  row('completions', '/v1/completions', 'completions', { usageOnRequest: true, outputLimit: 'max_tokens' }),
   row('embeddings', '/v1/embeddings', 'none'),
   row('rerank', '/v1/rerank', 'none'),
-  row('responses', '/v1/responses', 'responses', { keepsAnswers: true, repeatable: false }),
-  row('messages', '/v1/messages', 'messages', { anthropic: true }),
+  row('responses', '/v1/responses', 'responses', {
+    keepsAnswers: true,
+    repeatable: false,
+    outputLimit: 'max_output_tokens',
+  }),
+  row('messages', '/v1/messages', 'messages', { anthropic: true, outputLimit: 'max_tokens' }),
   row('count_tokens', '/v1/messages/count_tokens', 'none', { anthropic: true }),
   row('transcriptions', '/v1/audio/transcriptions', 'none', { body: 'multipart', repeatable: false }),
   row('translations', '/v1/audio/translations', 'none', { body: 'multipart', repeatable: false }),

@@ -39,6 +39,8 @@ export function readMultipartBody(bytes: Buffer, contentType: string): RequestBo
     stream: stream !== undefined && stream.end - stream.start <= fieldBytesMax && text(bytes, stream) === 'true',
     usageAsked: false,
     choices: 1,
+    generations: 1,
+    outputLimits: [],
     hasTools: false,
     previousResponseId: null,
     usageEdit: null,

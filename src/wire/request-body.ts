@@ -1,7 +1,8 @@
-/** What the gateway reads of a JSON request body, and the three changes it may make to the bytes. */
+/** What the gateway reads of a JSON request body, and the four changes it may make to the bytes. */
 import { GatewayError } from '../base/errors.ts'
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
+import { type OutputLimit, type OutputLimitKey, outputLimitEdits, outputLimitKeys } from './output-limit.ts'
 
 export interface RequestBody {
   readonly bytes: Buffer
@@ -12,6 +13,10 @@ export interface RequestBody {
   readonly usageAsked: boolean
   /** How many choices the answer will have: n for each prompt. */
   readonly choices: number
+  /** How many the host generates to choose from: best_of in the place of n. */
+  readonly generations: number
+  /** Bounds of one choice's length, as they stand there. */
+  readonly outputLimits: readonly OutputLimit[]
   /** Hosts hold tool calls back until they are whole, so gaps between content are longer. */
   readonly hasTools: boolean
   readonly previousResponseId: string | null
@@ -39,7 +44,15 @@ const OBJECT_OPEN = 123
 const LOWER_N = 110
 
 /** The keys by which the gateway decides; twice in one body, gateway and host could disagree on which one counts. */
-const decisiveKeys = ['model', 'stream', 'stream_options', 'n', 'previous_response_id'] as const
+const decisiveKeys = [
+  'model',
+  'stream',
+  'stream_options',
+  'n',
+  'best_of',
+  'previous_response_id',
+  ...outputLimitKeys,
+] as const
 /** Of these the last one counts: they decide nothing that a client could gain by. */
 const hintKeys = ['tools', 'prompt'] as const
 /** Counted wherever it stands and however it is written: there is no telling which one a host reads. */
@@ -60,6 +73,8 @@ export interface BodyRules {
 export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRules): RequestBody {
   const spans = bodySpans(bytes, messagesMax)
   const model = modelName(bytes, spans.model)
+  const prompts = promptCount(bytes, spans.prompt, spans.promptItems)
+  const n = readCount(bytes, spans.n, choicesMax)
   return {
     bytes,
     model,
@@ -67,7 +82,9 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     stream: readBoolean(bytes, spans.stream, 'stream') ?? false,
     ...usageOf(bytes, spans.stream_options),
     streamEdit: streamEditOf(bytes, spans.stream),
-    choices: readCount(bytes, spans.n, choicesMax) * promptCount(bytes, spans.prompt, spans.promptItems),
+    choices: n * prompts,
+    generations: Math.max(n, readTokens(bytes, spans.best_of) ?? 1) * prompts,
+    outputLimits: outputLimitsOf(bytes, spans),
     hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
   }
@@ -78,9 +95,11 @@ export interface BodyChange {
   readonly askUsage: boolean
   /** Streamed, whatever the client asked for. */
   readonly askStream?: boolean
+  /** No choice may be longer; `own` is how the endpoint spells it. */
+  readonly outputLimit?: { readonly own: OutputLimitKey; readonly tokensMax: number } | null
 }
 
-/** The same bytes with another model name and, where wanted, with usage or a stream asked for. */
+/** The same bytes with another model name and, where wanted, with usage or a stream asked for, or a bound of its length. */
 export function spliceBody(body: RequestBody, change: BodyChange): Buffer {
   const edits: Edit[] = []
   if (change.model !== body.model) {
@@ -88,6 +107,10 @@ export function spliceBody(body: RequestBody, change: BodyChange): Buffer {
   }
   if (change.askUsage && body.usageEdit !== null) edits.push(body.usageEdit)
   if (change.askStream === true && !body.stream && body.streamEdit !== null) edits.push(body.streamEdit)
+  if (change.outputLimit != null) {
+    const start = skipSpace(body.bytes, 0) + 1
+    edits.push(...outputLimitEdits(body.outputLimits, { ...change.outputLimit, start }))
+  }
   if (edits.length === 0) return body.bytes
   edits.sort((a, b) => a.span.start - b.span.start)
   const parts: Buffer[] = []
@@ -208,6 +231,20 @@ function readText(bytes: Buffer, { start, end }: Span): string {
   } catch {
     throw notJson(start)
   }
+}
+
+function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[] {
+  return outputLimitKeys.flatMap((key) => {
+    const span = spans[key]
+    return span === undefined ? [] : [{ key, span, tokens: readTokens(bytes, span) }]
+  })
+}
+
+/** A whole number from 0 on; null for all else, of which the host may make what it will. */
+function readTokens(bytes: Buffer, span: Span | undefined): number | null {
+  const text = shortValue(bytes, span)
+  const tokens = /^\d/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(tokens) ? tokens : null
 }
 
 function readBoolean(bytes: Buffer, span: Span | undefined, param: string): boolean | null {

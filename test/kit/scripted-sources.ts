@@ -70,6 +70,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     durationMs: 2_250,
     tokens: { input: 20, cachedInput: 4, output: 100, reasoning: 0 },
     usageSource: 'reported',
+    sources: { input: 'reported', output: 'reported' },
     ...differing,
   }
 }

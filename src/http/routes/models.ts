@@ -1,15 +1,22 @@
-/** The merged catalogue in OpenAI's form. */
+/** The merged catalogue in OpenAI's form, as far as whoever asks may use it. */
 import type { Handler } from 'hono'
 import type { HostModel } from '../../hosts/kinds/host-kind.ts'
 import type { ModelCatalog } from '../../hosts/model-catalog.ts'
+import type { CallerEnv } from '../callers.ts'
 
-export function listModels(catalog: ModelCatalog): Handler {
-  return (c) => c.json({ object: 'list', data: catalog.list().map(openAiModel) })
+export function listModels(catalog: ModelCatalog): Handler<CallerEnv> {
+  return (c) => {
+    const { caller } = c.var
+    return c.json({ object: 'list', data: catalog.list((name) => caller.mayUse(name)).map(openAiModel) })
+  }
 }
 
 /** The id is the rest of the path: ids such as `org/model` have slashes. */
-export function retrieveModel(catalog: ModelCatalog): Handler {
-  return (c) => c.json(openAiModel(catalog.describe(c.req.param('id') ?? '')))
+export function retrieveModel(catalog: ModelCatalog): Handler<CallerEnv> {
+  return (c) => {
+    const { caller } = c.var
+    return c.json(openAiModel(catalog.describe(c.req.param('id') ?? '', (name) => caller.mayUse(name))))
+  }
 }
 
 function openAiModel({ id, created, ownedBy }: HostModel): Record<string, string | number> {

@@ -117,7 +117,8 @@ describe('before the first token', () => {
       leave(client, way)
       await exchange.peerLeft(noticeMsMax)
       const [outcome] = await scene.gateway.outcomesOnce(1)
-      expect(outcome!.fields).toMatchObject({ status: 499, end: 'CF', attempts: 1, tokensOut: 0, usage: 'none' })
+      expect(outcome!.fields).toMatchObject({ status: 499, end: 'CF', attempts: 1, tokensOut: 0, usage: 'estimated' })
+      expect(outcome!.fields['tokensIn']).toBeGreaterThan(0)
       expect(client.received).toHaveLength(0)
       await exchange.step()
       return { requests: 1 + (await expectSlotsAsBefore(scene)), attempts: { a: 1 + slots + 1 } }
@@ -140,6 +141,7 @@ describe('before the first token', () => {
         await exchange.peerLeft(noticeMsMax)
         const outcome = (await scene.gateway.outcomesOnce(index + 1))[index]
         expect(outcome!.fields).toMatchObject({ status: 499, end, attempts: 1, tokensOut: 0, stream: false })
+        expect(outcome!.fields['tokensIn']).toBeGreaterThan(0)
         expect(client.received).toHaveLength(0)
         await exchange.step()
       }
@@ -169,6 +171,7 @@ test.each(ways)('C03: in the middle of a stream: what passed is what is counted;
       const outcome = (await scene.gateway.outcomesOnce(round + 1))[round]
       const expected = { status: 499, end: 'CD', tokensOut: count, usage: 'counted' }
       expect(outcome!.fields, `round ${round} of seed ${seed}, ${count} frames`).toMatchObject(expected)
+      expect(outcome!.fields['tokensIn']).toBeGreaterThan(0)
       await exchange.step()
     }
     expect(await scene.gateway.sum('tokens_total', { type: 'output' })).toBe(tokens)

@@ -52,12 +52,8 @@ export const rows: Readonly<Record<string, Row>> = {
   U10: mainJob('finish_reason but no [DONE]', `${here}/upstream-answers.test.ts`),
   U11: relay('Socket kept open, or junk, after [DONE]', `${here}/upstream-silence.test.ts`),
   U12: relay('No headers (stall)', `${here}/upstream-silence.test.ts`),
-  U13: relay('Headers + role frame, then nothing (LMX shape)', `${here}/upstream-silence.test.ts`, {
-    lacks: 'a charge for the prompt: its tokens are counted only where the host reports them',
-  }),
-  U14: relay('Only : comments for ever', `${here}/upstream-silence.test.ts`, {
-    lacks: 'a charge for the prompt: its tokens are counted only where the host reports them',
-  }),
+  U13: relay('Headers + role frame, then nothing (LMX shape)', `${here}/upstream-silence.test.ts`),
+  U14: relay('Only : comments for ever', `${here}/upstream-silence.test.ts`),
   U15: relay('Stall mid-content 60 s', `${here}/upstream-silence.test.ts`),
   U16: relay('One frame dripped 1 byte/s', `${here}/upstream-silence.test.ts`),
   U17: relay('Garbage instead of HTTP', `${here}/upstream-garbage.test.ts`),
@@ -124,15 +120,9 @@ export const rows: Readonly<Record<string, Row>> = {
   U56: relay('Health green, generation fails', `${here}/host-health.test.ts`),
   U57: relay('Flapping every 3 s', `${here}/host-health.test.ts`),
   C01: relay('Leaves while queued', `${here}/client-leaves.test.ts`),
-  C02: relay('Leaves before first token', `${here}/client-leaves.test.ts`, {
-    lacks: 'a charge for the prompt: its tokens are counted only where the host reports them',
-  }),
-  C03: relay('Leaves mid-stream', `${here}/client-leaves.test.ts`, {
-    lacks: 'a charge for the prompt: its tokens are counted only where the host reports them',
-  }),
-  C04: relay('Leaves a non-stream call', `${here}/client-leaves.test.ts`, {
-    lacks: 'a charge for the prompt: its tokens are counted only where the host reports them',
-  }),
+  C02: relay('Leaves before first token', `${here}/client-leaves.test.ts`),
+  C03: relay('Leaves mid-stream', `${here}/client-leaves.test.ts`),
+  C04: relay('Leaves a non-stream call', `${here}/client-leaves.test.ts`),
   C05: relay('Leaves at the very end', `${here}/client-leaves.test.ts`),
   C06: relay('Half-close after sending (nc -N)', `${here}/client-leaves-half.test.ts`),
   C07: relay('Reads 1 KiB/s', `${here}/client-slow.test.ts`),

@@ -61,10 +61,18 @@ test('U12: a host that reads a request and says nothing, not even headers, is le
     return { requests: 1, attempts: { a: 1 } }
   }))
 
+/** A host that began to answer had read it, though nothing told how long it is. */
+async function expectPromptCounted(scene: Scene): Promise<void> {
+  const [line] = await scene.gateway.outcomesOnce(1)
+  expect(line?.fields).toMatchObject({ tokensOut: 0, usage: 'estimated' })
+  expect(line?.fields['tokensIn']).toBeGreaterThan(0)
+}
+
 test('U13: headers and the frame with the role are no content: 504, and neither reaches the client', () =>
   scenario({ config: { relay: { firstContentMsMax: limitMs } } }, async (scene) => {
     scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(roleFrame), pause)
     await expectTimedOut(scene, { stream: true }, 'uF')
+    await expectPromptCounted(scene)
     return { requests: 1, attempts: { a: 1 } }
   }))
 
@@ -88,6 +96,7 @@ test('U14: comments for ever are no content: 504 while nothing else came', () =>
   scenario({ config: { relay: { firstContentMsMax: limitMs } } }, async (scene) => {
     scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(comment + roleFrame), pause)
     await expectTimedOut(scene, { stream: true }, 'uF', comment)
+    await expectPromptCounted(scene)
     return { requests: 1, attempts: { a: 1 } }
   }))
 

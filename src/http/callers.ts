@@ -1,0 +1,25 @@
+/** Who sends a request to the data listener: the one question before every route but those of health. */
+import type { IncomingMessage } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
+import type { MiddlewareHandler } from 'hono'
+import type { Caller } from '../relay/caller.ts'
+
+export interface Callers {
+  /** Throws a GatewayError for whoever may not come in. */
+  callerOf(incoming: IncomingMessage): Caller
+}
+
+export interface CallerEnv {
+  Bindings: HttpBindings
+  Variables: { caller: Caller }
+}
+
+/** For routes that are not relayed; those ask themselves, so that a refusal has its line in the log. */
+export function authenticate(callers: Callers): MiddlewareHandler<CallerEnv> {
+  return async (c, next) => {
+    const caller = callers.callerOf(c.env.incoming)
+    c.set('caller', caller)
+    for (const [name, value] of Object.entries(caller.limitHeaders())) c.env.outgoing.setHeader(name, value)
+    await next()
+  }
+}

@@ -1,0 +1,122 @@
+/** What a request owes: its reservation under the limits of its caller, and its row in the ledger. */
+
+import type { RequestFigures } from '../metering/ledger-store.ts'
+import type { Cover } from '../metering/meter.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import { askedOutputTokens } from '../wire/output-limit.ts'
+import type { RequestBody } from '../wire/request-body.ts'
+import type { Admission, Caller } from './caller.ts'
+import type { EndCode, Outcome } from './outcome.ts'
+import type { RelayParts } from './relay-parts.ts'
+
+/** How far it has come: what a checkpoint of its row says. */
+export interface Progress {
+  readonly host: string | null
+  /** The prompt is at a host. */
+  readonly sent: boolean
+  /** Frames with content so far. */
+  readonly frames: number
+}
+
+export class RequestAccount {
+  readonly #parts: RelayParts
+  readonly #caller: Caller
+  readonly #endpoint: Endpoint
+  readonly #id: string
+  #admission: Admission | null = null
+
+  constructor(parts: RelayParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
+    this.#parts = parts
+    this.#caller = caller
+    this.#endpoint = endpoint
+    this.#id = id
+  }
+
+  /** Reserves what the request may use and opens its row. Throws GatewayError 429. */
+  admit(body: RequestBody, requestId: string, progress: () => Progress): void {
+    const { ledger, clock } = this.#parts
+    const { keyId, key, team } = this.#caller
+    const ask = {
+      model: body.model,
+      endpoint: this.#endpoint.name,
+      body: body.bytes,
+      maxOutputTokens: least(askedOutputTokens(body.outputLimits), this.#caller.maxOutputTokens),
+      choices: body.generations,
+    }
+    const admission = this.#caller.admit(ask)
+    this.#admission = admission
+    const admitted = {
+      id: this.#id,
+      requestId,
+      keyId,
+      keyName: key,
+      team,
+      endpoint: this.#endpoint.name,
+      model: body.model,
+      stream: body.stream,
+      startedAtMs: clock.wallMs(),
+    }
+    ledger.admitted(admitted, () => figuresOf(progress(), admission.promptEstimate))
+  }
+
+  /** What of its answer is reserved; undefined before it was admitted. */
+  get cover(): Cover | undefined {
+    const admission = this.#admission
+    if (admission === null) return undefined
+    return { output: admission.outputReserved, more: (output) => admission.topUp(output) }
+  }
+
+  /** Tokens of the prompt where the host tells nothing of them: none unless it was read. */
+  promptOf(end: EndCode, { sent, frames }: Progress): number {
+    const isRead = end === '--' || frames > 0 || (sent && isReadAt(end))
+    return isRead ? (this.#admission?.promptEstimate ?? 0) : 0
+  }
+
+  settle(outcome: Outcome): void {
+    const { ledger, costOf, clock } = this.#parts
+    const { tokens, sources, usageSource, end, status, model } = outcome
+    if (this.#admission === null) return
+    const isExecuted = end === '--' || tokens.input + tokens.output > 0
+    this.#admission.settle(isExecuted ? tokens : null, usageSource === 'reported' && end === '--')
+    ledger.settled(outcome.id, {
+      ...tokens,
+      host: outcome.host,
+      inputSource: sources.input,
+      outputSource: sources.output,
+      endedAtMs: clock.wallMs(),
+      durationMs: outcome.durationMs,
+      queueWaitMs: outcome.queueWaitMs,
+      ttftMs: outcome.ttftMs,
+      attempts: outcome.attempts,
+      status,
+      end,
+      errorCode: outcome.errorCode,
+      costNanos: model === null ? null : costOf(model, tokens),
+    })
+  }
+}
+
+/**
+ * Whether a prompt that was sent was read by then, although nothing came of it: by whom the client left, or we stopped,
+ * or whose answer began and stopped. A host that broke is not paid for.
+ */
+function isReadAt(end: EndCode): boolean {
+  const [who, phase] = end
+  return who === 'C' || who === 'c' || who === 'A' || (who === 'u' && (phase === 'F' || phase === 'D'))
+}
+
+function figuresOf({ host, sent, frames }: Progress, promptEstimate: number): RequestFigures {
+  return {
+    host,
+    input: sent ? promptEstimate : 0,
+    cachedInput: 0,
+    output: frames,
+    reasoning: 0,
+    inputSource: sent ? 'estimated' : 'none',
+    outputSource: frames > 0 ? 'counted' : 'none',
+  }
+}
+
+function least(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
+}

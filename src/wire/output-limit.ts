@@ -1,0 +1,41 @@
+/** How many tokens an answer may have: as the client asks, and as its key allows. */
+import type { Span } from './json-members.ts'
+
+/** The spellings that some host reads; `n_predict` is llama.cpp's, which takes it beside OpenAI's own. */
+export const outputLimitKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'n_predict'] as const
+export type OutputLimitKey = (typeof outputLimitKeys)[number]
+
+export interface OutputLimit {
+  readonly key: OutputLimitKey
+  readonly span: Span
+  /** Null for what is no bound: null, a negative number, or something that the host will refuse. */
+  readonly tokens: number | null
+}
+
+interface Edit {
+  readonly span: Span
+  readonly text: string
+}
+
+/** The smallest bound that the client gave for one choice; null where there is none. */
+export function askedOutputTokens(limits: readonly OutputLimit[]): number | null {
+  let least: number | null = null
+  for (const { tokens } of limits) if (tokens !== null && (least === null || tokens < least)) least = tokens
+  return least
+}
+
+/**
+ * The changes after which no reader of the body finds a bound above `tokensMax`, and the endpoint's own one is there:
+ * hosts that do not know another spelling would take it for none. `start` is behind the opening brace.
+ */
+export function outputLimitEdits(
+  limits: readonly OutputLimit[],
+  { own, tokensMax, start }: { own: OutputLimitKey; tokensMax: number; start: number },
+): Edit[] {
+  const edits = limits
+    .filter(({ tokens }) => tokens === null || tokens > tokensMax)
+    .map(({ span }) => ({ span, text: String(tokensMax) }))
+  if (limits.some(({ key }) => key === own)) return edits
+  const tokens = Math.min(tokensMax, askedOutputTokens(limits) ?? tokensMax)
+  return [...edits, { span: { start, end: start }, text: `"${own}":${tokens},` }]
+}
