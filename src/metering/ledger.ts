@@ -1,7 +1,14 @@
 /** The ledger's near end: takes what happens to requests at once, and writes it in batches behind their backs. */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import type { AdmittedRequest, LedgerRow, LedgerStore, RequestFigures, SettledRequest } from './ledger-store.ts'
+import type {
+  AdmittedRequest,
+  LedgerRow,
+  LedgerStore,
+  RequestFigures,
+  RequestLedger,
+  SettledRequest,
+} from './ledger-store.ts'
 
 /** A crash loses what came later than the last batch, so that this and the time to write must stay under a second. */
 const batchEveryMs = 500
@@ -43,7 +50,7 @@ interface Entry {
   version: number
 }
 
-export class Ledger {
+export class Ledger implements RequestLedger {
   readonly #options: LedgerOptions
   readonly #parts: LedgerParts
   /** Admitted and not settled. */
@@ -101,19 +108,14 @@ export class Ledger {
   /** At a stop: writes all that is left, or says how much could not be written in `msMax`. */
   async flush(msMax: number): Promise<void> {
     const { clock, log } = this.#parts
-    let isLate = false
-    const late = new Promise<void>((resolve) => {
-      clock.after(msMax, () => {
-        isLate = true
-        resolve()
-      })
-    })
-    this.#timer?.cancel()
+    const endsAt = clock.now() + msMax
     this.#takeFigures()
-    while (!isLate && (this.#pending.size > 0 || this.#writing !== null)) {
+    while (this.#pending.size > 0 || this.#writing !== null) {
+      const leftMs = endsAt - clock.now()
+      if (leftMs <= 0) break
       const failures = this.#failures
-      await Promise.race([this.#writing ?? this.#write(), late])
-      if (this.#failures > failures) await Promise.race([this.#pause(lastRetryMs), late])
+      await this.#atMost(leftMs, this.#writing ?? this.#write())
+      if (this.#failures > failures) await this.#atMost(Math.min(lastRetryMs, endsAt - clock.now()), null)
     }
     this.#timer?.cancel()
     this.#timer = null
@@ -192,9 +194,9 @@ export class Ledger {
 
   #succeeded(): void {
     this.#failures = 0
+    if (!this.#isFull) this.#tellsOfLoss = true
     if (this.#problem === null) return
     this.#problem = null
-    this.#tellsOfLoss = true
     this.#parts.log('warn', 'The ledger is written again', { pendingRows: this.#pending.size, lostRows: this.#lost })
   }
 
@@ -222,9 +224,14 @@ export class Ledger {
     })
   }
 
-  #pause(ms: number): Promise<void> {
+  /** Until `done`, or for `ms`; without it for `ms`. */
+  #atMost(ms: number, done: Promise<void> | null): Promise<void> {
     return new Promise((resolve) => {
-      this.#parts.clock.after(ms, resolve)
+      const timer = this.#parts.clock.after(Math.max(0, ms), resolve)
+      void done?.finally(() => {
+        timer.cancel()
+        resolve()
+      })
     })
   }
 }

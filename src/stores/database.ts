@@ -1,8 +1,10 @@
 /** The one door to SQLite: opens a file as ours, brings it to the present form, and turns its errors into sentences. */
 import { closeSync, existsSync, linkSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { randomId } from '../base/ids.ts'
 import { StoreError } from '../base/store-error.ts'
+import { codeOf, messageOf, sqliteCodeOf } from './error-codes.ts'
 
 /** What a file holds, step by step: the last step is the present form. */
 export interface Schema {
@@ -14,9 +16,14 @@ export interface Schema {
 
 export interface OpenOptions {
   readonly readOnly?: boolean
+  /** Nobody writes it, and no file is made beside it. */
+  readonly immutable?: boolean
   /** A confirmed change survives a loss of power; without it the last ones may be lost then, and none in a crash. */
   readonly durable?: boolean
 }
+
+/** By the names that the text has for them, without the colon. */
+type Values = Readonly<Record<string, SQLInputValue>>
 
 /** The file's content is not what was written there. */
 export class DamagedError extends StoreError {}
@@ -31,24 +38,33 @@ export class Database {
   readonly #connection: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(path: string, { readOnly = false, durable = false }: OpenOptions = {}) {
+  constructor(path: string, { readOnly = false, immutable = false, durable = false }: OpenOptions = {}) {
     this.path = path
-    this.#connection = guarded(path, () => new DatabaseSync(path, { readOnly, timeout: busyMsMax }))
+    const place = immutable ? new URL(`${pathToFileURL(path).href}?immutable=1`) : path
+    this.#connection = guarded(path, () => new DatabaseSync(place, { readOnly, timeout: busyMsMax }))
     if (path === memoryPath || readOnly) return
-    this.run(() => {
+    this.guard(() => {
       this.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864')
       this.exec(durable ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL')
     })
   }
 
-  /** Prepared once for each text; texts are constants, values are bound. */
-  prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#connection.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
+  /** Rows have the columns that the text names. Texts are constants, values are bound. */
+  // oxlint-disable-next-line no-unnecessary-type-parameters -- names the columns where the text does
+  all<Row>(sql: string, values: Values = {}): readonly Row[] {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the columns stand in the text, a few lines above the type
+    return this.#prepared(sql).all(values) as unknown as readonly Row[]
+  }
+
+  // oxlint-disable-next-line no-unnecessary-type-parameters -- the same
+  get<Row>(sql: string, values: Values = {}): Row | undefined {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the same
+    return this.#prepared(sql).get(values) as unknown as Row | undefined
+  }
+
+  /** Returns the number of rows that are now others. */
+  change(sql: string, values: Values = {}): number {
+    return Number(this.#prepared(sql).run(values).changes)
   }
 
   exec(sql: string): void {
@@ -56,13 +72,13 @@ export class Database {
   }
 
   /** Errors of SQLite leave it as StoreError. */
-  run<Result>(work: () => Result): Result {
+  guard<Result>(work: () => Result): Result {
     return guarded(this.path, work)
   }
 
   /** All of `work` or nothing. Waits for other writers before it begins, so that it never fails half-way for them. */
   transaction<Result>(work: () => Result): Result {
-    return this.run(() => {
+    return this.guard(() => {
       this.exec('BEGIN IMMEDIATE')
       try {
         const result = work()
@@ -79,6 +95,14 @@ export class Database {
   close(): void {
     if (this.#connection.isOpen) this.#connection.close()
   }
+
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const statement = this.#connection.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
+  }
 }
 
 /** Opens a file, which is made where there is none. */
@@ -87,7 +111,7 @@ export function openDatabase(path: string, schema: Schema, options: OpenOptions 
   if (path !== memoryPath && guarded(path, () => statSync(path)).size === 0) throw new DamagedError(`${path} is empty.`)
   const database = new Database(path, options)
   try {
-    database.run(() => bringForward(database, schema, options.readOnly ?? false))
+    database.guard(() => bringForward(database, schema, options.readOnly ?? false))
     return database
   } catch (error) {
     database.close()
@@ -97,9 +121,9 @@ export function openDatabase(path: string, schema: Schema, options: OpenOptions 
 
 /** Throws where the file's structure does not hold together; reads all of it. */
 export function checkStructure(database: Database): void {
-  const found = database.run(() => database.prepare('PRAGMA integrity_check(1)').get())
-  const verdict = found?.['integrity_check']
-  if (verdict !== 'ok') throw new DamagedError(`${database.path} is damaged (${String(verdict)}).`)
+  const found = database.guard(() => database.get<{ integrity_check: string }>('PRAGMA integrity_check(1)'))
+  if (found?.integrity_check !== 'ok')
+    throw new DamagedError(`${database.path} is damaged (${found?.integrity_check ?? 'it cannot be checked'}).`)
 }
 
 /** Under another name first: a file of the right name is whole from the start, whoever dies or comes second. */
@@ -125,7 +149,7 @@ function publish(draft: string, path: string): void {
   try {
     linkSync(draft, path)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     if (code === 'EEXIST') return
     // File systems without a second name for a file.
     if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') renameSync(draft, path)
@@ -136,13 +160,13 @@ function publish(draft: string, path: string): void {
 function bringForward(database: Database, schema: Schema, readOnly: boolean): void {
   const { path } = database
   const latest = schema.steps.length
-  const version = headerField(database.prepare('PRAGMA user_version').get()?.['user_version'])
+  const version = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0
   if (version > latest)
     throw new StoreError(
       `${path} was written by a newer lmx-gateway (its form is ${version}, this one knows ${latest}): run that one, or set another storage.path.`,
     )
   if (path !== memoryPath) {
-    const id = headerField(database.prepare('PRAGMA application_id').get()?.['application_id'])
+    const id = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
     if (id !== schema.applicationId || version < 1)
       throw new DamagedError(`${path} is no file of this program, or is damaged.`)
   }
@@ -154,8 +178,6 @@ function bringForward(database: Database, schema: Schema, readOnly: boolean): vo
   })
 }
 
-const headerField = (value: unknown): number => (typeof value === 'number' ? value : -1)
-
 function guarded<Result>(path: string, work: () => Result): Result {
   try {
     return work()
@@ -166,44 +188,47 @@ function guarded<Result>(path: string, work: () => Result): Result {
 
 /** What is no error of SQLite or of the file system passes as it is. */
 function asStoreError(path: string, error: unknown): unknown {
-  if (error instanceof StoreError || !(error instanceof Error)) return error
-  const { code, errcode } = error as { code?: string; errcode?: number }
-  if (code === 'ERR_SQLITE_ERROR' && errcode !== undefined) return ofSqlite(path, errcode, error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fullDisk(path, error)
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM')
-    return new StoreError(`${path} may not be written by this process (${code}): change its owner or its place.`, {
-      cause: error,
-    })
-  if (code?.startsWith('E') === true && !code.startsWith('ERR_'))
-    return new StoreError(`${path} cannot be used (${code}).`, { cause: error })
-  return error
+  if (error instanceof StoreError) return error
+  const sqliteCode = sqliteCodeOf(error)
+  if (sqliteCode !== null) return ofSqlite(path, sqliteCode, error)
+  const code = codeOf(error)
+  // Node's own begin so.
+  if (code?.startsWith('E') !== true || code.startsWith('ERR_')) return error
+  return new StoreError(`${path} ${fileProblems[code] ?? `cannot be used (${code}).`}`, { cause: error })
+}
+
+const diskFull = 'cannot be written, since its disk is full: free some space.'
+const notAllowed = 'may not be written by this process: change its owner, its mode or its place.'
+
+const fileProblems: Readonly<Record<string, string>> = {
+  ENOSPC: diskFull,
+  EDQUOT: diskFull,
+  EFBIG: diskFull,
+  EROFS: notAllowed,
+  EACCES: notAllowed,
+  EPERM: notAllowed,
 }
 
 /** By SQLite's primary result codes. */
-function ofSqlite(path: string, errcode: number, cause: Error): unknown {
-  switch (errcode & 0xff) {
+function ofSqlite(path: string, code: number, cause: unknown): unknown {
+  const why = (problem: string) => new StoreError(`${path} ${problem}`, { cause })
+  switch (code & 0xff) {
     case 5:
     case 6:
-      return new StoreError(`${path} was locked by another process for ${busyMsMax / 1_000} s: end what holds it.`, {
-        cause,
-      })
+      return why(`was locked by another process for ${busyMsMax / 1_000} s: end what holds it.`)
     case 8:
-      return new StoreError(`${path} is read-only: make it and its folder writable for this process.`, { cause })
+      return why('is read-only: make it and its folder writable for this process.')
     case 10:
-      return new StoreError(`${path} cannot be read or written (${cause.message}): look at its disk.`, { cause })
+      return why(`cannot be read or written (${messageOf(cause)}): look at its disk, which may be full or broken.`)
     case 11:
     case 26:
-      return new DamagedError(`${path} is damaged (${cause.message}).`, { cause })
+      return new DamagedError(`${path} is damaged (${messageOf(cause)}).`, { cause })
     case 13:
-      return fullDisk(path, cause)
+      return why(diskFull)
     case 14:
-      return new StoreError(`${path} cannot be opened: look at its folder and who owns it.`, { cause })
+      return why('cannot be opened: look at its folder, and at who owns it.')
     // Constraints are for whoever wrote; all else is a fault of this program.
     default:
       return cause
   }
-}
-
-function fullDisk(path: string, cause: Error): StoreError {
-  return new StoreError(`${path} cannot be written, since its disk is full: free some space.`, { cause })
 }

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import { memoryPath } from './database.ts'
+import { messageOf } from './error-codes.ts'
 import type { KeysFile } from './keys-file.ts'
 import type { AccessState, Store, StoreEvents } from './store.ts'
 import type { UsageFile } from './usage-file.ts'
@@ -114,7 +115,7 @@ export class DirectStore implements Store {
       this.#dataVersion = version
       this.#told(this.#events, null)
     } catch (error) {
-      this.#told(this.#events, error instanceof Error ? error.message : String(error))
+      this.#told(this.#events, messageOf(error))
     }
   }
 

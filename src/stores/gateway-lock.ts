@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../base/store-error.ts'
+import { codeOf, messageOf, sqliteCodeOf } from './error-codes.ts'
 import type { StoreFiles } from './store-files.ts'
 
 /** Throws when another gateway has it. Returns what gives it back. */
@@ -25,21 +26,17 @@ function makeFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   }
 }
 
 const busy = 5
 
 function refusal({ keys, lock }: StoreFiles, cause: unknown): StoreError {
-  const { code, errcode = 0 } = cause as { code?: string; errcode?: number }
-  if ((errcode & 0xff) === busy)
+  if (sqliteCodeOf(cause) === busy)
     return new StoreError(
       `Another gateway is running on ${keys}: stop it, or give this one a place of its own with storage.path.`,
       { cause },
     )
-  return new StoreError(
-    `${lock} cannot be locked (${code === 'ERR_SQLITE_ERROR' ? (cause as Error).message : code}): look at it and its folder.`,
-    { cause },
-  )
+  return new StoreError(`${lock} cannot be locked (${messageOf(cause)}): look at it and its folder.`, { cause })
 }

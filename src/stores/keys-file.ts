@@ -2,7 +2,8 @@
 import { crc32 } from 'node:zlib'
 import type { KeyRecord } from '../access/key-record.ts'
 import { type AuditEntry, KeyNameTaken } from '../access/key-store.ts'
-import { checkStructure, DamagedError, Database, type OpenOptions, openDatabase, type Schema } from './database.ts'
+import { checkStructure, DamagedError, type Database, type OpenOptions, openDatabase, type Schema } from './database.ts'
+import { sqliteCodeOf } from './error-codes.ts'
 import type { AccessState } from './store.ts'
 
 /**
@@ -43,6 +44,8 @@ const schema: Schema = {
 
 const uniqueConstraint = 2067
 
+type AuditRow = Omit<AuditEntry, 'detail'> & { readonly detail: string }
+
 interface KeyRow {
   readonly id: string
   readonly revision: number
@@ -74,13 +77,14 @@ export class KeysFile {
 
   /** Everything, or what came after `sinceChange`. */
   read(sinceChange = 0): ReadState {
-    return this.#database.run(() => {
+    return this.#database.guard(() => {
       // One look at all of it, whatever others write meanwhile.
       this.#database.exec('BEGIN')
       try {
-        const rows = this.#database
-          .prepare('SELECT id, revision, change, record, check_sum FROM keys WHERE change > ? ORDER BY change')
-          .all(sinceChange) as unknown as readonly KeyRow[]
+        const rows = this.#database.all<KeyRow>(
+          'SELECT id, revision, change, record, check_sum FROM keys WHERE change > :sinceChange ORDER BY change',
+          { sinceChange },
+        )
         return {
           keys: rows.map((row) => this.#recordOf(row)),
           keysEverCreated: this.#meta('keys_ever_created') === 'true' || this.#hasKeys(),
@@ -95,18 +99,19 @@ export class KeysFile {
 
   /** Another value than before: another connection has changed the file. */
   dataVersion(): number {
-    return this.#database.run(() => Number(this.#database.prepare('PRAGMA data_version').get()?.['data_version']))
+    return this.#database.guard(
+      () => this.#database.get<{ data_version: number }>('PRAGMA data_version')?.data_version ?? 0,
+    )
   }
 
   insert(record: KeyRecord, audit: AuditEntry): void {
     this.#write(record, () => {
-      this.#database
-        .prepare(
-          `INSERT INTO keys (id, name, revoked_at_ms, created_at_ms, revision, change, record, check_sum)
-           VALUES (:id, :name, :revokedAtMs, :createdAtMs, :revision,
-             (SELECT coalesce(max(change), 0) + 1 FROM keys), :record, :checkSum)`,
-        )
-        .run({ ...this.#columns(record), createdAtMs: record.createdAtMs })
+      this.#database.change(
+        `INSERT INTO keys (id, name, revoked_at_ms, created_at_ms, revision, change, record, check_sum)
+         VALUES (:id, :name, :revokedAtMs, :createdAtMs, :revision,
+           (SELECT coalesce(max(change), 0) + 1 FROM keys), :record, :checkSum)`,
+        { ...columnsOf(record), createdAtMs: record.createdAtMs },
+      )
       this.#setMeta('keys_ever_created', 'true')
       this.#addAudit(audit)
     })
@@ -115,13 +120,12 @@ export class KeysFile {
   /** False when somebody else was first. */
   replace(record: KeyRecord, audit: AuditEntry): boolean {
     return this.#write(record, () => {
-      const { changes } = this.#database
-        .prepare(
-          `UPDATE keys SET name = :name, revoked_at_ms = :revokedAtMs, revision = :revision,
-             change = (SELECT max(change) + 1 FROM keys), record = :record, check_sum = :checkSum
-           WHERE id = :id AND revision = :revision - 1`,
-        )
-        .run(this.#columns(record))
+      const changes = this.#database.change(
+        `UPDATE keys SET name = :name, revoked_at_ms = :revokedAtMs, revision = :revision,
+           change = (SELECT max(change) + 1 FROM keys), record = :record, check_sum = :checkSum
+         WHERE id = :id AND revision = :revision - 1`,
+        columnsOf(record),
+      )
       if (changes === 0) return false
       this.#addAudit(audit)
       return true
@@ -129,22 +133,21 @@ export class KeysFile {
   }
 
   find(idOrName: string): KeyRecord | null {
-    return this.#database.run(() => {
-      const row = this.#database
-        .prepare(
-          `SELECT id, revision, change, record, check_sum FROM keys WHERE id = :wanted OR name = :wanted
-           ORDER BY id = :wanted DESC, revoked_at_ms IS NULL DESC, revoked_at_ms DESC LIMIT 1`,
-        )
-        .get({ wanted: idOrName }) as unknown as KeyRow | undefined
+    return this.#database.guard(() => {
+      const row = this.#database.get<KeyRow>(
+        `SELECT id, revision, change, record, check_sum FROM keys WHERE id = :wanted OR name = :wanted
+         ORDER BY id = :wanted DESC, revoked_at_ms IS NULL DESC, revoked_at_ms DESC LIMIT 1`,
+        { wanted: idOrName },
+      )
       return row === undefined ? null : this.#recordOf(row)
     })
   }
 
   list(): readonly KeyRecord[] {
-    return this.#database.run(() => {
-      const rows = this.#database
-        .prepare('SELECT id, revision, change, record, check_sum FROM keys ORDER BY created_at_ms, rowid')
-        .all() as unknown as readonly KeyRow[]
+    return this.#database.guard(() => {
+      const rows = this.#database.all<KeyRow>(
+        'SELECT id, revision, change, record, check_sum FROM keys ORDER BY created_at_ms, rowid',
+      )
       return rows.map((row) => this.#recordOf(row))
     })
   }
@@ -158,14 +161,13 @@ export class KeysFile {
   }
 
   audit(countMax: number): readonly AuditEntry[] {
-    return this.#database.run(() => {
-      const rows = this.#database
-        .prepare(
-          `SELECT at_ms AS atMs, actor, action, key_id AS keyId, key_name AS keyName, detail FROM audit
-           ORDER BY number DESC LIMIT ?`,
-        )
-        .all(Math.floor(countMax))
-      return rows.map((row) => ({ ...row, detail: this.#parsed(String(row['detail'])) }) as unknown as AuditEntry)
+    return this.#database.guard(() => {
+      const rows = this.#database.all<AuditRow>(
+        `SELECT at_ms AS atMs, actor, action, key_id AS keyId, key_name AS keyName, detail FROM audit
+         ORDER BY number DESC LIMIT :countMax`,
+        { countMax: Math.floor(countMax) },
+      )
+      return rows.map((row) => ({ ...row, detail: this.#parsed<AuditEntry['detail']>(row.detail) }))
     })
   }
 
@@ -179,8 +181,7 @@ export class KeysFile {
       this.#toMainFile()
       return result
     } catch (error) {
-      const { errcode } = error as { errcode?: number }
-      if (errcode === uniqueConstraint)
+      if (sqliteCodeOf(error) === uniqueConstraint)
         throw new KeyNameTaken(`there is a key named ${JSON.stringify(record.name)} already`)
       throw error
     }
@@ -189,58 +190,63 @@ export class KeysFile {
   /** Best effort: until then a change stands only in the file's log, whose end is cut where it is damaged. */
   #toMainFile(): void {
     try {
-      this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
+      this.#database.get('PRAGMA wal_checkpoint(PASSIVE)')
     } catch {
       // The change itself is written; the next one tries again.
     }
   }
 
-  #columns(record: KeyRecord) {
-    const text = JSON.stringify(record)
-    const { id, name, revokedAtMs, revision } = record
-    return { id, name, revokedAtMs, revision, record: text, checkSum: crc32(text) }
-  }
-
   #recordOf(row: KeyRow): KeyRecord {
-    const record = crc32(row.record) === row.check_sum ? (this.#parsed(row.record) as KeyRecord) : null
+    const record = crc32(row.record) === row.check_sum ? this.#parsed<KeyRecord>(row.record) : null
     if (record === null || record.id !== row.id || record.revision !== row.revision)
       throw new DamagedError(`${this.#database.path} is damaged (a key does not match its checksum).`)
     return record
   }
 
-  #parsed(text: string): unknown {
+  // oxlint-disable-next-line no-unnecessary-type-parameters -- what was written there
+  #parsed<Value>(text: string): Value {
     try {
-      return JSON.parse(text)
+      // oxlint-disable-next-line no-unsafe-type-assertion -- its checksum says that it is what was written
+      return JSON.parse(text) as Value
     } catch (cause) {
       throw new DamagedError(`${this.#database.path} is damaged (a value is not JSON).`, { cause })
     }
   }
 
   #hasKeys(): boolean {
-    return this.#database.prepare('SELECT 1 FROM keys LIMIT 1').get() !== undefined
+    return this.#database.get('SELECT 1 FROM keys LIMIT 1') !== undefined
   }
 
   #meta(name: string): string | null {
-    const row = this.#database.prepare('SELECT value, check_sum FROM meta WHERE name = ?').get(name)
+    const row = this.#database.get<{ value: string; check_sum: number }>(
+      'SELECT value, check_sum FROM meta WHERE name = :name',
+      { name },
+    )
     if (row === undefined) return null
-    const value = String(row['value'])
-    if (crc32(value) !== row['check_sum'])
+    if (crc32(row.value) !== row.check_sum)
       throw new DamagedError(`${this.#database.path} is damaged (${name} does not match its checksum).`)
-    return value
+    return row.value
   }
 
   #setMeta(name: string, value: string): void {
-    this.#database
-      .prepare(
-        `INSERT INTO meta (name, value, check_sum) VALUES (?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value, check_sum = excluded.check_sum`,
-      )
-      .run(name, value, crc32(value))
+    this.#database.change(
+      `INSERT INTO meta (name, value, check_sum) VALUES (:name, :value, :checkSum)
+       ON CONFLICT (name) DO UPDATE SET value = excluded.value, check_sum = excluded.check_sum`,
+      { name, value, checkSum: crc32(value) },
+    )
   }
 
   #addAudit({ atMs, actor, action, keyId, keyName, detail }: AuditEntry): void {
-    this.#database
-      .prepare('INSERT INTO audit (at_ms, actor, action, key_id, key_name, detail) VALUES (?, ?, ?, ?, ?, ?)')
-      .run(atMs, actor, action, keyId, keyName, JSON.stringify(detail))
+    this.#database.change(
+      `INSERT INTO audit (at_ms, actor, action, key_id, key_name, detail)
+       VALUES (:atMs, :actor, :action, :keyId, :keyName, :detail)`,
+      { atMs, actor, action, keyId, keyName, detail: JSON.stringify(detail) },
+    )
   }
+}
+
+function columnsOf(record: KeyRecord) {
+  const text = JSON.stringify(record)
+  const { id, name, revokedAtMs, revision } = record
+  return { id, name, revokedAtMs, revision, record: text, checkSum: crc32(text) }
 }

@@ -1,4 +1,5 @@
 /** Opens what the gateway or the command line keeps, and says in one sentence why it cannot. */
+import { existsSync } from 'node:fs'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import { DamagedError, memoryPath } from './database.ts'
@@ -7,6 +8,7 @@ import { lockForGateway } from './gateway-lock.ts'
 import { KeysFile, type ReadState } from './keys-file.ts'
 import type { Store } from './store.ts'
 import { checkModes, isWritable, type StoreFiles, storeFiles } from './store-files.ts'
+import { readUnwritableKeys } from './unwritable-keys.ts'
 import { UsageFile } from './usage-file.ts'
 import { WorkerStore } from './worker-store.ts'
 
@@ -25,7 +27,7 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   if (path === memoryPath) return inMemory(clock)
   const files = storeFiles(path)
   const notes = checkModes(files)
-  if (role === 'gateway') return await openForGateway(files, settings, notes)
+  if (role === 'gateway') return openForGateway(files, settings, notes)
   const keys = openKeys(files.keys)
   return new DirectStore({
     path: files.keys,
@@ -49,31 +51,54 @@ function inMemory(clock: Clock): Store {
 
 async function openForGateway(
   files: StoreFiles,
-  { whenUnwritable = 'refuse' }: StoreSettings,
-  notesBefore: readonly string[],
+  { whenUnwritable = 'refuse', clock = systemClock }: StoreSettings,
+  notes: readonly string[],
 ): Promise<Store> {
-  if (!isWritable(files)) {
-    if (whenUnwritable === 'refuse')
-      throw new StoreError(
-        `${files.keys}, its ledger or their folder cannot be written by this process: make them writable, or set storage.whenUnwritable to serve to go on with the keys that are there.`,
-      )
-    throw new StoreError('not yet')
-  }
-  const unlock = lockForGateway(files)
+  const unlock = lockIfWritable(files, whenUnwritable)
   try {
-    const state = loadKeys(files.keys)
+    const { state, problem } = loadForGateway(files.keys, whenUnwritable, unlock !== null)
+    const note = `${problem} Keys hold as they are, and what is used is written down once the files can be written.`
     return await WorkerStore.open({
       files,
-      state,
-      notes: notesBefore,
       whenUnwritable,
-      isReadOnly: false,
-      onClose: unlock,
+      clock,
+      state,
+      notes: problem === null ? notes : [...notes, note],
+      isReadOnly: problem !== null,
+      onClose: () => unlock?.(),
     })
   } catch (error) {
-    unlock()
+    unlock?.()
     throw error
   }
+}
+
+function loadForGateway(
+  path: string,
+  whenUnwritable: 'refuse' | 'serve',
+  mayWrite: boolean,
+): { readonly state: ReadState; readonly problem: string | null } {
+  if (!mayWrite) return { state: loadUnwritableKeys(path), problem: `${path} cannot be written.` }
+  try {
+    return { state: loadKeys(path), problem: null }
+  } catch (error) {
+    const isRead = error instanceof StoreError && !(error.cause instanceof DamagedError) && existsSync(path)
+    if (whenUnwritable === 'refuse' || !isRead) throw error
+    // A full disk, most of all.
+    return { state: loadUnwritableKeys(path), problem: error.message }
+  }
+}
+
+/** Null where nothing can be written and it shall serve nevertheless: then there is nothing to have for itself. */
+function lockIfWritable(files: StoreFiles, whenUnwritable: 'refuse' | 'serve'): (() => void) | null {
+  const isKept = existsSync(files.keys)
+  if (isWritable(files)) return lockForGateway(files)
+  if (whenUnwritable === 'serve' && isKept) return null
+  throw new StoreError(
+    isKept
+      ? `${files.keys}, its ledger or their folder cannot be written by this process: make them writable, or set storage.whenUnwritable to serve to go on with the keys that are there.`
+      : `${files.keys} cannot be made, since this process may not write to its folder: make that writable, or set another storage.path.`,
+  )
 }
 
 /** On this thread, since nothing can be served without them: handing 100,000 of them over would take as long again. */
@@ -96,6 +121,14 @@ function openKeys(path: string): KeysFile {
       keys.close()
       throw error
     }
+  } catch (error) {
+    throw damagedKeys(error)
+  }
+}
+
+function loadUnwritableKeys(path: string): ReadState {
+  try {
+    return readUnwritableKeys(path)
   } catch (error) {
     throw damagedKeys(error)
   }

@@ -2,6 +2,7 @@
 import { accessSync, constants, lstatSync, mkdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { StoreError } from '../base/store-error.ts'
+import { codeOf } from './error-codes.ts'
 
 export interface StoreFiles {
   readonly keys: string
@@ -60,9 +61,8 @@ function madeFolder(folder: string): string {
     if (statOf(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
     return realpathSync(folder)
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
     throw new StoreError(
-      `The folder ${folder} cannot be made (${code}): make it, or set storage.path to a place that this process may write.`,
+      `The folder ${folder} cannot be made (${codeOf(cause)}): make it, or set storage.path to a place that this process may write.`,
       { cause },
     )
   }
@@ -76,7 +76,7 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false })
   } catch (cause) {
-    throw new StoreError(`${path} cannot be looked at (${(cause as NodeJS.ErrnoException).code}).`, { cause })
+    throw new StoreError(`${path} cannot be looked at (${codeOf(cause)}).`, { cause })
   }
 }
 

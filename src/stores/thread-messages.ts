@@ -1,5 +1,6 @@
 /** What the gateway and its store's thread say to each other. */
-
+import type { KeyStore } from '../access/key-store.ts'
+import type { LedgerStore } from '../metering/ledger-store.ts'
 import type { Seen } from './direct-store.ts'
 import type { AccessChange } from './store.ts'
 import type { StoreFiles } from './store-files.ts'
@@ -15,14 +16,17 @@ export interface ThreadSettings {
   readonly isReadOnly: boolean
 }
 
-/** Methods of the two ports, by name. */
-export type Asked = `keys.${string}` | `ledger.${string}` | 'watch' | 'close'
+type CallsOf<Port> = {
+  [Method in keyof Port & string]: Port[Method] extends (...values: infer Values) => unknown
+    ? { readonly method: Method; readonly values: Values }
+    : never
+}[keyof Port & string]
 
-export interface Question {
-  readonly number: number
-  readonly asked: Asked
-  readonly values: readonly unknown[]
-}
+export type KeysCall = CallsOf<KeyStore>
+export type LedgerCall = CallsOf<LedgerStore>
+export type Call = { readonly keys: KeysCall } | { readonly ledger: LedgerCall } | { readonly store: 'watch' | 'close' }
+
+export type Question = Call & { readonly number: number }
 
 export interface ToldError {
   readonly name: string

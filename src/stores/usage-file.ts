@@ -114,40 +114,26 @@ export class UsageFile implements LedgerStore {
     const database = this.#database()
     if (database === null) return report.sums()
     // In slices, so that the writer's rows never wait for a report of a million others.
-    while (!database.run(() => report.addSlice(database))) await turn()
+    while (!database.guard(() => report.addSlice(database))) await turn()
     return report.sums()
   }
 
   async charges(sinceMs: number): Promise<readonly Charge[]> {
-    const database = this.#database()
-    return database === null
-      ? []
-      : database.run(
-          () =>
-            database
-              .prepare(
-                `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs, 1 AS requests, input,
-                   cached_input AS cachedInput, output
-                 FROM requests WHERE started_at_ms >= ? ORDER BY started_at_ms`,
-              )
-              .all(sinceMs) as unknown as Charge[],
-        )
+    return this.#read(
+      `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs, 1 AS requests, input,
+         cached_input AS cachedInput, output
+       FROM requests WHERE started_at_ms >= :sinceMs ORDER BY started_at_ms`,
+      { sinceMs },
+    )
   }
 
   async totals(sinceMs: number): Promise<readonly Charge[]> {
-    const database = this.#database()
-    return database === null
-      ? []
-      : database.run(
-          () =>
-            database
-              .prepare(
-                `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs, count(*) AS requests,
-                   total(input) AS input, total(cached_input) AS cachedInput, total(output) AS output
-                 FROM requests WHERE started_at_ms >= ? GROUP BY key_id, team`,
-              )
-              .all(sinceMs) as unknown as Charge[],
-        )
+    return this.#read(
+      `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs, count(*) AS requests,
+         total(input) AS input, total(cached_input) AS cachedInput, total(output) AS output
+       FROM requests WHERE started_at_ms >= :sinceMs GROUP BY key_id, team`,
+      { sinceMs },
+    )
   }
 
   async prune(beforeMs: number): Promise<number> {
@@ -155,17 +141,16 @@ export class UsageFile implements LedgerStore {
     for (;;) {
       const database = this.#database()
       if (database === null) return pruned
-      const { changes } = database.transaction(() =>
-        database
-          .prepare(
-            `DELETE FROM requests WHERE rowid IN (
-               SELECT rowid FROM requests WHERE started_at_ms < ? AND "end" IS NOT NULL
-               ORDER BY started_at_ms LIMIT ?)`,
-          )
-          .run(beforeMs, prunedAtOnce),
+      const changes = database.transaction(() =>
+        database.change(
+          `DELETE FROM requests WHERE rowid IN (
+             SELECT rowid FROM requests WHERE started_at_ms < :beforeMs AND "end" IS NOT NULL
+             ORDER BY started_at_ms LIMIT :prunedAtOnce)`,
+          { beforeMs, prunedAtOnce },
+        ),
       )
-      pruned += Number(changes)
-      if (Number(changes) < prunedAtOnce) return pruned
+      pruned += changes
+      if (changes < prunedAtOnce) return pruned
       await turn()
     }
   }
@@ -177,7 +162,12 @@ export class UsageFile implements LedgerStore {
 
   #endUnfinished(database: Database): void {
     if (this.#unfinishedEnded) return
-    database.prepare('UPDATE requests SET "end" = ? WHERE "end" IS NULL').run(endOfTheUnfinished)
+    database.change('UPDATE requests SET "end" = :end WHERE "end" IS NULL', { end: endOfTheUnfinished })
+  }
+
+  #read(sql: string, values: Readonly<Record<string, number>>): readonly Charge[] {
+    const database = this.#database()
+    return database === null ? [] : database.guard(() => database.all<Charge>(sql, values))
   }
 
   /** Null where there is none and none is to be made. */
@@ -205,6 +195,6 @@ export class UsageFile implements LedgerStore {
 function insertRow(database: Database, row: LedgerRow): void {
   const { admitted, settled } = row
   const figures = settled ?? row.figures
-  if (figures === null) database.prepare(insertAdmitted).run(admittedValues(admitted))
-  else database.prepare(insertFigures).run({ ...admittedValues(admitted), ...figureValues(figures, settled) })
+  if (figures === null) database.change(insertAdmitted, admittedValues(admitted))
+  else database.change(insertFigures, { ...admittedValues(admitted), ...figureValues(figures, settled) })
 }

@@ -70,10 +70,10 @@ export class UsageReport {
   addSlice(database: Database): boolean {
     const { key, team, model, host, by } = this.#query
     const fromMs = this.#fromMs
-    const end = database.prepare(endOfSlice).get({ fromMs, toMs: this.#toMs, rows: rowsAtOnce })
+    const end = database.get<{ atMs: number }>(endOfSlice, { fromMs, toMs: this.#toMs, rows: rowsAtOnce })
     // Rows of one instant stay together.
-    const toMs = end === undefined ? this.#toMs : Math.max(Number(end['atMs']), fromMs + 1)
-    const rows = database.prepare(sumsOfSlice).all({
+    const toMs = end === undefined ? this.#toMs : Math.max(end.atMs, fromMs + 1)
+    const rows = database.all<SliceRow>(sumsOfSlice, {
       byKey: flag(by, 'key'),
       byTeam: flag(by, 'team'),
       byModel: flag(by, 'model'),
@@ -86,7 +86,7 @@ export class UsageReport {
       team,
       model,
       host,
-    }) as unknown as readonly SliceRow[]
+    })
     for (const row of rows) this.#add(row)
     this.#fromMs = toMs
     return toMs === this.#toMs
@@ -118,8 +118,10 @@ export class UsageReport {
   }
 }
 
-const figuresOf = (value: (name: keyof Figures) => number): Figures =>
-  Object.fromEntries(figures.map((name) => [name, value(name)])) as Figures
+function figuresOf(value: (name: keyof Figures) => number): Figures {
+  // oxlint-disable-next-line no-unsafe-type-assertion -- each of the names is there
+  return Object.fromEntries(figures.map((name) => [name, value(name)])) as Figures
+}
 
 const flag = (by: readonly UsageGroup[], name: UsageGroup): number => (by.includes(name) ? 1 : 0)
 

@@ -5,9 +5,10 @@ import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import type { Seen } from './direct-store.ts'
+import { messageOf } from './error-codes.ts'
 import type { ReadState } from './keys-file.ts'
 import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
-import type { Asked, FromThread, ThreadSettings, ToldError } from './thread-messages.ts'
+import type { Call, FromThread, ThreadSettings, ToldError } from './thread-messages.ts'
 
 /** Also in the package, where the files are compiled. */
 const threadFile = new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './store-thread.js', import.meta.url)
@@ -51,19 +52,19 @@ export class WorkerStore implements Store {
     this.state = state
     this.#seen = { ...state, change }
     this.keys = {
-      insert: (...values) => this.#ask('keys.insert', values),
-      replace: (...values) => this.#ask('keys.replace', values),
-      find: (...values) => this.#ask('keys.find', values),
-      list: (...values) => this.#ask('keys.list', values),
-      setAdminTokenDigest: (...values) => this.#ask('keys.setAdminTokenDigest', values),
-      audit: (...values) => this.#ask('keys.audit', values),
+      insert: (...values) => this.#ask({ keys: { method: 'insert', values } }),
+      replace: (...values) => this.#ask({ keys: { method: 'replace', values } }),
+      find: (...values) => this.#ask({ keys: { method: 'find', values } }),
+      list: (...values) => this.#ask({ keys: { method: 'list', values } }),
+      setAdminTokenDigest: (...values) => this.#ask({ keys: { method: 'setAdminTokenDigest', values } }),
+      audit: (...values) => this.#ask({ keys: { method: 'audit', values } }),
     }
     this.ledger = {
-      write: (...values) => this.#ask('ledger.write', values),
-      usage: (...values) => this.#ask('ledger.usage', values),
-      charges: (...values) => this.#ask('ledger.charges', values),
-      totals: (...values) => this.#ask('ledger.totals', values),
-      prune: (...values) => this.#ask('ledger.prune', values),
+      write: (...values) => this.#ask({ ledger: { method: 'write', values } }),
+      usage: (...values) => this.#ask({ ledger: { method: 'usage', values } }),
+      charges: (...values) => this.#ask({ ledger: { method: 'charges', values } }),
+      totals: (...values) => this.#ask({ ledger: { method: 'totals', values } }),
+      prune: (...values) => this.#ask({ ledger: { method: 'prune', values } }),
     }
   }
 
@@ -80,7 +81,7 @@ export class WorkerStore implements Store {
 
   watch(events: StoreEvents): void {
     this.#events = events
-    void this.#ask('watch', []).catch(() => {
+    void this.#ask({ store: 'watch' }).catch(() => {
       // The thread has died, which is told, and the next one is asked again.
     })
   }
@@ -98,7 +99,7 @@ export class WorkerStore implements Store {
       const ended = new Promise<void>((resolve) => {
         thread.once('exit', () => resolve())
       })
-      await this.#ask('close', []).catch(() => {})
+      await this.#ask({ store: 'close' }).catch(() => {})
       thread.ref()
       await ended
     }
@@ -121,11 +122,12 @@ export class WorkerStore implements Store {
           void thread.terminate().then(() => reject(asError(message.error)))
         } else this.#heard(message, thread)
       })
-      thread.on('error', (error) => {
-        reject(error)
-        this.#died(thread, error)
-      })
-      thread.on('exit', () => this.#died(thread, null))
+      const died = (problem: string) => {
+        reject(new StoreError(problem))
+        this.#died(thread, problem)
+      }
+      thread.on('error', (error) => died(`The thread of the store has ended (${messageOf(error)}).`))
+      thread.on('exit', () => died('The thread of the store has ended.'))
     })
   }
 
@@ -148,31 +150,36 @@ export class WorkerStore implements Store {
     this.#events?.changed(change)
   }
 
-  #ask<Value>(asked: Asked, values: readonly unknown[]): Promise<Value> {
+  #ask<Value>(call: Call): Promise<Value> {
     const thread = this.#thread
     if (thread === null) return Promise.reject(new StoreError('The thread of the store has ended; it is started anew.'))
     this.#number += 1
     const number = this.#number
-    return new Promise<unknown>((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject })
+    return new Promise<Value>((resolve, reject) => {
+      // oxlint-disable-next-line no-unsafe-type-assertion -- the method of that name answers with it
+      this.#waiting.set(number, { resolve: (value) => resolve(value as Value), reject })
       // Whoever waits for an answer must get it before the process may end.
       thread.ref()
-      thread.postMessage({ number, asked, values })
-    }) as Promise<Value>
+      // oxlint-disable-next-line require-post-message-target-origin -- a thread has none
+      thread.postMessage({ ...call, number })
+    })
   }
 
   #idle(thread: Worker): void {
     if (this.#waiting.size === 0) thread.unref()
   }
 
-  #died(thread: Worker, error: unknown): void {
+  #died(thread: Worker, problem: string): void {
     if (this.#thread !== thread) return
     this.#thread = null
-    const why = error instanceof Error ? `: ${error.message}` : ''
-    for (const { reject } of this.#waiting.values()) reject(new StoreError(`The thread of the store has ended${why}.`))
+    for (const { reject } of this.#waiting.values()) reject(new StoreError(problem))
     this.#waiting.clear()
     if (this.#closing !== null) return
-    this.#events?.unreadable(`The thread of the store has ended${why}; it is started anew.`)
+    this.#events?.unreadable(problem)
+    this.#startLater()
+  }
+
+  #startLater(): void {
     this.#restart = this.#clock.after(restartMs, () => void this.#startAnew())
   }
 
@@ -180,13 +187,12 @@ export class WorkerStore implements Store {
     try {
       await this.#start(false)
       if (this.#events !== null) {
-        await this.#ask('watch', [])
+        await this.#ask({ store: 'watch' })
         this.#events?.unreadable(null)
       }
     } catch (error) {
-      this.#events?.unreadable(error instanceof Error ? error.message : String(error))
-      if (this.#thread === null && this.#closing === null)
-        this.#restart = this.#clock.after(restartMs, () => void this.#startAnew())
+      this.#events?.unreadable(messageOf(error))
+      if (this.#thread === null && this.#closing === null) this.#startLater()
     }
   }
 }

@@ -1,0 +1,45 @@
+/** A store that is opened later than the parts that use it are made. */
+import type { KeyStore } from '../access/key-store.ts'
+import { StoreError } from '../base/store-error.ts'
+import type { LedgerStore } from '../metering/ledger-store.ts'
+import { openStore, type StoreSettings } from './open-store.ts'
+import type { Store } from './store.ts'
+
+export class LateStore {
+  readonly #settings: StoreSettings
+  #store: Store | null = null
+  readonly keys: KeyStore = {
+    insert: async (...values) => this.#opened().keys.insert(...values),
+    replace: async (...values) => this.#opened().keys.replace(...values),
+    find: async (...values) => this.#opened().keys.find(...values),
+    list: async (...values) => this.#opened().keys.list(...values),
+    setAdminTokenDigest: async (...values) => this.#opened().keys.setAdminTokenDigest(...values),
+    audit: async (...values) => this.#opened().keys.audit(...values),
+  }
+  readonly ledger: LedgerStore = {
+    write: async (...values) => this.#opened().ledger.write(...values),
+    usage: async (...values) => this.#opened().ledger.usage(...values),
+    charges: async (...values) => this.#opened().ledger.charges(...values),
+    totals: async (...values) => this.#opened().ledger.totals(...values),
+    prune: async (...values) => this.#opened().ledger.prune(...values),
+  }
+
+  constructor(settings: StoreSettings) {
+    this.#settings = settings
+  }
+
+  /** Rejects with StoreError. */
+  async open(): Promise<Store> {
+    this.#store = await openStore(this.#settings)
+    return this.#store
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close()
+  }
+
+  #opened(): Store {
+    if (this.#store === null) throw new StoreError('The store is not open yet.')
+    return this.#store
+  }
+}
