@@ -25,6 +25,8 @@ export interface UsageQuestion {
 
 /** Rejects with a GatewayError or a StoreError, whose message is for the operator. */
 export interface AccessAdmin {
+  /** Where the keys are: the file, or the address of the admin API. */
+  readonly place: string
   /** Address of the gateway for clients, as far as it is known, without a slash at the end. */
   readonly dataUrl: string
   /** Clients without a key are served although there are keys; null where that is not known. */

@@ -35,14 +35,17 @@ export function keyText(key: KeyView): string {
   return lines.map(([left, right]) => `${left.padEnd(width)}  ${printable(right)}`).join('\n')
 }
 
-/** What to say around a key that is shown this once. */
-export function issuedText({ view, key }: IssuedKey, dataUrl: string): string {
+/**
+ * What to say beside a key that is shown this once. Where nobody sees that on a terminal, a script has taken it, and what
+ * is said here may end in some log: then the command has a variable in its place.
+ */
+export function issuedText({ view, key }: IssuedKey, dataUrl: string, isTerminal: boolean): string {
   const old = oldSecrets(view).map((at) => `The old one is good until ${at}.`)
   return [
     `This is the key of ${keyName(view)}. It is shown this once: only a digest of it is kept.`,
     ...old,
-    'Try it:',
-    `  curl ${dataUrl}/v1/models -H 'authorization: Bearer ${key}'`,
+    isTerminal ? 'Try it:' : 'Try it, with the key in KEY:',
+    `  curl ${dataUrl}/v1/models -H "authorization: Bearer ${isTerminal ? key : '$KEY'}"`,
   ].join('\n')
 }
 

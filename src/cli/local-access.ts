@@ -47,6 +47,10 @@ export class LocalAccess implements AccessAdmin {
     this.#admin = new KeyAdmin(store.keys, { clock, teams: Object.keys(config.teams) })
   }
 
+  get place(): string {
+    return this.#config.storage.path
+  }
+
   get dataUrl(): string {
     const { bind, port, tls } = this.#config.server
     const everywhere = bind === '0.0.0.0' || bind === '::'

@@ -12,6 +12,7 @@ const dataPortDefault = 4_000
 const auditCount = 1_000
 
 export class RemoteAccess implements AccessAdmin {
+  readonly place: string
   readonly dataUrl: string
   readonly anonymousAllowed = null
   readonly #base: URL
@@ -21,6 +22,7 @@ export class RemoteAccess implements AccessAdmin {
   /** Throws a GatewayError for an address or a token that cannot be. */
   constructor(adminUrl: string, token: string, clock: Clock) {
     this.#base = baseOf(adminUrl)
+    this.place = this.#base.href
     this.dataUrl = `${this.#base.protocol}//${this.#base.hostname}:${dataPortDefault}`
     if (!/^[\x21-\x7e]+$/.test(token)) throw refused('LMX_GATEWAY_ADMIN_TOKEN has characters that no token has')
     this.#token = token
@@ -33,37 +35,55 @@ export class RemoteAccess implements AccessAdmin {
   }
 
   async change(idOrName: string, body: KeyBody): Promise<KeyView> {
-    return viewOf(await this.#ask('PATCH', keyPath(idOrName), body))
+    return viewOf(await this.#ask('PATCH', await this.#pathOf(idOrName), body))
   }
 
   async rotate(idOrName: string, graceMs: number | null): Promise<IssuedKey> {
-    const answer = await this.#ask('POST', `${keyPath(idOrName)}/rotate`, graceMs === null ? {} : { graceMs })
+    const answer = await this.#ask(
+      'POST',
+      `${await this.#pathOf(idOrName)}/rotate`,
+      graceMs === null ? {} : { graceMs },
+    )
     return { ...issuedOf(answer), first: false }
   }
 
   async revoke(idOrName: string, endStreams: boolean): Promise<KeyView> {
-    return viewOf(await this.#ask('POST', `${keyPath(idOrName)}/revoke`, { endStreams }))
+    return viewOf(await this.#ask('POST', `${await this.#pathOf(idOrName)}/revoke`, { endStreams }))
   }
 
-  async list(): Promise<readonly KeyView[]> {
-    const { keys } = fieldsOf(await this.#ask('GET', 'keys'))
+  list(): Promise<readonly KeyView[]> {
+    return this.#list({})
+  }
+
+  async find(idOrName: string): Promise<KeyView> {
+    return viewOf(await this.#ask('GET', await this.#pathOf(idOrName)))
+  }
+
+  async usage({ by, ...filters }: UsageQuestion): Promise<UsageReport> {
+    const query = new URLSearchParams(by.length === 0 ? {} : { by: by.join(',') })
+    for (const [name, value] of Object.entries(filters)) if (value !== null) query.set(name, value)
+    const report = await this.#ask('GET', `usage?${query.toString()}`)
+    if (!isUsageReport(report)) throw noAnswer()
+    // The admin API always sums by something; the total is the same.
+    return by.length === 0 ? { ...report, by, rows: [report.total] } : report
+  }
+
+  async close(): Promise<void> {}
+
+  async #list(query: Readonly<Record<string, string>>): Promise<readonly KeyView[]> {
+    const { keys } = fieldsOf(await this.#ask('GET', `keys?${new URLSearchParams(query).toString()}`))
     if (!Array.isArray(keys)) throw noAnswer()
     return keys.map(viewOf)
   }
 
-  async find(idOrName: string): Promise<KeyView> {
-    return viewOf(await this.#ask('GET', keyPath(idOrName)))
+  /** A path takes no escapes, so that of a name which would need some the id is asked for first. */
+  async #pathOf(idOrName: string): Promise<string> {
+    if (/^[\w-]+$/.test(idOrName)) return `keys/${idOrName}`
+    const named = await this.#list({ name: idOrName })
+    const found = named.find(({ state }) => state !== 'revoked') ?? named.at(-1)
+    if (found === undefined) throw new GatewayError('not_found', `there is no key "${idOrName}"`)
+    return `keys/${found.id}`
   }
-
-  async usage({ by, ...filters }: UsageQuestion): Promise<UsageReport> {
-    const query = new URLSearchParams({ by: by.join(',') })
-    for (const [name, value] of Object.entries(filters)) if (value !== null) query.set(name, value)
-    const report = await this.#ask('GET', `usage?${query.toString()}`)
-    if (!isUsageReport(report)) throw noAnswer()
-    return report
-  }
-
-  async close(): Promise<void> {}
 
   /** Asked after a key was made: the trail then has that one alone. */
   async #isFirst(): Promise<boolean> {
@@ -93,7 +113,7 @@ export class RemoteAccess implements AccessAdmin {
       throw errorOf(answer.status, content)
     } catch (error) {
       if (error instanceof GatewayError) throw error
-      throw refused(`the gateway at ${this.#base.href} ${abort.signal.aborted ? 'does not answer' : reason(error)}`)
+      throw refused(`the gateway at ${this.place} ${abort.signal.aborted ? 'does not answer' : reason(error)}`)
     } finally {
       timer.cancel()
     }
@@ -109,12 +129,6 @@ function baseOf(adminUrl: string): URL {
   if (url.search !== '' || url.hash !== '') throw refused('--admin-url: must have nothing behind its path')
   if (!url.pathname.endsWith('/')) url.pathname += '/'
   return url
-}
-
-function keyPath(idOrName: string): string {
-  // The two that a URL would take for steps between folders, escaped or not.
-  if (idOrName === '.' || idOrName === '..') throw new GatewayError('not_found', `there is no key "${idOrName}"`)
-  return `keys/${encodeURIComponent(idOrName)}`
 }
 
 function parsed(text: string): unknown {

@@ -5,6 +5,7 @@ import type { Command, Flag, Io } from '../command.ts'
 import { type KeyBody, keyFlags, readKeyFlags } from '../key-flags.ts'
 import { firstKeyText, issuedText, keyListText, keyName, keyText } from '../key-text.ts'
 import { accessFlags, accessNotes, onKey, withAccess } from '../open-access.ts'
+import { printable } from '../printable.ts'
 
 const json: Flag = { name: 'json', value: '', help: 'The result as one JSON object' }
 const operand = 'ID|NAME'
@@ -43,7 +44,12 @@ const list: Command = {
       const revoked = all.length - keys.length
       if (isOn(flags, 'json')) io.out(JSON.stringify({ keys }, null, 2))
       else if (keys.length > 0) io.out(keyListText(keys))
-      else io.out(revoked === 0 ? 'There are no keys yet.' : `No key is live; --all lists ${revoked} that were.`)
+      else
+        io.out(
+          revoked === 0
+            ? `There are no keys yet in ${printable(access.place)}.`
+            : `No key is live; --all lists ${revoked} that were.`,
+        )
       return 0
     }),
 }
@@ -147,7 +153,7 @@ function tellIssued(issued: IssuedKey, access: AccessAdmin, flags: FlagValues, i
     io.out(JSON.stringify({ key: issued.key, ...issued.view }, null, 2))
   } else {
     io.out(issued.key)
-    io.err(issuedText(issued, access.dataUrl))
+    io.err(issuedText(issued, access.dataUrl, io.isTerminal === true))
   }
   const first = firstKeyText(issued, access)
   if (first !== null) io.err(first)

@@ -34,10 +34,8 @@ describe('flags of a key', () => {
   })
 
   test('what is taken away is null, and the admin API takes that as a change', () => {
-    const made = read(
-      ...['--team', 'none', '--models', 'all', '--expires', 'never', '--max-output-tokens', 'none'],
-      ...['--tag', 'none', '--rpm', 'none'],
-    )
+    const none = ['--team', 'none', '--models', 'all', '--expires', 'never', '--max-output-tokens', 'none']
+    const made = read(...none, '--tag', 'none', '--rpm', 'none')
     const body = { team: null, models: null, expiresAt: null, maxOutputTokens: null, tags: {} }
     expect(made).toEqual({ kind: 'good', body: { ...body, limits: { requestsPerMinute: null } } })
     if (made.kind === 'good') expect(checkKeyChange(made.body)).toEqual(made.body)

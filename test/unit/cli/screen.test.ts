@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { curlLine, hostsText, listeningText } from '../../../src/cli/screen.ts'
+import { accessText, curlLine, hostsText, listeningText } from '../../../src/cli/screen.ts'
 import type { HostReport } from '../../../src/gateway.ts'
 
 const addresses = { dataUrl: 'http://127.0.0.1:4000', adminUrl: 'http://127.0.0.1:4001/' }
@@ -76,5 +76,31 @@ describe('the screen after a start', () => {
       '-d',
     ])
     expect(JSON.parse(args[5] ?? '')).toMatchObject({ model, stream: true })
+  })
+})
+
+describe('who may use it, on the screen after a start', () => {
+  const report = { liveKeys: 0, isAnonymous: false, storePath: '/s/gateway.db' }
+
+  test.each([
+    [{ isAnonymous: true }, /^ {2}keys {9}none: clients need none \(lmx-gateway keys create .*\)$/m],
+    [{ isAnonymous: true, liveKeys: 2 }, /^ {2}keys {9}2 live; clients without one are served as well$/m],
+    [{ liveKeys: 3 }, /^ {2}keys {9}3 live$/m],
+    [{}, /^ {2}keys {9}none is live, so nobody is served; lmx-gateway keys create /m],
+    [{}, /^ {2}store {8}\/s\/gateway\.db$/m],
+    [{ storePath: ':memory:' }, /^ {2}store {8}in memory: nothing is kept$/m],
+    [{ storePath: 'a\u001b[2J' }, /^ {2}store {8}a\?\[2J$/m],
+  ])('%j', (some, line) => {
+    expect(accessText({ ...report, ...some })).toMatch(line)
+  })
+
+  test('the command to try sends a key where one is needed', () => {
+    const command = hostsText([found], addresses, 5_000, true).split('\n').at(-1) ?? ''
+    const script = `KEY="a key"; ${command.replace(/^ +curl/, 'printf "%s\\n"')}`
+    const args = execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' }).split('\n')
+    expect(args).toContain('authorization: Bearer a key')
+    expect(hostsText([found], addresses, 5_000)).not.toContain('authorization')
+    const none = hostsText([{ ...found, models: [] }], addresses, 5_000, true)
+    expect(none).toContain('/v1/models -H "authorization: Bearer $KEY"')
   })
 })

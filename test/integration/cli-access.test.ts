@@ -1,0 +1,227 @@
+/** Usage and the admin token on the command line, and what it says of a place where no keys are. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { digestOf } from '../../src/access/api-key.ts'
+import type { AdmittedRequest, LedgerRow, UsageSum } from '../../src/metering/ledger-store.ts'
+import { openStore } from '../../src/stores/open-store.ts'
+import { startAdmin } from '../kit/admin-under-test.ts'
+import { cli, StoreFolder } from '../kit/cli-run.ts'
+import { listen } from '../kit/servers.ts'
+
+let folder: StoreFolder
+beforeEach(async () => {
+  folder = await StoreFolder.make()
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await folder[Symbol.asyncDispose]()
+})
+
+describe('usage', () => {
+  const admitted: AdmittedRequest = {
+    id: 'r1',
+    requestId: 'r1',
+    keyId: null,
+    keyName: '=alice',
+    team: null,
+    endpoint: 'chat_completions',
+    model: 'm',
+    stream: true,
+    startedAtMs: Date.UTC(2026, 10, 2, 12),
+  }
+  const row: LedgerRow = {
+    admitted,
+    figures: null,
+    settled: {
+      host: 'h',
+      input: 1_000,
+      cachedInput: 0,
+      output: 200,
+      reasoning: 0,
+      inputSource: 'reported',
+      outputSource: 'counted',
+      endedAtMs: admitted.startedAtMs + 5,
+      durationMs: 5,
+      queueWaitMs: 0,
+      ttftMs: 1,
+      attempts: 1,
+      status: 200,
+      end: '--',
+      errorCode: null,
+      costNanos: 1_500_000_000,
+    },
+  }
+
+  async function withRows(): Promise<readonly string[]> {
+    const { flags } = folder
+    const store = await openStore({ path: folder.storePath, role: 'gateway' })
+    await store.ledger.write([row, { ...row, admitted: { ...admitted, id: 'r2', startedAtMs: Date.UTC(2026, 9, 1) } }])
+    await store.close()
+    return ['--from', '2026-11-01', '--to', '2026-11-30', ...flags]
+  }
+
+  test('as a table, as CSV and as JSON', async () => {
+    const flags = await withRows()
+    const table = await cli(['usage', ...flags])
+    expect(table).toMatchObject({ code: 0, err: '' })
+    expect(table.out).toMatch(/^=alice +1 +0 +1,000 +200 +17 % +1\.50$/m)
+    const csv = await cli(['usage', '--by', 'key,day,host', '--format', 'csv', ...flags])
+    expect(csv.out.split('\r\n')[0]).toMatch(/^key,day,host,requests,/)
+    expect(csv.out.split('\r\n')[1]?.trim()).toBe("'=alice,2026-11-02,h,1,0,0,1000,0,200,0,0,200,1.5,USD")
+    const json = await cli(['usage', '--by', 'model', '--json', ...flags])
+    expect(JSON.parse(json.out)).toMatchObject({
+      from: '2026-11-01T00:00:00.000Z',
+      to: '2026-12-01T00:00:00.000Z',
+      currency: 'USD',
+      rows: [{ model: 'm', requests: 1, input: 1_000, output: 200, outputUnreported: 200, cost: 1.5 }],
+      total: { requests: 1 },
+    })
+    const everything = await cli(['usage', '--by', 'total', '--json', '--from', '2026-01-01', ...flags.slice(4)])
+    expect(JSON.parse(everything.out)).toMatchObject({ by: [], total: { requests: 2 } })
+    const other = await cli(['usage', '--json', '--host', 'other', ...flags])
+    expect(JSON.parse(other.out)).toMatchObject({ rows: [], total: { requests: 0 } })
+  })
+
+  test('of a gateway elsewhere: the question as it was asked, the answer as it came', async () => {
+    const sum: UsageSum = {
+      group: { team: 'red', key: null, model: 'm', host: null, day: '2026-11-02' },
+      requests: 2,
+      failed: 0,
+      unfinished: 1,
+      input: 5,
+      cachedInput: 1,
+      output: 6,
+      reasoning: 0,
+      inputUnreported: 0,
+      outputUnreported: 0,
+      costNanos: 0,
+    }
+    await using admin = await startAdmin({ sums: [sum] })
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', admin.token)
+    const flags = ['--admin-url', admin.url]
+    const filters = ['--from', '2026-11-01', '--to', '2026-11-30', '--key', 'a&b', '--model', 'm', '--host', 'h']
+    const { code, out } = await cli(['usage', '--by', 'team,day', '--json', '--team', 'red', ...filters, ...flags])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ rows: [{ team: 'red', day: '2026-11-02', requests: 2 }] })
+    expect(admin.asked.at(-1)).toMatchObject({
+      by: ['team', 'day'],
+      key: 'a&b',
+      team: 'red',
+      model: 'm',
+      host: 'h',
+      fromMs: Date.UTC(2026, 10, 1),
+      toMs: Date.UTC(2026, 11, 1),
+    })
+    const total = await cli(['usage', '--by', 'total', '--format', 'csv', ...flags])
+    expect(total.out.split('\r\n')).toEqual([expect.stringMatching(/^requests,/), '2,0,1,5,1,6,0,0,0,0,USD\r'])
+  })
+
+  test.each([
+    [['--by', 'modle'], /^lmx-gateway: --by: there is no column "modle"; did you mean "model"\?$/],
+    [['--by', 'key,total'], /^lmx-gateway: --by: there is no column "total"/],
+    [['--format', 'jsn'], /^lmx-gateway: --format: there is no format "jsn"; did you mean "json"\?$/],
+    [['--from', 'yestrday'], /^lmx-gateway: --from must be a day such as /],
+    [['--from', 'today', '--to', '2020-01-01'], /^lmx-gateway: --to must be later than from$/],
+  ])('%j is refused with one sentence', async (args, sentence) => {
+    const { flags } = folder
+    const { code, out, err } = await cli(['usage', ...args, ...flags])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(sentence)
+  })
+})
+
+describe('the admin token', () => {
+  const digest = async () => {
+    const store = await openStore({ path: folder.storePath, role: 'cli' })
+    const { adminTokenDigest } = store.state
+    await store.close()
+    return adminTokenDigest
+  }
+
+  test('rotated on a terminal it is shown; else it is in a file; each time only the last is good', async () => {
+    const { flags } = folder
+    const shown = await cli(['admin-token', 'rotate', ...flags], true)
+    expect(shown.code).toBe(0)
+    expect(await digest()).toBe(digestOf(shown.out))
+    const written = await cli(['admin-token', 'rotate', '--json', ...flags])
+    const { file } = JSON.parse(written.out) as { file: string }
+    expect(file).toBe(join(dirname(folder.storePath), 'gateway-admin-token'))
+    const token = (await readFile(file, 'utf8')).trim()
+    expect(written.out + written.err).not.toContain(token)
+    expect(await digest()).toBe(digestOf(token))
+    const asked = await cli(['admin-token', 'rotate', '--json', '--show', ...flags])
+    expect(await digest()).toBe(digestOf((JSON.parse(asked.out) as { token: string }).token))
+    const plain = await cli(['admin-token', 'rotate', '--show', ...flags])
+    expect(await digest()).toBe(digestOf(plain.out))
+  })
+})
+
+describe('where the keys are', () => {
+  test.each<[string[], RegExp]>([
+    [
+      ['--store', ':memory:'],
+      /^lmx-gateway: a store in memory \(:memory:\) is of one running gateway only: use --admin-url/,
+    ],
+    [['--config', 'nowhere.yaml'], /^lmx-gateway: --config: there is no file nowhere\.yaml$/],
+    [['--admin-url', 'http://127.0.0.1:1', '--store', 'x'], /^lmx-gateway: --store is about this machine and /],
+    [
+      ['--admin-url', 'http://127.0.0.1:1'],
+      /^lmx-gateway: --admin-url needs the admin token .* LMX_GATEWAY_ADMIN_TOKEN$/,
+    ],
+  ])('%j is refused with one sentence', async (flags, sentence) => {
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', '')
+    const { code, out, err } = await cli(['keys', 'list', ...flags])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(sentence)
+  })
+
+  test('a broken configuration is refused before the store is opened', async () => {
+    const config = await folder.write('bad.yaml', 'server: { prot: 1 }\n')
+    const { code, err } = await cli(['keys', 'create', '--name', 'x', '--config', config, '--store', folder.storePath])
+    expect(code).toBe(1)
+    expect(err).toContain('did you mean "port"?')
+    expect(existsSync(folder.storePath)).toBe(false)
+  })
+
+  test.each<[string, RegExp]>([
+    ['studio:4001', /is no address; write it like/],
+    ['file:///etc/passwd', /is no address; write it like/],
+    ['http://me:hunter2@127.0.0.1:1', /^lmx-gateway: --admin-url: must have no credentials/],
+    ['http://127.0.0.1:1/?a=b', /nothing behind its path/],
+    ['http://127.0.0.1:1', /^lmx-gateway: the gateway at http:\/\/127\.0\.0\.1:1\/ cannot be (?:reached|asked)/],
+  ])('--admin-url %s', async (url, sentence) => {
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_x')
+    const { code, err } = await cli(['keys', 'list', '--admin-url', url])
+    expect(code).toBe(1)
+    expect(err).toMatch(sentence)
+    expect(err).not.toContain('hunter2')
+  })
+
+  test('a wrong token is refused in the words of the gateway, which names the variable and not the token', async () => {
+    await using admin = await startAdmin()
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_wrong')
+    const { code, err } = await cli(['keys', 'list', '--admin-url', admin.url])
+    expect(code).toBe(1)
+    expect(err).toMatch(/LMX_GATEWAY_ADMIN_TOKEN/)
+    expect(err).not.toContain('lmx_admin_wrong')
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_\u0001')
+    expect((await cli(['keys', 'list', '--admin-url', admin.url])).err).toMatch(/characters that no token has$/)
+  })
+
+  test.each<[string, number, Record<string, string>, string]>([
+    ['a page', 200, {}, '<html>'],
+    ['other JSON', 200, {}, '{"keys":[{"id":1}]}'],
+    ['an error of something else', 500, {}, '{"oops":true}'],
+    ['a redirect, which would take the token along', 302, { location: 'http://127.0.0.1:1/' }, ''],
+  ])('%s in the place of an admin API is one sentence', async (_what, status, headers, body) => {
+    const other = await listen(createServer((_request, response) => response.writeHead(status, headers).end(body)))
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_x')
+    const { code, err } = await cli(['keys', 'list', '--admin-url', other.url])
+    await other.close()
+    expect(code).toBe(1)
+    expect(err).toMatch(/^lmx-gateway: (?:what answers there is no admin API|the gateway at .* cannot be asked)/)
+  })
+})
