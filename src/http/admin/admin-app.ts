@@ -1,12 +1,13 @@
 /** The admin listener: every request passes the same checks, in one place and in one order, before its route is looked for. */
 import type { IncomingMessage } from 'node:http'
-import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { GatewayError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { StoreError } from '../../base/store-error.ts'
 import { ClientLeft, Exchange } from '../../relay/exchange.ts'
+import type { App } from '../app.ts'
+import type { CallerEnv } from '../callers.ts'
 import { canonicalAddress } from '../client-address.ts'
 import { errorResponse } from '../error-response.ts'
 import { requestIdOf } from '../request-id.ts'
@@ -17,7 +18,7 @@ import { OperatorCheck, type Role } from './operator.ts'
 import { hasBody, isLarge, jsonBody, queryOf } from './request-input.ts'
 import { adminRoutes } from './routes.ts'
 
-type AdminContext = Context<{ Bindings: HttpBindings }>
+type AdminContext = Context<CallerEnv>
 
 /** On every answer: nothing of it is kept, framed, run or taken for something else. */
 const answerHeaders: Readonly<Record<string, string>> = {
@@ -29,8 +30,8 @@ const answerHeaders: Readonly<Record<string, string>> = {
 }
 
 /** Nothing here is open but for what its row in the table says. */
-export function adminApp(parts: AdminParts): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>()
+export function adminApp(parts: AdminParts): App {
+  const app: App = new Hono()
   const rules = new CallerRules(parts.bind, parts.hostNames)
   const operator = new OperatorCheck(parts)
   app.use(async (c, next) => {
