@@ -147,6 +147,8 @@ function isDateTime(text: string): boolean {
 
 function checked<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input)
+  if (namesPrototype(input))
+    throw new GatewayError('invalid_request', 'tags.__proto__: must not be the name of a tag.', { param: 'tags' })
   if (result.success) return result.data
   const [issue] = result.error.issues
   if (issue === undefined) throw new GatewayError('invalid_request', 'The fields of the key are wrong.')
@@ -158,6 +160,12 @@ function checked<T>(schema: z.ZodType<T>, input: unknown): T {
   const what = unknownField === undefined ? sentenceOf(issue) : 'is no field that is known here'
   const message = param === '' ? `A key is written as a JSON object: ${what}.` : `${param}: ${what}.`
   throw new GatewayError('invalid_request', message, param === '' ? {} : { param })
+}
+
+/** Zod leaves this tag out without a word, where all else that does not belong is refused. */
+function namesPrototype(input: unknown): boolean {
+  if (typeof input !== 'object' || input === null || !('tags' in input)) return false
+  return typeof input.tags === 'object' && input.tags !== null && Object.hasOwn(input.tags, '__proto__')
 }
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
