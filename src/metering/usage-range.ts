@@ -18,21 +18,22 @@ export function usageRange(
   zone: { readonly timeZone: string; readonly nowMs: number },
 ): UsageRange {
   const today = dayOf(zone.nowMs, zone.timeZone)
-  const fromMs =
-    text.from === null ? startOf(`${today.slice(0, 7)}-01`, zone.timeZone) : instant('from', text.from, zone)
-  const toMs = text.to === null ? null : instant('to', text.to, zone)
+  const thisMonth = `${today.slice(0, 7)}-01`
+  const fromMs = instant(text.from ?? thisMonth, zone, false)
+  const toMs = text.to === null ? null : instant(text.to, zone, true)
   if (toMs !== null && toMs <= fromMs)
-    throw new GatewayError('invalid_request', 'to must be later than from', { param: 'to' })
+    throw new GatewayError('invalid_request', 'to must be later than what from says', { param: 'to' })
   return { fromMs, toMs }
 }
 
-function instant(param: 'from' | 'to', text: string, { timeZone, nowMs }: { timeZone: string; nowMs: number }): number {
+function instant(text: string, { timeZone, nowMs }: { timeZone: string; nowMs: number }, isEnd: boolean): number {
   const day = namedDay(text, dayOf(nowMs, timeZone))
-  if (day !== null) return startOf(param === 'from' ? day : after(day, 1), timeZone)
+  if (day !== null) return startOf(isEnd ? after(day, 1) : day, timeZone)
   // Without a zone it would be read in that of this machine, which need not be the one whose days count.
   const zoned = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/.test(text)
   const at = zoned ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(at)) return at
+  const param = isEnd ? 'to' : 'from'
   const message = `${param} must be a day such as 2026-11-01, today, yesterday, 30d, or a time such as 2026-11-01T12:00:00Z`
   throw new GatewayError('invalid_request', message, { param })
 }

@@ -124,7 +124,7 @@ describe('usage', () => {
     [['--by', 'key,total'], /^lmx-gateway: --by: there is no column "total"/],
     [['--format', 'jsn'], /^lmx-gateway: --format: there is no format "jsn"; did you mean "json"\?$/],
     [['--from', 'yestrday'], /^lmx-gateway: --from must be a day such as /],
-    [['--from', 'today', '--to', '2020-01-01'], /^lmx-gateway: --to must be later than from$/],
+    [['--from', 'today', '--to', '2020-01-01'], /^lmx-gateway: --to must be later than what from says$/],
   ])('%j is refused with one sentence', async (args, sentence) => {
     const { flags } = folder
     const { code, out, err } = await cli(['usage', ...args, ...flags])
