@@ -224,12 +224,12 @@ test('changes that cross both hold; a secret is never one that was not stored', 
 test('a change goes to the key that was named when it was asked for, although its name is another one by then', async () => {
   const { admin, store } = access()
   const { record } = await admin.create({ name: 'Ada' }, actor)
-  const { replace } = store
+  const replace = store.replace.bind(store)
   store.replace = async (...change) => {
     store.replace = replace
     await admin.change('Ada', { name: 'Ada L.' }, actor)
     await admin.create({ name: 'Ada' }, actor)
-    return replace.apply(store, change)
+    return replace(...change)
   }
   expect(await admin.change('Ada', { weight: 2 }, actor)).toMatchObject({ id: record.id, name: 'Ada L.', weight: 2 })
   expect(await admin.find('Ada')).toMatchObject({ weight: 1 })
