@@ -195,6 +195,8 @@ test('usage is asked of the ledger as the parameters say, and summed up', async 
 test('usage of this month by key is what is told unasked', async () => {
   await ask('GET', '/admin/usage')
   expect(admin.asked.at(-1)).toMatchObject({ by: ['key'], fromMs: Date.UTC(2026, 0, 1), toMs: null, key: null })
+  await ask('GET', '/admin/usage?by=')
+  expect(admin.asked.at(-1)).toMatchObject({ by: [] })
 })
 
 test('usage as CSV opens in a spreadsheet as text', async () => {

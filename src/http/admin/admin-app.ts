@@ -1,13 +1,12 @@
 /** The admin listener: every request passes the same checks, in one place and in one order, before its route is looked for. */
 import type { IncomingMessage } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { GatewayError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { StoreError } from '../../base/store-error.ts'
 import { ClientLeft, Exchange } from '../../relay/exchange.ts'
-import type { App } from '../app.ts'
-import type { CallerEnv } from '../callers.ts'
 import { canonicalAddress } from '../client-address.ts'
 import { errorResponse } from '../error-response.ts'
 import { requestIdOf } from '../request-id.ts'
@@ -18,7 +17,11 @@ import { OperatorCheck, type Role } from './operator.ts'
 import { hasBody, isLarge, jsonBody, queryOf } from './request-input.ts'
 import { adminRoutes } from './routes.ts'
 
-type AdminContext = Context<CallerEnv>
+interface AdminEnv {
+  Bindings: HttpBindings
+}
+
+type AdminContext = Context<AdminEnv>
 
 /** On every answer: nothing of it is kept, framed, run or taken for something else. */
 const answerHeaders: Readonly<Record<string, string>> = {
@@ -30,8 +33,8 @@ const answerHeaders: Readonly<Record<string, string>> = {
 }
 
 /** Nothing here is open but for what its row in the table says. */
-export function adminApp(parts: AdminParts): App {
-  const app: App = new Hono()
+export function adminApp(parts: AdminParts): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>()
   const rules = new CallerRules(parts.bind, parts.hostNames)
   const operator = new OperatorCheck(parts)
   app.use(async (c, next) => {

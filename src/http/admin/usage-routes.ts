@@ -15,13 +15,12 @@ const columns = z
   .string()
   .max(64)
   .superRefine((text, context) => {
-    const wrong = text.split(',').find((column) => !isGroup(column))
-    const twice = new Set(text.split(',')).size < text.split(',').length
-    if (wrong !== undefined || twice)
-      context.addIssue({ code: 'custom', message: `must be some of ${usageGroups.join(', ')}, each once` })
+    const named = columnsOf(text)
+    if (named.every(isGroup) && new Set(named).size === named.length) return
+    context.addIssue({ code: 'custom', message: `must be some of ${usageGroups.join(', ')}, each once` })
   })
   .default('key')
-  .describe(`Columns to sum by, with commas between them: ${usageGroups.join(', ')}`)
+  .describe(`Columns to sum by, with commas between them: ${usageGroups.join(', ')}; empty for one sum of all`)
 
 const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
 
@@ -135,7 +134,7 @@ export const usageRoutes: readonly AdminRoute[] = [
     handle: async ({ query }, { ledger, clock, timeZone, currency }) => {
       const { by, from = null, to = null, key = null, team = null, model = null, host = null, format } = query
       const range = usageRange({ from, to }, { timeZone, nowMs: clock.wallMs() })
-      const asked = { by: by.split(',').filter(isGroup), ...range, key, team, model, host, timeZone }
+      const asked = { by: columnsOf(by).filter(isGroup), ...range, key, team, model, host, timeZone }
       const report = usageReport(asked, await ledger.usage(asked), currency)
       return format === 'json' ? { json: report } : { text: usageCsv(report), contentType: 'text/csv; charset=utf-8' }
     },
@@ -154,6 +153,10 @@ export const usageRoutes: readonly AdminRoute[] = [
     },
   }),
 ]
+
+function columnsOf(text: string): string[] {
+  return text === '' ? [] : text.split(',')
+}
 
 function isGroup(column: string): column is UsageGroup {
   return usageGroups.some((one) => one === column)
