@@ -24,7 +24,7 @@ export interface IssuedKey {
   readonly key: Secret
 }
 
-export const graceMsDefault = 86_400_000
+const graceMsDefault = 86_400_000
 export const graceMsMax = 365 * 86_400_000
 /** Changes by others in between, after which it is better to say so. */
 const triesMax = 5
