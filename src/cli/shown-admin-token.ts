@@ -1,6 +1,7 @@
 /** The admin token, which only whoever made it ever sees: on a terminal, or in a file that only the owner can read. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
+import type { Secret } from '../access/secret.ts'
 import { randomId } from '../base/ids.ts'
 import type { Io } from './command.ts'
 
@@ -20,10 +21,10 @@ export function adminTokenPath(storePath: string): string | null {
   return join(dirname(storePath), `${basename(storePath, extname(storePath))}-admin-token`)
 }
 
-/** Never throws: without its token a gateway still serves. Resolves with nothing else to do. */
-export function showAdminToken(token: string, { io, path, isTerminal = io.isTerminal ?? false }: TokenPlace): void {
+/** Never throws: without its token a gateway still serves. */
+export function showAdminToken(token: Secret, { io, path, isTerminal = io.isTerminal ?? false }: TokenPlace): void {
   if (isTerminal) {
-    io.out(`Admin token, shown this once: ${token}`)
+    io.out(`Admin token, shown this once: ${token.reveal()}`)
     io.out('  It opens the admin API and serves --admin-url, as LMX_GATEWAY_ADMIN_TOKEN. Another one: ' + again)
     return
   }
@@ -43,10 +44,10 @@ export function showAdminToken(token: string, { io, path, isTerminal = io.isTerm
 }
 
 /** With its right from the first byte on, and never into a file that somebody laid there. */
-export function writeTokenFile(path: string, token: string): void {
+export function writeTokenFile(path: string, token: Secret): void {
   const fresh = `${path}.${randomId(8)}`
   try {
-    writeFileSync(fresh, `${token}\n`, { mode: 0o600, flag: 'wx' })
+    writeFileSync(fresh, `${token.reveal()}\n`, { mode: 0o600, flag: 'wx' })
     renameSync(fresh, path)
   } catch (error) {
     rmSync(fresh, { force: true })

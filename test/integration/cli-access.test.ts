@@ -1,6 +1,6 @@
 /** Usage and the admin token on the command line, and what it says of a place where no keys are. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -156,6 +156,15 @@ describe('the admin token', () => {
     expect(await digest()).toBe(digestOf((JSON.parse(asked.out) as { token: string }).token))
     const plain = await cli(['admin-token', 'rotate', '--show', ...flags])
     expect(await digest()).toBe(digestOf(plain.out))
+  })
+
+  test('where the file cannot be written, one sentence says that nobody has it', async () => {
+    const { flags } = folder
+    await cli(['keys', 'list', ...flags])
+    await mkdir(join(dirname(folder.storePath), 'gateway-admin-token'))
+    const { code, out, err } = await cli(['admin-token', 'rotate', ...flags])
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(/^lmx-gateway: the admin token could not be written to .*, so nobody has it: run this again /)
   })
 })
 

@@ -1,5 +1,7 @@
 /** `admin-token rotate`: another token for the admin API. */
+import type { Secret } from '../../access/secret.ts'
 import { systemClock } from '../../base/clock.ts'
+import { StoreError } from '../../base/store-error.ts'
 import type { Command, Flag } from '../command.ts'
 import { saying, storeFlags } from '../open-access.ts'
 import { refuse } from '../refuse.ts'
@@ -31,20 +33,29 @@ const rotate: Command = {
       const store = await openStoreHere(loaded.config, io)
       try {
         const how = { clock: systemClock, actor: operator(), action: 'admin-token.rotate' } as const
-        const token = (await replaceAdminToken(store.keys, how)).reveal()
+        const token = await replaceAdminToken(store.keys, how)
         const isShown = isOn(show) || (io.isTerminal === true && !isOn(json))
         const file = isShown ? null : adminTokenPath(loaded.config.storage.path)
-        if (file !== null) writeTokenFile(file, token)
-        if (isOn(json)) io.out(JSON.stringify(file === null ? { token } : { file }, null, 2))
-        else if (file === null) io.out(token)
+        if (file !== null) write(file, token)
+        if (isOn(json)) io.out(JSON.stringify(file === null ? { token: token.reveal() } : { file }, null, 2))
+        else if (file === null) io.out(token.reveal())
         else io.out(`The admin token is in ${file}, for its owner only. Keep it elsewhere and remove the file.`)
-        if (io.isTerminal === true) io.err('It is shown this once: only a digest of it is kept.')
+        if (isShown && io.isTerminal === true) io.err('It is shown this once: only a digest of it is kept.')
         return 0
       } finally {
         await store.close()
       }
     })
   },
+}
+
+function write(file: string, token: Secret): void {
+  try {
+    writeTokenFile(file, token)
+  } catch (cause) {
+    const why = `the admin token could not be written to ${file}, so nobody has it`
+    throw new StoreError(`${why}: run this again on a terminal, or with --show`, { cause })
+  }
 }
 
 export const adminTokenCommands: readonly Command[] = [rotate]

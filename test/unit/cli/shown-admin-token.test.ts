@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Secret } from '../../../src/access/secret.ts'
 import { adminTokenPath, showAdminToken } from '../../../src/cli/shown-admin-token.ts'
 
 let folder: string
@@ -28,7 +29,7 @@ const token = `lmx_admin_${'x'.repeat(43)}`
 function shown(path: string | null, isTerminal: boolean) {
   const lines: { out: string; err: string } = { out: '', err: '' }
   const io = { out: (text: string) => (lines.out += `${text}\n`), err: (text: string) => (lines.err += `${text}\n`) }
-  showAdminToken(token, { io, path, isTerminal })
+  showAdminToken(new Secret(token), { io, path, isTerminal })
   return lines
 }
 
