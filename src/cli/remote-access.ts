@@ -60,12 +60,11 @@ export class RemoteAccess implements AccessAdmin {
   }
 
   async usage({ by, ...filters }: UsageQuestion): Promise<UsageReport> {
-    const query = new URLSearchParams(by.length === 0 ? {} : { by: by.join(',') })
+    const query = new URLSearchParams({ by: by.join(',') })
     for (const [name, value] of Object.entries(filters)) if (value !== null) query.set(name, value)
     const report = await this.#ask('GET', `usage?${query.toString()}`)
     if (!isUsageReport(report)) throw noAnswer()
-    // The admin API always sums by something; the total is the same.
-    return by.length === 0 ? { ...report, by, rows: [report.total] } : report
+    return report
   }
 
   async close(): Promise<void> {}
