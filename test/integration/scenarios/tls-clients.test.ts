@@ -94,7 +94,7 @@ test('X32: an answer and a stream come over TLS, the stream frame by frame', () 
     expect((await scene.ask(chatBytes(), client)).status).toBe(200)
     scene
       .host()
-      .play(wholeRequest, sseHeadBytes(), ...frames.flatMap((frame) => [chunkBytes(frame), pause]), finalChunk)
+      .play(wholeRequest, sseHeadBytes(), ...frames.flatMap((frame) => [chunkBytes(frame), pause] as const), finalChunk)
     await client.send(chatBytes({ stream: true }))
     const exchange = await scene.host().exchange(1)
     const answer = await scene.answer(client)
