@@ -1,0 +1,203 @@
+/** All limits of one key, team or address, and what is charged to it. */
+import { Allowance } from './allowance.ts'
+import { type Calendar, type PeriodKind, periodKinds } from './calendar.ts'
+import { type Cost, Held, type MinuteLimit } from './held.ts'
+import { type LimitName, type Limits, limitKinds, limitNames } from './limits.ts'
+import { fitsBudget, PeriodCounts, type PeriodUse } from './quota.ts'
+
+export interface Owner {
+  readonly kind: 'key' | 'team' | 'address'
+  readonly name: string
+}
+
+/** One limit that a request does not fit now. */
+export interface Obstacle {
+  readonly owner: Owner
+  readonly limit: LimitName
+  readonly most: number
+  /** What the request takes of it. */
+  readonly cost: number
+  /** Until it fits, if nobody else is charged. */
+  readonly waitMs: number
+}
+
+/** What is left of one limit. */
+export interface Rest {
+  readonly counts: 'requests' | 'tokens'
+  readonly limit: number
+  readonly remaining: number
+  /** What is left, of what may be used at once: 0 to 1. */
+  readonly share: number
+  /** Until all of it is there again. */
+  readonly resetMs: number
+}
+
+export interface Now {
+  readonly ms: number
+  readonly wallMs: number
+}
+
+const minuteLimits: readonly Pick<MinuteLimit, 'name' | 'amountOf'>[] = [
+  { name: 'requestsPerMinute', amountOf: ({ requests }) => requests },
+  { name: 'tokensPerMinute', amountOf: ({ input, output }) => input + output },
+  { name: 'inputTokensPerMinute', amountOf: ({ input }) => input },
+  { name: 'outputTokensPerMinute', amountOf: ({ output }) => output },
+]
+
+const budgets = [
+  { limit: 'requestsPerDay', kind: 'day' },
+  { limit: 'requestsPerMonth', kind: 'month' },
+  { limit: 'tokensPerDay', kind: 'day' },
+  { limit: 'tokensPerMonth', kind: 'month' },
+] as const satisfies readonly { limit: LimitName; kind: PeriodKind }[]
+
+const none: readonly MinuteLimit[] = []
+
+/** Nothing tells when a running request ends; most clients come back after so long. */
+const concurrencyWaitMs = 1_000
+
+export class Account {
+  readonly owner: Owner
+  readonly #calendar: Calendar
+  #given: Limits | null = null
+  #limits: Limits = {}
+  /** Those that are set. */
+  #minute: readonly MinuteLimit[] = none
+  readonly #counts = { day: new PeriodCounts(), month: new PeriodCounts() }
+  #live = 0
+
+  constructor(owner: Owner, calendar: Calendar) {
+    this.owner = owner
+    this.#calendar = calendar
+  }
+
+  /** Requests that hold a reservation. */
+  get live(): number {
+    return this.#live
+  }
+
+  /** New numbers hold from the next request on. `since`: since when an allowance that is new is full. */
+  use(given: Limits, defaults: Limits, sinceMs: number): void {
+    if (given === this.#given) return
+    this.#given = given
+    const limits: Partial<Record<LimitName, number>> = {}
+    for (const name of limitNames) {
+      const value = given[name] ?? defaults[name]
+      if (value !== undefined) limits[name] = value
+    }
+    this.#limits = limits
+    this.#minute = minuteLimits.flatMap(({ name, amountOf }) => {
+      const limit = limits[name]
+      return limit === undefined ? [] : [{ name, amountOf, allowance: this.#allowance(name, limit, sinceMs) }]
+    })
+  }
+
+  /** Empty when the request fits all limits; changes nothing. */
+  obstacles(cost: Cost, who: string, now: Now): readonly Obstacle[] {
+    let found: Obstacle[] | null = null
+    for (const { name, amountOf, allowance } of this.#minute) {
+      const amount = amountOf(cost)
+      if (allowance.fitsInMs(amount, who, now.ms) === 0) continue
+      found = added(found, this.#obstacle(name, amount, allowance.comeBackInMs(amount, who, now.ms)))
+    }
+    const { concurrentRequests } = this.#limits
+    if (concurrentRequests !== undefined && this.#live >= concurrentRequests)
+      found = added(found, this.#obstacle('concurrentRequests', 1, concurrencyWaitMs))
+    for (const { limit, kind } of budgets) {
+      const budget = this.#limits[limit]
+      if (budget === undefined) continue
+      const counts = limitKinds[limit].counts
+      const amount = counts === 'requests' ? cost.requests : cost.input + cost.output
+      const period = this.#calendar.period(kind, now.wallMs)
+      if (fitsBudget(this.#counts[kind].during(period)[counts], amount, budget)) continue
+      found = added(found, this.#obstacle(limit, amount, period.endsMs - now.wallMs))
+    }
+    return found ?? []
+  }
+
+  /** The request was told to come back then; its large parts have some of the refill put aside. */
+  claim(cost: Cost, who: string, nowMs: number, toldMs: number): void {
+    for (const { amountOf, allowance } of this.#minute) {
+      // Where another limit keeps it away for much longer, what is put aside would only be missing for others.
+      const amount = amountOf(cost)
+      const fitsInMs = allowance.fitsInMs(amount, who, nowMs)
+      if (fitsInMs > 0 && fitsInMs >= toldMs / 2) allowance.claim(amount, who, nowMs, toldMs)
+    }
+  }
+
+  /** Charges what was found to fit. */
+  hold(cost: Cost, who: string, now: Now): Held {
+    this.#live += 1
+    const held = new Held(this.#minute, this.#counters(now.wallMs), () => {
+      this.#live -= 1
+    })
+    held.add(cost, now.ms)
+    for (const { amountOf, allowance } of this.#minute) allowance.admitted(amountOf(cost), who, now.ms)
+    return held
+  }
+
+  /** What was used before this process was there. */
+  restoreMinute(cost: Cost, atMs: number): void {
+    for (const { amountOf, allowance } of this.#minute) allowance.take(amountOf(cost), atMs)
+  }
+
+  restorePeriod(kind: PeriodKind, cost: Cost, wallMs: number): void {
+    const use = this.#counts[kind].during(this.#calendar.period(kind, wallMs))
+    use.requests += cost.requests
+    use.tokens += cost.input + cost.output
+  }
+
+  /** What is left of each limit that is set, but for requests at once. */
+  rests(now: Now): readonly Rest[] {
+    const rests: Rest[] = []
+    for (const { name, allowance } of this.#minute) {
+      const { remaining, capacity, resetMs } = allowance.state(now.ms)
+      const { counts } = limitKinds[name]
+      rests.push({ counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs })
+    }
+    for (const { limit, kind } of budgets) {
+      const budget = this.#limits[limit]
+      if (budget === undefined) continue
+      const counts = limitKinds[limit].counts
+      const period = this.#calendar.period(kind, now.wallMs)
+      const used = this.#counts[kind].during(period)[counts]
+      const remaining = Math.max(0, budget - used)
+      const resetMs = used === 0 ? 0 : period.endsMs - now.wallMs
+      rests.push({ counts, limit: budget, remaining, share: remaining / budget, resetMs })
+    }
+    return rests
+  }
+
+  /** Whether nobody could tell if it were forgotten and made anew. Gives back memory where that is not so, but nearly. */
+  isForgettable(now: Now): boolean {
+    if (this.#live > 0 || this.#minute.some(({ allowance }) => !allowance.isUntouched(now.ms))) return false
+    // Untouched ones are made again when they are needed.
+    this.#minute = none
+    this.#given = null
+    return periodKinds.every((kind) => this.#counts[kind].isUnusedAt(now.wallMs))
+  }
+
+  #allowance(name: LimitName, limit: number, nowMs: number): Allowance {
+    const known = this.#minute.find((other) => other.name === name)?.allowance
+    if (known === undefined) {
+      const traits = { evens: limitKinds[name].counts === 'tokens', shared: this.owner.kind === 'team' }
+      return new Allowance(limit, traits, nowMs)
+    }
+    if (known.limit !== limit) known.setLimit(limit, nowMs)
+    return known
+  }
+
+  #counters(wallMs: number): readonly PeriodUse[] {
+    return periodKinds.map((kind) => this.#counts[kind].during(this.#calendar.period(kind, wallMs)))
+  }
+
+  #obstacle(limit: LimitName, cost: number, waitMs: number): Obstacle {
+    return { owner: this.owner, limit, most: this.#limits[limit] ?? 0, cost, waitMs }
+  }
+}
+
+function added(list: Obstacle[] | null, obstacle: Obstacle): Obstacle[] {
+  if (list === null) return [obstacle]
+  list.push(obstacle)
+  return list
+}

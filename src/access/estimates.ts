@@ -1,0 +1,141 @@
+/** How many tokens a request will take, as learned from those before it. */
+import { BoundedMap } from '../base/bounded-map.ts'
+import type { TokenCounts } from '../metering/usage.ts'
+import type { EndpointName } from '../wire/endpoints.ts'
+import { type BodySize, sizeOf } from './body-size.ts'
+
+export interface Expected {
+  readonly input: number
+  readonly output: number
+}
+
+export interface Asked {
+  /** Of the key or the address. */
+  readonly who: string
+  readonly model: string
+  readonly endpoint: EndpointName
+  readonly body: Buffer
+  /** Of one choice. */
+  readonly maxOutputTokens: number | null
+  readonly choices: number
+}
+
+const bytesPerTokenPrior = 4
+/** Beyond these no tokenizer is known; a host that says so is not believed. */
+const bytesPerTokenMin = 1
+const bytesPerTokenMax = 20
+/** So much evidence the prior is worth, in tokens, and so much of what was learned stays with each request. */
+const priorTokens = 256
+const memory = 0.95
+
+const tokensPerMediaPrior = 1_000
+const tokensPerMediaMin = 50
+const tokensPerMediaMax = 20_000
+
+const outputPrior = 256
+/** More in one answer is not believed of a host. */
+const outputMax = 1_000_000
+const newestShareMin = 0.05
+
+/** Endpoints whose answers are no generated tokens. */
+const withoutOutput: ReadonlySet<EndpointName> = new Set([
+  'embeddings',
+  'rerank',
+  'count_tokens',
+  'transcriptions',
+  'translations',
+  'speech',
+])
+
+interface PromptSizes {
+  bytes: number
+  tokens: number
+  tokensPerMedia: number
+}
+
+interface Mean {
+  value: number
+  count: number
+}
+
+/** Bounded by models, and for the output by keys and models; the longest unlearned are forgotten. */
+export class Estimates {
+  readonly #prompts = new BoundedMap<string, PromptSizes>(1_000)
+  readonly #outputs: BoundedMap<string, Mean>
+  readonly #outputsOfModels = new BoundedMap<string, Mean>(1_000)
+
+  constructor(clientsMax: number) {
+    this.#outputs = new BoundedMap(clientsMax)
+  }
+
+  /** Never 0 tokens of a prompt. `learn` takes what the host reported in the end. */
+  expect(asked: Asked): { readonly expected: Expected; readonly learn: (used: TokenCounts) => void } {
+    const size = sizeOf(asked.body, asked.endpoint)
+    const expected = { input: this.#input(asked, size), output: this.#output(asked) }
+    const { who, model, endpoint, choices } = asked
+    // Not the body: it is held no longer than it is needed.
+    return { expected, learn: (used) => this.#learn({ who, model, endpoint, choices }, size, used) }
+  }
+
+  #input(asked: Asked, size: BodySize): number {
+    const learned = this.#prompts.get(promptId(asked))
+    const text = size.textBytes / bytesPerToken(learned)
+    const media = size.media * (learned?.tokensPerMedia ?? tokensPerMediaPrior)
+    return Math.max(1, Math.ceil(text + media))
+  }
+
+  #output({ who, model, endpoint, maxOutputTokens, choices }: Asked): number {
+    if (withoutOutput.has(endpoint)) return 0
+    const learned = this.#outputs.get(outputId(who, model)) ?? this.#outputsOfModels.get(model)
+    const each = Math.min(maxOutputTokens ?? Number.POSITIVE_INFINITY, learned?.value ?? outputPrior)
+    return Math.max(1, Math.ceil(each * choices))
+  }
+
+  #learn(asked: Omit<Asked, 'body' | 'maxOutputTokens'>, size: BodySize, used: TokenCounts): void {
+    if (used.input > 0) this.#learnPrompt(promptId(asked), size, used.input)
+    if (withoutOutput.has(asked.endpoint)) return
+    const each = Math.min(outputMax, used.output / Math.max(1, asked.choices))
+    learnMean(this.#outputs, outputId(asked.who, asked.model), each)
+    learnMean(this.#outputsOfModels, asked.model, each)
+  }
+
+  #learnPrompt(id: string, size: BodySize, input: number): void {
+    const sizes = this.#prompts.get(id) ?? {
+      bytes: priorTokens * bytesPerTokenPrior,
+      tokens: priorTokens,
+      tokensPerMedia: tokensPerMediaPrior,
+    }
+    if (size.media === 0) {
+      const tokens = clamp(input, size.textBytes / bytesPerTokenMax, size.textBytes / bytesPerTokenMin)
+      sizes.bytes = memory * sizes.bytes + size.textBytes
+      sizes.tokens = memory * sizes.tokens + tokens
+    } else {
+      const each = (input - size.textBytes / bytesPerToken(sizes)) / size.media
+      sizes.tokensPerMedia += 0.1 * (clamp(each, tokensPerMediaMin, tokensPerMediaMax) - sizes.tokensPerMedia)
+    }
+    this.#prompts.set(id, sizes)
+  }
+}
+
+function bytesPerToken(learned: PromptSizes | undefined): number {
+  return learned === undefined ? bytesPerTokenPrior : learned.bytes / learned.tokens
+}
+
+function learnMean(means: BoundedMap<string, Mean>, id: string, value: number): void {
+  const mean = means.get(id) ?? { value: outputPrior, count: 1 }
+  mean.count += 1
+  mean.value += (value - mean.value) * Math.max(newestShareMin, 1 / mean.count)
+  means.set(id, mean)
+}
+
+function promptId({ model, endpoint }: Pick<Asked, 'model' | 'endpoint'>): string {
+  return `${endpoint} ${model}`
+}
+
+function outputId(who: string, model: string): string {
+  return `${who} ${model}`
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value))
+}

@@ -1,0 +1,255 @@
+/** Decides whether a request fits the limits of its key and its team, and holds what it takes until it is settled. */
+import type { Clock } from '../base/clock.ts'
+import type { TokenCounts } from '../metering/usage.ts'
+import { Account, type Now, type Owner } from './account.ts'
+import { Calendar } from './calendar.ts'
+import type { Cost, Held } from './held.ts'
+import type { Limits } from './limits.ts'
+import type { LimitsOptions, TeamsOptions } from './options.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
+import { isOfMinute, longest, refusal } from './refusal.ts'
+
+/** Whose limits count: of a key and its team, or of the address of a client without one. */
+export type Subject =
+  | {
+      readonly keyId: string
+      readonly name: string
+      readonly team: string | null
+      /** The same object as long as they are the same. */
+      readonly limits: Limits
+    }
+  | { readonly keyId: null; readonly address: string }
+
+/** What the ledger says was used: of one request, or summed up. */
+export interface PastUse {
+  readonly keyId: string | null
+  readonly team: string | null
+  readonly startedAtMs: number
+  readonly requests: number
+  readonly input: number
+  readonly cachedInput: number
+  readonly output: number
+}
+
+export interface Past {
+  /** One row for each request of the last minute. */
+  readonly minute: readonly PastUse[]
+  /** Sums since the day and the month began. */
+  readonly day: readonly PastUse[]
+  readonly month: readonly PastUse[]
+}
+
+export interface LimiterParts {
+  readonly clock: Clock
+  readonly limits: LimitsOptions
+  readonly teams: TeamsOptions
+  /** From 0 to 1. */
+  readonly chance: () => number
+}
+
+const windowMs = 60_000
+/** Of the accounts that were not used for the longest time, so many are looked at for one that can be forgotten. */
+const looksMax = 8
+const nothing: Limits = {}
+
+export class Limiter {
+  readonly #clock: Clock
+  readonly #options: LimitsOptions
+  readonly #teamLimits: ReadonlyMap<string, Limits>
+  readonly #chance: () => number
+  readonly #calendar: Calendar
+  /** The longest unused first. */
+  readonly #keys = new Map<string, Account>()
+  readonly #addresses = new Map<string, Account>()
+  readonly #teams = new Map<string, Account>()
+
+  constructor({ clock, limits, teams, chance }: LimiterParts) {
+    this.#clock = clock
+    this.#options = limits
+    this.#teamLimits = new Map(Object.entries(teams))
+    this.#chance = chance
+    this.#calendar = new Calendar(limits.timeZone)
+  }
+
+  /** All limits or none are charged. Throws a GatewayError of 429. */
+  admit(subject: Subject, tokens: { readonly input: number; readonly output: number }): Reservation {
+    const now = this.#now()
+    const who = subject.keyId ?? subject.address
+    const accounts = this.#accounts(subject, now)
+    const cost = { requests: 1, input: Math.ceil(tokens.input), output: Math.ceil(tokens.output) }
+    const obstacles = accounts.flatMap((account) => account.obstacles(cost, who, now))
+    const worst = longest(obstacles)
+    if (worst === undefined) {
+      const helds = accounts.map((account) => account.hold(cost, who, now))
+      return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
+    }
+    if (obstacles.every(isOfMinute)) {
+      for (const account of accounts) account.claim(cost, who, now.ms, worst.waitMs)
+    }
+    throw refusal(worst, this.#chance)
+  }
+
+  headers(subject: Subject): Readonly<Record<string, string>> {
+    const now = this.#now()
+    return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now)))
+  }
+
+  /** Since when the ledger is to say what was used. */
+  pastFrom(): { readonly minuteMs: number; readonly dayMs: number; readonly monthMs: number } {
+    const wallMs = this.#clock.wallMs()
+    return {
+      minuteMs: wallMs - windowMs,
+      dayMs: this.#calendar.period('day', wallMs).startsMs,
+      monthMs: this.#calendar.period('month', wallMs).startsMs,
+    }
+  }
+
+  /** Once, before the first request. `limitsOf` a key by its id, null where there is none such any more. */
+  restore(past: Past, limitsOf: (keyId: string) => { readonly name: string; readonly limits: Limits } | null): void {
+    const now = this.#now()
+    const fullSinceMs = now.ms - windowMs
+    const charge = (use: PastUse, take: (account: Account, cost: Cost) => void) => {
+      const { keyId, team } = use
+      const key = keyId === null ? null : limitsOf(keyId)
+      const cost = this.#costOf(use)
+      if (keyId !== null && key !== null) take(this.#keyAccount({ keyId, ...key }, fullSinceMs, now), cost)
+      const teamAccount = team === null ? null : this.#teamAccount(team, fullSinceMs)
+      if (teamAccount !== null) take(teamAccount, cost)
+    }
+    for (const use of past.day) charge(use, (account, cost) => account.restorePeriod('day', cost, now.wallMs))
+    for (const use of past.month) charge(use, (account, cost) => account.restorePeriod('month', cost, now.wallMs))
+    for (const use of past.minute.toSorted((a, b) => a.startedAtMs - b.startedAtMs)) {
+      const ageMs = Math.min(windowMs, Math.max(0, now.wallMs - use.startedAtMs))
+      charge(use, (account, cost) => account.restoreMinute(cost, now.ms - ageMs))
+    }
+  }
+
+  /** The key is gone for good. */
+  forget(keyId: string): void {
+    this.#keys.delete(keyId)
+  }
+
+  #now(): Now {
+    return { ms: this.#clock.now(), wallMs: this.#clock.wallMs() }
+  }
+
+  #accounts(subject: Subject, now: Now): readonly Account[] {
+    if (subject.keyId === null) {
+      const { address } = subject
+      const account = this.#found(this.#addresses, address, { kind: 'address', name: address }, now)
+      account.use(nothing, this.#options.default, now.ms)
+      return [account]
+    }
+    const key = this.#keyAccount(subject, now.ms, now)
+    const team = subject.team === null ? null : this.#teamAccount(subject.team, now.ms)
+    return team === null ? [key] : [key, team]
+  }
+
+  #keyAccount(
+    key: { readonly keyId: string; readonly name: string; readonly limits: Limits },
+    sinceMs: number,
+    now: Now,
+  ): Account {
+    const account = this.#found(this.#keys, key.keyId, { kind: 'key', name: key.name }, now)
+    account.use(key.limits, this.#options.default, sinceMs)
+    return account
+  }
+
+  /** Null for a team that has no limits. */
+  #teamAccount(team: string, sinceMs: number): Account | null {
+    const limits = this.#teamLimits.get(team)
+    if (limits === undefined) return null
+    let account = this.#teams.get(team)
+    if (account === undefined) {
+      account = new Account({ kind: 'team', name: team }, this.#calendar)
+      this.#teams.set(team, account)
+    }
+    account.use(limits, nothing, sinceMs)
+    return account
+  }
+
+  #found(accounts: Map<string, Account>, id: string, owner: Owner, now: Now): Account {
+    let account = accounts.get(id)
+    if (account === undefined) {
+      if (accounts.size >= this.#options.clientsMax) this.#makeRoom(accounts, now)
+      account = new Account(owner, this.#calendar)
+    } else {
+      accounts.delete(id)
+    }
+    accounts.set(id, account)
+    return account
+  }
+
+  /**
+   * Forgets one that nobody would miss. Where there is none, a key is kept, since there are only as many as were
+   * created; an address is forgotten all the same, or whoever has many could fill the memory.
+   */
+  #makeRoom(accounts: Map<string, Account>, now: Now): void {
+    let idle: string | null = null
+    let looks = 0
+    for (const [id, account] of accounts) {
+      if (account.isForgettable(now)) {
+        accounts.delete(id)
+        return
+      }
+      if (account.live === 0) idle ??= id
+      looks += 1
+      if (looks === looksMax) break
+    }
+    if (accounts === this.#addresses && idle !== null) accounts.delete(idle)
+  }
+
+  #costOf(use: PastUse): Cost {
+    return { requests: use.requests, ...weighed(use, this.#options.cachedInputWeight) }
+  }
+}
+
+const chunkTokens = 256
+
+/** What one request holds of its key's and its team's limits. */
+export class Reservation {
+  readonly #helds: readonly Held[]
+  readonly #clock: Clock
+  readonly #cachedInputWeight: number
+  #output: number
+  #settled = false
+
+  constructor(helds: readonly Held[], cost: Cost, clock: Clock, cachedInputWeight: number) {
+    this.#helds = helds
+    this.#output = cost.output
+    this.#clock = clock
+    this.#cachedInputWeight = cachedInputWeight
+  }
+
+  /** Generated tokens that are reserved. */
+  get output(): number {
+    return this.#output
+  }
+
+  /** So many tokens were generated: reserves more where that is more than was, and returns up to where. */
+  topUp(output: number): number {
+    const missing = output - this.#output
+    if (missing <= 0 || this.#settled) return this.#output
+    const more = Math.ceil(missing / chunkTokens) * chunkTokens
+    for (const held of this.#helds) held.add({ requests: 0, input: 0, output: more }, this.#clock.now())
+    this.#output += more
+    return this.#output
+  }
+
+  /** The first call counts. Null when nothing was executed, which costs nothing. */
+  settle(used: TokenCounts | null): void {
+    if (this.#settled) return
+    this.#settled = true
+    const cost =
+      used === null ? { requests: 0, input: 0, output: 0 } : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
+    for (const held of this.#helds) held.settle(cost, this.#clock.now())
+  }
+}
+
+function weighed(
+  used: { readonly input: number; readonly cachedInput: number; readonly output: number },
+  cachedInputWeight: number,
+): { input: number; output: number } {
+  const cached = Math.min(used.input, used.cachedInput)
+  return { input: Math.ceil(used.input - cached + cachedInputWeight * cached), output: Math.ceil(used.output) }
+}

@@ -1,0 +1,62 @@
+/** What a client is told whose request does not fit its limits. */
+import { type ErrorCode, GatewayError } from '../base/errors.ts'
+import type { Obstacle, Owner } from './account.ts'
+import type { LimitName } from './limits.ts'
+
+interface Wording {
+  readonly code: ErrorCode
+  /** Behind the number. */
+  readonly unit: string
+}
+
+const wordings: Readonly<Record<LimitName, Wording>> = {
+  requestsPerMinute: { code: 'rate_limit_exceeded', unit: 'requests per minute' },
+  tokensPerMinute: { code: 'rate_limit_exceeded', unit: 'tokens per minute' },
+  inputTokensPerMinute: { code: 'rate_limit_exceeded', unit: 'prompt tokens per minute' },
+  outputTokensPerMinute: { code: 'rate_limit_exceeded', unit: 'generated tokens per minute' },
+  concurrentRequests: { code: 'concurrency_limit_exceeded', unit: 'requests at once' },
+  requestsPerDay: { code: 'quota_exceeded', unit: 'requests per day' },
+  requestsPerMonth: { code: 'quota_exceeded', unit: 'requests per month' },
+  tokensPerDay: { code: 'quota_exceeded', unit: 'tokens per day' },
+  tokensPerMonth: { code: 'quota_exceeded', unit: 'tokens per month' },
+}
+
+/** Those refused together shall not all come back at once. */
+const spreadShare = 0.1
+/** Longer waits are told by whoever writes the answer. */
+const toldSecondsMax = 60
+
+/** The one that lasts longest. */
+export function longest(obstacles: readonly Obstacle[]): Obstacle | undefined {
+  let worst: Obstacle | undefined
+  for (const obstacle of obstacles) if (worst === undefined || obstacle.waitMs > worst.waitMs) worst = obstacle
+  return worst
+}
+
+/** Those of a minute pass by themselves; the others may stay for long whatever is put aside. */
+export function isOfMinute({ limit }: Obstacle): boolean {
+  return wordings[limit].code === 'rate_limit_exceeded'
+}
+
+export function refusal(obstacle: Obstacle, chance: () => number): GatewayError {
+  const { limit, most, cost, waitMs } = obstacle
+  const { code, unit } = wordings[limit]
+  const message = `The limit of ${nameOf(obstacle.owner)} is ${most} ${unit}${need(limit, cost)}.${when(limit, waitMs)}`
+  return new GatewayError(code, message, { retryAfterMs: Math.ceil(waitMs * (1 + spreadShare * chance())) })
+}
+
+function nameOf({ kind, name }: Owner): string {
+  return kind === 'address' ? 'clients without a key, for each address,' : `${kind} "${name}"`
+}
+
+function need(limit: LimitName, cost: number): string {
+  if (limit === 'concurrentRequests') return ', and so many wait or run'
+  return wordings[limit].unit.includes('tokens') ? `, and this request needs ${cost}` : ', which are used up'
+}
+
+function when(limit: LimitName, waitMs: number): string {
+  // When one of the others ends, nobody knows.
+  if (limit === 'concurrentRequests') return ''
+  const seconds = Math.ceil(waitMs / 1000)
+  return seconds > toldSecondsMax ? '' : ` It fits in ${seconds} s.`
+}
