@@ -10,6 +10,8 @@ const io = {
   out: (text: string) => void process.stdout.write(`${text}\n`),
   err: (text: string) => void process.stderr.write(`${text}\n`),
   isTerminal: process.stdout.isTTY,
+  // A pipe takes some 64 kB at once; its reader may be slow, and gone, which counts as done.
+  taken: () => new Promise<void>((resolve) => void process.stdout.write('', () => resolve())),
 }
 
 runCli(process.argv.slice(2), io).then(end, (error: unknown) => {

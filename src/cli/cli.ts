@@ -69,7 +69,12 @@ async function runCommand(command: Command, name: string | null, args: readonly 
     return 0
   }
   const read = readArguments(args, command.flags, command.operand ?? null)
-  if (read.kind === 'good') return command.run(read.values, io, read.operand)
+  if (read.kind === 'good') {
+    const code = await command.run(read.values, io, read.operand)
+    // A gateway that has stopped waits for no reader; a long answer is of no use without its end.
+    if (command !== commands[0]) await io.taken?.()
+    return code
+  }
   io.err(`lmx-gateway: ${read.message} (lmx-gateway ${name === null ? '' : `${name} `}--help lists what there is)`)
   return 1
 }

@@ -8,6 +8,8 @@ export interface Io {
   err(text: string): void
   /** A person reads `out` on a terminal: it is no file, pipe or log. */
   readonly isTerminal?: boolean
+  /** Resolves when all that was written by `out` has been taken. */
+  taken?(): Promise<void>
 }
 
 export interface Flag {

@@ -80,6 +80,19 @@ describe('the command line', () => {
     for (const { name } of commands) expect(out.includes(`\n  ${name} `)).toBe(name.startsWith('keys '))
   })
 
+  test('a command has ended when what it wrote was taken', async () => {
+    const taken = Promise.withResolvers<void>()
+    let ended = false
+    const io = { out: () => {}, err: () => {}, taken: () => taken.promise }
+    const code = runCli(['config-schema'], io).finally(() => (ended = true))
+    await new Promise((resolve) => setImmediate(resolve))
+    await import('../../../src/config/json-schema.ts')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(ended).toBe(false)
+    taken.resolve()
+    expect(await code).toBe(0)
+  })
+
   test('config-schema prints a JSON Schema', async () => {
     const { code, out } = await run('config-schema')
     expect(code).toBe(0)
