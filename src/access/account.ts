@@ -23,6 +23,7 @@ export interface Obstacle {
 
 /** What is left of one limit. */
 export interface Rest {
+  readonly name: LimitName
   readonly counts: 'requests' | 'tokens'
   readonly limit: number
   readonly remaining: number
@@ -153,7 +154,7 @@ export class Account {
     for (const { name, allowance } of this.#minute) {
       const { remaining, capacity, resetMs } = allowance.state(now.ms)
       const { counts } = limitKinds[name]
-      rests.push({ counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs })
+      rests.push({ name, counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs })
     }
     for (const { limit, kind } of budgets) {
       const budget = this.#limits[limit]
@@ -163,9 +164,15 @@ export class Account {
       const used = this.#counts[kind].during(period)[counts]
       const remaining = Math.max(0, budget - used)
       const resetMs = used === 0 ? 0 : period.endsMs - now.wallMs
-      rests.push({ counts, limit: budget, remaining, share: remaining / budget, resetMs })
+      rests.push({ name: limit, counts, limit: budget, remaining, share: remaining / budget, resetMs })
     }
     return rests
+  }
+
+  /** Requests that wait or run, of those that may at once; null where that is not limited. */
+  atOnce(): { readonly limit: number; readonly live: number } | null {
+    const limit = this.#limits.concurrentRequests
+    return limit === undefined ? null : { limit, live: this.#live }
   }
 
   /** Whether nobody could tell if it were forgotten and made anew. Gives back memory where that is not so, but nearly. */

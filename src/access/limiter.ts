@@ -5,6 +5,7 @@ import { Account, type Now, type Owner } from './account.ts'
 import { Calendar } from './calendar.ts'
 import type { Cost, Held } from './held.ts'
 import type { Limits } from './limits.ts'
+import { type LimitLeft, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { isOfMinute, longest, refusal } from './refusal.ts'
@@ -92,6 +93,12 @@ export class Limiter {
   headers(subject: Subject): Readonly<Record<string, string>> {
     const now = this.#now()
     return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now)))
+  }
+
+  /** What is left of each limit of a key and of its team, for whoever administers them. */
+  left(subject: Subject): readonly LimitLeft[] {
+    const now = this.#now()
+    return this.#accounts(subject, now).flatMap((account) => limitsLeft(account, now))
   }
 
   /** Since when the ledger is to say what was used. */

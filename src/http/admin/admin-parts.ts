@@ -2,7 +2,7 @@
 import type { KeyAdmin } from '../../access/key-admin.ts'
 import type { KeyRecord } from '../../access/key-record.ts'
 import type { KeyStore } from '../../access/key-store.ts'
-import type { LimitName } from '../../access/limits.ts'
+import type { LimitLeft } from '../../access/limits-left.ts'
 import type { TeamsOptions } from '../../access/options.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
@@ -27,13 +27,4 @@ export interface AdminParts extends OperatorParts {
   readonly currency: string
   /** What the key and its team may use now; empty where nothing is limited. */
   readonly limitsLeft: (key: KeyRecord) => readonly LimitLeft[]
-}
-
-export interface LimitLeft {
-  readonly limit: LimitName
-  readonly of: 'key' | 'team'
-  readonly maximum: number
-  readonly remaining: number
-  /** Until all of it is there again, when nothing is used meanwhile. */
-  readonly resetMs: number
 }

@@ -37,7 +37,7 @@ export class CallerRules {
     if (named.every((authority) => this.#isOwn(authority, localAddress))) return null
     return new GatewayError(
       'misdirected_request',
-      'The admin listener is called by its address, by localhost, or by a name in admin.hostNames.',
+      'Call the admin listener by its own address, or by a name that admin.hostNames has.',
     )
   }
 

@@ -93,10 +93,12 @@ const limitsLeftAnswer = published(
     limits: z.array(
       z.strictObject({
         limit: limitsSchema.keyof(),
-        of: z.enum(['key', 'team']),
+        of: z.enum(['key', 'team', 'address']),
         maximum: amount,
         remaining: amount,
-        resetMs: z.number().min(0).describe('Until all of it is there again, when nothing is used meanwhile'),
+        resetMs: amount
+          .nullable()
+          .describe('Until all of it is there again, when nothing is used meanwhile; null while requests run'),
       }),
     ),
   }),
