@@ -138,11 +138,19 @@ function createFile(path: string, schema: Schema): void {
       } finally {
         database.close()
       }
+      setLeftLogAside(path)
       publish(draft, path)
     } finally {
       for (const left of [draft, `${draft}-wal`, `${draft}-shm`]) rmSync(left, { force: true })
     }
   })
+}
+
+/** The log of a file that was moved away would be read into the new one. */
+function setLeftLogAside(path: string): void {
+  if (existsSync(path)) return
+  rmSync(`${path}-shm`, { force: true })
+  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${path}.left-${randomId(8)}-wal`)
 }
 
 function publish(draft: string, path: string): void {

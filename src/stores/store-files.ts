@@ -15,16 +15,30 @@ const linksMax = 40
 
 /** By one name, however it was spelled: two gateways must find the same lock. */
 export function storeFiles(path: string): StoreFiles {
-  let keys = resolve(path)
-  // By hand, since the file a link leads to need not be there yet.
-  for (let links = 0; isLink(keys); links += 1) {
-    if (links === linksMax) throw new StoreError(`${path} is a link that leads round in a circle.`)
-    keys = resolve(dirname(keys), readlinkSync(keys))
-  }
-  keys = join(madeFolder(dirname(keys)), basename(keys))
+  const keys = placed(path)
   const ending = extname(keys)
   const stem = keys.slice(0, keys.length - ending.length)
   return { keys, usage: `${stem}-usage${ending}`, lock: `${keys}.lock` }
+}
+
+function placed(path: string): string {
+  let keys = resolve(path)
+  try {
+    // By hand, since the file a link leads to need not be there yet.
+    for (let links = 0; isLink(keys); links += 1) {
+      if (links === linksMax) throw new StoreError(`${path} is a link that leads round in a circle.`)
+      keys = resolve(dirname(keys), readlinkSync(keys))
+    }
+    const folder = dirname(keys)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return join(realpathSync(folder), basename(keys))
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause
+    throw new StoreError(
+      `The folder ${dirname(keys)} cannot be made (${codeOf(cause)}): make it, or set storage.path to a place that this process may write.`,
+      { cause },
+    )
+  }
 }
 
 /** Whether the files that are there, and their folder, can be written by this process. */
@@ -54,18 +68,6 @@ export function checkModes(files: StoreFiles): readonly string[] {
   const readable = found.filter((file) => (file.mode & 0o044) !== 0).map(({ path }) => path)
   if (readable.length === 0) return []
   return [`Others on this machine may read ${readable.join(', ')}: run "chmod 600 ${readable.join(' ')}".`]
-}
-
-function madeFolder(folder: string): string {
-  try {
-    if (statOf(folder) === undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return realpathSync(folder)
-  } catch (cause) {
-    throw new StoreError(
-      `The folder ${folder} cannot be made (${codeOf(cause)}): make it, or set storage.path to a place that this process may write.`,
-      { cause },
-    )
-  }
 }
 
 function isLink(path: string): boolean {

@@ -118,12 +118,15 @@ export class WorkerStore implements Store {
           this.#idle(thread)
           resolve(message.notes)
         } else if (message.kind === 'failed') {
+          // Told once the thread has let go of the files.
+          refusal = asError(message.error)
           this.#thread = null
-          void thread.terminate().then(() => reject(asError(message.error)))
+          void thread.terminate()
         } else this.#heard(message, thread)
       })
+      let refusal: Error | null = null
       const died = (problem: string) => {
-        reject(new StoreError(problem))
+        reject(refusal ?? new StoreError(problem))
         this.#died(thread, problem)
       }
       thread.on('error', (error) => died(`The thread of the store has ended (${messageOf(error)}).`))
