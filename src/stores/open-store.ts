@@ -106,6 +106,8 @@ function loadKeys(path: string): ReadState {
   const keys = openKeys(path)
   try {
     return keys.read()
+  } catch (error) {
+    throw damagedKeys(error)
   } finally {
     keys.close()
   }
