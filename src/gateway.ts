@@ -1,4 +1,9 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
+import { Access } from './access/access.ts'
+import { withChangeLog } from './access/change-log.ts'
+import { KeyAdmin } from './access/key-admin.ts'
+import type { KeyRecord } from './access/key-record.ts'
+import type { Secret } from './access/secret.ts'
 import { policies } from './balancing/policies.ts'
 import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -8,6 +13,7 @@ import { roomForConnections } from './base/open-files.ts'
 import { Overload } from './base/overload.ts'
 import { type PressureSource, ProcessPressure } from './base/pressure.ts'
 import { StartError } from './base/start-error.ts'
+import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
@@ -18,24 +24,26 @@ import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
-import { adminApp, dataApp } from './http/app.ts'
-import { bind, urlOf } from './http/bind.ts'
+import { adminApp } from './http/admin/admin-app.ts'
+import { dataApp } from './http/app.ts'
+import { bind, openDoor, urlOf } from './http/bind.ts'
+import { KeyedCallers } from './http/callers.ts'
 import { Cors } from './http/cors.ts'
 import { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
-import type { RequestLedger } from './metering/ledger-store.ts'
+import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { costs } from './metering/prices.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
-import { accessLog } from './observe/access-log.ts'
+import { withAccessLog } from './observe/access-log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
-import type { Caller } from './relay/caller.ts'
-import type { RelayEvents } from './relay/events.ts'
 import { Relay } from './relay/relay.ts'
+import { AccessRecords } from './stores/access-records.ts'
+import { LateStore } from './stores/late-store.ts'
 
 export { StartError }
 
@@ -47,6 +55,8 @@ export interface GatewayParts {
   readonly clock?: Clock
   /** How short of memory and processor time this process is. */
   readonly pressure?: PressureSource
+  /** Called once in the life of a store, at its first start: this is the only time that the admin token is told. */
+  readonly onAdminToken?: (token: Secret) => void
   /** Gets one record of each request, at its end. */
   readonly usage?: UsageSink
   /** Where the addresses of hosts come from; the system's resolver by default. */
@@ -78,6 +88,8 @@ export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gate
   return new BuiltGateway(config, parts)
 }
 
+/** At the end, for what the ledger has yet to write. */
+const flushMsMax = 2_000
 /** What the transport waits for a connection beyond the relay's own clock. */
 const connectMarginMs = 1_000
 
@@ -96,6 +108,10 @@ class BuiltGateway implements Gateway {
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
+  readonly #store: LateStore
+  readonly #ledger: Ledger
+  readonly #access: Access
+  readonly #records: AccessRecords
   readonly #relay: Relay
   readonly #data: Listener
   readonly #admin: Listener
@@ -106,7 +122,7 @@ class BuiltGateway implements Gateway {
   // The rooms and the metrics need each other: what one part asks of another is only asked once all are there.
   constructor(config: ResolvedConfig, parts: GatewayParts) {
     const clock = parts.clock ?? systemClock
-    const { log } = parts
+    const { log, onAdminToken = () => {} } = parts
     this.#config = config
     this.#parts = parts
     this.#clock = clock
@@ -136,6 +152,18 @@ class BuiltGateway implements Gateway {
       msMax: config.relay.zombieMsMax,
       ask: (host) => void this.#prober.probe(host),
     })
+    const { storage, server, limits, teams } = config
+    this.#store = new LateStore({ ...storage, role: 'gateway', clock })
+    this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
+    this.#access = new Access({
+      ...server,
+      clock,
+      limits,
+      teams,
+      chance: Math.random,
+      onRevoked: (key) => this.#endRevoked(key),
+    })
+    this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
     this.#data = this.#makeDataListener()
     this.#admin = this.#makeAdminListener()
@@ -199,11 +227,11 @@ class BuiltGateway implements Gateway {
       tallies: this.#tallies,
       phases: this.#phases,
       storedResponses: new BoundedMap(options.storedResponsesMax),
-      events: withAccessLog(this.#metrics, accessLog(log)),
-      ledger: nothingKept,
+      events: withAccessLog(this.#metrics, log),
+      ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),
       usage,
-      refusal: () => this.#overload.refusal(),
+      refusal: () => this.#overload.refusal() ?? (this.#ledger.full ? cannotRecord() : null),
       onModelGone: (host, model) => {
         host.modelGone(model)
         this.#dispatcher.hostsChanged()
@@ -216,7 +244,7 @@ class BuiltGateway implements Gateway {
   #makeDataListener(): Listener {
     const app = dataApp({
       relay: this.#relay,
-      callers: { callerOf: () => anyone },
+      callers: new KeyedCallers(this.#access, this.#config.server.trustedProxies),
       catalog: this.#catalog,
       clock: this.#clock,
       log: this.#parts.log,
@@ -235,10 +263,35 @@ class BuiltGateway implements Gateway {
   }
 
   #makeAdminListener(): Listener {
-    const { admin } = this.#config
-    const metricsToken = isLoopback(admin.bind) ? null : (admin.metricsToken ?? null)
-    const app = adminApp({ metrics: this.#metrics, log: this.#parts.log, metricsToken })
-    return new Listener(app, this.#listenerLimits(), this.#clock)
+    const { admin, teams, limits, usage } = this.#config
+    const { keys, ledger } = this.#store
+    const clock = this.#clock
+    const app = adminApp({
+      version: this.#parts.version,
+      clock,
+      log: this.#parts.log,
+      metrics: this.#metrics,
+      bind: admin.bind,
+      hostNames: admin.hostNames,
+      adminTokenDigest: () => this.#records.adminTokenDigest,
+      metricsOpen: isLoopback(admin.bind),
+      metricsToken: admin.metricsToken ?? null,
+      guesses: this.#access.guesses,
+      keys: new KeyAdmin(withChangeLog(keys, this.#parts.log), {
+        clock,
+        teams: Object.keys(teams),
+        // Not to wait until the store tells of it.
+        onChange: (key) => this.#access.apply({ keys: [key], keysEverCreated: true }),
+      }),
+      keyStore: keys,
+      ledger,
+      teams,
+      timeZone: limits.timeZone,
+      currency: usage.currency,
+      limitsLeft: ({ id: keyId, name, team, limits: own }) =>
+        this.#access.limiter.left({ keyId, name, team, limits: own }),
+    })
+    return new Listener(app, this.#listenerLimits(), clock)
   }
 
   #listenerLimits() {
@@ -248,12 +301,38 @@ class BuiltGateway implements Gateway {
   }
 
   async start(): Promise<{ dataUrl: string; adminUrl: string }> {
+    await this.#openStore()
+    try {
+      return await this.#listen()
+    } catch (error) {
+      await this.#store.close()
+      throw error
+    }
+  }
+
+  /** What is kept must be known before anybody is let in. */
+  async #openStore(): Promise<void> {
+    try {
+      await this.#records.open()
+    } catch (error) {
+      await this.#store.close()
+      throw error instanceof StoreError ? new StartError(error.message) : error
+    }
+  }
+
+  #endRevoked({ id, endsStreams }: KeyRecord): void {
+    this.#relay.endOf(id, { running: endsStreams }, new GatewayError('invalid_api_key', 'This key was revoked.'))
+  }
+
+  async #listen(): Promise<{ dataUrl: string; adminUrl: string }> {
     const { server, admin } = this.#config
+    if (this.#access.anonymous && !server.allowAnonymous && !isLoopback(server.bind)) throw openDoor(server.bind)
     const data = await bind(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
     try {
       const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
       this.#overload.start()
+      this.#records.watch()
       return { dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'), adminUrl: urlOf(adminAddress) }
     } catch (error) {
       await this.#data.close()
@@ -297,6 +376,8 @@ class BuiltGateway implements Gateway {
     this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
     await Promise.all(this.#hosts.map((host) => host.close()))
+    await this.#ledger.flush(flushMsMax)
+    await this.#store.close()
   }
 
   #notReadyBecause(): string | null {
@@ -306,30 +387,6 @@ class BuiltGateway implements Gateway {
   }
 }
 
-function withAccessLog(metrics: RelayEvents, log: ReturnType<typeof accessLog>): RelayEvents {
-  return {
-    requestEnded(outcome) {
-      metrics.requestEnded(outcome)
-      log(outcome)
-    },
-    attemptFailed: (host, reason) => metrics.attemptFailed(host, reason),
-    failedOver: (model, phase, result) => metrics.failedOver(model, phase, result),
-  }
-}
-
-const nothingKept: RequestLedger = { admitted: () => {}, settled: () => {} }
-
-const anyone: Caller = {
-  keyId: null,
-  key: 'anonymous',
-  team: null,
-  maxOutputTokens: null,
-  mayUse: () => true,
-  limitHeaders: () => ({}),
-  admit: ({ body }) => ({
-    promptEstimate: Math.ceil(body.length / 4),
-    outputReserved: Number.POSITIVE_INFINITY,
-    topUp: () => Number.POSITIVE_INFINITY,
-    settle: () => {},
-  }),
+function cannotRecord(): GatewayError {
+  return new GatewayError('store_unavailable', 'The gateway cannot write its ledger, so it takes no newcomers.')
 }

@@ -15,8 +15,8 @@ export interface KeyRingParts {
   readonly clock: Clock
   /** Clients without a key are served, also once there are keys. */
   readonly allowAnonymous: boolean
-  /** What runs under these keys is to end: they were revoked so. */
-  readonly onStreamsEnd: (keyIds: readonly string[]) => void
+  /** Told once: what waits under the key is to end, and what runs too where the record says so. */
+  readonly onRevoked: (key: KeyRecord) => void
   /** Takes the same time whatever differs. */
   readonly sameDigest?: (given: Buffer, stored: Buffer) => boolean
 }
@@ -51,14 +51,14 @@ export class KeyRing {
   apply(change: KeyChange): void {
     // Anonymity ends for good, so a state from before its end changes nothing.
     this.#keysEverCreated ||= change.keysEverCreated
-    const ending: string[] = []
+    const revoked: KeyRecord[] = []
     for (const key of change.keys) {
       const known = this.#byId.get(key.id)
       if (known !== undefined && known.revision > key.revision) continue
       this.#byId.set(key.id, key)
-      if (endsStreams(key) && !(known !== undefined && endsStreams(known))) ending.push(key.id)
+      if (endOf(key) !== endOf(known)) revoked.push(key)
     }
-    if (ending.length > 0) this.#parts.onStreamsEnd(ending)
+    for (const key of revoked) this.#parts.onRevoked(key)
   }
 
   /**
@@ -98,6 +98,8 @@ function holds(expiresAtMs: number | null, nowMs: number): boolean {
   return expiresAtMs === null || expiresAtMs > nowMs
 }
 
-function endsStreams(key: KeyRecord): boolean {
-  return key.revokedAtMs !== null && key.endsStreams
+/** How far a key is revoked; it is never taken back. */
+function endOf(key: KeyRecord | undefined): 'none' | 'waiting' | 'all' {
+  if (key === undefined || key.revokedAtMs === null) return 'none'
+  return key.endsStreams ? 'all' : 'waiting'
 }

@@ -16,7 +16,6 @@ export function brokenRules(input: unknown): Finding[] {
     url: text(mapping(host)['url']),
   }))
   return [
-    ...openData(server),
     ...openAdmin(admin),
     ...samePort(server, admin),
     ...twice(hosts.map((host) => host.name)).map((index) => onHost(index, 'name', 'another host has this name')),
@@ -31,15 +30,6 @@ export function brokenRules(input: unknown): Finding[] {
 interface Listener {
   readonly bind: unknown
   readonly port: unknown
-}
-
-function openData(server: Listener & { readonly allowAnonymous: unknown }): Finding[] {
-  if (server.allowAnonymous === true || !isOpen(server.bind)) return []
-  const message =
-    `${server.bind} can be reached from other machines, and this version checks no keys (they come in a later one): ` +
-    'bind to 127.0.0.1, or say --allow-anonymous (server.allowAnonymous: true), ' +
-    'which lets everybody who reaches the port use the hosts'
-  return [{ path: ['server', 'bind'], part: 'value', message }]
 }
 
 function openAdmin(admin: Listener & { readonly metricsToken?: unknown }): Finding[] {

@@ -2,11 +2,28 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
+import type { Access } from '../access/access.ts'
 import type { Caller } from '../relay/caller.ts'
+import { ClientAddresses } from './client-address.ts'
 
 export interface Callers {
   /** Throws a GatewayError for whoever may not come in. */
   callerOf(incoming: IncomingMessage): Caller
+}
+
+export class KeyedCallers implements Callers {
+  readonly #access: Access
+  readonly #addresses: ClientAddresses
+
+  constructor(access: Access, trustedProxies: readonly string[]) {
+    this.#access = access
+    this.#addresses = new ClientAddresses(trustedProxies)
+  }
+
+  callerOf(incoming: IncomingMessage): Caller {
+    const { headers, url: target = '' } = incoming
+    return this.#access.callerOf({ headers, target, address: this.#addresses.of(incoming) })
+  }
 }
 
 export interface CallerEnv {

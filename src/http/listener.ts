@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import type { Hono } from 'hono'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import { brokenBody, Exchange } from '../relay/exchange.ts'
 import { endpoints } from '../wire/endpoints.ts'
-import type { App } from './app.ts'
 import { Cors } from './cors.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
 import { Handshakes } from './handshakes.ts'
@@ -56,7 +56,7 @@ export class Listener {
 
   /** `keepsConnections` false: each answer says that its connection closes. */
   constructor(
-    app: App,
+    app: Pick<Hono<{ Bindings: HttpBindings }>, 'fetch'>,
     limits: ListenerLimits,
     clock: Clock,
     keepsConnections: () => boolean = () => true,

@@ -3,7 +3,7 @@ import type { KeyStore } from '../access/key-store.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import { openStore, type StoreSettings } from './open-store.ts'
-import type { Store } from './store.ts'
+import type { Store, StoreEvents } from './store.ts'
 
 export class LateStore {
   readonly #settings: StoreSettings
@@ -32,6 +32,10 @@ export class LateStore {
   async open(): Promise<Store> {
     this.#store = await openStore(this.#settings)
     return this.#store
+  }
+
+  watch(events: StoreEvents): void {
+    this.#opened().watch(events)
   }
 
   async close(): Promise<void> {

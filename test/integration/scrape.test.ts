@@ -1,19 +1,15 @@
 /** Scrapers that are many, large and slow, before the real admin listener. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { systemClock } from '../../src/base/clock.ts'
-import { adminApp } from '../../src/http/app.ts'
-import { Listener } from '../../src/http/listener.ts'
-import { serverOptions } from '../../src/http/options.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
 import { requestBytes } from '../kit/http-bytes.ts'
 import { RawClient } from '../kit/raw-client.ts'
 import { readExposition, ScriptedSources } from '../kit/scripted-sources.ts'
-import { silentLog } from '../kit/silent-log.ts'
 import { within } from '../kit/within.ts'
 
 const clients: RawClient[] = []
-let listener: Listener
+let admin: AdminUnderTest
 let port = 0
 let readings = 0
 
@@ -28,17 +24,13 @@ beforeAll(async () => {
   const metrics = createMetrics(sources)
   // 400 label sets of 25 lines: 10,000 series.
   for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
-  listener = new Listener(
-    adminApp({ metrics, log: silentLog, metricsToken: null }),
-    { ...serverOptions.parse({}), clientStallMsMax: 30_000 },
-    systemClock,
-  )
-  port = (await listener.listen('127.0.0.1', 0)).port
+  admin = await startAdmin({ metrics, metricsOpen: true })
+  port = admin.port
 })
 
 afterAll(async () => {
   for (const client of clients) client.close()
-  await listener.close()
+  await admin[Symbol.asyncDispose]()
 })
 
 it('twenty slow readers of 10,000 series cost one text, keep nobody else waiting, and get all of it in the end', async () => {

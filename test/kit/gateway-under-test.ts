@@ -1,4 +1,5 @@
 /** A real gateway on free loopback ports, stopped at the end, with what tests look at: its outcomes, log lines and metrics. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { configOf } from '../../src/config/resolve.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts'
@@ -20,6 +21,12 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly baseUrl: string
   readonly port: number
   readonly adminUrl: string
+  /** Opens the admin API; empty before a store that had one already. */
+  readonly adminToken: string
+  /** Creates a key by the admin API, whose fields `wanted` has; resolves once the gateway takes it. */
+  createKey(wanted?: Readonly<Record<string, unknown>>): Promise<CreatedKey>
+  /** Asks the admin API: the JSON of its answer, which must be a good one. */
+  admin(method: string, path: string, body?: unknown): Promise<unknown>
   readonly log: readonly LogLine[]
   /** One per ended request. */
   readonly usage: readonly UsageRecord[]
@@ -34,6 +41,13 @@ export interface GatewayUnderTest extends AsyncDisposable {
   sum(name: string, labels?: Readonly<Record<string, string>>): Promise<number>
 }
 
+export interface CreatedKey {
+  /** As a client sends it. */
+  readonly key: string
+  readonly id: string
+  readonly name: string
+}
+
 /** Starts it before the given hosts and waits until each was probed once. */
 export async function startGateway(
   config: ConfigInput,
@@ -41,6 +55,8 @@ export async function startGateway(
 ): Promise<GatewayUnderTest> {
   const log: LogLine[] = []
   const usage: UsageRecord[] = []
+  let adminToken = ''
+  let keysCreated = 0
   const waiting: { count: number; resolve: () => void }[] = []
   const outcomes = (): LogLine[] => log.filter((line) => line.message === 'request')
   const gateway = createGateway(
@@ -49,6 +65,9 @@ export async function startGateway(
       ...parts,
       version: '0.0.0-test',
       usage: (record) => void usage.push(record),
+      onAdminToken: (token) => {
+        adminToken = token.reveal()
+      },
       log(level, message, fields = {}) {
         log.push({ level, message, fields })
         const ended = outcomes().length
@@ -58,6 +77,15 @@ export async function startGateway(
   )
   const { dataUrl, adminUrl } = await gateway.start()
   await within(10_000, 'the first probe of every host', gateway.firstProbes())
+  const admin = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const answer = await fetch(`${adminUrl}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+    return answer.json()
+  }
   const metrics = async (): Promise<string> => (await fetch(`${adminUrl}/metrics`)).text()
   return {
     gateway,
@@ -65,6 +93,19 @@ export async function startGateway(
     baseUrl: `${dataUrl}/v1`,
     port: Number(new URL(dataUrl).port),
     adminUrl,
+    adminToken,
+    admin,
+    async createKey(wanted = {}) {
+      keysCreated += 1
+      const created = (await admin('POST', '/admin/keys', { name: `key-${keysCreated}`, ...wanted })) as CreatedKey
+      const isTaken = async (): Promise<boolean> => {
+        const { ok } = await fetch(`${dataUrl}/v1/models`, { headers: { authorization: `Bearer ${created.key}` } })
+        return ok
+      }
+      // The store tells of it as of one that another process created.
+      while (!(await within(10_000, 'the new key to be taken', isTaken()))) await pause(5)
+      return created
+    },
     log,
     usage,
     outcomes,

@@ -16,7 +16,7 @@ function access() {
   const store = new MemoryKeys()
   const ring = new KeyRing(
     { keys: [], keysEverCreated: false },
-    { clock, allowAnonymous: false, onStreamsEnd: () => {} },
+    { clock, allowAnonymous: false, onRevoked: () => {} },
   )
   const onChange = (record: KeyRecord) => ring.apply({ keys: [record], keysEverCreated: true })
   const admin = new KeyAdmin(store, { clock, teams: ['research', 'sales'], onChange })

@@ -7,7 +7,7 @@ import { sampleKey } from './sample-key.ts'
 
 /** The bound of the whole start, of which this is a part, and room for a machine that is busy. */
 const loadMsMax = 20 * 2_000
-const parts = { clock: new FakeClock(), allowAnonymous: false, onStreamsEnd: () => {} }
+const parts = { clock: new FakeClock(), allowAnonymous: false, onRevoked: () => {} }
 
 function records(count: number): KeyRecord[] {
   // All but the id and the digest as one that was really made, since making secrets takes far longer than loading.

@@ -46,7 +46,7 @@ function welch(samples: number, ways: readonly [() => void, () => void]): number
 
 function ringWithOne() {
   const { record, text } = sampleKey()
-  const parts = { clock: new FakeClock(), allowAnonymous: false, onStreamsEnd: () => {} }
+  const parts = { clock: new FakeClock(), allowAnonymous: false, onRevoked: () => {} }
   return { ring: new KeyRing({ keys: [record], keysEverCreated: true }, parts), text }
 }
 

@@ -1,0 +1,142 @@
+/** The door of shared access: who sends a request, what they may use, and what is left of it. */
+import type { Clock } from '../base/clock.ts'
+import type { TokenCounts } from '../metering/usage.ts'
+import type { EndpointName } from '../wire/endpoints.ts'
+import { allowsModel } from './allowed-models.ts'
+import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
+import { Estimates } from './estimates.ts'
+import { KeyGuesses, networkOf } from './key-guesses.ts'
+import type { KeyRecord } from './key-record.ts'
+import { type KeyChange, KeyRing } from './key-ring.ts'
+import { Limiter, type Past, type Subject } from './limiter.ts'
+import type { LimitsOptions, TeamsOptions } from './options.ts'
+
+export interface AccessParts {
+  readonly clock: Clock
+  readonly limits: LimitsOptions
+  readonly teams: TeamsOptions
+  /** Clients without a key are served, also once there are keys. */
+  readonly allowAnonymous: boolean
+  /** From 0 to 1. */
+  readonly chance: () => number
+  /** What waits under the key is to end, and what runs too where the record says so. */
+  readonly onRevoked: (key: KeyRecord) => void
+}
+
+/** What is looked at of a request. */
+export interface Approach {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** As it was sent. */
+  readonly target: string
+  /** The client's, in its one spelling. */
+  readonly address: string
+}
+
+export class Access {
+  readonly guesses: KeyGuesses
+  readonly limiter: Limiter
+  readonly #ring: KeyRing
+  readonly #estimates: Estimates
+
+  constructor({ clock, limits, teams, allowAnonymous, chance, onRevoked }: AccessParts) {
+    this.guesses = new KeyGuesses({ failedKeysPerMinute: limits.failedKeysPerMinute, clock })
+    this.limiter = new Limiter({ clock, limits, teams, chance })
+    this.#ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous, onRevoked })
+    this.#estimates = new Estimates(limits.clientsMax)
+  }
+
+  /** Whether clients without a key are served. */
+  get anonymous(): boolean {
+    return this.#ring.anonymous
+  }
+
+  /** All keys at the start, those that changed later. */
+  apply(change: KeyChange): void {
+    this.#ring.apply(change)
+  }
+
+  /** What the ledger says was used, so that no limit is forgotten by a restart. */
+  restore(past: Past): void {
+    this.limiter.restore(past, (keyId) => this.#ring.get(keyId) ?? null)
+  }
+
+  /** Throws a GatewayError for whoever may not come in. */
+  callerOf({ headers, target, address }: Approach): AccessCaller {
+    const misplaced = keyInTarget(target)
+    if (misplaced !== null) throw misplaced
+    const key = this.#identify(credentialOf(headers), address)
+    return new AccessCaller(key, address, { limiter: this.limiter, estimates: this.#estimates })
+  }
+
+  #identify(credential: Credential, address: string): KeyRecord | null {
+    try {
+      return this.#ring.identify(credential)
+    } catch (error) {
+      // Who sends none at all guesses nothing.
+      const tooOften = credential.kind === 'none' ? null : this.guesses.failed(address)
+      throw tooOften ?? error
+    }
+  }
+}
+
+/** Keyless clients appear under this name; no key may have it. */
+const anonymous = 'anonymous'
+
+interface Ask {
+  readonly model: string
+  readonly endpoint: EndpointName
+  readonly body: Buffer
+  readonly maxOutputTokens: number | null
+  readonly choices: number
+}
+
+/** The relay's port of the same name. */
+export class AccessCaller {
+  readonly keyId: string | null
+  readonly key: string
+  readonly team: string | null
+  readonly maxOutputTokens: number | null
+  readonly #models: readonly string[] | null
+  readonly #subject: Subject
+  readonly #limiter: Limiter
+  readonly #estimates: Estimates
+
+  constructor(key: KeyRecord | null, address: string, parts: { limiter: Limiter; estimates: Estimates }) {
+    this.keyId = key?.id ?? null
+    this.key = key?.name ?? anonymous
+    this.team = key?.team ?? null
+    this.maxOutputTokens = key?.maxOutputTokens ?? null
+    this.#models = key?.models ?? null
+    this.#subject =
+      key === null
+        ? // As wrong keys are counted: whoever has one address of such a network has all of them.
+          { keyId: null, address: networkOf(address) }
+        : { keyId: key.id, name: key.name, team: key.team, limits: key.limits }
+    this.#limiter = parts.limiter
+    this.#estimates = parts.estimates
+  }
+
+  mayUse(model: string): boolean {
+    return allowsModel(this.#models, model)
+  }
+
+  limitHeaders(): Readonly<Record<string, string>> {
+    return this.#limiter.headers(this.#subject)
+  }
+
+  /** Throws a GatewayError of 429. */
+  admit(ask: Ask) {
+    const who = this.#subject.keyId ?? this.#subject.address
+    const { expected, learn } = this.#estimates.expect({ who, ...ask })
+    const reservation = this.#limiter.admit(this.#subject, expected)
+    return {
+      promptEstimate: expected.input,
+      outputReserved: reservation.output,
+      topUp: (output: number) => reservation.topUp(output),
+      settle: (used: TokenCounts | null, reported: boolean) => {
+        reservation.settle(used)
+        if (reported && used !== null) learn(used)
+      },
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** Brings who may come in together with what is kept of them: at the start, and at each change. */
+import type { Access } from '../access/access.ts'
+import { replaceAdminToken } from '../access/admin-token.ts'
+import { digestOf } from '../access/api-key.ts'
+import type { Secret } from '../access/secret.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { LateStore } from './late-store.ts'
+import type { AccessChange } from './store.ts'
+
+export interface AccessRecordsParts {
+  readonly store: LateStore
+  readonly access: Access
+  readonly clock: Clock
+  readonly log: Log
+  /** Called once in the life of a store. */
+  readonly onAdminToken: (token: Secret) => void
+}
+
+export class AccessRecords {
+  readonly #parts: AccessRecordsParts
+  /** SHA-256 in hex. */
+  #adminTokenDigest: string | null = null
+
+  constructor(parts: AccessRecordsParts) {
+    this.#parts = parts
+  }
+
+  get adminTokenDigest(): string | null {
+    return this.#adminTokenDigest
+  }
+
+  /** Before anybody is let in. Rejects with StoreError. */
+  async open(): Promise<void> {
+    const { store, access, log } = this.#parts
+    const { state, notes } = await store.open()
+    for (const note of notes) log('warn', note)
+    this.#changed(state)
+    if (state.adminTokenDigest === null) await this.#makeAdminToken()
+    const from = access.limiter.pastFrom()
+    const [minute, day, month] = await Promise.all([
+      store.ledger.charges(from.minuteMs),
+      store.ledger.totals(from.dayMs),
+      store.ledger.totals(from.monthMs),
+    ])
+    access.restore({ minute, day, month })
+  }
+
+  /** From now on changes are seen, whoever makes them. */
+  watch(): void {
+    const { store, log } = this.#parts
+    store.watch({
+      changed: (change) => this.#changed(change),
+      unreadable: (problem) => {
+        if (problem === null) log('warn', 'Changes of keys are seen again')
+        else log('error', 'Changes of keys cannot be seen: those that are known go on holding', { problem })
+      },
+    })
+  }
+
+  #changed({ keys, keysEverCreated, adminTokenDigest }: AccessChange): void {
+    this.#parts.access.apply({ keys, keysEverCreated })
+    this.#adminTokenDigest = adminTokenDigest
+  }
+
+  async #makeAdminToken(): Promise<void> {
+    const { store, clock, onAdminToken } = this.#parts
+    const token = await replaceAdminToken(store.keys, { clock, actor: 'gateway', action: 'admin-token.create' })
+    this.#adminTokenDigest = digestOf(token.reveal())
+    onAdminToken(token)
+  }
+}
