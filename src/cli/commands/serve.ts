@@ -1,9 +1,11 @@
 /** `serve`: the gateway itself. */
 import module from 'node:module'
+import type { Secret } from '../../access/secret.ts'
 import { systemClock } from '../../base/clock.ts'
 import type { Command } from '../command.ts'
 import { environmentNotes, settingFlags } from '../help.ts'
 import { refuse, tell } from '../refuse.ts'
+import { adminTokenPath, showAdminToken } from '../shown-admin-token.ts'
 import { StopRequests } from '../stop-requests.ts'
 import { version } from '../version.ts'
 
@@ -29,7 +31,10 @@ export const serve: Command = {
     // People read stdout, collectors read the log: neither should have to pick out the other's lines.
     const log = createLog(config.log, process.stderr, systemClock)
     const logDropped = () => log.dropped()
-    const parts = { config, version: version(), log, logDropped, stop, io, process }
+    const onAdminToken = (token: Secret): void => {
+      showAdminToken(token, { io, path: adminTokenPath(config.storage.path) })
+    }
+    const parts = { config, version: version(), log, logDropped, onAdminToken, stop, io, process }
     try {
       const gateway = createGateway(config, parts)
       // Node writes its compile cache at a clean exit only, which a server hardly ever has.
