@@ -224,7 +224,6 @@ describe('where the keys are', () => {
     ['a page', 200, {}, '<html>'],
     ['other JSON', 200, {}, '{"keys":[{"id":1}]}'],
     ['an error of something else', 500, {}, '{"oops":true}'],
-    ['a redirect, which would take the token along', 302, { location: 'http://127.0.0.1:1/' }, ''],
   ])('%s in the place of an admin API is one sentence', async (_what, status, headers, body) => {
     const other = await listen(createServer((_request, response) => response.writeHead(status, headers).end(body)))
     vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_x')
@@ -232,5 +231,17 @@ describe('where the keys are', () => {
     await other.close()
     expect(code).toBe(1)
     expect(err).toMatch(/^lmx-gateway: (?:what answers there is no admin API|the gateway at .* cannot be asked)/)
+  })
+
+  test('the question goes to this address and, with its token, to no other that it names', async () => {
+    let asked = 0
+    const other = await listen(createServer((_request, response) => (asked++, response.end('{"keys":[]}'))))
+    const headers = { location: `${other.url}/admin/keys` }
+    const first = await listen(createServer((_request, response) => response.writeHead(302, headers).end()))
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_x')
+    const { code, err } = await cli(['keys', 'list', '--admin-url', first.url])
+    await Promise.all([first.close(), other.close()])
+    expect({ code, asked }).toEqual({ code: 1, asked: 0 })
+    expect(err).toMatch(/^lmx-gateway: the gateway at .* cannot be asked$/)
   })
 })
