@@ -1,0 +1,57 @@
+/**
+ * A gateway's ledger under load, to be killed: `node ledger-child.ts PATH PREFIX`. Each line of its output stands before
+ * the next thing happens: `b 3 ID=OUTPUT ID=OUTPUT! …` as the third batch begins (`!` where it is settled), `w 3` once
+ * the store says that it is written.
+ */
+import { systemClock } from '../../src/base/clock.ts'
+import { Ledger } from '../../src/metering/ledger.ts'
+import { openStore } from '../../src/stores/open-store.ts'
+import { silentLog } from './silent-log.ts'
+import { admittedRequest, figuresSoFar, settledRequest } from './stored-rows.ts'
+
+const [path = '', prefix = ''] = process.argv.slice(2)
+const liveMax = 40
+const beganEachTurn = 3
+
+const store = await openStore({ path, role: 'gateway' })
+let batches = 0
+const ledger = new Ledger(
+  { pendingRowsMax: 100_000, whenFull: 'continue' },
+  {
+    clock: systemClock,
+    log: silentLog,
+    store: {
+      async write(rows) {
+        batches += 1
+        const number = batches
+        const told = rows.map(({ admitted, figures, settled }) =>
+          settled === null ? `${admitted.id}=${figures?.output ?? 0}` : `${admitted.id}=${settled.output}!`,
+        )
+        process.stdout.write(`b ${number} ${told.join(' ')}\n`)
+        await store.ledger.write(rows)
+        process.stdout.write(`w ${number}\n`)
+      },
+    },
+  },
+)
+
+const live: { id: string; output: number }[] = []
+let begun = 0
+
+/** A few begin, all go on, the oldest end. */
+function turn(): void {
+  for (let at = 0; at < beganEachTurn; at += 1) {
+    begun += 1
+    const request = { id: `${prefix}-${begun}`, output: 0 }
+    live.push(request)
+    ledger.admitted(admittedRequest(request.id), () => figuresSoFar(request.output))
+  }
+  for (const request of live) request.output += 1
+  while (live.length > liveMax) {
+    const { id, output } = live.shift()!
+    ledger.settled(id, settledRequest(output))
+  }
+}
+
+process.stdout.write('runs\n')
+setInterval(turn, 3)
