@@ -237,6 +237,18 @@ test.each(['nothing', 'a byte now and then', 'junk'])(
     }),
 )
 
+test('X32: a request that never comes whole is answered 408 over TLS too', () =>
+  secured({ config: { server: { headerMsMax: 300 } } }, async (scene) => {
+    const client = await connected(scene)
+    await client.send('GET /healthz HTTP/1.1\r\nhost:')
+    // Node looks every two seconds.
+    const answer = await client.response(40_000)
+    await answer.over()
+    expect([answer.status, answer.complete]).toEqual([408, true])
+    expect(await client.closed()).toBe('fin')
+    return { requests: 0, attempts: {} }
+  }))
+
 test('X32: one connection too many is closed before its handshake', () =>
   secured({ config: { server: { connectionsPerAddressMax: 1 } } }, async (scene) => {
     const first = await connected(scene)
