@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { Allowance } from '../../../src/access/allowance.ts'
+
+/** A team's allowance of 60,000 a minute, 1,000 a second, of which one client takes all it can get in small pieces. */
+function shared({ floodCost = 100, floodEveryMs = 20 } = {}) {
+  const allowance = new Allowance(60_000, { evens: true, shared: true }, 0)
+  let nowMs = 0
+  let flooded = 0
+  const take = (cost: number, who: string): number => {
+    if (allowance.fitsInMs(cost, who, nowMs) === 0) {
+      allowance.take(cost, nowMs)
+      allowance.admitted(cost, who, nowMs)
+      return 0
+    }
+    const toldMs = allowance.comeBackInMs(cost, who, nowMs)
+    allowance.claim(cost, who, nowMs, toldMs)
+    return toldMs
+  }
+  /** Lets time pass under the flood; returns what the flood got meanwhile. */
+  const pass = (ms: number): number => {
+    const before = flooded
+    const endMs = nowMs + ms
+    for (nowMs += floodEveryMs; nowMs < endMs; nowMs += floodEveryMs)
+      if (take(floodCost, 'flood') === 0) flooded += floodCost
+    nowMs = endMs
+    return flooded - before
+  }
+  /** Asks, comes back as it is told, and so on; returns at which return it was admitted. */
+  const comeUntilAdmitted = (cost: number, who: string, lateShare = 0): number => {
+    for (let returns = 0; returns < 20; returns++) {
+      const toldMs = take(cost, who)
+      if (toldMs === 0) return returns
+      pass(toldMs * (1 + lateShare))
+    }
+    return Number.POSITIVE_INFINITY
+  }
+  return { allowance, take, pass, comeUntilAdmitted }
+}
+
+describe('a large request against a flood of small ones', () => {
+  it.each([8_000, 11_000, 15_000, 20_000, 70_000])('of %d tokens gets through at its second return', (cost) => {
+    for (const late of [0, 0.1]) {
+      const { pass, comeUntilAdmitted } = shared()
+      pass(90_000)
+      expect(comeUntilAdmitted(cost, 'large', late)).toBeLessThanOrEqual(2)
+    }
+  })
+
+  it('would never without a claim', () => {
+    const { allowance, pass } = shared()
+    pass(90_000)
+    let admitted = 0
+    for (let i = 0; i < 200; i++) {
+      pass(1_000)
+      if (allowance.fitsInMs(8_000, 'large', (i + 91) * 1_000) === 0) admitted += 1
+    }
+    expect(admitted).toBe(0)
+  })
+
+  it('leaves the small ones three quarters while it waits', () => {
+    const { take, pass } = shared()
+    pass(90_000)
+    const toldMs = take(12_000, 'large')
+    expect(toldMs).toBeGreaterThan(3_000)
+    const got = pass(toldMs)
+    expect(got / toldMs).toBeGreaterThan(0.7)
+    expect(got / toldMs).toBeLessThan(0.8)
+  })
+
+  it('again and again, it takes no more than about its quarter', () => {
+    const { pass, take } = shared()
+    pass(90_000)
+    let large = 0
+    let flood = 0
+    let elapsedMs = 0
+    while (elapsedMs < 1_200_000) {
+      const toldMs = take(12_000, 'large')
+      if (toldMs === 0) large += 12_000
+      flood += pass(Math.max(20, toldMs))
+      elapsedMs += Math.max(20, toldMs)
+    }
+    expect(large / (large + flood)).toBeGreaterThan(0.15)
+    expect(large / (large + flood)).toBeLessThan(0.3)
+    expect((large + flood) / elapsedMs).toBeGreaterThan(0.98)
+  })
+})
+
+describe('whoever claims and does not come', () => {
+  it('costs the others nothing in the end, and may not claim again for two minutes, then four', () => {
+    const { take, pass } = shared()
+    pass(90_000)
+    const claimed = (): boolean => {
+      const toldMs = take(12_000, 'gone')
+      return pass(toldMs) / toldMs < 0.85
+    }
+    expect(claimed()).toBe(true)
+    const barredForMs: number[] = []
+    for (const _ of [1, 2]) {
+      let ms = 0
+      for (; ms < 600_000; ms += 15_000) {
+        pass(15_000)
+        if (claimed()) break
+      }
+      barredForMs.push(ms)
+    }
+    expect(barredForMs[0]).toBeGreaterThan(60_000)
+    expect(barredForMs[1]).toBeGreaterThan(barredForMs[0] ?? 0)
+  })
+
+  it('what was put aside is there for the small ones afterwards', () => {
+    const { take, pass } = shared()
+    pass(90_000)
+    take(12_000, 'gone')
+    expect(pass(60_000)).toBeGreaterThan(59_000)
+  })
+})
+
+it('asking early does not make the time longer that is told', () => {
+  const { take, pass } = shared({ floodEveryMs: 10_000_000 })
+  take(15_000, 'other')
+  const toldMs = take(12_000, 'a')
+  expect(toldMs).toBe(12_000)
+  pass(2_000)
+  expect(take(12_000, 'a')).toBe(10_000)
+})
+
+it('a small request of the one who claims does not use the claim up', () => {
+  const { take, pass } = shared()
+  pass(90_000)
+  const toldMs = take(12_000, 'a')
+  pass(toldMs)
+  const thenMs = take(12_000, 'a')
+  for (let i = 0; i < 50; i++) take(200, 'a')
+  pass(thenMs)
+  expect(take(12_000, 'a')).toBe(0)
+})
