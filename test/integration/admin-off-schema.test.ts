@@ -7,7 +7,9 @@ import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
 import { type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
 
-const numRuns = process.env['TEST_LONG'] === 'true' ? 10_000 : 250
+const isLong = process.env['TEST_LONG'] === 'true'
+const numRuns = isLong ? 10_000 : 250
+const timeout = isLong ? 300_000 : 30_000
 
 let admin: AdminUnderTest
 let document: AdminDocument
@@ -75,7 +77,7 @@ const query = fc
   )
   .map((pairs) => pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&'))
 
-test('whatever is asked, the answer is one of the document, and no fault of the gateway', async () => {
+test('whatever is asked, the answer is one of the document, and no fault of the gateway', { timeout }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...adminRoutes), query, bodyText, async (route, parameters, body) => {
       const path = `${route.path.replace(':id', 'there')}${parameters === '' ? '' : `?${parameters}`}`
@@ -88,7 +90,7 @@ test('whatever is asked, the answer is one of the document, and no fault of the 
   expect(admin.log.filter(({ level }) => level === 'error')).toEqual([])
 })
 
-test('a body with a field that no schema has makes and changes nothing', async () => {
+test('a body with a field that no schema has makes and changes nothing', { timeout }, async () => {
   const changing = adminRoutes.filter(({ body }) => body !== null)
   const unknownField = fc
     .string({ minLength: 1, maxLength: 20 })

@@ -224,17 +224,38 @@ test.each(['', 'a b', 'a/b', 'a\\b', 'a@b', 'a?b', 'a#b', 'a,b', '[::1', 'x:9999
     }),
 )
 
-test('C30: the token of the operator is asked for, whatever host a request names', () =>
-  scenario({}, async (scene) => {
-    const port = Number(new URL(scene.gateway.adminUrl).port)
-    for (const headers of overrides) {
-      const answer = await scene.ask(requestBytes('GET', '/nowhere', headers), await scene.connect({ port }))
-      expect(answer.status).toBe(404)
-      const data = await scene.ask(requestBytes('GET', '/v1/models', headers), await scene.connect({ port }))
-      expect(data.status).toBe(404)
-    }
-    return { requests: 0, attempts: {} }
-  }))
+const ownNames = [undefined, '127.0.0.1:4001', 'localhost', '[::1]:4001']
+
+test.each(overrides)(
+  'C30: on the admin listener %j opens nothing, and a name that is not its own is refused',
+  (headers) =>
+    scenario({}, async (scene) => {
+      const { adminUrl, adminToken } = scene.gateway
+      const port = Number(new URL(adminUrl).port)
+      const operator = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
+      const foreign = !ownNames.includes(headers['host'])
+      const asked: [string, string, Headers, number][] = [
+        ['GET', '/admin/keys', {}, 401],
+        ['GET', '/metrics', {}, 200],
+        ['GET', '/nowhere', {}, 401],
+        ['GET', '/nowhere', operator, 404],
+        ['GET', '/v1/models', operator, 404],
+        ['GET', '/admin/keys', operator, 200],
+        ['POST', '/admin/teams', operator, 405],
+      ]
+      for (const [method, path, more, status] of asked) {
+        const answer = await scene.ask(
+          requestBytes(method, path, { ...headers, ...more }),
+          await scene.connect({ port }),
+        )
+        expect([method, path, answer.status]).toEqual([method, path, foreign ? 421 : status])
+        if (foreign) expect(errorOf(answer).code).toBe('misdirected_request')
+      }
+      return { requests: 0, attempts: {}, secrets: [adminToken] }
+    }),
+)
+
+const isOfOrigins = /^(access-control-|vary|cross-origin)/i
 
 test.each([...endpoints.map(({ path }) => path), '/v1/models', '/healthz', '/nowhere', '/metrics'])(
   'C27: a browser of another origin that asks whether it may is told nothing: %s',
@@ -246,11 +267,14 @@ test.each([...endpoints.map(({ path }) => path), '/v1/models', '/healthz', '/now
         'access-control-request-headers': 'authorization, content-type',
         'access-control-request-private-network': 'true',
       }
-      for (const port of [scene.gateway.port, Number(new URL(scene.gateway.adminUrl).port)]) {
+      const adminPort = Number(new URL(scene.gateway.adminUrl).port)
+      for (const port of [scene.gateway.port, adminPort]) {
         for (const method of ['OPTIONS', 'GET']) {
           const answer = await scene.ask(requestBytes(method, path, preflight), await scene.connect({ port }))
-          if (method === 'OPTIONS') expect([404, 405]).toContain(answer.status)
-          expect(answer.headers.filter(([name]) => /^(access-control-|vary|cross-origin)/i.test(name))).toEqual([])
+          if (port === adminPort) expect(answer.status).toBe(403)
+          else if (method === 'OPTIONS') expect([404, 405]).toContain(answer.status)
+          const allowing = answer.headers.filter(([name, value]) => isOfOrigins.test(name) && value !== 'same-origin')
+          expect(allowing).toEqual([])
         }
       }
       return { requests: 0, attempts: {} }

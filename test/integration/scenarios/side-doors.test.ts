@@ -341,15 +341,20 @@ test('X39: nothing of the admin listener is on the data port, whoever asks', () 
 
 test('X39: nothing of the data listener is on the admin port', () =>
   scenario({}, async (scene) => {
-    const port = Number(new URL(scene.gateway.adminUrl).port)
+    const { adminUrl, adminToken } = scene.gateway
+    const port = Number(new URL(adminUrl).port)
+    const operator = { ...json, authorization: `Bearer ${adminToken}` }
     for (const path of dataPaths) {
       for (const method of ['GET', 'POST']) {
         const body = method === 'POST' ? '{}' : ''
-        const answer = await scene.ask(requestBytes(method, path, json, body), await scene.connect({ port }))
+        const answer = await scene.ask(requestBytes(method, path, operator, body), await scene.connect({ port }))
         expectNotThere(answer, `${method} ${path}`)
+        // Without the token not even that is told.
+        const stranger = await scene.ask(requestBytes(method, path, json, body), await scene.connect({ port }))
+        expect(stranger.status).toBe(401)
       }
     }
-    return { requests: 0, attempts: {} }
+    return { requests: 0, attempts: {}, secrets: [adminToken] }
   }))
 
 function expectNotThere(answer: HttpMessage, what: string): void {
