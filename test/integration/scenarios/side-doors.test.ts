@@ -30,11 +30,11 @@ const json = { 'content-type': 'application/json' }
 const okBytes = responseBytes(200, json, chatAnswer('x'))
 const story = contentFrame('once') + finishFrame + done
 
-/** Every way to hand over a secret, each with a canary of its own. */
+/** Every way to hand over a secret, each with a canary of its own, but for the two that would be refused if they differed (X07). */
 const credentials: Headers = {
   authorization: 'Bearer canary-authorization',
   'proxy-authorization': 'Basic canary-proxy',
-  'x-api-key': 'canary-api-key',
+  'x-api-key': 'canary-authorization',
   'api-key': 'canary-azure-key',
   'x-admin-key': 'canary-admin-key',
   cookie: 'session=canary-cookie',
@@ -52,7 +52,7 @@ test.each<[string, string | undefined]>([
     scene.host().play(wholeRequest, sseHeadBytes(), chunkBytes(story), finalChunk)
     for (const stream of [false, true]) {
       const bytes = chatBytes({ stream }, credentials)
-      const request = bytes.toString().replace('/completions HTTP', '/completions?api_key=canary-query HTTP')
+      const request = bytes.toString().replace('/completions HTTP', '/completions?note=canary-query HTTP')
       expect((await scene.ask(request)).status).toBe(200)
     }
     for (const { request, connection } of scene.host().exchanges) {
