@@ -181,7 +181,7 @@ describe('the answer itself', () => {
           await scene.connect({ port }),
         )
         expect(answer.status).not.toBe(204)
-        expect(said(answer)).toEqual({})
+        expect(Object.keys(said(answer)).filter((name) => name.startsWith('access-control-'))).toEqual([])
       }
       return { requests: 0, attempts: {} }
     }))
