@@ -76,7 +76,7 @@ export interface HostReport {
 }
 
 export interface Gateway {
-  /** Binds both listeners, or throws a StartError; does not wait for hosts. Resolves with the real addresses. */
+  /** Opens what is kept and binds both listeners, or throws a StartError; does not wait for hosts. Resolves with the real addresses. */
   start(): Promise<{ dataUrl: string; adminUrl: string }>
   /** Resolves after the first probe of every host has ended, well or not; probing goes on. */
   firstProbes(): Promise<readonly HostReport[]>
@@ -312,8 +312,11 @@ class BuiltGateway implements Gateway {
 
   /** What is kept must be known before anybody is let in. */
   async #openStore(): Promise<void> {
+    const { server } = this.#config
     try {
       await this.#records.open()
+      if (this.#access.anonymous && !server.allowAnonymous && !isLoopback(server.bind)) throw openDoor(server.bind)
+      await this.#records.begin()
     } catch (error) {
       await this.#store.close()
       throw error instanceof StoreError ? new StartError(error.message) : error
@@ -326,7 +329,6 @@ class BuiltGateway implements Gateway {
 
   async #listen(): Promise<{ dataUrl: string; adminUrl: string }> {
     const { server, admin } = this.#config
-    if (this.#access.anonymous && !server.allowAnonymous && !isLoopback(server.bind)) throw openDoor(server.bind)
     const data = await bind(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
     try {
       const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })

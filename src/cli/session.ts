@@ -1,10 +1,10 @@
 /** One life of the gateway: starts it, tells the operator what it found, waits for the wish to stop, drains. */
 import type { Log } from '../base/log.ts'
 import type { ResolvedConfig } from '../config/schema.ts'
-import type { Gateway } from '../gateway.ts'
+import type { Gateway, Started } from '../gateway.ts'
 import type { Io } from './command.ts'
 import { failureLine } from './failure.ts'
-import { type Addresses, hostsText, listeningText } from './screen.ts'
+import { accessText, hostsText, listeningText } from './screen.ts'
 import type { StopRequests } from './stop-requests.ts'
 
 /** Faults that nobody caught; `process` is one. */
@@ -44,9 +44,10 @@ export async function runSession(parts: SessionParts): Promise<number> {
   }
 }
 
-async function reportHosts(parts: SessionParts, addresses: Addresses, stopped: Promise<void>): Promise<void> {
+async function reportHosts(parts: SessionParts, started: Started, stopped: Promise<void>): Promise<void> {
   const hosts = await Promise.race([parts.gateway.firstProbes(), stopped])
-  if (hosts !== undefined) parts.io.out(hostsText(hosts, addresses, parts.config.probe.everyMs))
+  if (hosts === undefined) return
+  parts.io.out(hostsText(hosts, started, parts.config.probe.everyMs, !started.isAnonymous))
 }
 
 async function drain(parts: SessionParts, stop: StopRequests, faults: Faults): Promise<void> {

@@ -32,11 +32,16 @@ export class AccessRecords {
 
   /** Before anybody is let in. Rejects with StoreError. */
   async open(): Promise<void> {
-    const { store, access, log } = this.#parts
+    const { store, log } = this.#parts
     const { state, notes } = await store.open()
     for (const note of notes) log('warn', note)
     this.#changed(state)
-    if (state.adminTokenDigest === null) await this.#makeAdminToken()
+  }
+
+  /** What a start adds to what is kept, and takes from it. Rejects with StoreError. */
+  async begin(): Promise<void> {
+    const { store, access } = this.#parts
+    if (this.#adminTokenDigest === null) await this.#makeAdminToken()
     const from = access.limiter.pastFrom()
     const [minute, day, month] = await Promise.all([
       store.ledger.charges(from.minuteMs),

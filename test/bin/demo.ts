@@ -62,6 +62,7 @@ await writeFile(
   - { name: mini, url: "${mini.url}", slots: 2 }
 models:
   aliases: { fast: ${sharedModel}, large: ${largeModel} }
+storage: { path: "${join(folder, 'gateway.db')}" }
 `,
 )
 

@@ -1,6 +1,8 @@
 /** Measures a start from the command to the first listening line: `node test/bin/start-time.ts [starts]`. */
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { launch } from '../kit/child-process.ts'
 import { listen } from '../kit/servers.ts'
 
@@ -11,12 +13,14 @@ if (!Number.isInteger(starts) || starts < 1 || starts > 1_000) {
 
 const closed = await listen(createServer())
 await closed.close()
-const args = ['--host-url', closed.url, '--port', '0', '--admin-port', '0']
+const folder = await mkdtemp(join(tmpdir(), 'lmx-gateway-start-'))
+const args = ['--host-url', closed.url, '--port', '0', '--admin-port', '0', '--store', join(folder, 'gateway.db')]
 
 // The first start may have to compile everything, and its times go into the cache for the others.
 const first = await startMs()
 const times: number[] = []
 for (let start = 0; start < starts; start++) times.push(await startMs())
+await rm(folder, { recursive: true })
 times.sort((a, b) => a - b)
 const at = (share: number) => Math.round(times[Math.floor((times.length - 1) * share)] ?? 0)
 console.log(

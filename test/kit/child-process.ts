@@ -128,5 +128,7 @@ export function launch(args: readonly string[], options: ProcessOptions): Runnin
 /** Without what would change the gateway, or what the test runner set for itself. */
 function quietEnvironment(): NodeJS.ProcessEnv {
   const unwanted = /^(?:LMX_GATEWAY_|VITEST|NODE_OPTIONS$|NODE_ENV$|NODE_V8_COVERAGE$|FORCE_COLOR$)/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)))
+  const kept = Object.entries(process.env).filter(([name]) => !unwanted.test(name))
+  // The store of the machine's user is nobody's test.
+  return { ...Object.fromEntries(kept), LMX_GATEWAY_STORE: ':memory:' }
 }

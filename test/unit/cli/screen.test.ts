@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { accessText, curlLine, hostsText, listeningText } from '../../../src/cli/screen.ts'
+import { type AccessReport, accessText, curlLine, hostsText, listeningText } from '../../../src/cli/screen.ts'
 import type { HostReport } from '../../../src/gateway.ts'
 
 const addresses = { dataUrl: 'http://127.0.0.1:4000', adminUrl: 'http://127.0.0.1:4001/' }
@@ -80,9 +80,7 @@ describe('the screen after a start', () => {
 })
 
 describe('who may use it, on the screen after a start', () => {
-  const report = { liveKeys: 0, isAnonymous: false, storePath: '/s/gateway.db' }
-
-  test.each([
+  test.each<[Partial<AccessReport>, RegExp]>([
     [{ isAnonymous: true }, /^ {2}keys {9}none: clients need none \(lmx-gateway keys create .*\)$/m],
     [{ isAnonymous: true, liveKeys: 2 }, /^ {2}keys {9}2 live; clients without one are served as well$/m],
     [{ liveKeys: 3 }, /^ {2}keys {9}3 live$/m],
@@ -91,7 +89,7 @@ describe('who may use it, on the screen after a start', () => {
     [{ storePath: ':memory:' }, /^ {2}store {8}in memory: nothing is kept$/m],
     [{ storePath: 'a\u001b[2J' }, /^ {2}store {8}a\?\[2J$/m],
   ])('%j', (some, line) => {
-    expect(accessText({ ...report, ...some })).toMatch(line)
+    expect(accessText({ liveKeys: 0, isAnonymous: false, storePath: '/s/gateway.db', ...some })).toMatch(line)
   })
 
   test('the command to try sends a key where one is needed', () => {

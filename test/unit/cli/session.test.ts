@@ -47,6 +47,8 @@ describe('a session', () => {
     const { clock, text, probed, calls } = given()
     await clock.advance(0)
     expect(text()).toContain('http://127.0.0.1:4000/v1')
+    expect(text()).toMatch(/^ {2}keys {9}2 live$/m)
+    expect(text()).toMatch(/^ {2}store {8}in memory/m)
     expect(text()).not.toContain('Hosts')
     expect(calls).toEqual(['listening'])
     probed.resolve([report])
