@@ -24,7 +24,7 @@ import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
-import { adminApp } from './http/admin/admin-app.ts'
+import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
 import { dataApp } from './http/app.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
 import { KeyedCallers } from './http/callers.ts'
@@ -75,9 +75,19 @@ export interface HostReport {
   readonly slots: number
 }
 
+/** What a start found, for the operator's eyes. */
+export interface Started {
+  /** The real addresses. */
+  readonly dataUrl: string
+  readonly adminUrl: string
+  readonly liveKeys: number
+  /** Clients without a key are served. */
+  readonly isAnonymous: boolean
+}
+
 export interface Gateway {
-  /** Opens what is kept and binds both listeners, or throws a StartError; does not wait for hosts. Resolves with the real addresses. */
-  start(): Promise<{ dataUrl: string; adminUrl: string }>
+  /** Opens what is kept and binds both listeners, or throws a StartError; does not wait for hosts. */
+  start(): Promise<Started>
   /** Resolves after the first probe of every host has ended, well or not; probing goes on. */
   firstProbes(): Promise<readonly HostReport[]>
   /** Drains (newcomers get 503, the others are served for drainMsMax) and resolves when all is closed; `now` ends running streams at once, honestly. */
@@ -291,7 +301,7 @@ class BuiltGateway implements Gateway {
       limitsLeft: ({ id: keyId, name, team, limits: own }) =>
         this.#access.limiter.left({ keyId, name, team, limits: own }),
     })
-    return new Listener(app, this.#listenerLimits(), clock)
+    return new Listener(app, this.#listenerLimits(), clock, undefined, { headers: adminHeaders })
   }
 
   #listenerLimits() {
@@ -300,7 +310,7 @@ class BuiltGateway implements Gateway {
     return { ...server, connectionsMax, clientStallMsMax: relay.clientStallMsMax }
   }
 
-  async start(): Promise<{ dataUrl: string; adminUrl: string }> {
+  async start(): Promise<Started> {
     await this.#openStore()
     try {
       return await this.#listen()
@@ -327,7 +337,7 @@ class BuiltGateway implements Gateway {
     this.#relay.endOf(id, { running: endsStreams }, new GatewayError('invalid_api_key', 'This key was revoked.'))
   }
 
-  async #listen(): Promise<{ dataUrl: string; adminUrl: string }> {
+  async #listen(): Promise<Started> {
     const { server, admin } = this.#config
     const data = await bind(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
     try {

@@ -50,6 +50,11 @@ export class Access {
     return this.#ring.anonymous
   }
 
+  /** Keys that hold now. */
+  get liveKeys(): number {
+    return this.#ring.live
+  }
+
   /** All keys at the start, those that changed later. */
   apply(change: KeyChange): void {
     this.#ring.apply(change)

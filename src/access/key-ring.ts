@@ -43,6 +43,16 @@ export class KeyRing {
     return this.#parts.allowAnonymous || !this.#keysEverCreated
   }
 
+  /** Keys that hold now. */
+  get live(): number {
+    const nowMs = this.#parts.clock.wallMs()
+    let live = 0
+    for (const { revokedAtMs, expiresAtMs } of this.#byId.values()) {
+      if (revokedAtMs === null && holds(expiresAtMs, nowMs)) live += 1
+    }
+    return live
+  }
+
   get(id: string): KeyRecord | undefined {
     return this.#byId.get(id)
   }

@@ -31,11 +31,12 @@ export async function runSession(parts: SessionParts): Promise<number> {
   const { stop } = parts
   const faults = new Faults(parts.process, parts.log)
   try {
-    const addresses = await parts.gateway.start()
-    parts.io.out(listeningText(parts.version, addresses))
+    const started = await parts.gateway.start()
+    parts.io.out(listeningText(parts.version, started))
+    parts.io.out(accessText({ ...started, storePath: parts.config.storage.path }))
     parts.onListening?.()
     const stopped = Promise.race([stop.drain, faults.first])
-    void reportHosts(parts, addresses, stopped).catch(faults.add)
+    void reportHosts(parts, started, stopped).catch(faults.add)
     await stopped
     await drain(parts, stop, faults)
     return faults.seen ? 1 : 0

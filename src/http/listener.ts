@@ -26,11 +26,13 @@ export interface ListenerLimits
   readonly clientStallMsMax: number
 }
 
-/** What the listener of clients may have beside plain HTTP. */
+/** What a listener may have beside plain HTTP. */
 export interface ListenerEdge {
   readonly tls?: TlsFiles | undefined
   /** Pages of other origins are told nothing without. */
   readonly cors?: Cors | undefined
+  /** On every answer, refusals before any route is looked for among them. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** How often Node looks for clients that are too slow; its own default would let them stay 30 s longer. */
@@ -49,6 +51,7 @@ export class Listener {
   readonly #tls: TlsFiles | null
   readonly #handshakes: Handshakes | null
   readonly #cors: Cors
+  readonly #headers: readonly (readonly [string, string])[]
   readonly #answering = new Set<ServerResponse>()
   /** Connections whose last request has come: what was sent behind it is not looked at. */
   readonly #spent = new WeakSet<Socket>()
@@ -70,6 +73,7 @@ export class Listener {
     this.#handshakes =
       this.#tls === null ? null : new Handshakes({ clock, lastWords: this.#lastWords, msMax: limits.headerMsMax })
     this.#cors = edge.cors ?? new Cors([])
+    this.#headers = Object.entries(edge.headers ?? {})
     this.#handle = getRequestListener((request, env) => app.fetch(request, env), {
       // For HTTP/1.0, which has requests without a host; nothing here goes by its name.
       hostname: 'localhost',
@@ -162,6 +166,7 @@ export class Listener {
     const { socket } = incoming
     if (this.#spent.has(socket) || this.#lastWords.said(socket)) return
     setRequestId(incoming, outgoing)
+    for (const [name, value] of this.#headers) outgoing.setHeader(name, value)
     this.#answering.add(outgoing)
     outgoing.on('close', () => this.#answering.delete(outgoing))
     this.#watchReader(incoming, outgoing, this.#limits.clientStallMsMax)

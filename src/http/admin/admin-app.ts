@@ -23,8 +23,8 @@ interface AdminEnv {
 
 type AdminContext = Context<AdminEnv>
 
-/** On every answer: nothing of it is kept, framed, run or taken for something else. */
-const answerHeaders: Readonly<Record<string, string>> = {
+/** On every answer of the listener: nothing of it is kept, framed, run or taken for something else. */
+export const adminHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -38,8 +38,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const rules = new CallerRules(parts.bind, parts.hostNames)
   const operator = new OperatorCheck(parts)
   app.use(async (c, next) => {
-    const { incoming, outgoing } = c.env
-    for (const [name, value] of Object.entries(answerHeaders)) outgoing.setHeader(name, value)
+    const { incoming } = c.env
     const problem = rules.problem(headOf(incoming))
     if (problem !== null) throw problem
     operator.require(roleOf(c.req.path), incoming.headers.authorization, addressOf(incoming))

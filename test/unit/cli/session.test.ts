@@ -3,16 +3,21 @@ import { describe, expect, test } from 'vitest'
 import { runSession } from '../../../src/cli/session.ts'
 import { StopRequests } from '../../../src/cli/stop-requests.ts'
 import { configOf } from '../../../src/config/resolve.ts'
-import { type Gateway, type HostReport, StartError } from '../../../src/gateway.ts'
+import { type Gateway, type HostReport, StartError, type Started } from '../../../src/gateway.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { within } from '../../kit/within.ts'
 
 const report: HostReport = { name: 'a', url: 'http://a:1', kind: 'lmx', problem: null, models: ['m'], slots: 2 }
 
+const started: Started = {
+  dataUrl: 'http://127.0.0.1:4000',
+  adminUrl: 'http://127.0.0.1:4001',
+  liveKeys: 2,
+  isAnonymous: false,
+}
+
 /** A gateway of which the test decides when it has probed and drained. */
-function given(
-  start: Gateway['start'] = async () => ({ dataUrl: 'http://127.0.0.1:4000', adminUrl: 'http://127.0.0.1:4001' }),
-) {
+function given(start: Gateway['start'] = async () => started) {
   const calls: string[] = []
   const out: string[] = []
   const logged: unknown[] = []
@@ -54,6 +59,7 @@ describe('a session', () => {
     probed.resolve([report])
     await clock.advance(0)
     expect(text()).toContain('a  lmx  1 model (m)  2 slots')
+    expect(text()).toContain('Try it, with a key in KEY:')
   })
 
   test('ends with 0 when a signal came and the drain is over', async () => {
@@ -80,10 +86,10 @@ describe('a session', () => {
   })
 
   test('stops as soon as it listens when the signal came before', async () => {
-    const starting = Promise.withResolvers<{ dataUrl: string; adminUrl: string }>()
+    const starting = Promise.withResolvers<Started>()
     const { signals, drained, ended, calls } = given(() => starting.promise)
     signals.emit('SIGTERM')
-    starting.resolve({ dataUrl: 'http://127.0.0.1:1', adminUrl: 'http://127.0.0.1:2' })
+    starting.resolve(started)
     drained.resolve()
     expect(await within(1_000, 'the end', ended)).toBe(0)
     expect(calls).toEqual(['listening', 'stop'])
