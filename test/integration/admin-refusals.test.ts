@@ -195,10 +195,12 @@ test('every answer is for nobody to keep, to frame or to take for something else
     await admin.raw('POST', '/admin/keys', { authorization: `Bearer ${admin.token}` }, '{}'),
     await admin.raw('GET', '/admin/keys'),
     await admin.raw('GET', '/admin/keys', { host: 'evil.test' }),
+    await admin.raw('GET', '/admin/%6beys'),
+    await admin.raw('GET', '/admin/keys', { expect: 'x' }),
     await admin.raw('OPTIONS', '/admin/keys', preflight),
     await admin.raw('OPTIONS', '/admin/keys', { ...asOperator(), ...ownPage }),
   ]
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 404, 405, 415, 401, 421, 403, 405])
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 404, 405, 415, 401, 421, 404, 417, 403, 405])
   for (const answer of answers) {
     expect(answer.header('cache-control')).toBe('no-store')
     expect(answer.header('x-content-type-options')).toBe('nosniff')

@@ -6,7 +6,7 @@ import { KeyAdmin } from '../../src/access/key-admin.ts'
 import { KeyGuesses } from '../../src/access/key-guesses.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { LogFields } from '../../src/base/log.ts'
-import { adminApp } from '../../src/http/admin/admin-app.ts'
+import { adminApp, adminHeaders } from '../../src/http/admin/admin-app.ts'
 import type { AdminParts } from '../../src/http/admin/admin-parts.ts'
 import { Listener } from '../../src/http/listener.ts'
 import { serverOptions } from '../../src/http/options.ts'
@@ -87,7 +87,8 @@ export async function startAdmin(
     limitsLeft: () => [{ limit: 'tokensPerMinute', of: 'team', maximum: 10_000, remaining: 9_000, resetMs: 6_000 }],
     ...parts,
   })
-  const listener = new Listener(app, { ...serverOptions.parse({}), clientStallMsMax: 30_000 }, systemClock)
+  const limits = { ...serverOptions.parse({}), clientStallMsMax: 30_000 }
+  const listener = new Listener(app, limits, systemClock, undefined, { headers: adminHeaders })
   const { port } = await listener.listen('127.0.0.1', 0)
   const url = `http://127.0.0.1:${port}`
   const clients: RawClient[] = []

@@ -249,6 +249,7 @@ test.each(overrides)(
           await scene.connect({ port }),
         )
         expect([method, path, answer.status]).toEqual([method, path, foreign ? 421 : status])
+        expect(answer.header('x-content-type-options')).toBe('nosniff')
         if (foreign) expect(errorOf(answer).code).toBe('misdirected_request')
       }
       return { requests: 0, attempts: {}, secrets: [adminToken] }
