@@ -1,5 +1,4 @@
 /** A store on the thread of its caller: for the command line, for what is kept nowhere, and inside the store's own thread. */
-import { statSync } from 'node:fs'
 import type { KeyStore } from '../access/key-store.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
@@ -8,6 +7,7 @@ import { memoryPath } from './database.ts'
 import { messageOf } from './error-codes.ts'
 import type { KeysFile } from './keys-file.ts'
 import type { AccessState, Store, StoreEvents } from './store.ts'
+import { identityOf } from './store-files.ts'
 import type { UsageFile } from './usage-file.ts'
 
 /** Well under the second in which a revocation must be known everywhere. */
@@ -36,7 +36,7 @@ export class DirectStore implements Store {
   readonly ledger: LedgerStore
   readonly notes: readonly string[]
   readonly #parts: DirectStoreParts
-  readonly #inode: number
+  readonly #identity: string | null
   #state: AccessState | null = null
   #seen: Seen | null
   #dataVersion = -1
@@ -48,7 +48,7 @@ export class DirectStore implements Store {
     this.#parts = parts
     this.notes = parts.notes
     this.#seen = parts.seen ?? null
-    this.#inode = this.#inodeNow()
+    this.#identity = this.#identityNow()
     this.ledger = parts.usage
     const { keys } = parts
     this.keys = {
@@ -106,7 +106,7 @@ export class DirectStore implements Store {
   #look(): void {
     if (this.#events === null) return
     try {
-      if (this.#inodeNow() !== this.#inode)
+      if (this.#identityNow() !== this.#identity)
         throw new StoreError(
           `${this.#parts.path} was moved, removed or replaced while it was in use: put it back, or start the gateway anew.`,
         )
@@ -134,8 +134,8 @@ export class DirectStore implements Store {
     events.unreadable(problem)
   }
 
-  #inodeNow(): number {
+  #identityNow(): string | null {
     const { path } = this.#parts
-    return path === memoryPath ? 0 : (statSync(path, { throwIfNoEntry: false })?.ino ?? 0)
+    return path === memoryPath ? null : identityOf(path)
   }
 }

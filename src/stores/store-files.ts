@@ -48,6 +48,12 @@ export function isWritable(files: StoreFiles): boolean {
   )
 }
 
+/** Which file it is, whatever is called so later; null where there is none. */
+export function identityOf(path: string): string | null {
+  const stats = statOf(path)
+  return stats === undefined ? null : `${stats.dev}:${stats.ino}`
+}
+
 /** Notes on what others may read; throws for what others may write, since they could make themselves a key. */
 export function checkModes(files: StoreFiles): readonly string[] {
   // Windows has no such modes.

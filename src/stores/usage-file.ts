@@ -1,9 +1,10 @@
 /** The ledger in an SQLite file of its own, so that damage of the one file never touches the other. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { StoreError } from '../base/store-error.ts'
 import type { Charge, LedgerRow, LedgerStore, UsageQuery, UsageSum } from '../metering/ledger-store.ts'
 import { type Database, memoryPath, openDatabase, type Schema } from './database.ts'
+import { identityOf } from './store-files.ts'
 import { UsageReport } from './usage-report.ts'
 import { admittedValues, figureValues } from './usage-values.ts'
 
@@ -80,7 +81,7 @@ export interface UsageOptions {
 export class UsageFile implements LedgerStore {
   readonly #path: string
   readonly #options: UsageOptions
-  #open: { readonly database: Database; readonly inode: number } | null = null
+  #open: { readonly database: Database; readonly identity: string | null } | null = null
   #unfinishedEnded: boolean
 
   /** Opens nothing yet: each call tries, so that what is repaired is used. */
@@ -172,23 +173,23 @@ export class UsageFile implements LedgerStore {
 
   /** Null where there is none and none is to be made. */
   #database(): Database | null {
-    if (this.#open !== null) this.#checkPlace(this.#open.inode)
+    if (this.#open !== null) this.#checkPlace(this.#open.identity)
     if (this.#open !== null) return this.#open.database
     if (!this.#options.creates && !existsSync(this.#path)) return null
     const database = openDatabase(this.#path, schema)
-    this.#open = { database, inode: this.#inode() }
+    this.#open = { database, identity: this.#identity() }
     return database
   }
 
   /** What is written into a file that was moved away is lost to whoever looks for it here. */
-  #checkPlace(inode: number): void {
-    if (this.#inode() === inode) return
+  #checkPlace(identity: string | null): void {
+    if (this.#identity() === identity) return
     this.close()
     throw new StoreError(`${this.#path} was moved, removed or replaced while it was in use; the one there now is used.`)
   }
 
-  #inode(): number {
-    return this.#path === memoryPath ? 0 : (statSync(this.#path, { throwIfNoEntry: false })?.ino ?? 0)
+  #identity(): string | null {
+    return this.#path === memoryPath ? null : identityOf(this.#path)
   }
 }
 
