@@ -58,7 +58,8 @@ const none: readonly MinuteLimit[] = []
 const concurrencyWaitMs = 1_000
 
 export class Account {
-  readonly owner: Owner
+  /** A key may get another name. */
+  owner: Owner
   readonly #calendar: Calendar
   #given: Limits | null = null
   #limits: Limits = {}
@@ -121,8 +122,8 @@ export class Account {
     for (const { amountOf, allowance } of this.#minute) {
       // Where another limit keeps it away for much longer, what is put aside would only be missing for others.
       const amount = amountOf(cost)
-      const fitsInMs = allowance.fitsInMs(amount, who, nowMs)
-      if (fitsInMs > 0 && fitsInMs >= toldMs / 2) allowance.claim(amount, who, nowMs, toldMs)
+      const waitMs = allowance.comeBackInMs(amount, who, nowMs)
+      if (waitMs > 0 && waitMs >= toldMs / 2) allowance.claim(amount, who, nowMs, toldMs)
     }
   }
 

@@ -182,6 +182,7 @@ export class Limiter {
       account = new Account(owner, this.#calendar)
     } else {
       accounts.delete(id)
+      if (account.owner.name !== owner.name) account.owner = owner
     }
     accounts.set(id, account)
     return account
@@ -195,10 +196,10 @@ export class Limiter {
     let idle: string | null = null
     let looks = 0
     for (const [id, account] of accounts) {
-      if (account.isForgettable(now)) {
-        accounts.delete(id)
-        return
-      }
+      accounts.delete(id)
+      if (account.isForgettable(now)) return
+      // To the other end, so that the next look is at others.
+      accounts.set(id, account)
       if (account.live === 0) idle ??= id
       looks += 1
       if (looks === looksMax) break

@@ -67,21 +67,27 @@ describe('a large request against a flood of small ones', () => {
     expect(got / toldMs).toBeLessThan(0.8)
   })
 
-  it('again and again, it takes no more than about its quarter', () => {
+  it.each([
+    [12_000, 0.98],
+    // Before one that is larger than a whole minute's limit there must be a minute with nothing else.
+    [70_000, 0.8],
+  ])('of %d tokens, again and again, takes no more than about a quarter', (cost, allInAll) => {
     const { pass, take } = shared()
     pass(90_000)
     let large = 0
     let flood = 0
     let elapsedMs = 0
-    while (elapsedMs < 1_200_000) {
-      const toldMs = take(12_000, 'large')
-      if (toldMs === 0) large += 12_000
-      flood += pass(Math.max(20, toldMs))
-      elapsedMs += Math.max(20, toldMs)
+    while (elapsedMs < 2_400_000) {
+      const toldMs = take(cost, 'large')
+      if (toldMs === 0) large += cost
+      // Clients come no earlier than they are told, and not at once after they were served.
+      const pauseMs = Math.max(20, toldMs)
+      flood += pass(pauseMs)
+      elapsedMs += pauseMs
     }
     expect(large / (large + flood)).toBeGreaterThan(0.15)
     expect(large / (large + flood)).toBeLessThan(0.3)
-    expect((large + flood) / elapsedMs).toBeGreaterThan(0.98)
+    expect((large + flood) / elapsedMs).toBeGreaterThan(allInAll)
   })
 })
 
@@ -133,4 +139,13 @@ it('a small request of the one who claims does not use the claim up', () => {
   for (let i = 0; i < 50; i++) take(200, 'a')
   pass(thenMs)
   expect(take(12_000, 'a')).toBe(0)
+})
+
+it('a limit that changes begins without a claim', () => {
+  const { allowance, take } = shared()
+  take(15_000, 'other')
+  take(14_000, 'a')
+  allowance.setLimit(600_000, 0)
+  allowance.setLimit(60_000, 15_000)
+  expect(allowance.fitsInMs(2_000, 'b', 15_000)).toBe(0)
 })

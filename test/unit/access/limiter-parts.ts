@@ -16,9 +16,19 @@ export class SteppedClock extends FakeClock {
   }
 }
 
-export function limiterOf(options: Partial<LimitsOptions> = {}, teams: TeamsOptions = {}, wallMs = startWallMs) {
+export function limiterOf(
+  options: Partial<LimitsOptions> = {},
+  teams: TeamsOptions = {},
+  wallMs = startWallMs,
+  chance = 0,
+) {
   const clock = new SteppedClock(1_000, wallMs)
-  const limiter = new Limiter({ clock, limits: { ...limitsOptions.parse({}), ...options }, teams, chance: () => 0 })
+  const limiter = new Limiter({
+    clock,
+    limits: { ...limitsOptions.parse({}), ...options },
+    teams,
+    chance: () => chance,
+  })
   /** The reservation, or the refusal. */
   const ask = (subject: Subject, input: number, output = 0): Reservation | GatewayError => {
     try {
