@@ -19,6 +19,7 @@ import type { ResolvedConfig } from './config/schema.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { ClockOverrides } from './hosts/clocks.ts'
 import { canSpare, Host, mayEjectOneMore } from './hosts/host.ts'
+import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
@@ -34,6 +35,7 @@ import { TlsFiles } from './http/tls-files.ts'
 import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { costs } from './metering/prices.ts'
+import { Retention } from './metering/retention.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
 import { withAccessLog } from './observe/access-log.ts'
@@ -45,7 +47,7 @@ import { Relay } from './relay/relay.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
 
-export { StartError }
+export { type HostReport, StartError }
 
 export interface GatewayParts {
   readonly version: string
@@ -61,18 +63,6 @@ export interface GatewayParts {
   readonly usage?: UsageSink
   /** Where the addresses of hosts come from; the system's resolver by default. */
   readonly resolveName?: ResolveName
-}
-
-/** One host as found at start, for the operator's eyes. */
-export interface HostReport {
-  readonly name: string
-  readonly url: string
-  /** Kind, once known. */
-  readonly kind: string | null
-  /** Null when the host answered its first probe, else one sentence on why not. */
-  readonly problem: string | null
-  readonly models: readonly string[]
-  readonly slots: number
 }
 
 /** What a start found, for the operator's eyes. */
@@ -120,6 +110,7 @@ class BuiltGateway implements Gateway {
   readonly #zombies: ZombieSlots
   readonly #store: LateStore
   readonly #ledger: Ledger
+  readonly #retention: Retention
   readonly #access: Access
   readonly #records: AccessRecords
   readonly #relay: Relay
@@ -165,6 +156,8 @@ class BuiltGateway implements Gateway {
     const { storage, server, limits, teams } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock })
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
+    const { retentionDays } = config.usage
+    this.#retention = new Retention({ store: this.#store.ledger, clock, log, retentionDays })
     this.#access = new Access({
       ...server,
       clock,
@@ -215,6 +208,7 @@ class BuiltGateway implements Gateway {
       phases: () => this.#phases.totals(),
       openStreams: () => this.#relay.openStreams,
       logDropped: this.#parts.logDropped ?? (() => 0),
+      ledger: () => this.#ledger.state(),
       knownModel: (name) => this.#catalog.knows(name),
     })
   }
@@ -345,7 +339,13 @@ class BuiltGateway implements Gateway {
       this.#probed = this.#prober.start()
       this.#overload.start()
       this.#records.watch()
-      return { dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'), adminUrl: urlOf(adminAddress) }
+      this.#retention.start()
+      return {
+        dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'),
+        adminUrl: urlOf(adminAddress),
+        liveKeys: this.#access.liveKeys,
+        isAnonymous: this.#access.anonymous,
+      }
     } catch (error) {
       await this.#data.close()
       throw error
@@ -354,14 +354,7 @@ class BuiltGateway implements Gateway {
 
   async firstProbes(): Promise<readonly HostReport[]> {
     await this.#probed
-    return this.#hosts.map((host) => ({
-      name: host.name,
-      url: host.url.href,
-      kind: host.kind?.name ?? null,
-      problem: host.problem,
-      models: [...new Set([...(host.models?.keys() ?? []), ...host.configuredModels])],
-      slots: host.slots,
-    }))
+    return this.#hosts.map(reportOf)
   }
 
   stop({ now = false } = {}): Promise<void> {
@@ -385,6 +378,7 @@ class BuiltGateway implements Gateway {
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
     this.#overload.stop()
+    this.#retention.stop()
     this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
     await Promise.all(this.#hosts.map((host) => host.close()))

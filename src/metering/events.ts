@@ -23,3 +23,14 @@ export interface PhaseTotals {
   readonly decodeSeconds: number
   readonly busySeconds: number
 }
+
+/** How the ledger is written. */
+export interface LedgerState {
+  /** Rows that are to be written. */
+  readonly pendingRows: number
+  readonly lostRows: number
+  /** Batches that could not be written. */
+  readonly errors: number
+  /** Why the last one could not; null when it could. */
+  readonly problem: string | null
+}

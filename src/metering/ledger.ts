@@ -1,6 +1,7 @@
 /** The ledger's near end: takes what happens to requests at once, and writes it in batches behind their backs. */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import type { LedgerState } from './events.ts'
 import type {
   AdmittedRequest,
   LedgerRow,
@@ -27,16 +28,6 @@ export interface LedgerParts {
   readonly store: Pick<LedgerStore, 'write'>
   readonly clock: Clock
   readonly log: Log
-}
-
-export interface LedgerState {
-  /** Rows that are to be written. */
-  readonly pendingRows: number
-  readonly lostRows: number
-  /** Batches that could not be written. */
-  readonly errors: number
-  /** Why the last one could not; null when it could. */
-  readonly problem: string | null
 }
 
 interface Entry {

@@ -60,12 +60,12 @@ export const metricDefinitions = {
   tokens_total: {
     type: 'counter',
     labels: ['model', 'host', 'key', 'type'],
-    help: 'Tokens by type (input, cached_input, output, reasoning); output is counted live, a frame with content at a time, and topped up to the usage the host reports. cached_input is part of input, reasoning part of output.',
+    help: 'Tokens by type (input, cached_input, output, reasoning); output is counted live, a frame with content at a time, and topped up to the usage the host reports; input that no host reported is estimated by its size. cached_input is part of input, reasoning part of output.',
   },
   usage_source_total: {
     type: 'counter',
     labels: ['host', 'source'],
-    help: 'Answers by where their token counts come from: reported by the host, or counted by the gateway.',
+    help: 'Answers by where their token counts come from: reported by the host, counted by the gateway frame by frame, or estimated where only input was read and nothing reported.',
   },
   usage_rejected_total: {
     type: 'counter',
@@ -122,6 +122,17 @@ export const metricDefinitions = {
   },
   open_streams: { type: 'gauge', labels: [], help: 'Streams being relayed now.' },
   log_dropped_total: { type: 'counter', labels: [], help: 'Log lines dropped because their reader did not keep up.' },
+  usage_rows_lost_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Requests whose row of the ledger was lost because it could not be written in time; must stay 0.',
+  },
+  store_errors_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Batches of the ledger that could not be written; each is tried again.',
+  },
+  ledger_pending_rows: { type: 'gauge', labels: [], help: 'Rows of the ledger that are yet to be written.' },
   metric_series: {
     type: 'gauge',
     labels: [],

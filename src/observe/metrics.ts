@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { errorCatalogue } from '../base/errors.ts'
 import type { HostState } from '../hosts/events.ts'
-import type { PhaseTotals, TokenTotals } from '../metering/events.ts'
+import type { LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { HeldSlots, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
 import { failoverPhases, type RelayEvents } from '../relay/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
@@ -20,6 +20,8 @@ export interface MetricSources {
   openStreams(): number
   /** Log lines that were never written. */
   logDropped(): number
+  /** How the ledger is written. */
+  ledger(): LedgerState
   /** Whether a name is configured or listed by a host; only such names become label values. */
   knownModel(name: string): boolean
 }
@@ -142,6 +144,10 @@ function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly 
   table.rewrite('queue_bytes', [[{}, queue.bytes]], 'zero')
   table.rewrite('open_streams', [[{}, sources.openStreams()]], 'zero')
   table.mirror('log_dropped_total', [[{}, sources.logDropped()]])
+  const { pendingRows, lostRows, errors } = sources.ledger()
+  table.mirror('usage_rows_lost_total', [[{}, lostRows]])
+  table.mirror('store_errors_total', [[{}, errors]])
+  table.rewrite('ledger_pending_rows', [[{}, pendingRows]], 'zero')
   table.rewrite('build_info', [[{ version: sources.version, node: process.versions.node }, 1]], 'zero')
   writeHosts(table, hosts)
   // Last, since it counts what the lines above made.

@@ -1,6 +1,6 @@
 /** A made-up gateway for tests of metrics: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
 
-import type { TokenTotals } from '../../src/metering/events.ts'
+import type { LedgerState, TokenTotals } from '../../src/metering/events.ts'
 import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
@@ -26,6 +26,8 @@ export class ScriptedSources implements MetricSources {
   phases = () => this.phaseTotals
   openStreams = () => this.streams
   logDropped = () => this.dropped
+  ledgerState: LedgerState = { pendingRows: 0, lostRows: 0, errors: 0, problem: null }
+  ledger = () => this.ledgerState
   knownModel = (name: string) => this.models.has(name)
 }
 

@@ -251,6 +251,27 @@ export const gateway: readonly Panel[] = [
     targets: [{ expr: rate('log_dropped_total'), legend: 'dropped' }],
   },
   {
+    kind: 'lines',
+    title: 'Ledger rows waiting',
+    description:
+      'Rows of the ledger that are yet to be written, and batches that could not be (per second, tried again).',
+    unit: 'none',
+    width: 6,
+    targets: [
+      { expr: gauge('ledger_pending_rows'), legend: 'waiting' },
+      { expr: rate('store_errors_total'), legend: 'failed batches' },
+    ],
+  },
+  {
+    kind: 'stat',
+    title: 'Ledger rows lost',
+    description: 'Per second; anything but 0 means that the ledger is wrong, see the log of the gateway.',
+    unit: 'none',
+    width: 4,
+    alarms: [0.001, 1],
+    targets: [{ expr: rate('usage_rows_lost_total'), legend: 'lost' }],
+  },
+  {
     kind: 'table',
     title: 'Versions',
     description: 'Version of each gateway and of the Node.js it runs on.',
