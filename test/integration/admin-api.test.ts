@@ -9,6 +9,7 @@ import type { UsageSum } from '../../src/metering/ledger-store.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
 import { type AdminCall, type AdminReply, type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
+import { startGateway } from '../kit/gateway-under-test.ts'
 import { MemoryKeys } from '../kit/memory-keys.ts'
 
 const sum: UsageSum = {
@@ -325,4 +326,17 @@ test('every route was seen to answer well, and to refuse what it says it may', (
       .filter((one) => !document.seen.has(one)),
   )
   expect(missing).toEqual([])
+})
+
+test('a whole gateway says what a key has left of its own limits, and what it used', async () => {
+  await using gateway = await startGateway({ hosts: [{ url: 'http://127.0.0.1:9' }] })
+  await gateway.createKey({ name: 'limited', limits: { requestsPerMinute: 60, concurrentRequests: 2 } })
+  expect(await gateway.admin('GET', '/admin/limits/limited')).toMatchObject({
+    name: 'limited',
+    limits: [
+      { limit: 'requestsPerMinute', of: 'key', maximum: 60 },
+      { limit: 'concurrentRequests', of: 'key', maximum: 2, remaining: 2, resetMs: 0 },
+    ],
+  })
+  expect(await gateway.admin('GET', '/admin/usage')).toMatchObject({ by: ['key'], rows: [], total: { requests: 0 } })
 })

@@ -6,6 +6,7 @@ import { KeyGuesses } from '../../src/access/key-guesses.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
+import { startGateway } from '../kit/gateway-under-test.ts'
 
 let admin: AdminUnderTest
 
@@ -148,4 +149,26 @@ test('who is refused is in the log, without what was sent', async () => {
       code,
     })),
   )
+})
+
+test('X15, X43: a gateway makes a token of its own at its first start, tells it once, and says in the trail that it did', async () => {
+  const started = () => startGateway({ hosts: [{ url: 'http://127.0.0.1:9' }] })
+  await using one = await started()
+  await using other = await started()
+  expect(one.adminToken).toMatch(/^lmx_admin_[0-9A-Za-z]{43}$/)
+  expect(other.adminToken).not.toBe(one.adminToken)
+  const { id } = await one.createKey({ name: 'first' })
+  const { entries } = (await one.admin('GET', '/admin/audit')) as { entries: { action: string }[] }
+  expect(entries).toMatchObject([
+    { action: 'key.create', actor: 'admin-api 127.0.0.1', keyId: id, keyName: 'first' },
+    { action: 'admin-token.create', actor: 'gateway', keyId: null, keyName: null },
+  ])
+  const stranger = await fetch(`${one.adminUrl}/admin/keys`, {
+    headers: { authorization: `Bearer ${other.adminToken}` },
+  })
+  expect(stranger.status).toBe(401)
+  expect(JSON.stringify(one.log)).not.toContain(one.adminToken)
+  expect(one.log.filter(({ message }) => message === 'admin change')).toMatchObject([
+    { level: 'info', fields: { action: 'key.create', keyId: id, keyName: 'first' } },
+  ])
 })
