@@ -70,9 +70,17 @@ export class RemoteAccess implements AccessAdmin {
   async close(): Promise<void> {}
 
   async #list(query: Readonly<Record<string, string>>): Promise<readonly KeyView[]> {
-    const { keys } = fieldsOf(await this.#ask('GET', `keys?${new URLSearchParams(query).toString()}`))
-    if (!Array.isArray(keys)) throw noAnswer()
-    return keys.map(viewOf)
+    const all: KeyView[] = []
+    let after: string | null = null
+    do {
+      const page: Readonly<Record<string, string>> = after === null ? query : { ...query, after }
+      const { keys, next } = fieldsOf(await this.#ask('GET', `keys?${new URLSearchParams(page).toString()}`))
+      if (!Array.isArray(keys)) throw noAnswer()
+      all.push(...keys.map(viewOf))
+      // A page without a key behind the last one would be asked for again for ever.
+      after = typeof next === 'string' && keys.length > 0 ? next : null
+    } while (after !== null)
+    return all
   }
 
   /** A path takes no escapes, so that of a name which would need some the id is asked for first. */

@@ -168,6 +168,23 @@ describe('the admin token', () => {
   })
 })
 
+describe('check-config', () => {
+  const check = (config: string) => cli(['check-config', '--config', config, '--store', folder.storePath])
+
+  test('names the keys whose team the configuration does not have, and makes no store to do so', async () => {
+    const none = await folder.write('none.yaml', 'log: { level: info }\n')
+    expect((await check(none)).out).not.toContain('Note: ')
+    expect(existsSync(folder.storePath)).toBe(false)
+    for (const name of ['alice', 'bob']) await cli(['keys', 'create', '--name', name, '--team', 'red', ...folder.flags])
+    await cli(['keys', 'create', '--name', 'carol', ...folder.flags])
+    await cli(['keys', 'revoke', 'bob', ...folder.flags])
+    const { code, out } = await check(none)
+    expect(code).toBe(0)
+    expect(out).toMatch(/^Note: teams has no limits for the team of these keys.*: alice \(team red\)\.$/m)
+    expect((await check(join(folder.path, 'gateway.yaml'))).out).not.toContain('Note: ')
+  })
+})
+
 describe('where the keys are', () => {
   test.each<[string[], RegExp]>([
     [

@@ -1,16 +1,13 @@
 /** `check-config`: says everything that is wrong with the configuration, without starting anything. */
 import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
-import { settingFlags } from '../help.ts'
+import { storeFlags } from '../open-access.ts'
 import { refuse, tell } from '../refuse.ts'
 
 export const checkConfig: Command = {
   name: 'check-config',
   summary: 'Checks the configuration file and the environment; exit code 0 when they are good, else 1',
-  flags: [
-    ...settingFlags.filter((flag) => flag.name === 'config'),
-    { name: 'json', value: '', help: 'The result as one JSON object' },
-  ],
+  flags: [...storeFlags, { name: 'json', value: '', help: 'The result as one JSON object' }],
   notes: [],
   async run(flags, io) {
     const { loadConfig } = await import('../../config/load.ts')
@@ -21,7 +18,8 @@ export const checkConfig: Command = {
       io.out(JSON.stringify({ ...result, kind: undefined }, null, 2))
     } else if (good) {
       io.out(summaryText(loaded.file, loaded.config))
-      tell(loaded.notes, io)
+      const { teamNotes } = await import('../team-notes.ts')
+      tell([...loaded.notes, ...(await teamNotes(loaded.config))], io)
     } else {
       refuse(loaded.problems, io)
     }
