@@ -45,7 +45,8 @@ export class Database {
     if (path === memoryPath || readOnly) return
     this.guard(() => {
       this.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864')
-      this.exec(durable ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL')
+      if (durable) this.exec('PRAGMA synchronous = FULL')
+      else this.exec('PRAGMA synchronous = NORMAL')
     })
   }
 

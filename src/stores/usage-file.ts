@@ -92,7 +92,7 @@ export class UsageFile implements LedgerStore {
   }
 
   /** Opens it and ends what is unfinished, or throws. */
-  prepare(check: (database: Database) => void): void {
+  start(check: (database: Database) => void): void {
     const database = this.#database()
     if (database === null) return
     check(database)

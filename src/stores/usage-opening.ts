@@ -18,7 +18,7 @@ export function openUsage(
   // A thread that takes another's place has no start to look at: whatever is wrong shows when it writes.
   if (!endsUnfinished) return { usage, notes: [] }
   try {
-    return { usage, notes: prepared(usage, path) }
+    return { usage, notes: started(usage, path) }
   } catch (error) {
     if (whenUnwritable === 'serve' && error instanceof StoreError)
       return { usage, notes: [`The ledger cannot be used yet: ${error.message}`] }
@@ -27,15 +27,15 @@ export function openUsage(
   }
 }
 
-function prepared(usage: UsageFile, path: string): readonly string[] {
+function started(usage: UsageFile, path: string): readonly string[] {
   try {
-    usage.prepare(checkStructure)
+    usage.start(checkStructure)
     return []
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error
     usage.close()
     const aside = setAside(path)
-    usage.prepare(() => {})
+    usage.start(() => {})
     return [
       `THE LEDGER WAS DAMAGED and is set aside as ${aside}; a new one is begun, and usage and limits count from now. (${error.message}) What can be read of the old one: sqlite3 ${aside} .recover`,
     ]

@@ -17,13 +17,18 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   zod: ['src/base/option-types.ts', 'src/config/', '/options.ts', 'src/access/key-schema.ts', 'src/http/admin/'],
 }
 
+/** What Node brings along and is a library all the same. */
+const builtinDoors: Readonly<Record<string, readonly string[]>> = {
+  'node:sqlite': ['src/stores/'],
+}
+
 function doorViolations(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
     importsOf(file)
-      .filter(({ isRelative, target }) => !isRelative && !isBuiltin(target))
+      .filter(({ isRelative, target }) => !isRelative && (!isBuiltin(target) || target in builtinDoors))
       .flatMap(({ line, target }) => {
         const library = nameOf(target)
-        const at = doors[library]
+        const at = doors[library] ?? builtinDoors[library]
         if (at === undefined) return [`${file.path}:${line} imports ${library}, which has no door in doors.test.ts`]
         if (at.some((door) => isDoor(door, file.path))) return []
         return [`${file.path}:${line} imports ${library}; its door: ${at.join(', ')}`]
@@ -62,6 +67,7 @@ test.each([
   ['src/cli/a.ts', "import { serve } from '@hono/node-server/conninfo'", 'imports @hono/node-server'],
   ['src/queue/a.ts', "import PQueue from 'p-queue'", 'imports p-queue'],
   ['src/wire/a.ts', "import { z } from 'zod'", 'imports zod'],
+  ['src/http/a.ts', "import { DatabaseSync } from 'node:sqlite'", 'imports node:sqlite; its door: src/stores/'],
   ['src/wire/a.ts', "import express from 'express'", 'imports express, which has no door'],
 ])('a planted violation in %s is found', (path, text, found) => {
   expect(doorViolations([{ path, text }])).toEqual([expect.stringContaining(found)])
