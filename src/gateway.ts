@@ -288,6 +288,7 @@ class BuiltGateway implements Gateway {
         onChange: (key) => this.#access.apply({ keys: [key], keysEverCreated: true }),
       }),
       keyStore: keys,
+      allKeys: () => this.#access.keys(),
       ledger,
       teams,
       timeZone: limits.timeZone,

@@ -45,6 +45,11 @@ export class Access {
     this.#estimates = new Estimates(limits.clientsMax)
   }
 
+  /** In order of creation, the revoked ones among them. */
+  keys(): Iterable<KeyRecord> {
+    return this.#ring.all()
+  }
+
   /** Whether clients without a key are served. */
   get anonymous(): boolean {
     return this.#ring.anonymous

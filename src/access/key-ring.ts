@@ -53,6 +53,11 @@ export class KeyRing {
     return live
   }
 
+  /** In order of creation, the revoked ones among them. */
+  all(): Iterable<KeyRecord> {
+    return this.#byId.values()
+  }
+
   get(id: string): KeyRecord | undefined {
     return this.#byId.get(id)
   }

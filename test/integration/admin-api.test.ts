@@ -2,8 +2,10 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { digestOf, parseKey } from '../../src/access/api-key.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { StoreError } from '../../src/base/store-error.ts'
+import { RemoteAccess } from '../../src/cli/remote-access.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
 import type { UsageSum } from '../../src/metering/ledger-store.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
@@ -11,6 +13,7 @@ import { type AdminCall, type AdminReply, type AdminUnderTest, startAdmin } from
 import { FakeClock } from '../kit/fake-clock.ts'
 import { startGateway } from '../kit/gateway-under-test.ts'
 import { MemoryKeys } from '../kit/memory-keys.ts'
+import { sampleKey } from '../unit/access/sample-key.ts'
 
 const sum: UsageSum = {
   group: { key: '=alice, "a"' },
@@ -95,6 +98,32 @@ test('keys are listed in order of creation, and picked by state and name', async
   expect(await ids('?name=twice&state=live')).toEqual([young.id])
   expect(await ids('?state=revoked')).toEqual([old.id])
   expect(await ids('?name=nobody')).toEqual([])
+  for (const query of ['', 'state=live', 'name=twice']) {
+    const all = await ids(`?${query}`)
+    const paged: string[] = []
+    let next: string | null = null
+    do {
+      const page = await ask('GET', `/admin/keys?${query}&count=1${next === null ? '' : `&after=${next}`}`)
+      const { keys, next: more } = page.json as { keys: KeyJson[]; next: string | null }
+      expect(keys).toHaveLength(1)
+      paged.push(...keys.map(({ id }) => id))
+      next = more
+    } while (next !== null && paged.length <= all.length)
+    expect(paged).toEqual(all)
+  }
+  expect(errorOf(await ask('GET', '/admin/keys?after=nobody'))).toMatchObject({ param: 'after' })
+})
+
+test('of more keys than a page holds the command line gets all, in order', async () => {
+  const many = new MemoryKeys()
+  await using crowded = await startAdmin({ keys: many })
+  for (let index = 0; index < 2_500; index += 1) {
+    const { record } = sampleKey({ name: `key ${index}` })
+    many.records.set(record.id, record)
+  }
+  const listed = await new RemoteAccess(crowded.url, crowded.token, systemClock).list()
+  expect(listed.map(({ id }) => id)).toEqual([...many.records.keys()])
+  expect(((await crowded.ask('GET', '/admin/keys')).json as { keys: object[] }).keys).toHaveLength(1_000)
 })
 
 test('a key is changed field by field; null takes a limit away', async () => {
@@ -309,7 +338,7 @@ test.each([
   const fail = () => Promise.reject(failure)
   await using broken = await startAdmin({ keys: new BrokenKeys(failure), ledger: { usage: fail } })
   for (const route of adminRoutes) {
-    if (['readMetrics', 'listTeams', 'readDocument'].includes(route.operation)) continue
+    if (['readMetrics', 'listKeys', 'listTeams', 'readDocument'].includes(route.operation)) continue
     const call = route.body === null ? {} : { body: route.operation === 'createKey' ? { name: 'x' } : {} }
     const reply = await ask(route.method, route.path.replace(':id', 'x'), call, broken)
     expect([route.operation, reply.status, errorOf(reply).code]).toEqual([route.operation, status, code])

@@ -75,6 +75,7 @@ export async function startAdmin(
     guesses: new KeyGuesses({ failedKeysPerMinute: 1_000_000, clock }),
     keys: new KeyAdmin(withChangeLog(keys, write), { clock, teams: Object.keys(teams) }),
     keyStore: keys,
+    allKeys: () => keys.records.values(),
     ledger: {
       usage: async (query) => {
         asked.push(query)

@@ -20,6 +20,8 @@ export interface AdminParts extends OperatorParts {
   readonly hostNames: readonly string[]
   readonly keys: KeyAdmin
   readonly keyStore: Pick<KeyStore, 'audit'>
+  /** As they are now, in order of creation: read out of a store, 100,000 of them would hold up every stream meanwhile. */
+  readonly allKeys: () => Iterable<KeyRecord>
   readonly ledger: Pick<LedgerStore, 'usage'>
   readonly teams: TeamsOptions
   /** `limits.timeZone` and `usage.currency`. */

@@ -36,3 +36,13 @@ export const errorBody = published(
     }),
   }),
 )
+
+/** A number as a query writes it. */
+export function wholeText(most: number) {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().max(most))
+    .optional()
+}

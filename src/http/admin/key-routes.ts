@@ -1,15 +1,25 @@
 /** Keys: made, listed, changed, rotated and revoked. */
 import { z } from 'zod'
 import { graceMsMax, type IssuedKey } from '../../access/key-admin.ts'
-import { keyChangeSchema, keyViewSchema, newKeySchema } from '../../access/key-schema.ts'
+import { type KeyView, keyChangeSchema, keyViewSchema, newKeySchema } from '../../access/key-schema.ts'
 import { keyView } from '../../access/key-view.ts'
+import { GatewayError } from '../../base/errors.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminAnswer, type AdminRoute, changes, reads } from './admin-route.ts'
-import { nameText, published, sent } from './documented.ts'
+import { nameText, published, sent, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
 
+/** What of so many is written takes a few milliseconds, for which nothing else is done. */
+const pageMax = 1_000
+
 const keyAnswer = published('Key', keyViewSchema)
-const keysAnswer = published('Keys', z.strictObject({ keys: z.array(keyAnswer).describe('In order of creation') }))
+const keysAnswer = published(
+  'Keys',
+  z.strictObject({
+    keys: z.array(keyAnswer).describe('In order of creation'),
+    next: z.string().nullable().describe('Where there are more: what `after` is then'),
+  }),
+)
 const issuedAnswer = published(
   'IssuedKey',
   z.strictObject({
@@ -43,17 +53,29 @@ export const keyRoutes: readonly AdminRoute[] = [
   reads({
     path: '/admin/keys',
     operation: 'listKeys',
-    summary: 'All keys, or those of a name or a state.',
+    summary: 'All keys, or those of a name or a state, page by page.',
     query: z.strictObject({
       name: nameText.optional().describe('Those of this name, which several may have that are revoked'),
       state: keyViewSchema.shape.state.optional().describe('Those that are so now'),
+      after: nameText.optional().describe('Those behind the key of this id, as `next` says'),
+      count: wholeText(pageMax).describe('Most keys of a page, a thousand unless said'),
     }),
     answers: { 'application/json': keysAnswer },
-    handle: async ({ query: { name, state } }, { keys, clock }) => {
+    handle: ({ query: { name, state, after, count = pageMax } }, { allKeys, clock }) => {
       const nowMs = clock.wallMs()
-      const records = (await keys.list()).filter((record) => name === undefined || record.name === name)
-      const views = records.map((record) => keyView(record, nowMs))
-      return { json: { keys: views.filter((view) => state === undefined || view.state === state) } }
+      const keys: KeyView[] = []
+      let isBehind = after === undefined
+      for (const record of allKeys()) {
+        if (isBehind && (name === undefined || record.name === name)) {
+          const view = keyView(record, nowMs)
+          if (state !== undefined && view.state !== state) continue
+          if (keys.length === count) return { json: { keys, next: keys.at(-1)?.id } }
+          keys.push(view)
+        }
+        isBehind ||= record.id === after
+      }
+      if (!isBehind) throw new GatewayError('invalid_request', 'after: there is no such key.', { param: 'after' })
+      return { json: { keys, next: null } }
     },
   }),
   changes({

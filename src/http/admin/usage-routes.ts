@@ -5,7 +5,7 @@ import { type UsageGroup, usageGroups } from '../../metering/ledger-store.ts'
 import { usageRange } from '../../metering/usage-range.ts'
 import { usageCsv, usageReport } from '../../metering/usage-report.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
-import { nameText, published, time } from './documented.ts'
+import { nameText, published, time, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
 
 const auditCountDefault = 100
@@ -162,14 +162,4 @@ function columnsOf(text: string): string[] {
 
 function isGroup(column: string): column is UsageGroup {
   return usageGroups.some((one) => one === column)
-}
-
-/** A number as a query writes it. */
-function wholeText(most: number) {
-  return z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().max(most))
-    .optional()
 }

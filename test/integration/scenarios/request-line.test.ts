@@ -59,11 +59,14 @@ test.each(routes.filter(({ allow }) => allow === 'GET, HEAD'))('C26: HEAD $path 
 test.each(['data', 'admin'] as const)('C26: what is no request for a path is refused by the %s listener', (listener) =>
   scenario({}, async (scene) => {
     const port = portOf(scene, { listener })
+    // The admin listener has no such name as x.
+    const [nowhere, nowhereCode]: [number, string] =
+      listener === 'data' ? [404, 'not_found'] : [421, 'misdirected_request']
     const refused: [string, number, string][] = [
       ['OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid_request'],
       ['FOO /v1/models HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid_request'],
       ['get /v1/models HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid_request'],
-      ['TRACE /nowhere HTTP/1.1\r\nhost: x\r\n\r\n', 404, 'not_found'],
+      ['TRACE /nowhere HTTP/1.1\r\nhost: x\r\n\r\n', nowhere, nowhereCode],
       ['FOO\r\n\r\n', 400, 'invalid_request'],
     ]
     for (const [request, status, code] of refused) {
