@@ -32,7 +32,6 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     describe('keys', () => keysContract(() => store))
     describe('ledger', () => ledgerContract(() => store))
     describe('usage', () => usageContract(() => store))
-    describe('X02: what clients name', () => injectionContract(() => store))
   })
 }
 
@@ -327,37 +326,5 @@ function usageContract(store: () => Store): void {
       ['2026-10-25', 2],
       ['2026-10-26', 2],
     ])
-  })
-}
-
-/** Each is harmful in some place of a statement that was put together from strings. */
-const injections = [
-  "'; DROP TABLE requests; --",
-  "' OR '1'='1",
-  '" OR 1=1 --',
-  "x' UNION SELECT record FROM keys --",
-  '%',
-  '_',
-  '\u{0}',
-  ':key',
-  '?1',
-  '); DELETE FROM keys; --',
-]
-
-function injectionContract(store: () => Store): void {
-  it.each(injections)('is a value and nothing else: %j', async (text) => {
-    await store().keys.insert(keyRecord('plain'), created)
-    await store().ledger.write([settledRow('plain', 1)])
-    const named = { keyName: text, team: text, model: text, requestId: text, keyId: text }
-    await store().ledger.write([settledRow(text, 2, { admitted: named, settled: { host: text, errorCode: text } })])
-    for (const filter of [{ key: text }, { team: text }, { model: text }, { host: text }])
-      expect(await store().ledger.usage(usageQuery(filter))).toMatchObject([{ requests: 1, output: 2 }])
-    expect(await requestsOf(store())).toBe(2)
-    expect(await store().keys.find(text)).toBeNull()
-    const key = keyRecord(text, { id: 'injected', tags: { [text]: text }, models: [text], team: text })
-    await store().keys.insert(key, auditEntry('key.create', { actor: text, keyName: text, detail: { [text]: text } }))
-    expect(await store().keys.find(text)).toEqual(key)
-    expect(await store().keys.list()).toHaveLength(2)
-    expect((await store().keys.audit(1))[0]).toMatchObject({ actor: text, detail: { [text]: text } })
   })
 }
