@@ -164,24 +164,52 @@ const bodyless = [
 ] as const
 const hundredMebibytes = 104_857_600
 
+const framings: readonly Headers[] = [
+  { 'content-length': String(hundredMebibytes) },
+  { 'transfer-encoding': 'chunked' },
+]
+
 test.each(bodyless)('C35: %s %s with a body of 100 MiB is refused unread, declared and chunked', (method, path) =>
   scenario({}, async (scene) => {
-    for (const port of [scene.gateway.port, Number(new URL(scene.gateway.adminUrl).port)]) {
-      for (const framing of [{ 'content-length': String(hundredMebibytes) }, { 'transfer-encoding': 'chunked' }]) {
-        await expectFloodRefused(scene, { head: headBytes(method, path, framing), port })
-      }
+    const { gateway } = scene
+    const adminPort = Number(new URL(gateway.adminUrl).port)
+    const operator = { authorization: `Bearer ${gateway.adminToken}` }
+    for (const framing of framings) {
+      const refused = [413, 'request_too_large'] as const
+      await expectFloodRefused(scene, { head: headBytes(method, path, framing), port: gateway.port, refused })
+      const admin = headBytes(method, path, framing)
+      await expectFloodRefused(scene, { head: admin, port: adminPort, refused: [401, 'invalid_api_key'] })
+      const known = headBytes(method, path, { ...operator, ...framing })
+      await expectFloodRefused(scene, { head: known, port: adminPort, refused: [404, 'not_found'] })
     }
     expect(scene.host().soundRequests.filter((request) => request.includes('nowhere'))).toEqual([])
     return { requests: 0, attempts: {} }
   }),
 )
 
-async function expectFloodRefused(scene: Scene, { head, port }: { head: string; port: number }): Promise<void> {
+test.each(['/metrics', '/admin/keys', '/admin/usage'])('C35: so it is by GET %s of the admin listener', (path) =>
+  scenario({}, async (scene) => {
+    const port = Number(new URL(scene.gateway.adminUrl).port)
+    for (const framing of framings) {
+      const head = headBytes('GET', path, { authorization: `Bearer ${scene.gateway.adminToken}`, ...framing })
+      await expectFloodRefused(scene, { head, port, refused: [413, 'request_too_large'] })
+    }
+    return { requests: 0, attempts: {} }
+  }),
+)
+
+interface Flood {
+  readonly head: string
+  readonly port: number
+  readonly refused: readonly [status: number, code: string]
+}
+
+async function expectFloodRefused(scene: Scene, { head, port, refused }: Flood): Promise<void> {
   const client = await scene.connect({ port })
   await client.send(head)
   const plain = Buffer.alloc(65_536, ' ')
   const taken = await flood(client, head.includes('chunked') ? chunkBytes(plain) : plain, hundredMebibytes)
-  await expectRefused(await scene.answer(client), 413, 'request_too_large')
+  await expectRefused(await scene.answer(client), ...refused)
   expect(taken).toBeLessThanOrEqual(drainedBytesMax + kernelBytesMax)
 }
 

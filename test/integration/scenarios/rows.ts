@@ -133,7 +133,7 @@ export const rows: Readonly<Record<string, Row>> = {
   C09: relay('Slowloris headers', `${here}/client-slow.test.ts`, {
     lacks: 'a line in the access log: headers that never come whole are no request',
   }),
-  C10: sharedAccess('Slow body', `${here}/client-slow.test.ts`, { lacks: 'quotas, of which it may hold none' }),
+  C10: sharedAccess('Slow body', `${here}/quota-uploads.test.ts`),
   C11: relay('Slow-read attack', 'test/outside/slowhttptest.test.ts'),
   C12: relay('10,000 idle connections', `${here}/client-http-connections.test.ts`),
   C13: mainJob('Body over limit, declared', `${here}/request-body.test.ts`),
@@ -175,7 +175,7 @@ export const rows: Readonly<Record<string, Row>> = {
   C36: relay('n: 1e9, max_tokens: -1, stream: "yes", 10 MiB tool schema', `${here}/client-body-json.test.ts`),
   C37: mainJob('X-Request-Id of 10 KiB, with LF or ANSI', `${here}/request-line.test.ts`),
   C38: relay('Request trailers, TE: trailers', `${here}/client-http-framing.test.ts`),
-  C39: sharedAccess('Leaves mid-upload'),
+  C39: sharedAccess('Leaves mid-upload', `${here}/quota-uploads.test.ts`),
   C40: theLine('Same prompt posted twice by a client retry while the first still runs'),
   G01: relay('SIGTERM with open streams', 'test/e2e/gateway-shutdown.test.ts'),
   G02: relay('Drain time runs out', 'test/e2e/gateway-shutdown.test.ts'),

@@ -1,0 +1,85 @@
+/** A request takes nothing of a key's limits, of the line or of the ledger before its body is whole. */
+import { expect, onTestFinished, test } from 'vitest'
+import { gaugeReaches } from '../../kit/fleet.ts'
+import { eventually } from '../../kit/within.ts'
+import { keyedBytes, remainingOf, soundAnswer, usedBy, usedOnce } from './access-scene.ts'
+import { errorOf, scenario } from './scene.ts'
+
+const limits = { requestsPerMinute: 60, tokensPerMinute: 60_000, concurrentRequests: 1, requestsPerDay: 100 }
+
+test('C10: a body that drips takes nothing of its key: no slot, no place among those at once, no request, no token, no row', () =>
+  scenario({ slots: 1, config: { relay: { bodyGraceMs: 1_500, bodyBytesPerSecondMin: 1_024 } } }, async (scene) => {
+    const { gateway } = scene
+    const key = await gateway.createKey({ name: 'slow', limits })
+    const whole = keyedBytes(key, { padding: 'x'.repeat(10_000) })
+    const clients = await Promise.all(Array.from({ length: 5 }, () => scene.connect()))
+    let at = 400
+    await Promise.all(clients.map((client) => client.send(whole.subarray(0, at))))
+    const dripping = setInterval(() => {
+      for (const client of clients) if (client.endedBy === undefined) client.socket.write(whole.subarray(at, at + 1))
+      at += 1
+    }, 50)
+    onTestFinished(() => clearInterval(dripping))
+    await eventually(5_000, 'the bodies to be on their way', () =>
+      clients.every((client) => client.socket.bytesWritten > 400),
+    )
+    for (const limit of ['requestsPerMinute', 'requestsPerDay'])
+      expect([limit, await remainingOf(gateway, key, limit)]).toEqual([limit, limit === 'requestsPerDay' ? 100 : 15])
+    // The one place at once and the one slot are free for the same key.
+    scene.host().play(...soundAnswer)
+    expect((await scene.ask(keyedBytes(key))).status).toBe(200)
+    for (const client of clients) {
+      const answer = await scene.answer(client)
+      await answer.over()
+      expect([answer.status, errorOf(answer).code]).toEqual([408, 'request_timeout'])
+    }
+    clearInterval(dripping)
+    expect(await usedOnce(gateway, 1)).toMatchObject({ requests: 1, failed: 0, input: 3, output: 2 })
+    expect(await remainingOf(gateway, key, 'requestsPerDay')).toBe(99)
+    await gaugeReaches(gateway, 'queue_bytes', 0)
+    return { requests: 1 + clients.length, attempts: { a: 1 } }
+  }))
+
+test.each(['closes', 'resets'] as const)(
+  'C39: a client that %s in the middle of its upload leaves nothing: no attempt, nothing reserved, no row, no bytes held',
+  (way) =>
+    scenario({ slots: 1 }, async (scene) => {
+      const { gateway } = scene
+      const key = await gateway.createKey({ name: 'leaver', limits })
+      const before = await remainingOf(gateway, key, 'tokensPerMinute')
+      const whole = keyedBytes(key, { padding: 'x'.repeat(200_000) })
+      const cuts = [whole.length - 1, Math.floor(whole.length / 2), whole.indexOf('\r\n\r\n') + 4]
+      for (const [index, cut] of cuts.entries()) {
+        const client = await scene.connect()
+        await client.send(whole.subarray(0, cut))
+        // The head is read, and so much of the body as came.
+        if (cut > 1_000) await eventuallyHeld(scene.gateway)
+        if (way === 'closes') client.close()
+        else client.resetAndDestroy()
+        const outcome = (await gateway.outcomesOnce(index + 1))[index]
+        expect(outcome?.fields).toMatchObject({
+          status: 499,
+          end: 'CR',
+          attempts: 0,
+          tokensIn: 0,
+          tokensOut: 0,
+          key: 'leaver',
+        })
+        await gaugeReaches(gateway, 'queue_bytes', 0)
+        expect(await remainingOf(gateway, key, 'tokensPerMinute')).toBe(before)
+        expect(await remainingOf(gateway, key, 'requestsPerDay')).toBe(100)
+      }
+      scene.host().play(...soundAnswer)
+      expect((await scene.ask(keyedBytes(key))).status).toBe(200)
+      // Written together with or behind whatever the others had left.
+      await usedOnce(gateway, 1)
+      expect(await usedBy(gateway)).toMatchObject({ requests: 1, failed: 0 })
+      return { requests: cuts.length + 1, attempts: { a: 1 } }
+    }),
+)
+
+async function eventuallyHeld(gateway: Parameters<typeof gaugeReaches>[0]): Promise<void> {
+  const endsAt = performance.now() + 5_000
+  while ((await gateway.sum('queue_bytes')) === 0 && performance.now() < endsAt);
+  expect(await gateway.sum('queue_bytes')).toBeGreaterThan(0)
+}
