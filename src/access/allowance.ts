@@ -203,18 +203,20 @@ export class Allowance {
     if (cost + this.#chargedAt(claim.dueMs) + Math.min(claim.cost, this.#guard) > this.#guard) {
       return Number.POSITIVE_INFINITY
     }
+    // In what room there is beside it, the size of requests does not matter either.
+    const whole = this.#need(claim.cost)
+    const need = Math.max(cost, Math.min(evenShare * this.#capacity, (this.#capacity - whole) / 2))
     const rate = this.#limit / windowMs
     const setAsideRate = rate * claimShare
     const untilFromMs = Math.max(0, claim.fromMs - nowMs)
     const sinceFromMs = Math.max(0, nowMs - claim.fromMs)
-    const setAside = Math.min(this.#need(claim.cost), claim.fromLevel + sinceFromMs * setAsideRate)
-    const missing = cost + setAside - this.#level
+    const setAside = Math.min(whole, claim.fromLevel + sinceFromMs * setAsideRate)
+    const missing = need + setAside - this.#level
     if (missing <= rate * roundingMs) return 0
     const meanwhileMs = (missing - untilFromMs * setAsideRate) / (rate - setAsideRate)
-    if (nowMs + meanwhileMs <= claim.dueMs) return Math.ceil(meanwhileMs - roundingMs)
-    const whole = this.#need(claim.cost)
-    if (cost + whole > this.#capacity) return Number.POSITIVE_INFINITY
-    return this.#msUntilLevel(cost + whole)
+    const isDone = nowMs + meanwhileMs > claim.dueMs
+    const level = isDone ? need + whole : this.#level + meanwhileMs * rate
+    return level > this.#capacity ? Number.POSITIVE_INFINITY : this.#msUntilLevel(level)
   }
 
   #chargedIn(slot: number): number {

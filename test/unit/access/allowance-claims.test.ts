@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Allowance } from '../../../src/access/allowance.ts'
 
@@ -60,6 +61,7 @@ describe('a large request against a flood of small ones', () => {
   it('leaves the small ones three quarters while it waits', () => {
     const { take, pass } = shared()
     pass(90_000)
+    pass(take(12_000, 'large'))
     const toldMs = take(12_000, 'large')
     expect(toldMs).toBeGreaterThan(3_000)
     const got = pass(toldMs)
@@ -148,4 +150,27 @@ it('a limit that changes begins without a claim', () => {
   allowance.setLimit(600_000, 0)
   allowance.setLimit(60_000, 15_000)
   expect(allowance.fitsInMs(2_000, 'b', 15_000)).toBe(0)
+})
+
+it('the time until a cost fits is exact beside a claim too', () => {
+  fc.assert(
+    fc.property(
+      fc.record({ level: fc.integer({ min: -30_000, max: 15_000 }), cost: fc.integer({ min: 7_600, max: 70_000 }) }),
+      fc.nat(20_000),
+      fc.integer({ min: 1, max: 20_000 }),
+      fc.nat(15_000),
+      ({ level, cost: claimed }, laterMs, cost, runsOver) => {
+        const allowance = new Allowance(60_000, { evens: true, shared: true }, 0)
+        allowance.take(15_000 - level, 0)
+        const toldMs = allowance.comeBackInMs(claimed, 'other', 0)
+        if (toldMs > 0) allowance.claim(claimed, 'other', 0, toldMs)
+        allowance.take(runsOver, laterMs)
+        const fitsInMs = allowance.fitsInMs(cost, 'a', laterMs)
+        expect(fitsInMs).toBeLessThan(200_000)
+        if (fitsInMs > 0) expect(allowance.fitsInMs(cost, 'a', laterMs + fitsInMs - 1)).toBe(1)
+        expect(allowance.fitsInMs(cost, 'a', laterMs + fitsInMs)).toBe(0)
+      },
+    ),
+    { numRuns: 500 },
+  )
 })
