@@ -8,7 +8,7 @@ import type { Limits } from './limits.ts'
 import { type LimitLeft, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
-import { isOfMinute, longest, refusal } from './refusal.ts'
+import { longest, refusal } from './refusal.ts'
 
 /** Whose limits count: of a key and its team, or of the address of a client without one. */
 export type Subject =
@@ -84,9 +84,7 @@ export class Limiter {
       const helds = accounts.map((account) => account.hold(cost, who, now))
       return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
     }
-    if (obstacles.every(isOfMinute)) {
-      for (const account of accounts) account.claim(cost, who, now.ms, worst.waitMs)
-    }
+    for (const account of accounts) account.claim(cost, who, now.ms, worst.waitMs)
     throw refusal(worst, this.#chance)
   }
 

@@ -33,11 +33,6 @@ export function longest(obstacles: readonly Obstacle[]): Obstacle | undefined {
   return worst
 }
 
-/** Those of a minute pass by themselves; the others may stay for long whatever is put aside. */
-export function isOfMinute({ limit }: Obstacle): boolean {
-  return wordings[limit].code === 'rate_limit_exceeded'
-}
-
 export function refusal(obstacle: Obstacle, chance: () => number): GatewayError {
   const { limit, most, cost, waitMs } = obstacle
   const { code, unit } = wordings[limit]

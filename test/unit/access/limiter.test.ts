@@ -265,9 +265,12 @@ describe('a large request of one key', () => {
 
 describe('memory', () => {
   it('never forgets what is running', () => {
-    const { admit, ask } = limiterOf({ clientsMax: 2, default: { concurrentRequests: 1 } })
+    const { clock, admit, ask } = limiterOf({ clientsMax: 2, default: { concurrentRequests: 1 } })
     const running = [1, 2, 3, 4, 5].map((n) => ({ subject: keyOf({}, null, `K${n}`), n }))
     for (const { subject } of running) admit(subject, 1)
+    // Longer than anything else of them counts.
+    clock.advanceSync(70 * 24 * 3_600_000)
+    for (let n = 0; n < 20; n++) admit(keyOf({}, null, `L${n}`), 1)
     for (let n = 0; n < 20; n++) admit({ keyId: null, address: `10.0.0.${n}` }, 1)
     for (const { subject } of running) expect(ask(subject, 1)).toBeInstanceOf(GatewayError)
     for (let n = 0; n < 20; n++) expect(ask({ keyId: null, address: `10.0.0.${n}` }, 1)).toBeInstanceOf(GatewayError)
