@@ -25,7 +25,6 @@ export function dataApp(parts: DataParts): App {
   for (const endpoint of endpoints) {
     route(app, 'POST', endpoint.path, inference(endpoint, parts))
   }
-  app.use('/v1/models', authenticate(parts.callers))
   app.use('/v1/models/*', authenticate(parts.callers))
   route(app, 'GET', '/v1/models', listModels(parts.catalog))
   route(app, 'GET', '/v1/models/:id{.+}', retrieveModel(parts.catalog))

@@ -70,7 +70,12 @@ export const adminOptions = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('Further names by which the admin listener may be called; else only localhost and addresses'),
-  metricsToken: z.string().min(16).optional().describe('Bearer token for /metrics; needed off loopback'),
+  metricsToken: z
+    .string()
+    .min(16)
+    .regex(/^\S*$/, 'must be one word, since it is sent as a bearer token')
+    .optional()
+    .describe('Bearer token for /metrics; needed off loopback'),
 })
 
 export type ServerOptions = z.infer<typeof serverOptions>

@@ -32,10 +32,13 @@ it('every file and folder it names exists', () => {
   expect([...links, ...code].filter((path) => !existsSync(new URL(path, root)))).toEqual([])
 })
 
-it('its configuration example is a good one, all of it', () => {
-  const example = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
-  const filledIn = example.replaceAll(/\$\{\w+:-(\w*)\}/g, '$1')
-  const config = configSchema.parse(parse(filledIn))
-  expect(config.hosts.map((host) => host.name)).toEqual(['studio', 'mini'])
-  expect(Object.keys(config.models.aliases)).toEqual(['fast', 'coder', 'best'])
+it('its examples of a configuration are good ones, all of them', () => {
+  const configs = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, example = '']) =>
+    configSchema.parse(parse(example.replaceAll(/\$\{\w+:-(\w*)\}/g, '$1'))),
+  )
+  const whole = configs.find(({ hosts }) => hosts.some(({ name }) => name === 'studio'))
+  expect(whole?.hosts.map((host) => host.name)).toEqual(['studio', 'mini'])
+  expect(Object.keys(whole?.models.aliases ?? {})).toEqual(['fast', 'coder', 'best'])
+  expect(configs.some(({ limits }) => limits.timeZone !== 'UTC')).toBe(true)
+  expect(configs.some(({ usage }) => Object.keys(usage.prices).length > 0)).toBe(true)
 })

@@ -1,17 +1,21 @@
 /** The parts of README that are made from code, so that they cannot be wrong. */
 
+import { limitKinds } from '../../src/access/limits.ts'
 import { errorCatalogue } from '../../src/base/errors.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { hostKinds } from '../../src/hosts/kinds/kinds.ts'
+import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
 import { endpoints } from '../../src/wire/endpoints.ts'
 
 /** By the name that marks the part: `<!-- begin NAME -->` … `<!-- end NAME -->`. */
 const readmeTables: Readonly<Record<string, () => string>> = {
+  'admin-routes': adminRouteTable,
   configuration: configurationTable,
   endpoints: endpointTable,
   errors: errorTable,
   'host-kinds': hostKindTable,
+  limits: limitTable,
   metrics: metricTable,
 }
 
@@ -46,6 +50,20 @@ function configurationRows(path: string, property: Property): string[][] {
   }
   const value = property.default === undefined ? '' : `\`${JSON.stringify(property.default)}\``
   return [[`\`${path}\``, value, property.description ?? '']]
+}
+
+function adminRouteTable(): string {
+  return table(
+    ['route', 'what it does'],
+    adminRoutes.map(({ method, path, summary }) => [`\`${method} ${path}\``, summary]),
+  )
+}
+
+function limitTable(): string {
+  return table(
+    ['limit', 'flag of `keys`', 'meaning'],
+    Object.entries(limitKinds).map(([name, { flag, meaning }]) => [`\`${name}\``, `\`--${flag}\``, meaning]),
+  )
 }
 
 function endpointTable(): string {
