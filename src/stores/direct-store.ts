@@ -31,6 +31,11 @@ export interface Seen {
   readonly adminTokenDigest: string | null
 }
 
+/** The keys themselves are not held, nor handed to another thread. */
+export function seenIn({ change, keysEverCreated, adminTokenDigest }: Seen): Seen {
+  return { change, keysEverCreated, adminTokenDigest }
+}
+
 export class DirectStore implements Store {
   readonly keys: KeyStore
   readonly ledger: LedgerStore
@@ -66,7 +71,7 @@ export class DirectStore implements Store {
     if (this.#state === null) {
       const { change, ...state } = this.#parts.keys.read()
       this.#state = state
-      this.#seen ??= { ...state, change }
+      this.#seen ??= seenIn({ ...state, change })
     }
     return this.#state
   }

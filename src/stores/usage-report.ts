@@ -5,7 +5,10 @@ import type { Database } from './database.ts'
 /** Rows that one statement reads. */
 const rowsAtOnce = 50_000
 
-/** Every zone's midnight, and every change of its offset, falls on a border of these. */
+/**
+ * Every zone's midnight, and every change of its offset, falls on a border of these. The statement has the number too:
+ * a bound one is a float to SQLite, and would be divided by as one.
+ */
 const quarterHourMs = 900_000
 
 /** Where a slice that begins at `fromMs` has had its share of rows. */
@@ -17,7 +20,7 @@ const sumsOfSlice = `SELECT
     CASE WHEN :byTeam THEN team END AS team,
     CASE WHEN :byModel THEN model END AS model,
     CASE WHEN :byHost THEN host END AS host,
-    CASE WHEN :byDay THEN started_at_ms / :quarterHourMs END AS quarter,
+    CASE WHEN :byDay THEN started_at_ms / 900000 END AS quarter,
     count(*) AS requests,
     sum("end" IS NOT NULL AND "end" NOT IN ('--', 'aborted_unknown')) AS failed,
     sum("end" IS NULL OR "end" = 'aborted_unknown') AS unfinished,
@@ -79,7 +82,6 @@ export class UsageReport {
       byModel: flag(by, 'model'),
       byHost: flag(by, 'host'),
       byDay: flag(by, 'day'),
-      quarterHourMs,
       fromMs,
       toMs,
       key,

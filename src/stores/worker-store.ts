@@ -4,7 +4,7 @@ import { KeyNameTaken, type KeyStore } from '../access/key-store.ts'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
-import type { Seen } from './direct-store.ts'
+import { type Seen, seenIn } from './direct-store.ts'
 import { messageOf } from './error-codes.ts'
 import type { ReadState } from './keys-file.ts'
 import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
@@ -45,12 +45,12 @@ export class WorkerStore implements Store {
   #closing: Promise<void> | null = null
 
   private constructor(settings: WorkerStoreSettings) {
-    const { change, ...state } = settings.state
+    const { keys, keysEverCreated, adminTokenDigest } = settings.state
     this.#settings = settings
     this.#clock = settings.clock ?? systemClock
     this.#notes = settings.notes
-    this.state = state
-    this.#seen = { ...state, change }
+    this.state = { keys, keysEverCreated, adminTokenDigest }
+    this.#seen = seenIn(settings.state)
     this.keys = {
       insert: (...values) => this.#ask({ keys: { method: 'insert', values } }),
       replace: (...values) => this.#ask({ keys: { method: 'replace', values } }),
