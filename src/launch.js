@@ -21,6 +21,7 @@ function isNewEnough(version) {
 }
 
 function start() {
+  withoutSqliteWarning()
   // Compiled code is kept between starts; the gateway writes it once it listens.
   module.enableCompileCache()
   const compiled = new URL('./main.js', import.meta.url)
@@ -30,6 +31,14 @@ function start() {
     if (error.code !== 'ERR_MODULE_NOT_FOUND' || !error.message.startsWith('Cannot find package')) throw error
     fail('its packages are not installed; run "npm ci" first')
   })
+}
+
+// Node 22 tells everybody at each start that its SQLite may change; what is used of it here has not.
+function withoutSqliteWarning() {
+  const emitWarning = process.emitWarning
+  process.emitWarning = function (warning) {
+    if (!String(warning).startsWith('SQLite is an experimental feature')) emitWarning.apply(process, arguments)
+  }
 }
 
 function restartOnBundledNode() {

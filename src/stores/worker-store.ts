@@ -10,8 +10,12 @@ import type { ReadState } from './keys-file.ts'
 import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
 import type { Call, FromThread, ThreadSettings, ToldError } from './thread-messages.ts'
 
-/** Also in the package, where the files are compiled. */
-const threadFile = new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './store-thread.js', import.meta.url)
+const threadSource = new URL('./store-thread.ts', import.meta.url)
+/** In the package the files are compiled. */
+const threadFile = import.meta.url.endsWith('.ts') ? threadSource : new URL(threadSource.href.replace(/ts$/, 'js'))
+
+/** Node 22 would say in each thread that its SQLite may change. */
+const execArgv = ['--disable-warning=ExperimentalWarning']
 
 /** Before a thread that died is replaced, so that one that dies at once does not take a processor for itself. */
 const restartMs = 1_000
@@ -111,7 +115,7 @@ export class WorkerStore implements Store {
     const { files, whenUnwritable, isReadOnly } = this.#settings
     const settings: ThreadSettings = { files, seen: this.#seen, endsUnfinished, whenUnwritable, isReadOnly }
     return new Promise((resolve, reject) => {
-      const thread = new Worker(threadFile, { workerData: settings, name: 'store' })
+      const thread = new Worker(threadFile, { workerData: settings, name: 'store', execArgv })
       this.#thread = thread
       thread.on('message', (message: FromThread) => {
         if (message.kind === 'ready') {
@@ -159,12 +163,12 @@ export class WorkerStore implements Store {
     this.#number += 1
     const number = this.#number
     return new Promise<Value>((resolve, reject) => {
+      // oxlint-disable-next-line require-post-message-target-origin -- a thread has none
+      thread.postMessage({ ...call, number })
       // oxlint-disable-next-line no-unsafe-type-assertion -- the method of that name answers with it
       this.#waiting.set(number, { resolve: (value) => resolve(value as Value), reject })
       // Whoever waits for an answer must get it before the process may end.
       thread.ref()
-      // oxlint-disable-next-line require-post-message-target-origin -- a thread has none
-      thread.postMessage({ ...call, number })
     })
   }
 

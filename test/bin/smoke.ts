@@ -1,13 +1,16 @@
 /**
  * Does the gateway do its main job on the Node that runs this? `node test/bin/smoke.ts [entry]` starts it before a
- * double of LMX, streams one chat, reads its metrics and stops it; `entry` is src/launch.js or that of a package.
+ * double of LMX, makes a key, streams one chat with it, reads metrics and ledger and stops it; `entry` is src/launch.js
+ * or that of a package.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Changes } from '../kit/changes.ts'
 import { type LmxDouble, startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
@@ -17,6 +20,8 @@ const launcher = fileURLToPath(new URL('../../src/launch.js', import.meta.url))
 const entry = resolve(process.argv[2] ?? launcher)
 const model = 'org/smoke'
 const answerTokens = 20
+const folder = mkdtempSync(join(tmpdir(), 'lmx-gateway-smoke-'))
+const store = ['--store', join(folder, 'gateway.db')]
 
 process.exitCode = (await main()) ? 0 : 1
 
@@ -33,10 +38,11 @@ async function main(): Promise<boolean> {
   } finally {
     gateway.process.kill('SIGKILL')
     await host.stop()
+    rmSync(folder, { recursive: true })
   }
 }
 
-async function smoke(host: LmxDouble, { process: running, untilOutput }: GatewayProcess): Promise<void> {
+async function smoke(host: LmxDouble, { process: running, untilOutput, told }: GatewayProcess): Promise<void> {
   const output = await untilOutput('Try it:')
   const clientUrl = /for clients\s+(\S+)/.exec(output)?.[1]
   const metricsUrl = /metrics\s+(\S+)/.exec(output)?.[1]
@@ -48,7 +54,12 @@ async function smoke(host: LmxDouble, { process: running, untilOutput }: Gateway
     stream_options: { include_usage: true },
     messages: [{ role: 'user', content: 'x' }],
   }
-  const answer = await get(`${clientUrl}/chat/completions`, JSON.stringify(chat))
+  const key = command('keys', 'create', '--name', 'smoke', ...store).trim()
+  const bearer = { authorization: `Bearer ${key}` }
+  // The gateway looks for changes a few times in a second.
+  const known = async (): Promise<boolean> => (await get(`${clientUrl}/models`, { headers: bearer })).status === 200
+  for (let look = 0; look < 100 && !(await known()); look += 1) await pause(100)
+  const answer = await get(`${clientUrl}/chat/completions`, { headers: bearer, body: JSON.stringify(chat) })
   expectThat(answer.status === 200, `status ${answer.status}: ${answer.body}`)
   expectThat(answer.body.endsWith('data: [DONE]\n\n'), `no [DONE]: ${answer.body}`)
   expectThat(
@@ -61,23 +72,37 @@ async function smoke(host: LmxDouble, { process: running, untilOutput }: Gateway
   expectThat(metrics.status === 200, `metrics: ${metrics.status}`)
   expectThat(/^lmx_gateway_requests_total\{.*\} 1$/m.test(metrics.body), `the request is not counted: ${metrics.body}`)
 
+  const refused = await get(`${clientUrl}/chat/completions`, { body: JSON.stringify(chat) })
+  expectThat(refused.status === 401, `without a key: ${refused.status}`)
+
   running.kill('SIGTERM')
   const [code, signal] = (await within(10_000, 'the end after SIGTERM', once(running, 'exit'))) as unknown[]
   expectThat(code === 0, `ended with code ${String(code)}, signal ${String(signal)}`)
+  expectThat(!told().includes('Warning'), 'there is a warning in what it says')
+  const usage = command('usage', '--format', 'csv', ...store)
+  expectThat(new RegExp(`^smoke,1,0,.*,${answerTokens},`, 'm').test(usage), `the ledger: ${usage}`)
+}
+
+function command(...args: readonly string[]): string {
+  return execFileSync(process.execPath, [entry, ...args], { cwd: folder, env: environment(), encoding: 'utf8' })
+}
+
+/** Somewhere without a configuration file, and without settings from the environment. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LMX_GATEWAY_')))
 }
 
 interface GatewayProcess {
   readonly process: ChildProcess
   readonly output: string
   readonly untilOutput: (words: string) => Promise<string>
+  readonly told: () => string
 }
 
 function startGateway(hostUrl: string): GatewayProcess {
-  // Somewhere without a configuration file, and without settings from the environment.
-  const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('LMX_GATEWAY_'))
-  const child = spawn(process.execPath, [entry, '--host-url', hostUrl, '--port', '0', '--admin-port', '0'], {
-    cwd: tmpdir(),
-    env: Object.fromEntries(environment),
+  const child = spawn(process.execPath, [entry, '--host-url', hostUrl, '--port', '0', '--admin-port', '0', ...store], {
+    cwd: folder,
+    env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const changes = new Changes()
@@ -94,6 +119,7 @@ function startGateway(hostUrl: string): GatewayProcess {
     get output() {
       return output
     },
+    told: () => output,
     untilOutput: async (words) => {
       await changes.until(20_000, `"${words}" in the output`, () => output.includes(words) || child.exitCode !== null)
       if (!output.includes(words)) throw new Error(`the gateway ended with code ${String(child.exitCode)}`)
@@ -102,8 +128,11 @@ function startGateway(hostUrl: string): GatewayProcess {
   }
 }
 
-async function get(url: string, body?: string): Promise<{ status: number | undefined; body: string }> {
-  const headers = { 'content-type': 'application/json', connection: 'close' }
+async function get(
+  url: string,
+  { body, headers: more = {} }: { body?: string; headers?: Readonly<Record<string, string>> } = {},
+): Promise<{ status: number | undefined; body: string }> {
+  const headers = { 'content-type': 'application/json', connection: 'close', ...more }
   const sent = request(url, { method: body === undefined ? 'GET' : 'POST', headers })
   sent.end(body)
   const answer = new Promise<{ status: number | undefined; body: string }>((done, failed) => {
