@@ -24,5 +24,3 @@ export const storageOptions = z.strictObject({
     .default(100_000)
     .describe('Rows of the ledger that are held in memory while they cannot be written, some 60 MB'),
 })
-
-export type StorageOptions = z.infer<typeof storageOptions>

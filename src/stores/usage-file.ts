@@ -71,7 +71,7 @@ const insertFigures = `INSERT INTO requests
 /** Rows that one deletion takes: others write in between. */
 const prunedAtOnce = 1_000
 
-export interface UsageOptions {
+interface UsageFileOptions {
   /** Rows without an end are of a process that died: this one has the file for itself. */
   readonly endsUnfinished: boolean
   /** Whether a file may be made where there is none. */
@@ -80,12 +80,13 @@ export interface UsageOptions {
 
 export class UsageFile implements LedgerStore {
   readonly #path: string
-  readonly #options: UsageOptions
+  readonly #options: UsageFileOptions
   #open: { readonly database: Database; readonly identity: string | null } | null = null
   #unfinishedEnded: boolean
+  #isClosed = false
 
   /** Opens nothing yet: each call tries, so that what is repaired is used. */
-  constructor(path: string, options: UsageOptions) {
+  constructor(path: string, options: UsageFileOptions) {
     this.#path = path
     this.#options = options
     this.#unfinishedEnded = !options.endsUnfinished
@@ -112,11 +113,12 @@ export class UsageFile implements LedgerStore {
 
   async usage(query: UsageQuery): Promise<readonly UsageSum[]> {
     const report = new UsageReport(query)
-    const database = this.#database()
-    if (database === null) return report.sums()
-    // In slices, so that the writer's rows never wait for a report of a million others.
-    while (!database.guard(() => report.addSlice(database))) await turn()
-    return report.sums()
+    for (;;) {
+      const database = this.#database()
+      // In slices, so that the writer's rows never wait for a report of a million others.
+      if (database === null || database.guard(() => report.addSlice(database))) return report.sums()
+      await turn()
+    }
   }
 
   async charges(sinceMs: number): Promise<readonly Charge[]> {
@@ -156,9 +158,16 @@ export class UsageFile implements LedgerStore {
     }
   }
 
-  close(): void {
+  /** Opened again by the next call. */
+  release(): void {
     this.#open?.database.close()
     this.#open = null
+  }
+
+  /** For good: a removal or a report that is under way ends at its next slice. */
+  close(): void {
+    this.release()
+    this.#isClosed = true
   }
 
   #endUnfinished(database: Database): void {
@@ -173,6 +182,7 @@ export class UsageFile implements LedgerStore {
 
   /** Null where there is none and none is to be made. */
   #database(): Database | null {
+    if (this.#isClosed) throw new StoreError(`${this.#path} is closed.`)
     if (this.#open !== null) this.#checkPlace(this.#open.identity)
     if (this.#open !== null) return this.#open.database
     if (!this.#options.creates && !existsSync(this.#path)) return null
@@ -184,7 +194,7 @@ export class UsageFile implements LedgerStore {
   /** What is written into a file that was moved away is lost to whoever looks for it here. */
   #checkPlace(identity: string | null): void {
     if (this.#identity() === identity) return
-    this.close()
+    this.release()
     throw new StoreError(`${this.#path} was moved, removed or replaced while it was in use; the one there now is used.`)
   }
 

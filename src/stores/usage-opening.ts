@@ -33,7 +33,7 @@ function started(usage: UsageFile, path: string): readonly string[] {
     return []
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error
-    usage.close()
+    usage.release()
     const aside = setAside(path)
     usage.start(() => {})
     return [

@@ -13,12 +13,21 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openStore } from '../../src/stores/open-store.ts'
 import type { AccessChange, Store } from '../../src/stores/store.ts'
 import { RunningProcess, repositoryRoot } from '../kit/child-process.ts'
-import { auditEntry, keyRecord, type ScratchFolder, scratchFolder, settledRow, usageQuery } from '../kit/stored-rows.ts'
+import {
+  admittedRequest,
+  auditEntry,
+  keyRecord,
+  type ScratchFolder,
+  scratchFolder,
+  settledRow,
+  usageQuery,
+} from '../kit/stored-rows.ts'
 import { eventually, within } from '../kit/within.ts'
 
 const childScript = fileURLToPath(new URL('../kit/store-child.ts', import.meta.url))
@@ -160,6 +169,45 @@ describe('what others change', () => {
     await gateway.ledger.write([settledRow('r2', 1)])
     expect(existsSync(folder.usagePath)).toBe(true)
     expect(await gateway.ledger.usage(usageQuery())).toMatchObject([{ requests: 1 }])
+  })
+})
+
+describe('the thread of a gateway', () => {
+  test('that dies is said, what was asked of it fails, and another one goes on with the same rows and keys', async () => {
+    const threads = vi.spyOn(Worker.prototype, 'postMessage')
+    const store = await open(folder.storePath)
+    const changes: AccessChange[] = []
+    const problems: (string | null)[] = []
+    store.watch({ changed: (change) => changes.push(change), unreadable: (problem) => problems.push(problem) })
+    await store.ledger.write([{ admitted: admittedRequest('runs'), figures: null, settled: null }])
+    const thread = threads.mock.contexts[0] as Worker
+    const asked = store.ledger.usage(usageQuery())
+    const failed = expect(asked).rejects.toThrow(/The thread of the store has ended/)
+    await thread.terminate()
+    await failed
+    await expect(store.ledger.write([settledRow('runs', 5)])).rejects.toThrow(/The thread of the store has ended/)
+    await eventually(seenMsMax, 'the next thread', () => problems.length === 2)
+    expect(problems).toEqual([expect.stringMatching(/^The thread of the store has ended/), null])
+    // A request that ran meanwhile is alive.
+    expect(await store.ledger.usage(usageQuery())).toMatchObject([{ requests: 1, unfinished: 1 }])
+    await store.ledger.write([settledRow('runs', 5)])
+    expect(await store.ledger.usage(usageQuery())).toMatchObject([{ requests: 1, unfinished: 0, output: 5 }])
+    const cli = await open(folder.storePath, 'cli')
+    await cli.keys.insert(keyRecord('ci'), auditEntry('key.create'))
+    await eventually(seenMsMax, 'the new key', () => changes.some(({ keys }) => keys.length === 1))
+  })
+
+  test('ends a long removal at its next slice when the store is closed', async () => {
+    const store = await open(folder.storePath)
+    for (let batch = 0; batch < 20; batch += 1)
+      await store.ledger.write(Array.from({ length: 500 }, (_, at) => settledRow(`r${batch}-${at}`, 1)))
+    const pruned = expect(store.ledger.prune(Number.MAX_SAFE_INTEGER)).rejects.toThrow(/is closed|has ended/)
+    await store.close()
+    await pruned
+    const next = await open(folder.storePath)
+    const [left] = await next.ledger.usage(usageQuery())
+    expect(left?.requests).toBeLessThan(10_000)
+    expect(left?.requests).toBeGreaterThan(0)
   })
 })
 
