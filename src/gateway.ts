@@ -235,7 +235,7 @@ class BuiltGateway implements Gateway {
       ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),
       usage,
-      refusal: () => this.#overload.refusal() ?? (this.#ledger.full ? cannotRecord() : null),
+      refusal: () => this.#overload.refusal() ?? this.#ledger.refusal(),
       onModelGone: (host, model) => {
         host.modelGone(model)
         this.#dispatcher.hostsChanged()
@@ -253,6 +253,7 @@ class BuiltGateway implements Gateway {
       clock: this.#clock,
       log: this.#parts.log,
       notReadyBecause: () => this.#notReadyBecause(),
+      degradedBecause: () => (this.#ledger.state().problem === null ? null : cannotWrite),
     })
     const keepsConnections = () => this.#overload.stage === 'none'
     return new Listener(app, this.#listenerLimits(), this.#clock, keepsConnections, this.#dataEdge())
@@ -390,10 +391,9 @@ class BuiltGateway implements Gateway {
   #notReadyBecause(): string | null {
     if (this.#stopping !== null) return 'the gateway is stopping'
     if (this.#overload.stage === 'shed') return 'the gateway is overloaded'
+    if (this.#ledger.full) return cannotWrite
     return this.#hosts.some((host) => host.up) ? null : 'no host is up'
   }
 }
 
-function cannotRecord(): GatewayError {
-  return new GatewayError('store_unavailable', 'The gateway cannot write its ledger, so it takes no newcomers.')
-}
+const cannotWrite = 'the ledger cannot be written'

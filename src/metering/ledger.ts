@@ -1,5 +1,6 @@
 /** The ledger's near end: takes what happens to requests at once, and writes it in batches behind their backs. */
 import type { Clock, Timer } from '../base/clock.ts'
+import { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { LedgerState } from './events.ts'
 import type {
@@ -64,6 +65,13 @@ export class Ledger implements RequestLedger {
   /** Newcomers are to be refused, since nothing more could be written down. */
   get full(): boolean {
     return this.#options.whenFull === 'refuse' && this.#isFull
+  }
+
+  /** What newcomers are answered while it is full, else null. */
+  refusal(): GatewayError | null {
+    return this.full
+      ? new GatewayError('store_unavailable', 'The gateway cannot write its ledger, so it takes no newcomers.')
+      : null
   }
 
   /** `progress` is asked for the figures so far, until the request is settled. */

@@ -33,8 +33,9 @@ describe.skipIf(!canMount)('while the gateway runs', () => {
   const onDisk = (how: 'full' | 'read-only') => reported<DiskReport>([process.execPath, diskScript, how, folder.path])
 
   test('G12: the disk is full: requests are served, one alarm says what to do, and nothing is lost once there is room', async () => {
-    const { statuses, rows, alarms, keyProblem } = await onDisk('full')
+    const { statuses, rows, alarms, keyProblem, readiness } = await onDisk('full')
     expect(statuses).toEqual(served)
+    expect(readiness).toEqual([{ status: 'ready', degraded: 'the ledger cannot be written' }, { status: 'ready' }])
     expect(rows).toBe(25)
     expect(alarms.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^The ledger cannot be written: requests are served/),

@@ -19,6 +19,8 @@ export interface DiskReport {
   readonly statuses: readonly number[]
   /** What a change of keys was answered meanwhile; null when it was made. */
   readonly keyProblem: string | null
+  /** What /readyz said while it could not be written, and at the end. */
+  readonly readiness: readonly unknown[]
   /** Of the ledger, at the end. */
   readonly rows: number
   /** What the log says of the ledger. */
@@ -62,12 +64,16 @@ async function report(): Promise<DiskReport> {
   await eventually(20_000, 'the alarm', () => alarms().length > 0)
   // Over more than one try.
   await pause(1_500)
+  const ready = async (): Promise<unknown> => (await fetch(`${gateway.url}/readyz`)).json()
+  const readyMeanwhile = await ready()
   const keyProblem = how === 'full' ? await problemOfKey() : null
   undo()
   await eventually(60_000, 'the end of the alarm', isOver)
   const after = await ask(2)
   await eventually(20_000, 'the last rows', () => rowsIn() === 25)
+  const readiness = [readyMeanwhile, await ready()]
   return {
+    readiness,
     statuses: [...before, ...meanwhile, ...after],
     keyProblem,
     rows: rowsIn(),
