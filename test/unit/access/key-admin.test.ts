@@ -14,10 +14,7 @@ const dayMs = 86_400_000
 function access() {
   const clock = new FakeClock()
   const store = new MemoryKeys()
-  const ring = new KeyRing(
-    { keys: [], keysEverCreated: false },
-    { clock, allowAnonymous: false, onRevoked: () => {} },
-  )
+  const ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous: false, onRevoked: () => {} })
   const onChange = (record: KeyRecord) => ring.apply({ keys: [record], keysEverCreated: true })
   const admin = new KeyAdmin(store, { clock, teams: ['research', 'sales'], onChange })
   return { clock, store, ring, admin }
