@@ -31,9 +31,9 @@ export async function bind(
 }
 
 /** Clients without a key are served on loopback only, unless that is wanted. */
-export function openDoor(bind: string): StartError {
+export function openDoor(address: string): StartError {
   return new StartError(
-    `--bind: ${bind} can be reached from other machines, and no key was ever created: ` +
+    `--bind: ${address} can be reached from other machines, and no key was ever created: ` +
       'create one with "lmx-gateway keys create --name NAME", bind to 127.0.0.1, or say --allow-anonymous ' +
       '(server.allowAnonymous: true), which lets everybody who reaches the port use the hosts.',
   )

@@ -31,13 +31,13 @@ function usageFrame(usage: Usage): string {
 }
 
 interface Metered {
-  readonly tokensIn: number
+  readonly tokensIn: unknown
   readonly tokensOut: number
   readonly usage: 'reported' | 'counted' | 'estimated'
 }
 
 /** Of a prompt of which its host tells nothing: by its size. */
-const bySize: number = expect.toSatisfy((tokens: number) => Number.isInteger(tokens) && tokens > 0)
+const bySize = expect.toSatisfy((tokens: number) => Number.isInteger(tokens) && tokens > 0) as unknown
 
 const three = ['once', ' upon', ' a time']
 const bare = three.map(contentFrame).join('') + finishFrame

@@ -41,7 +41,7 @@ describe('the time that a question about usage is about', () => {
       expect.objectContaining({
         code: 'invalid_request',
         detail: { param },
-        message: expect.stringMatching(`^${param} `),
+        message: expect.stringMatching(`^${param} `) as unknown,
       }),
     )
   })

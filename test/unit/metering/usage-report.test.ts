@@ -46,7 +46,7 @@ describe('a report of usage', () => {
         input: 2_000_000,
         outputUnreported: 4,
         cost: 2.5000001,
-      }),
+      }) as unknown,
     })
   })
 
