@@ -30,10 +30,14 @@ async function reported<Report>(args: readonly string[]): Promise<Report> {
 const served = Array.from({ length: 25 }, () => 200)
 
 describe.skipIf(!canMount)('while the gateway runs', () => {
-  const onDisk = (how: 'full' | 'read-only') => reported<DiskReport>([process.execPath, diskScript, how, folder.path])
+  const onDisk = (how: 'full' | 'refuse' | 'read-only') =>
+    reported<DiskReport>([process.execPath, diskScript, how, folder.path])
 
   test('G12: the disk is full: requests are served, one alarm says what to do, and nothing is lost once there is room', async () => {
-    const { statuses, rows, alarms, keyProblem, readiness } = await onDisk('full')
+    const { statuses, rows, alarms, keyProblem, readiness, errors, pendingRows, ...after } = await onDisk('full')
+    expect(pendingRows).toBeGreaterThan(0)
+    expect(errors).toBeGreaterThan(0)
+    expect(after).toEqual({ lostRows: 0, pendingRowsAfter: 0 })
     expect(statuses).toEqual(served)
     expect(readiness).toEqual([{ status: 'ready', degraded: 'the ledger cannot be written' }, { status: 'ready' }])
     expect(rows).toBe(25)
@@ -46,6 +50,15 @@ describe.skipIf(!canMount)('while the gateway runs', () => {
     )
     expect(alarms[1]?.fields).toMatchObject({ lostRows: 0 })
     expect(keyProblem).toMatch(/^StoreError: .*gateway\.db cannot be .*full/)
+  }, 120_000)
+
+  test('G12: told to refuse once it cannot hold more rows, it answers 503 until it can', async () => {
+    const { statuses, readiness, ...report } = await onDisk('refuse')
+    const refusedFrom = statuses.indexOf(503)
+    expect(refusedFrom).toBeGreaterThanOrEqual(3 + 10)
+    expect(statuses).toEqual(served.map((status, at) => (at >= refusedFrom && at < 23 ? 503 : status)))
+    expect(readiness).toEqual([{ status: 'unavailable', reason: 'the ledger cannot be written' }, { status: 'ready' }])
+    expect(report).toMatchObject({ rows: refusedFrom + 2, lostRows: 0, pendingRowsAfter: 0 })
   }, 120_000)
 
   test('G13: it becomes read-only: as with a full disk', async () => {

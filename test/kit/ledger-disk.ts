@@ -1,6 +1,6 @@
 /**
- * A gateway whose store is on a disk of one test alone: `unshare -rm node ledger-disk.ts full|read-only FOLDER` prints what
- * it saw as one line of JSON.
+ * A gateway whose store is on a disk of one test alone: `unshare -rm node ledger-disk.ts full|refuse|read-only FOLDER` prints
+ * what it saw as one line of JSON.
  */
 import { execFileSync } from 'node:child_process'
 import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -17,12 +17,17 @@ import { eventually } from './within.ts'
 export interface DiskReport {
   /** Of the requests before, while and after the store could not be written. */
   readonly statuses: readonly number[]
+  /** Meanwhile. */
+  readonly pendingRows: number
+  readonly errors: number
   /** What a change of keys was answered meanwhile; null when it was made. */
   readonly keyProblem: string | null
   /** What /readyz said while it could not be written, and at the end. */
   readonly readiness: readonly unknown[]
   /** Of the ledger, at the end. */
   readonly rows: number
+  readonly lostRows: number
+  readonly pendingRowsAfter: number
   /** What the log says of the ledger. */
   readonly alarms: readonly { readonly message: string; readonly fields: Readonly<Record<string, unknown>> }[]
 }
@@ -42,7 +47,7 @@ async function report(): Promise<DiskReport> {
   await using host = await startLmxDouble({ models: [model] })
   await using gateway = await startGateway({
     hosts: [{ name: 'a', url: host.url, kind: 'lmx' }],
-    storage: { path },
+    storage: how === 'refuse' ? { path, whenFull: 'refuse', pendingRowsMax: 10 } : { path },
   })
   const ask = async (count: number): Promise<number[]> => {
     const statuses: number[] = []
@@ -59,24 +64,30 @@ async function report(): Promise<DiskReport> {
   const isOver = () => alarms().some(({ message }) => message === 'The ledger is written again')
   const before = await ask(3)
   await eventually(20_000, 'the first rows', () => rowsIn() === 3)
-  const undo = how === 'full' ? fillDisk() : makeReadOnly()
+  const undo = how === 'read-only' ? makeReadOnly() : fillDisk()
   const meanwhile = await ask(20)
   await eventually(20_000, 'the alarm', () => alarms().length > 0)
   // Over more than one try.
   await pause(1_500)
   const ready = async (): Promise<unknown> => (await fetch(`${gateway.url}/readyz`)).json()
   const readyMeanwhile = await ready()
+  const [pendingRows, errors] = [await gateway.sum('ledger_pending_rows'), await gateway.sum('store_errors_total')]
   const keyProblem = how === 'full' ? await problemOfKey() : null
   undo()
   await eventually(60_000, 'the end of the alarm', isOver)
   const after = await ask(2)
-  await eventually(20_000, 'the last rows', () => rowsIn() === 25)
-  const readiness = [readyMeanwhile, await ready()]
+  const statuses = [...before, ...meanwhile, ...after]
+  const served = statuses.filter((status) => status === 200).length
+  await eventually(20_000, 'the last rows', () => rowsIn() >= served)
   return {
-    readiness,
-    statuses: [...before, ...meanwhile, ...after],
+    statuses,
+    pendingRows,
+    errors,
     keyProblem,
+    readiness: [readyMeanwhile, await ready()],
     rows: rowsIn(),
+    lostRows: await gateway.sum('usage_rows_lost_total'),
+    pendingRowsAfter: await gateway.sum('ledger_pending_rows'),
     alarms: alarms().map(({ message, fields }) => ({ message, fields })),
   }
 }
