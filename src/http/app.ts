@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import type { Log } from '../base/log.ts'
 import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import { endpoints } from '../wire/endpoints.ts'
-import { authenticate, type CallerEnv } from './callers.ts'
+import { authenticate, type CallerEnv, refuseKeyInTarget } from './callers.ts'
 import { notFound, onError } from './error-response.ts'
 import { route } from './methods.ts'
 import { healthz, type Readiness, readyz } from './routes/health.ts'
@@ -25,6 +25,8 @@ export function dataApp(parts: DataParts): App {
   for (const endpoint of endpoints) {
     route(app, 'POST', endpoint.path, inference(endpoint, parts))
   }
+  // Those above ask by themselves, so that a refusal has its line in the log.
+  app.use(refuseKeyInTarget)
   app.use('/v1/models/*', authenticate(parts.callers))
   route(app, 'GET', '/v1/models', listModels(parts.catalog))
   route(app, 'GET', '/v1/models/:id{.+}', retrieveModel(parts.catalog))

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import type { Access } from '../access/access.ts'
+import { keyInTarget } from '../access/credentials.ts'
 import type { Caller } from '../relay/caller.ts'
 import { ClientAddresses } from './client-address.ts'
 
@@ -39,4 +40,11 @@ export function authenticate(callers: Callers): MiddlewareHandler<CallerEnv> {
     for (const [name, value] of Object.entries(caller.limitHeaders())) c.env.outgoing.setHeader(name, value)
     await next()
   }
+}
+
+/** Also where nobody is asked who they are: what is not found is named in the answer. */
+export const refuseKeyInTarget: MiddlewareHandler<CallerEnv> = (c, next) => {
+  const misplaced = keyInTarget(c.env.incoming.url ?? '')
+  if (misplaced !== null) throw misplaced
+  return next()
 }

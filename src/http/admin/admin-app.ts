@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
+import { keyInTarget } from '../../access/credentials.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { StoreError } from '../../base/store-error.ts'
@@ -42,6 +43,8 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
     const problem = rules.problem(headOf(incoming))
     if (problem !== null) throw problem
     operator.require(roleOf(c.req.path), incoming.headers.authorization, addressOf(incoming))
+    const misplaced = keyInTarget(incoming.url ?? '', { alsoNamed: false })
+    if (misplaced !== null) throw misplaced
     await next()
   })
   for (const route of adminRoutes) app.on(route.method, route.path, (c) => answer(route, c, parts))

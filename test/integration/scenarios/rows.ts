@@ -236,7 +236,7 @@ export const rows: Readonly<Record<string, Row>> = {
   X02: sharedAccess('Injection in key, model, label, filter', 'test/contract/store-injection.test.ts'),
   X03: sharedAccess('Timing of key compare', 'test/unit/access/key-ring-timing.test.ts'),
   X04: sharedAccess('Guessing keys', 'test/unit/access/key-guesses.test.ts'),
-  X05: sharedAccess('Key in URL', 'test/unit/access/credentials.test.ts'),
+  X05: sharedAccess('Key in URL', `${here}/shared-access-url-keys.test.ts`),
   X06: sharedAccess(
     'Same key by Authorization, x-api-key, api-key, WS subprotocol; scheme other than Bearer',
     'test/unit/access/key-ring.test.ts',
