@@ -73,16 +73,21 @@ test(
     onTestFinished(() => folder[Symbol.dispose]())
     const everWritten = new Map<string, Known>()
     let cutShort = 0
+    let checkpoints = 0
     for (let kill = 0; kill < kills; kill += 1) {
-      await using child = new RunningProcess(process.execPath, [childScript, folder.storePath, `k${kill}`], {
-        cwd: repositoryRoot,
-      })
+      // In the middle of a write every other time, else at any time.
+      const isInWrite = kill % 2 === 0
+      const inWrite = [String(2 + (kill % 3)), String((kill * 0.37) % 6)]
+      const args = [childScript, folder.storePath, `k${kill}`, ...(isInWrite ? inWrite : [])]
+      await using child = new RunningProcess(process.execPath, args, { cwd: repositoryRoot })
       await child.said(/^runs$/m)
-      // Over two rounds of batches, so that it falls into every part of one.
-      await pause((kill * 137) % 800)
-      child.signal('SIGKILL')
+      if (!isInWrite) {
+        await pause((kill * 137) % 700)
+        child.signal('SIGKILL')
+      }
       await child.end()
       const { written, begun } = toldBy(child.out)
+      checkpoints = Math.max(checkpoints, child.out.match(/-long0=/g)?.length ?? 0)
       const rows = rowsIn(folder)
       for (const [id, known] of written) expect(rows.has(id), `${id}, ${JSON.stringify(known)}`).toBe(true)
       for (const [id, row] of rows) if (id.startsWith(`k${kill}-`)) expectRow(row, written.get(id), begun.get(id))
@@ -96,6 +101,7 @@ test(
       await expectEnded(folder, everWritten)
     }
     expect(cutShort).toBeGreaterThan(kills)
+    expect(checkpoints, 'batches with what one stream had generated so far').toBeGreaterThan(1)
   },
   kills * 6_000,
 )

@@ -1,6 +1,6 @@
 /**
- * A gateway's ledger under load, to be killed: `node ledger-child.ts PATH PREFIX`. Each line of its output stands before
- * the next thing happens: `b 3 ID=OUTPUT ID=OUTPUT! …` as the third batch begins (`!` where it is settled), `w 3` once
+ * A gateway's ledger under load, to be killed: `node ledger-child.ts PATH PREFIX [BATCH MS]`; with the last two it kills
+ * itself so long into the writing of that batch. Each line of its output stands before the next thing happens: `b 3 ID=OUTPUT ID=OUTPUT! …` as the third batch begins (`!` where it is settled), `w 3` once
  * the store says that it is written.
  */
 import { systemClock } from '../../src/base/clock.ts'
@@ -9,7 +9,7 @@ import { openStore } from '../../src/stores/open-store.ts'
 import { silentLog } from './silent-log.ts'
 import { admittedRequest, figuresSoFar, settledRequest } from './stored-rows.ts'
 
-const [path = '', prefix = ''] = process.argv.slice(2)
+const [path = '', prefix = '', lastBatch = '0', dieAfterMs = '0'] = process.argv.slice(2)
 const liveMax = 40
 const beganEachTurn = 3
 
@@ -28,7 +28,9 @@ const ledger = new Ledger(
           settled === null ? `${admitted.id}=${figures?.output ?? 0}` : `${admitted.id}=${settled.output}!`,
         )
         process.stdout.write(`b ${number} ${told.join(' ')}\n`)
-        await store.ledger.write(rows)
+        const write = store.ledger.write(rows)
+        if (number === Number(lastBatch)) dieAfter(Number(dieAfterMs))
+        await write
         process.stdout.write(`w ${number}\n`)
       },
     },
@@ -38,6 +40,10 @@ const ledger = new Ledger(
 const live: { id: string; output: number }[] = []
 let begun = 0
 
+// Streams that outlive the process.
+const long = Array.from({ length: 10 }, (_, at) => ({ id: `${prefix}-long${at}`, output: 0 }))
+for (const request of long) ledger.admitted(admittedRequest(request.id), () => figuresSoFar(request.output))
+
 /** A few begin, all go on, the oldest end. */
 function turn(): void {
   for (let at = 0; at < beganEachTurn; at += 1) {
@@ -46,7 +52,7 @@ function turn(): void {
     live.push(request)
     ledger.admitted(admittedRequest(request.id), () => figuresSoFar(request.output))
   }
-  for (const request of live) request.output += 1
+  for (const request of [...long, ...live]) request.output += 1
   while (live.length > liveMax) {
     const { id, output } = live.shift()!
     ledger.settled(id, settledRequest(output))
@@ -55,3 +61,10 @@ function turn(): void {
 
 process.stdout.write('runs\n')
 setInterval(turn, 3)
+
+/** Holds up this thread alone: the other one writes. */
+function dieAfter(ms: number): void {
+  const endsAt = systemClock.now() + ms
+  while (systemClock.now() < endsAt);
+  process.kill(process.pid, 'SIGKILL')
+}
