@@ -28,6 +28,8 @@ export interface RequestFigures {
   readonly reasoning: number
   readonly inputSource: TokenSource
   readonly outputSource: TokenSource
+  /** In 10^-9 of the currency of the prices; null where the model has none. */
+  readonly costNanos: number | null
 }
 
 export interface SettledRequest extends RequestFigures {
@@ -41,8 +43,6 @@ export interface SettledRequest extends RequestFigures {
   /** Who ended it and in which phase (relay/outcome.ts). */
   readonly end: string
   readonly errorCode: string | null
-  /** In 10^-9 of the currency of the prices; null where the model has none. */
-  readonly costNanos: number | null
 }
 
 /** A row as far as it is known: admitted alone, with the figures so far, or settled. Written again, a later state wins and a settled row stays. */

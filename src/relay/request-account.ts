@@ -56,7 +56,8 @@ export class RequestAccount {
       stream: body.stream,
       startedAtMs: clock.wallMs(),
     }
-    ledger.admitted(admitted, () => figuresOf(progress(), admission.promptEstimate))
+    const { model } = body
+    ledger.admitted(admitted, () => this.#figures(model, progress(), admission.promptEstimate))
   }
 
   /** What of its answer is reserved; undefined before it was admitted. */
@@ -70,6 +71,17 @@ export class RequestAccount {
   promptOf(end: EndCode, { sent, frames }: Progress): number {
     const isRead = end === '--' || frames > 0 || (sent && isReadAt(end))
     return isRead ? (this.#admission?.promptEstimate ?? 0) : 0
+  }
+
+  #figures(model: string, { host, sent, frames }: Progress, promptEstimate: number): RequestFigures {
+    const tokens = { input: sent ? promptEstimate : 0, cachedInput: 0, output: frames, reasoning: 0 }
+    return {
+      ...tokens,
+      host,
+      inputSource: sent ? 'estimated' : 'none',
+      outputSource: frames > 0 ? 'counted' : 'none',
+      costNanos: this.#parts.costOf(model, tokens),
+    }
   }
 
   settle(outcome: Outcome): void {
@@ -103,18 +115,6 @@ export class RequestAccount {
 function isReadAt(end: EndCode): boolean {
   const [who, phase] = end
   return who === 'C' || who === 'c' || who === 'A' || (who === 'u' && (phase === 'F' || phase === 'D'))
-}
-
-function figuresOf({ host, sent, frames }: Progress, promptEstimate: number): RequestFigures {
-  return {
-    host,
-    input: sent ? promptEstimate : 0,
-    cachedInput: 0,
-    output: frames,
-    reasoning: 0,
-    inputSource: sent ? 'estimated' : 'none',
-    outputSource: frames > 0 ? 'counted' : 'none',
-  }
 }
 
 function least(a: number | null, b: number | null): number | null {

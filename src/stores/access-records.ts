@@ -2,14 +2,16 @@
 import type { Access } from '../access/access.ts'
 import { replaceAdminToken } from '../access/admin-token.ts'
 import { digestOf } from '../access/api-key.ts'
+import { withChangeLog } from '../access/change-log.ts'
 import type { Secret } from '../access/secret.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { StoreError } from '../base/store-error.ts'
 import type { LateStore } from './late-store.ts'
 import type { AccessChange } from './store.ts'
 
 export interface AccessRecordsParts {
-  readonly store: LateStore
+  readonly store: Pick<LateStore, 'open' | 'watch' | 'keys' | 'ledger'>
   readonly access: Access
   readonly clock: Clock
   readonly log: Log
@@ -38,17 +40,12 @@ export class AccessRecords {
     this.#changed(state)
   }
 
-  /** What a start adds to what is kept, and takes from it. Rejects with StoreError. */
+  /** What a start adds to what is kept, and takes from it. Where the store fails here, there is something to serve with all the same. */
   async begin(): Promise<void> {
-    const { store, access } = this.#parts
-    if (this.#adminTokenDigest === null) await this.#makeAdminToken()
-    const from = access.limiter.pastFrom()
-    const [minute, day, month] = await Promise.all([
-      store.ledger.charges(from.minuteMs),
-      store.ledger.totals(from.dayMs),
-      store.ledger.totals(from.monthMs),
-    ])
-    access.restore({ minute, day, month })
+    if (this.#adminTokenDigest === null) {
+      await this.#tried('There is no admin token: the admin API answers nobody', () => this.#makeAdminToken())
+    }
+    await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
   }
 
   /** From now on changes are seen, whoever makes them. */
@@ -68,9 +65,33 @@ export class AccessRecords {
     this.#adminTokenDigest = adminTokenDigest
   }
 
+  async #tried(otherwise: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      this.#parts.log('error', otherwise, { problem: error.message })
+    }
+  }
+
+  async #restoreLimits(): Promise<void> {
+    const { store, access } = this.#parts
+    const from = access.limiter.pastFrom()
+    const [minute, day, month] = await Promise.all([
+      store.ledger.charges(from.minuteMs),
+      store.ledger.totals(from.dayMs),
+      store.ledger.totals(from.monthMs),
+    ])
+    access.restore({ minute, day, month })
+  }
+
   async #makeAdminToken(): Promise<void> {
-    const { store, clock, onAdminToken } = this.#parts
-    const token = await replaceAdminToken(store.keys, { clock, actor: 'gateway', action: 'admin-token.create' })
+    const { store, clock, log, onAdminToken } = this.#parts
+    const token = await replaceAdminToken(withChangeLog(store.keys, log), {
+      clock,
+      actor: 'gateway',
+      action: 'admin-token.create',
+    })
     this.#adminTokenDigest = digestOf(token.reveal())
     onAdminToken(token)
   }

@@ -35,7 +35,7 @@ export function figureValues(figures: RequestFigures, settled: SettledRequest | 
     status: wholeOrNull(settled?.status),
     end: textOrNull(settled?.end),
     errorCode: textOrNull(settled?.errorCode),
-    costNanos: wholeOrNull(settled?.costNanos),
+    costNanos: wholeOrNull(figures.costNanos),
   }
 }
 

@@ -157,14 +157,14 @@ function ledgerContract(store: () => Store): void {
       store().ledger.write([
         {
           admitted,
-          figures: figures === null ? null : figuresSoFar(figures),
+          figures: figures === null ? null : figuresSoFar(figures, { costNanos: figures * 2 }),
           settled: settled === null ? null : settledRequest(settled),
         },
       ])
     await write(null, null)
     expect(await total()).toMatchObject({ requests: 1, unfinished: 1, output: 0 })
     await write(7, null)
-    expect(await total()).toMatchObject({ requests: 1, unfinished: 1, output: 7 })
+    expect(await total()).toMatchObject({ requests: 1, unfinished: 1, output: 7, costNanos: 14 })
     await write(null, null)
     expect(await total()).toMatchObject({ output: 7 })
     await write(null, 30)

@@ -8,7 +8,7 @@ import { startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
 import { type ScratchFolder, scratchFolder } from '../kit/stored-rows.ts'
 import { eventually } from '../kit/within.ts'
 
-const kills = process.env['TEST_LONG'] === 'true' ? 200 : 4
+const kills = process.env['TEST_LONG'] === 'true' ? 200 : 20
 /** Twenty times the second that may be missing, so that a busy machine is no failure. */
 const missingMsMax = 20_000
 const model = 'org/model-a'

@@ -64,6 +64,7 @@ export function figuresSoFar(output: number, changes: Partial<RequestFigures> = 
     reasoning: 0,
     inputSource: 'reported',
     outputSource: 'reported',
+    costNanos: null,
     ...changes,
   }
 }
@@ -79,7 +80,6 @@ export function settledRequest(output: number, changes: Partial<SettledRequest> 
     status: 200,
     end: '--',
     errorCode: null,
-    costNanos: null,
     ...changes,
   }
 }

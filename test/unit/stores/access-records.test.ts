@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { Access } from '../../../src/access/access.ts'
+import { limitsOptions } from '../../../src/access/options.ts'
+import type { Secret } from '../../../src/access/secret.ts'
+import { StoreError } from '../../../src/base/store-error.ts'
+import { AccessRecords } from '../../../src/stores/access-records.ts'
+import { LateStore } from '../../../src/stores/late-store.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
+import { keyRecord, settledRow } from '../../kit/stored-rows.ts'
+
+const key = keyRecord('ci')
+
+function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
+  const clock = new FakeClock()
+  const access = new Access({
+    clock,
+    limits: limitsOptions.parse({ default: { requestsPerDay: 2 } }),
+    teams: {},
+    allowAnonymous: true,
+    chance: () => 0,
+    onRevoked: () => {},
+  })
+  const store = new LateStore({ path: ':memory:', role: 'gateway', clock })
+  const log: string[] = []
+  const tokens: Secret[] = []
+  const fails = async (): Promise<never> => {
+    throw new StoreError('the disk is gone')
+  }
+  const records = new AccessRecords({
+    store: {
+      open: () => store.open(),
+      watch: (events) => store.watch(events),
+      keys: broken.keys === true ? { ...store.keys, setAdminTokenDigest: fails } : store.keys,
+      ledger: broken.ledger === true ? { ...store.ledger, totals: fails } : store.ledger,
+    },
+    access,
+    clock,
+    log: (level, message) => void log.push(`${level} ${message}`),
+    onAdminToken: (token) => void tokens.push(token),
+  })
+  return { store, records, access, clock, log, tokens }
+}
+
+describe('a start', () => {
+  test('makes the admin token that is not there yet, and tells it once', async () => {
+    const { records, tokens, log } = given()
+    await records.open()
+    expect(records.adminTokenDigest).toBeNull()
+    await records.begin()
+    expect(tokens).toHaveLength(1)
+    expect(records.adminTokenDigest).toMatch(/^[\da-f]{64}$/)
+    expect(log).toEqual(['info admin change'])
+    await records.begin()
+    expect(tokens).toHaveLength(1)
+  })
+
+  test('goes on without an admin token where none can be kept, and says so', async () => {
+    const { records, tokens, log } = given({ keys: true })
+    await records.open()
+    await records.begin()
+    expect(tokens).toEqual([])
+    expect(records.adminTokenDigest).toBeNull()
+    expect(log).toEqual(['error There is no admin token: the admin API answers nobody'])
+  })
+
+  test.each([false, true])(
+    'takes over what was used today from the ledger; where it cannot be read (%s), limits begin anew',
+    async (isBroken) => {
+      const { store, records, access, clock, log } = given({ ledger: isBroken })
+      await records.open()
+      const admitted = { keyId: key.id, team: null, startedAtMs: clock.wallMs() }
+      await store.ledger.write([settledRow('r1', 1, { admitted }), settledRow('r2', 1, { admitted })])
+      access.apply({ keys: [key], keysEverCreated: true })
+      await records.begin()
+      const left = access.limiter.left({ keyId: key.id, name: key.name, team: null, limits: key.limits })
+      expect(left.map(({ remaining }) => remaining)).toEqual([isBroken ? 2 : 0])
+      expect(log.includes('error What was used before is not known: limits begin anew')).toBe(isBroken)
+    },
+  )
+})
