@@ -23,5 +23,4 @@ export const usageOptions = z.strictObject({
     .describe('By model, as clients name it; models without a price cost nothing'),
 })
 
-export type UsageOptions = z.infer<typeof usageOptions>
 export type ModelPrice = z.infer<typeof modelPrice>
