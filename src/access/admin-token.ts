@@ -2,11 +2,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { randomId } from '../base/ids.ts'
+import { adminTokenPrefix } from '../base/our-secrets.ts'
 import { digestOf } from './api-key.ts'
 import type { AuditEntry, KeyStore } from './key-store.ts'
 import { Secret } from './secret.ts'
 
-export const adminTokenPrefix = 'lmx_admin_'
 /** 256 bits. */
 const secretLength = 43
 

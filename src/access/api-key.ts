@@ -2,10 +2,9 @@
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { randomId } from '../base/ids.ts'
+import { keyPrefix } from '../base/our-secrets.ts'
 import { Secret } from './secret.ts'
 
-/** By it scanners for leaked secrets know our keys. */
-export const keyPrefix = 'lmx_live_'
 const idLength = 8
 /** 43 characters of base62 carry 256 bits. */
 const secretLength = 43

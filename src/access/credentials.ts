@@ -1,7 +1,6 @@
 /** Which key a request carries, and the refusals of those that carry none, a wrong one, two, or one in the URL. */
 import { GatewayError } from '../base/errors.ts'
-import { adminTokenPrefix } from './admin-token.ts'
-import { keyPrefix } from './api-key.ts'
+import { looksLikeOurs } from '../base/our-secrets.ts'
 
 /**
  * What a request carries. `foreign` is what cannot be a key whatever it says, as `Basic …`, or a key without its scheme.
@@ -86,12 +85,6 @@ function hasKeyParameter(target: string): boolean {
     .slice(queryAt + 1)
     .split(/[&;?#]/)
     .some((pair) => keyParameters.has((pair.split('=', 1)[0] ?? '').toLowerCase().replaceAll('-', '_')))
-}
-
-/** Whether a text holds what may be one of our secrets, or a part of one. */
-export function looksLikeOurs(text: string): boolean {
-  const lower = text.toLowerCase()
-  return lower.includes(keyPrefix) || lower.includes(adminTokenPrefix)
 }
 
 /** Empty where it is absent. Repeated ones never come here: the listener refuses them. */

@@ -1,8 +1,8 @@
 /** Makes, changes, rotates and revokes keys in the store, each change with its line in the audit trail. */
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import { looksLikeOurs } from '../base/our-secrets.ts'
 import { newKey, parseKey } from './api-key.ts'
-import { looksLikeOurs } from './credentials.ts'
 import { changedRecord, differences, newRecord } from './key-changes.ts'
 import type { KeyRecord, KeySecret } from './key-record.ts'
 import { checkKeyChange, checkNewKey } from './key-schema.ts'

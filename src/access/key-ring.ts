@@ -1,8 +1,9 @@
 /** All keys in memory: finds the record of a key that is sent, by its public id and then by its digest. */
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import { looksLikeOurs } from '../base/our-secrets.ts'
 import { parseKey } from './api-key.ts'
-import { badKey, type Credential, looksLikeOurs } from './credentials.ts'
+import { badKey, type Credential } from './credentials.ts'
 import type { KeyRecord, KeySecret } from './key-record.ts'
 
 /** Keys as they are now: all of them at the start, those that changed later. */

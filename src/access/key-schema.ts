@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { GatewayError } from '../base/errors.ts'
 import { count } from '../base/option-types.ts'
-import { looksLikeOurs } from './credentials.ts'
+import { looksLikeOurs } from '../base/our-secrets.ts'
 import { keyClasses } from './key-record.ts'
 import { limitKinds, perLimit } from './limits.ts'
 import { limitsSchema } from './options.ts'
@@ -39,7 +39,7 @@ const tagsMax = 20
 
 const tags = z
   .record(
-    z.string().regex(/^[A-Za-z0-9][\w.:/-]{0,63}$/, 'must be 1 to 64 letters, digits or any of _ . : / -'),
+    storedText(z.string().regex(/^[A-Za-z0-9][\w.:/-]{0,63}$/, 'must be 1 to 64 letters, digits or any of _ . : / -')),
     storedText(z.string().max(256)),
   )
   .refine((all) => Object.keys(all).length <= tagsMax, `may be ${tagsMax} at most`)

@@ -3,9 +3,17 @@ import type { Lease } from '../queue/lease.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import type { AttemptFailure } from './attempt.ts'
 import { textWithoutKey } from './host-error.ts'
+import { withoutRequest } from './host-said.ts'
 import type { RelayParts } from './relay-parts.ts'
 
-export function tellFailure(parts: RelayParts, endpoint: Endpoint, lease: Lease, failed: AttemptFailure): void {
+export interface FailedRequest {
+  readonly endpoint: Endpoint
+  /** None where they are gone. */
+  readonly bytes: Buffer
+}
+
+export function tellFailure(parts: RelayParts, request: FailedRequest, lease: Lease, failed: AttemptFailure): void {
+  const { endpoint, bytes } = request
   const { host, model } = lease
   const { cause, error, hostSaid } = failed.failure
   // What the request itself got wrong is no failure of the host.
@@ -15,9 +23,13 @@ export function tellFailure(parts: RelayParts, endpoint: Endpoint, lease: Lease,
   if (cause === 'key_refused') host.keyRefused()
   // An endpoint may lack a model that another one has.
   if (cause === 'model_missing' && endpoint.dialect !== 'none') parts.onModelGone(host, model)
-  // It may repeat what was asked, so it is for those alone who want to see everything.
+  // For those alone who want to see everything, and even for them not what was asked.
   if (hostSaid !== null && hostSaid !== '') {
-    const fields = { host: host.name, error: error.code, said: textWithoutKey(hostSaid, host.apiKey) }
+    const fields = {
+      host: host.name,
+      error: error.code,
+      said: withoutRequest(textWithoutKey(hostSaid, host.apiKey), bytes),
+    }
     parts.log('debug', 'what a host said, and no client is shown', fields)
   }
 }

@@ -1,5 +1,6 @@
 /** Reads a client's request once, bounded, and checks what the gateway itself relies on. */
 import { GatewayError } from '../base/errors.ts'
+import { looksLikeOurs } from '../base/our-secrets.ts'
 import type { ByteBudget } from '../queue/byte-budget.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { mediaType } from '../wire/media-type.ts'
@@ -31,6 +32,7 @@ export async function readInbound(
   })
   try {
     const body = endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
+    if (looksLikeOurs(body.model)) throw keyForModel()
     return { bytes: bytes.length, body }
   } catch (error) {
     budget.give(bytes.length)
@@ -51,4 +53,10 @@ function checkForm(exchange: Exchange, endpoint: Endpoint): string {
     throw new GatewayError('unsupported_media_type', `Send this request as content-type: ${expected}.`)
   }
   return String(header)
+}
+
+/** Names of models are told in answers, in the log and in metrics. */
+function keyForModel(): GatewayError {
+  const message = '"model" holds a key, which belongs in a header; replace one that was sent like this.'
+  return new GatewayError('invalid_request', message, { param: 'model' })
 }

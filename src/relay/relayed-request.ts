@@ -188,7 +188,7 @@ export class RelayedRequest implements AttemptOwner {
     const { lease } = this.#current()
     const { host } = lease
     const { cause, verdict } = failed.failure
-    tellFailure(this.#parts, this.#endpoint, lease, failed)
+    tellFailure(this.#parts, { endpoint: this.#endpoint, bytes: this.#body?.bytes ?? noBytes }, lease, failed)
     const error = withoutKey(failed.failure.error, host.apiKey)
     this.#lastFailure = { cause, error }
     const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'

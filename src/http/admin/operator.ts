@@ -1,9 +1,10 @@
 /** Who calls the admin listener: the operator, a scraper, or nobody; the one place where that is decided. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { adminTokenPrefix, isAdminToken } from '../../access/admin-token.ts'
-import { bearerToken, looksLikeOurs } from '../../access/credentials.ts'
+import { isAdminToken } from '../../access/admin-token.ts'
+import { bearerToken } from '../../access/credentials.ts'
 import type { KeyGuesses } from '../../access/key-guesses.ts'
 import { GatewayError } from '../../base/errors.ts'
+import { adminTokenPrefix, looksLikeOurs } from '../../base/our-secrets.ts'
 
 /** What a route asks for. `scraper`: whoever may read metrics, and the operator. */
 export type Role = 'operator' | 'scraper'

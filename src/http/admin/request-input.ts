@@ -1,9 +1,9 @@
 /** What an operator sends: read within bounds, and checked so strictly that nothing unknown gets in. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { looksLikeOurs } from '../../access/credentials.ts'
 import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
+import { looksLikeOurs } from '../../base/our-secrets.ts'
 import { ByteBudget } from '../../queue/byte-budget.ts'
 import { Exchange } from '../../relay/exchange.ts'
 import { mediaType } from '../../wire/media-type.ts'

@@ -36,7 +36,9 @@ test.each(Object.entries(tellings))('X31: a host’s traceback, path, address an
     const attempts = scene.host().exchanges.length
     const told = scene.gateway.log.filter(({ fields }) => 'said' in fields)
     expect(told.map(({ level }) => level)).toEqual(Array.from({ length: attempts }, () => 'debug'))
-    for (const { fields } of told) expect(fields['said']).toContain('10.0.0.7:8000 [redacted]')
+    // Once content is out the request is not kept, so that what repeats it could not be told apart.
+    const said = how.startsWith('in ') ? '[left out]' : '10.0.0.7:8000 [redacted]'
+    for (const { fields } of told) expect(fields['said']).toContain(said)
     return { requests: 1, attempts: { a: attempts }, secrets: [apiKey] }
   }),
 )

@@ -243,7 +243,9 @@ export const rows: Readonly<Record<string, Row>> = {
   ),
   X07: sharedAccess('Two carriers, two different keys', 'test/unit/access/credentials.test.ts'),
   X08: mainJob('Client Authorization/Cookie to the host; host token to the client', `${here}/side-doors.test.ts`),
-  X09: sharedAccess('Secrets in any sink incl. audit rows, crash dump, debug level'),
+  X09: sharedAccess('Secrets in any sink incl. audit rows, crash dump, debug level', `${here}/canary.test.ts`, {
+    lacks: 'a core dump: it is the memory of the process, where keys that are being checked stand',
+  }),
   X10: choosingTheHost('SSRF by header, body (api_base, base_url, proxy, extra_headers), query, admin form'),
   X11: mainJob(
     'Side doors of the host: copilot/…, gemini-cli/…, preset:…, X-Client-Id, X-Serving-Lane, X-OpenClaw-Agent-Id',
@@ -278,7 +280,7 @@ export const rows: Readonly<Record<string, Row>> = {
   X33: mainJob('Connection: authorization, x-request-id names our own headers', `${here}/side-doors.test.ts`),
   X34: sharedAccess('Forged X-Forwarded-For, odd IPv6 spellings', 'test/unit/http/client-address.test.ts'),
   X35: sharedAccess('Files: keys, store, sockets', 'test/contract/store-gateways.test.ts'),
-  X36: sharedAccess('Prompts at rest'),
+  X36: sharedAccess('Prompts at rest', `${here}/canary.test.ts`),
   X37: sharedAccess(
     'Meter evasion: client omits include_usage, leaves before the usage frame, uses n, best_of, echo',
     `${here}/quota-meter.test.ts`,
