@@ -50,6 +50,15 @@ export class Access {
     return this.#ring.all()
   }
 
+  /** Teams of keys that are not revoked, and that the configuration does not have. */
+  unknownTeams(): ReadonlySet<string> {
+    const unknown = new Set<string>()
+    for (const { team, revokedAtMs } of this.#ring.all()) {
+      if (team !== null && revokedAtMs === null && !this.limiter.hasTeam(team)) unknown.add(team)
+    }
+    return unknown
+  }
+
   /** Whether clients without a key are served. */
   get anonymous(): boolean {
     return this.#ring.anonymous

@@ -93,6 +93,11 @@ export class Limiter {
     return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now)))
   }
 
+  /** Whether the team has limits, or a place where they would be. */
+  hasTeam(team: string): boolean {
+    return this.#teamLimits.has(team)
+  }
+
   /** What is left of each limit of a key and of its team, for whoever administers them. */
   left(subject: Subject): readonly LimitLeft[] {
     const now = this.#now()

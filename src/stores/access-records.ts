@@ -46,6 +46,14 @@ export class AccessRecords {
       await this.#tried('There is no admin token: the admin API answers nobody', () => this.#makeAdminToken())
     }
     await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
+    this.#tellOfUnknownTeams()
+  }
+
+  #tellOfUnknownTeams(): void {
+    const teams = [...this.#parts.access.unknownTeams()]
+    if (teams.length === 0) return
+    const message = 'Keys are of teams that the configuration does not have: no limits of a team hold for them'
+    this.#parts.log('warn', message, { teams: teams.slice(0, 20).join(', ') })
   }
 
   /** From now on changes are seen, whoever makes them. */

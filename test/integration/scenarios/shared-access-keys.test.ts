@@ -1,10 +1,11 @@
 /** A key from its first request to its last: what it opens, when it ends, and what ends with it. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { pause, peerLeaves, wholeRequest } from '../../kit/chaos-host.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { gaugeReaches } from '../../kit/fleet.ts'
 import type { CreatedKey } from '../../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, jsonRequestBytes, requestBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
+import { scratchFolder } from '../../kit/stored-rows.ts'
 import { answerOf, keyedBytes, remainingOf, soundAnswer, usedOnce } from './access-scene.ts'
 import { chatBytes, contentFrame, done, errorOf, finishFrame, type Scene, scenario } from './scene.ts'
 
@@ -265,3 +266,30 @@ test('a good key is not slowed by wrong ones from its own address', () =>
     expect(await usedOnce(scene.gateway, 1)).toMatchObject({ failed: 0 })
     return { requests: 11, attempts: { a: 1 } }
   }))
+
+test('a team that is gone from the configuration is told of at the start: its keys go on, without its limits', async () => {
+  const folder = scratchFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  const storage = { path: folder.storePath }
+  const keys: CreatedKey[] = []
+  await scenario({ config: { storage, teams: { gone: { requestsPerDay: 1 }, ml: {} } } }, async (scene) => {
+    for (const [name, team] of [
+      ['a', 'gone'],
+      ['b', 'ml'],
+    ] as const)
+      keys.push(await scene.gateway.createKey({ name, team }))
+    const revoked = await scene.gateway.createKey({ name: 'c', team: 'gone' })
+    await revoke(scene, revoked)
+    scene.host().playAlways(...soundAnswer)
+    expect((await scene.ask(keyedBytes(keys[0]!))).status).toBe(200)
+    expect((await scene.ask(keyedBytes(keys[0]!))).status).toBe(429)
+    return { requests: 2, attempts: { a: 1 } }
+  })
+  await scenario({ config: { storage, teams: { ml: {} } } }, async (scene) => {
+    const warned = scene.gateway.log.filter(({ level, message }) => level === 'warn' && message.includes('teams'))
+    expect(warned.map(({ fields }) => fields)).toEqual([{ teams: 'gone' }])
+    scene.host().playAlways(...soundAnswer)
+    for (const key of keys) expect((await scene.ask(keyedBytes(key))).status).toBe(200)
+    return { requests: 2, attempts: { a: 2 } }
+  })
+})
