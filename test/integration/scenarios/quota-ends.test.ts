@@ -91,8 +91,9 @@ const ways: readonly Way[] = [
 
 test.each(ways)(
   'after $what the place is free, and what counts is what was executed',
-  ({ script, stream = false, leaves = false, used, counts }) =>
-    scenario({ slots: 1, newConnections: true }, async (scene) => {
+  ({ script, stream = false, leaves = false, used, counts }) => {
+    const clock = new FakeClock()
+    return scenario({ clock, slots: 1, newConnections: true }, async (scene) => {
       const { gateway } = scene
       const key = await gateway.createKey({ name: 'k', limits })
       scene.host().play(...script)
@@ -102,7 +103,7 @@ test.each(ways)(
       if (leaves) client.close()
       else await answer.over()
       await gateway.outcomesOnce(1)
-      const row = await usedOnce(gateway, 1)
+      const row = await usedOnce(gateway, 1, { clock })
       expect(row).toMatchObject({ requests: 1, ...used })
       expect(100 - (await remainingOf(gateway, key, 'requestsPerDay')), 'requests that count').toBe(counts ? 1 : 0)
       expect(100_000 - (await remainingOf(gateway, key, 'tokensPerDay')), 'tokens that count').toBe(
@@ -110,7 +111,8 @@ test.each(ways)(
       )
       await expectPlaceFree(scene, key)
       return { requests: 2, attempts: { a: 2 } }
-    }),
+    })
+  },
 )
 
 async function expectPlaceFree(scene: Scene, key: CreatedKey): Promise<void> {
