@@ -8,16 +8,20 @@ const slots = windowMs / slotMs + 1
 
 /** What may be used at once, in windows: 15 s. */
 const burstShare = 0.25
+/** Where 15 s are few requests, so many at once, or all that a minute has: whoever may ask 3 a minute asks them together. */
+const burstRequests = 10
 /**
  * What admissions may charge in any window, in windows. The bucket alone would let large requests take twice the
  * limit; the rest up to 1.25 is for what turns out larger than was reserved.
  */
 const guardShare = 1.2
+/** Below this limit one more would be more than 1.25 of it. */
+const guardOneMoreFrom = 4
 /**
- * Of what may be used at once: up to here all requests need the same level, whatever they take of it. Else small ones,
- * which fit sooner, would in a flood be nearly all that is ever admitted.
+ * In windows: up to here all requests need the same level, whatever they take of it. Else small ones, which fit sooner,
+ * would in a flood be nearly all that is ever admitted. The bucket holds it beyond what may be used at once.
  */
-const evenShare = 0.5
+const evenShare = 0.125
 
 /** So much of a refill is forgiven to the rounding of numbers. */
 const roundingMs = 1e-5
@@ -30,7 +34,7 @@ export interface Traits {
 }
 
 export interface AllowanceState {
-  /** What one request may take now. */
+  /** What may be taken now, by one request or by many. */
   readonly remaining: number
   /** The same when it is full. */
   readonly capacity: number
@@ -40,7 +44,7 @@ export interface AllowanceState {
 
 /**
  * Times are monotonic milliseconds, amounts whole numbers. What is larger than the bucket is admitted on a full one and
- * leaves a debt, of one window at most. A refused ask changes nothing, but that of the refill a quarter is put aside for
+ * leaves a debt, which one window pays. A refused ask changes nothing, but that of the refill a quarter is put aside for
  * a large one from then on.
  */
 export class Allowance {
@@ -49,6 +53,8 @@ export class Allowance {
   #atMs: number
   /** All charges of the last window, by the slot of time they were made in; made with the first charge. */
   #charged: Float64Array | null = null
+  /** Of requests, which are few where the limit is small: when the last of a slot was charged. */
+  #chargedAtMs: Float64Array | null = null
   #chargedSum = 0
   #newestSlot: number
   readonly #traits: Traits
@@ -90,7 +96,7 @@ export class Allowance {
     const claim = this.#claims?.against(who, cost, nowMs) ?? null
     if (claim === null) return own
     const lapsesInMs = Math.ceil(claim.lapsesMs - nowMs)
-    return Math.max(own, Math.min(lapsesInMs, this.#msUntilBeyond(claim, cost, nowMs)))
+    return Math.max(own, Math.min(lapsesInMs, this.#msUntilBeyond(claim, cost, nowMs, own)))
   }
 
   /** What to tell a refused ask: the time until it fits; on its return in vain, until it does whatever others do. */
@@ -103,7 +109,7 @@ export class Allowance {
 
   /** The ask was refused and told to come back in `toldMs`: if it is a large one, part of the refill is put aside. */
   claim(cost: number, who: string, nowMs: number, toldMs: number): void {
-    if (cost <= evenShare * this.#capacity || !this.#traits.evens) return
+    if (cost <= this.#even || !this.#traits.evens) return
     this.#claims ??= new Claims(this.#traits.shared)
     const claim = this.#claims.of(who, cost, nowMs)
     if (claim !== null) return this.#claims.renew(claim, nowMs, toldMs)
@@ -117,12 +123,16 @@ export class Allowance {
     this.#claims.make({ who, cost, fromLevel, fromMs, dueMs }, { nowMs, toldMs, refillMs: cost / rate })
   }
 
-  /** Charges whatever there is, down to a debt of one window; returns what was charged of it. */
+  /** Charges whatever there is, until it takes one window to be paid; returns what was charged of it. */
   take(cost: number, nowMs: number): number {
     this.#advance(nowMs)
-    const taken = Math.max(0, Math.min(cost, Math.floor(this.#level + this.#limit)))
+    const taken = Math.max(0, Math.min(cost, Math.floor(this.#level - this.#even + this.#limit)))
     this.#level -= taken
     this.#addTo(this.#newestSlot, taken)
+    if (!this.#traits.evens && taken > 0) {
+      this.#chargedAtMs ??= new Float64Array(slots)
+      this.#chargedAtMs[place(this.#newestSlot)] = this.#atMs
+    }
     return taken
   }
 
@@ -141,10 +151,12 @@ export class Allowance {
 
   state(nowMs: number): AllowanceState {
     this.#advance(nowMs)
+    const burst = this.#burst
+    const left = Math.min(this.#level - this.#even, this.#guard - this.#chargedAt(nowMs))
     return {
-      remaining: this.#level < this.#need(1) ? 0 : Math.floor(this.#level),
-      capacity: this.#capacity,
-      resetMs: this.#msUntilLevel(this.#capacity),
+      remaining: Math.max(0, Math.floor(left + (roundingMs * this.#limit) / windowMs)),
+      capacity: burst,
+      resetMs: Math.max(this.#msUntilLevel(this.#capacity), this.#msUntilCharged(this.#guard - burst, nowMs)),
     }
   }
 
@@ -154,17 +166,26 @@ export class Allowance {
     return this.#chargedSum === 0 && this.#level >= this.#capacity
   }
 
+  get #burst(): number {
+    const atOnce = Math.max(1, burstShare * this.#limit)
+    return this.#traits.evens ? atOnce : Math.max(atOnce, Math.min(this.#limit, burstRequests))
+  }
+
+  get #even(): number {
+    return this.#traits.evens ? evenShare * this.#limit : 0
+  }
+
   get #capacity(): number {
-    return Math.max(1, burstShare * this.#limit)
+    return this.#burst + this.#even
   }
 
   get #guard(): number {
+    if (this.#limit < guardOneMoreFrom) return this.#limit
     return Math.max(this.#limit + 1, guardShare * this.#limit)
   }
 
   #need(cost: number): number {
-    if (cost >= this.#capacity) return this.#capacity
-    return this.#traits.evens ? Math.max(cost, evenShare * this.#capacity) : cost
+    return Math.min(this.#capacity, Math.max(cost, this.#even))
   }
 
   #advance(nowMs: number): void {
@@ -193,29 +214,48 @@ export class Allowance {
     let left = this.#chargedSum
     for (let slot = this.#newestSlot - slots + 1; slot <= this.#newestSlot; slot++) {
       left -= this.#chargedIn(slot)
-      if (left <= atMost) return Math.ceil(goneAtMs(slot) - nowMs)
+      if (left <= atMost) return Math.max(0, Math.ceil(this.#goneAtMs(slot) - nowMs - roundingMs))
     }
     return 0
   }
 
-  /** Until the cost can be charged beside what is put aside. */
-  #msUntilBeyond(claim: Claim, cost: number, nowMs: number): number {
-    if (cost + this.#chargedAt(claim.dueMs) + Math.min(claim.cost, this.#guard) > this.#guard) {
-      return Number.POSITIVE_INFINITY
-    }
-    // In what room there is beside it, the size of requests does not matter either.
+  /** Until the cost can be charged beside what is put aside, if something else keeps it away for `ownMs`. */
+  #msUntilBeyond(claim: Claim, cost: number, nowMs: number, ownMs: number): number {
+    const room = this.#guard - Math.min(claim.cost, this.#guard) - cost
+    if (room < 0) return Number.POSITIVE_INFINITY
     const whole = this.#need(claim.cost)
-    const need = Math.max(cost, Math.min(evenShare * this.#capacity, (this.#capacity - whole) / 2))
+    // In what room there is beside it, the size of requests does not matter either.
+    const need = Math.max(cost, Math.min(this.#even, (this.#capacity - whole) / 2))
+    if (this.#chargedAt(claim.dueMs) <= room) {
+      // Beside a full bucket's worth there is room at first only, while it is being put aside.
+      const level = Math.min(this.#capacity, this.#level + (ownMs * this.#limit) / windowMs)
+      const isTooLate = need + whole > this.#capacity && level < need + this.#setAside(claim, whole, nowMs + ownMs)
+      const besideMs = this.#msUntilBeside(claim, whole, need, nowMs)
+      return isTooLate && besideMs < ownMs ? Number.POSITIVE_INFINITY : besideMs
+    }
+    // Not before it is due, and then all of it is put aside.
+    return Math.max(this.#msUntilCharged(room, nowMs), this.#msUntilReached(need + whole))
+  }
+
+  /** Until there is what is needed above what is put aside by then. */
+  #msUntilBeside(claim: Claim, whole: number, need: number, nowMs: number): number {
     const rate = this.#limit / windowMs
     const setAsideRate = rate * claimShare
     const untilFromMs = Math.max(0, claim.fromMs - nowMs)
-    const sinceFromMs = Math.max(0, nowMs - claim.fromMs)
-    const setAside = Math.min(whole, claim.fromLevel + sinceFromMs * setAsideRate)
-    const missing = need + setAside - this.#level
+    const missing = need + this.#setAside(claim, whole, nowMs) - this.#level
     if (missing <= rate * roundingMs) return 0
     const meanwhileMs = (missing - untilFromMs * setAsideRate) / (rate - setAsideRate)
     const isDone = nowMs + meanwhileMs > claim.dueMs
-    const level = isDone ? need + whole : this.#level + meanwhileMs * rate
+    return this.#msUntilReached(isDone ? need + whole : this.#level + meanwhileMs * rate)
+  }
+
+  #setAside(claim: Claim, whole: number, atMs: number): number {
+    const sinceFromMs = Math.max(0, atMs - claim.fromMs)
+    return Math.min(whole, claim.fromLevel + (sinceFromMs * claimShare * this.#limit) / windowMs)
+  }
+
+  /** Never, of what is above the bucket. */
+  #msUntilReached(level: number): number {
     return level > this.#capacity ? Number.POSITIVE_INFINITY : this.#msUntilLevel(level)
   }
 
@@ -234,16 +274,17 @@ export class Allowance {
     if (this.#chargedSum === 0) return 0
     let sum = 0
     for (let slot = this.#newestSlot - slots + 1; slot <= this.#newestSlot; slot++) {
-      if (goneAtMs(slot) > atMs) sum += this.#chargedIn(slot)
+      if (this.#goneAtMs(slot) > atMs) sum += this.#chargedIn(slot)
     }
     return sum
+  }
+
+  /** From when on nothing that was charged in the slot is inside the window. */
+  #goneAtMs(slot: number): number {
+    return (this.#chargedAtMs?.[place(slot)] ?? (slot + 1) * slotMs) + windowMs
   }
 }
 
 function place(slot: number): number {
   return ((slot % slots) + slots) % slots
-}
-
-function goneAtMs(slot: number): number {
-  return (slot + 1) * slotMs + windowMs
 }

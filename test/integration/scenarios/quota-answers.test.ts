@@ -29,25 +29,25 @@ const refusals: readonly Refusal[] = [
   {
     what: 'requests',
     limits: { requestsPerMinute: 4 },
-    fit: 1,
+    fit: 4,
     says: /^The limit of key "k" is 4 requests per minute, which are used up/,
   },
   {
     what: 'tokens',
     limits: { tokensPerMinute: 1_000 },
-    fit: 1,
+    fit: 2,
     says: /^The limit of key "k" is 1000 tokens per minute, and this request needs \d+/,
   },
   {
     what: 'prompt tokens',
     limits: { inputTokensPerMinute: 240 },
-    fit: 1,
+    fit: 2,
     says: /is 240 prompt tokens per minute, and this request needs \d+/,
   },
   {
     what: 'generated tokens',
     limits: { outputTokensPerMinute: 600 },
-    fit: 1,
+    fit: 2,
     says: /is 600 generated tokens per minute, and this request needs 100/,
   },
 ]
@@ -231,16 +231,16 @@ describe("OpenAI's six headers stand on every answer of a key with limits", () =
 
   test('429 too, with nothing left; a 401 has none, nor has a key without limits', () =>
     scenario(clocked(), async (scene) => {
-      const poor = await scene.gateway.createKey({ name: 'poor', limits: { requestsPerMinute: 4 } })
+      const poor = await scene.gateway.createKey({ name: 'poor', limits: { requestsPerMinute: 1 } })
       const free = await scene.gateway.createKey({ name: 'free' })
       scene.host().playAlways(...soundAnswer)
       await scene.ask(keyedBytes(poor))
       const refused = await scene.ask(keyedBytes(poor))
       expect(refused.status).toBe(429)
       expect(limitHeadersOf(refused)).toMatchObject({
-        'x-ratelimit-limit-requests': '4',
+        'x-ratelimit-limit-requests': '1',
         'x-ratelimit-remaining-requests': '0',
-        'x-ratelimit-reset-requests': '15s',
+        'x-ratelimit-reset-requests': '1m0s',
       })
       expect(limitHeadersOf(await scene.ask(keyedBytes({ key: `${free.key}x` })))).toEqual({})
       const answer = await scene.ask(keyedBytes(free))

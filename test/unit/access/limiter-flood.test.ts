@@ -136,7 +136,7 @@ describe('S09: steady 95 % of a limit', () => {
 /** As long as there is something to count; most of a large flood is refused. */
 function minutesOf({ offered }: { offered: number }): number {
   if (long) return 60
-  return offered > 50 ? 6 : 12
+  return offered > 50 ? 9 : 12
 }
 
 function isAdmitted(answer: Reservation | GatewayError): answer is Reservation {
