@@ -169,6 +169,7 @@ test('X15, X43: a gateway makes a token of its own at its first start, tells it 
   expect(stranger.status).toBe(401)
   expect(JSON.stringify(one.log)).not.toContain(one.adminToken)
   expect(one.log.filter(({ message }) => message === 'admin change')).toMatchObject([
+    { level: 'info', fields: { action: 'admin-token.create', actor: 'gateway' } },
     { level: 'info', fields: { action: 'key.create', keyId: id, keyName: 'first' } },
   ])
 })
