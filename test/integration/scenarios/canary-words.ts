@@ -121,6 +121,15 @@ export const hostPlays: readonly {
     ],
     stream: true,
   },
+  {
+    script: [
+      wholeRequest,
+      sse,
+      chunkBytes(`${frame}data: {"error":{"message":"10.0.0.1:8000 ${everything}"}}\n\n`),
+      finalChunk,
+    ],
+    stream: true,
+  },
   { script: [wholeRequest, sse, chunkBytes(frame + `data: ${everything}\n\n`), reset], stream: true },
   { script: [wholeRequest, sse, chunkBytes(frame), peerLeaves], stream: true, leaves: true },
   { script: [wholeRequest, `HTTP/1.1 ${everything}\r\n\r\n`, halfClose] },
