@@ -14,7 +14,7 @@ export interface Row {
 }
 
 /** Work that is done, so that each of its rows must have its test. */
-export const worksDue: ReadonlySet<string> = new Set(['the main job', 'the relay in every state'])
+export const worksDue: ReadonlySet<string> = new Set(['the main job', 'the relay in every state', 'shared access'])
 
 /** Rows of each family, numbered from 01. */
 export const familySizes: Readonly<Record<string, number>> = { U: 57, C: 40, G: 30, S: 17, X: 43 }
