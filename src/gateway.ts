@@ -322,7 +322,7 @@ class BuiltGateway implements Gateway {
     try {
       await this.#records.open()
       if (this.#access.anonymous && !server.allowAnonymous && !isLoopback(server.bind)) throw openDoor(server.bind)
-      await this.#records.begin()
+      await this.#records.restoreLimits()
     } catch (error) {
       await this.#store.close()
       throw error instanceof StoreError ? new StartError(error.message) : error
@@ -340,7 +340,7 @@ class BuiltGateway implements Gateway {
       const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
       this.#overload.start()
-      this.#records.watch()
+      await this.#records.begin()
       this.#retention.start()
       return {
         dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'),

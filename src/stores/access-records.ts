@@ -40,24 +40,20 @@ export class AccessRecords {
     this.#changed(state)
   }
 
-  /** What a start adds to what is kept, and takes from it. Where the store fails here, there is something to serve with all the same. */
+  /** What was used before counts against the limits of now; where that cannot be read there is still something to serve. */
+  async restoreLimits(): Promise<void> {
+    await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
+  }
+
+  /** Once it listens: the token that opens the admin API is made, where there is none yet, and changes are seen from now on, whoever makes them. */
   async begin(): Promise<void> {
     if (this.#adminTokenDigest === null) {
       await this.#tried('There is no admin token: the admin API answers nobody', () => this.#makeAdminToken())
     }
-    await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
-    this.#tellOfUnknownTeams()
+    this.#watch()
   }
 
-  #tellOfUnknownTeams(): void {
-    const teams = [...this.#parts.access.unknownTeams()]
-    if (teams.length === 0) return
-    const message = 'Keys are of teams that the configuration does not have: no limits of a team hold for them'
-    this.#parts.log('warn', message, { teams: teams.slice(0, 20).join(', ') })
-  }
-
-  /** From now on changes are seen, whoever makes them. */
-  watch(): void {
+  #watch(): void {
     const { store, log } = this.#parts
     store.watch({
       changed: (change) => this.#changed(change),

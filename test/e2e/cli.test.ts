@@ -180,7 +180,7 @@ describe('serve', () => {
   test('goes on when nobody reads what it says', async () => {
     await using gateway = new RunningProcess(
       '/bin/sh',
-      ['-c', `"${process.execPath}" "${launchScript}" ${freePorts.join(' ')} --host-url ${closedUrl} 2>&1 | head -n 3`],
+      ['-c', `"${process.execPath}" "${launchScript}" ${freePorts.join(' ')} --host-url ${closedUrl} 2>&1 | head -n 4`],
       { cwd: folder, ownGroup: true },
     )
     const base = await gateway.said(/(http:\S+\/v1)\n/)

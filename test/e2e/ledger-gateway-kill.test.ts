@@ -52,7 +52,7 @@ function answered(port: number, seen: Seen): Promise<boolean> {
       })
       answer.on('error', () => resolve(false))
       answer.on('end', () => {
-        if (text.includes('[DONE]')) seen.output = text.match(/w\d+/g)?.length ?? 0
+        if (text.includes('[DONE]')) seen.output = text.match(/"content": ?"w\d+/g)?.length ?? 0
         resolve(seen.output !== null)
       })
     })

@@ -115,7 +115,8 @@ export class Ledger {
     const reported = line.usage === 'reported'
     if (verdict.kind === 'complete') {
       totals.output += entry?.tokens ?? 0
-      totals.input += reported ? (entry?.promptTokens ?? 0) : 0
+      // Of what no host reported, the prompt counts by its size.
+      totals.input += reported ? (entry?.promptTokens ?? 0) : line.tokensIn
       return
     }
     totals.input += line.tokensIn

@@ -71,7 +71,7 @@ describe('a start', () => {
       const admitted = { keyId: key.id, team: null, startedAtMs: clock.wallMs() }
       await store.ledger.write([settledRow('r1', 1, { admitted }), settledRow('r2', 1, { admitted })])
       access.apply({ keys: [key], keysEverCreated: true })
-      await records.begin()
+      await records.restoreLimits()
       const left = access.limiter.left({ keyId: key.id, name: key.name, team: null, limits: key.limits })
       expect(left.map(({ remaining }) => remaining)).toEqual([isBroken ? 2 : 0])
       expect(log.includes('error What was used before is not known: limits begin anew')).toBe(isBroken)
