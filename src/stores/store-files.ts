@@ -54,26 +54,48 @@ export function identityOf(path: string): string | null {
   return stats === undefined ? null : `${stats.dev}:${stats.ino}`
 }
 
-/** Notes on what others may read; throws for what others may write, since they could make themselves a key. */
+/** Notes on what others may read; throws for what is another's or what others may write, since they could make themselves a key. */
 export function checkModes(files: StoreFiles): readonly string[] {
   // Windows has no such modes.
   if (process.platform === 'win32') return []
   const folder = dirname(files.keys)
-  const { mode } = statSync(folder)
-  // In a folder with the sticky bit, as the one for temporary files, nobody can replace what is another's.
-  if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0)
-    throw new StoreError(`Everybody may replace files in ${folder}: run "chmod o-w ${folder}".`)
-  const all = [files.keys, files.usage].flatMap((file) => [file, `${file}-wal`, `${file}-shm`])
-  const found = [...all, files.lock].flatMap((path) => {
+  const endings = ['', '-wal', '-shm', '-journal']
+  const all = [files.keys, files.usage].flatMap((file) => endings.map((ending) => file + ending))
+  const found = [folder, ...all, files.lock].flatMap((path) => {
     const stats = statOf(path)
-    return stats === undefined ? [] : [{ path, mode: stats.mode }]
+    return stats === undefined ? [] : [{ path, mode: stats.mode, uid: stats.uid, isFolder: path === folder }]
   })
-  const writable = found.filter((file) => (file.mode & 0o022) !== 0).map(({ path }) => path)
+  checkOwners(found)
+  checkFolder(folder, statSync(folder).mode)
+  const inside = found.filter(({ isFolder }) => !isFolder)
+  const writable = inside.filter(({ mode }) => (mode & 0o022) !== 0).map(({ path }) => path)
   if (writable.length > 0)
     throw new StoreError(`Others may write to ${writable.join(', ')}: run "chmod 600 ${writable.join(' ')}".`)
-  const readable = found.filter((file) => (file.mode & 0o044) !== 0).map(({ path }) => path)
+  const readable = inside.filter(({ mode }) => (mode & 0o044) !== 0).map(({ path }) => path)
   if (readable.length === 0) return []
   return [`Others on this machine may read ${readable.join(', ')}: run "chmod 600 ${readable.join(' ')}".`]
+}
+
+/** Whoever owns a file or its folder can write there, whatever the modes say now. */
+function checkOwners(found: readonly { readonly path: string; readonly uid: number }[]): void {
+  const own = process.getuid?.() ?? 0
+  const foreign = found.find(({ uid }) => uid !== own && uid !== 0)
+  if (foreign === undefined) return
+  const others = found.filter(({ uid }) => uid === foreign.uid).map(({ path }) => path)
+  throw new StoreError(
+    `${others.join(', ')}: of another user (${foreign.uid}), who could make keys there: run this as that user, or run "chown ${own} ${others.join(' ')}".`,
+  )
+}
+
+/** Where others may lay files, they could put a journal there that changes the keys, sticky bit or not. */
+function checkFolder(folder: string, mode: number): void {
+  if ((mode & 0o022) === 0) return
+  // Such as the one for temporary files: shared on purpose.
+  if ((mode & 0o1000) !== 0)
+    throw new StoreError(
+      `${folder} is a folder in which others may lay files, too: set storage.path to a file in a folder of its own.`,
+    )
+  throw new StoreError(`Others may replace files in ${folder}: run "chmod go-w ${folder}".`)
 }
 
 function isLink(path: string): boolean {

@@ -2,10 +2,12 @@
 
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -260,11 +262,52 @@ describe.skipIf(process.platform === 'win32')('modes', () => {
     },
   )
 
-  test('X35: a folder in which everybody may replace files is refused', async () => {
-    chmodSync(folder.path, 0o777)
-    await expect(open(folder.storePath)).rejects.toThrow(/^Everybody may replace files in .*: run "chmod o-w /)
-    chmodSync(folder.path, 0o1777)
+  test('X35: a folder in which others may replace or lay files is refused, with what to run or set', async () => {
+    await (await open(folder.storePath)).close()
+    for (const role of ['cli', 'gateway'] as const) {
+      for (const mode of [0o777, 0o770, 0o720, 0o702]) {
+        chmodSync(folder.path, mode)
+        await expect(open(folder.storePath, role)).rejects.toThrow(
+          `Others may replace files in ${folder.path}: run "chmod go-w ${folder.path}".`,
+        )
+      }
+      chmodSync(folder.path, 0o1777)
+      await expect(open(folder.storePath, role)).rejects.toThrow(
+        /in which others may lay files, too: set storage\.path/,
+      )
+      // What is beside the store is no matter, as long as its own folder is.
+      await (await open(join(folder.path, `own-${role}`, 'gateway.db'), role)).close()
+      chmodSync(folder.path, 0o755)
+      await (await open(folder.storePath, role)).close()
+    }
+  })
+
+  test.skipIf(process.getuid?.() !== 0)('X35: what is of another user is refused, with what to run', async () => {
+    await (await open(folder.storePath)).close()
+    writeFileSync(`${folder.usagePath}-journal`, '', { mode: 0o600 })
+    const names = ['gateway.db', 'gateway-usage.db', 'gateway-usage.db-journal', 'gateway.db.lock', '.']
+    for (const path of names.map((name) => join(folder.path, name))) {
+      chownSync(path, 54_321, 0)
+      for (const role of ['cli', 'gateway'] as const)
+        await expect(open(folder.storePath, role)).rejects.toThrow(
+          `${path}: of another user (54321), who could make keys there: run this as that user, or run "chown 0 ${path}".`,
+        )
+      chownSync(path, 0, 0)
+    }
+    rmSync(`${folder.usagePath}-journal`)
     await open(folder.storePath)
+  })
+
+  test('X35: whoever opens it is its owner, or it is of root', async () => {
+    await (await open(folder.storePath)).close()
+    const own = process.getuid?.() ?? 0
+    vi.spyOn(process, 'getuid').mockReturnValue(own + 1)
+    try {
+      if (own === 0) expect((await open(folder.storePath, 'cli')).notes).toEqual([])
+      else await expect(open(folder.storePath, 'cli')).rejects.toThrow(`of another user (${own})`)
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 })
 

@@ -122,7 +122,7 @@ describe.skipIf(!canMount)('at a start', () => {
   test('G13: with no files there is nothing to serve', async () => {
     expect((await openReadOnly('serve')).refused).toMatch(/^StoreError: .*cannot be made, since this process may not/)
     rmSync(folder.path, { recursive: true })
-    mkdirSync(folder.path)
+    mkdirSync(folder.path, { mode: 0o700 })
     expect((await openReadOnly('refuse')).refused).toMatch(/^StoreError: .*cannot be made, since this process may not/)
   })
 })
