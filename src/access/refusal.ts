@@ -23,8 +23,9 @@ const wordings: Readonly<Record<LimitName, Wording>> = {
 
 /** Those refused together shall not all come back at once. */
 const spreadShare = 0.1
-/** Longer waits are told by whoever writes the answer. */
-const toldSecondsMax = 60
+const spreadMsMax = 5_000
+/** Clients are told not to come back by themselves after longer waits, which no spread shall make of a shorter one. */
+const retryMsMax = 60_000
 
 /** The one that lasts longest. */
 export function longest(obstacles: readonly Obstacle[]): Obstacle | undefined {
@@ -37,7 +38,12 @@ export function refusal(obstacle: Obstacle, chance: () => number): GatewayError 
   const { limit, most, cost, waitMs } = obstacle
   const { code, unit } = wordings[limit]
   const message = `The limit of ${nameOf(obstacle.owner)} is ${most} ${unit}${need(limit, cost)}.${when(limit, waitMs)}`
-  return new GatewayError(code, message, { retryAfterMs: Math.ceil(waitMs * (1 + spreadShare * chance())) })
+  return new GatewayError(code, message, { retryAfterMs: Math.ceil(spread(waitMs, chance)), saysWhen: true })
+}
+
+function spread(waitMs: number, chance: () => number): number {
+  const laterMs = waitMs + Math.min(waitMs * spreadShare, spreadMsMax) * chance()
+  return waitMs <= retryMsMax ? Math.min(laterMs, retryMsMax) : laterMs
 }
 
 function nameOf({ kind, name }: Owner): string {
@@ -52,6 +58,5 @@ function need(limit: LimitName, cost: number): string {
 function when(limit: LimitName, waitMs: number): string {
   // When one of the others ends, nobody knows.
   if (limit === 'concurrentRequests') return ''
-  const seconds = Math.ceil(waitMs / 1000)
-  return seconds > toldSecondsMax ? '' : ` It fits in ${seconds} s.`
+  return ` It fits in ${Math.ceil(waitMs / 1000)} s.`
 }

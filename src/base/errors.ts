@@ -89,6 +89,8 @@ export interface ErrorDetail {
   readonly param?: string | undefined
   /** How long the caller should wait before another try, in milliseconds. */
   readonly retryAfterMs?: number | undefined
+  /** The message tells how long the wait is, exactly. */
+  readonly saysWhen?: boolean | undefined
   /** For `method_not_allowed`: what goes into `Allow`. */
   readonly allow?: string | undefined
   readonly cause?: unknown

@@ -57,7 +57,7 @@ export const settings = [
     path: ['admin', 'port'],
     kind: 'number',
     value: 'N',
-    help: 'Port for /metrics; 0 takes a free one',
+    help: 'Port for /metrics and the admin API; 0 takes a free one',
     default: '4001',
   },
   {
@@ -66,7 +66,7 @@ export const settings = [
     path: ['admin', 'bind'],
     kind: 'text',
     value: 'ADDRESS',
-    help: 'Address for /metrics; off loopback only with a metrics token',
+    help: 'Address for /metrics and the admin API; off loopback only with a metrics token',
     default: '127.0.0.1',
   },
   {

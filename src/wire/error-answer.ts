@@ -36,7 +36,7 @@ function spread(milliseconds: number | null): number | null {
 /** The envelope alone, as it also stands in an error frame inside a stream. */
 export function errorBody(error: GatewayError, anthropic: boolean): string {
   const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000)
-  const waits = seconds > retryHintSecondsMax ? ` Try again in ${seconds} s.` : ''
+  const waits = seconds > retryHintSecondsMax && error.detail.saysWhen !== true ? ` Try again in ${seconds} s.` : ''
   const message = error.message + waits
   if (anthropic) return JSON.stringify({ type: 'error', error: { type: anthropicType(error), message } })
   return JSON.stringify({

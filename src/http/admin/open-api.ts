@@ -59,7 +59,12 @@ function operationOf(route: AdminRoute): Json {
     parameters: [...pathParameters(route.path), ...queryParameters(query)],
     ...(body === null
       ? {}
-      : { requestBody: { required: false, content: { 'application/json': { schema: refOf(body) } } } }),
+      : {
+          requestBody: {
+            required: !body.safeParse({}).success,
+            content: { 'application/json': { schema: refOf(body) } },
+          },
+        }),
     responses: {
       [status]: { description: 'Done.', content: contentOf(answers) },
       ...errorResponses([...refusalsOfAll, ...(body === null ? [] : refusalsOfBodies), ...(route.refusals ?? [])]),

@@ -73,16 +73,24 @@ describe('a refusal', () => {
     expect(() => admit({ keyId: null, address: '10.0.0.6' }, 1)).not.toThrow()
   })
 
-  it('asks those refused together to come back apart, up to a tenth later', () => {
-    const waits = [0, 0.5, 1].map((chance) => {
-      const { limiter, refuse, admit } = limiterOf({}, {}, undefined, chance)
-      const key = keyOf({ requestsPerMinute: 1 })
-      admit(key, 1)
-      expect(limiter.headers(key)['x-ratelimit-reset-requests']).toBe('1m0s')
-      return refuse(key, 1).retryAfterMs
-    })
-    expect(waits).toEqual([60_000, 63_000, 66_000])
-  })
+  it.each([
+    ['up to a tenth later', { requestsPerMinute: 3 }, 3, [60_000, 60_000, 60_000], 'It fits in 60 s.'],
+    ['up to a tenth later', { requestsPerMinute: 20 }, 10, [3_000, 3_150, 3_300], 'It fits in 3 s.'],
+    ['5 s later at the most', { requestsPerDay: 1 }, 1, [86_400_000, 86_402_500, 86_405_000], 'It fits in 86400 s.'],
+  ])(
+    'asks those refused together to come back apart, %s, and says the true time (%o)',
+    (_how, limits, fit, waits, said) => {
+      const told = [0, 0.5, 1].map((chance) => {
+        const { refuse, admit } = limiterOf({}, {}, 0, chance)
+        const key = keyOf(limits)
+        for (let asked = 0; asked < fit; asked += 1) admit(key, 1)
+        const { retryAfterMs, message } = refuse(key, 1)
+        expect(message).toContain(said)
+        return retryAfterMs
+      })
+      expect(told).toEqual(waits)
+    },
+  )
 })
 
 describe('key and team', () => {
