@@ -248,7 +248,7 @@ class BuiltGateway implements Gateway {
   #makeDataListener(): Listener {
     const app = dataApp({
       relay: this.#relay,
-      callers: new KeyedCallers(this.#access, this.#config.server.trustedProxies),
+      callers: new KeyedCallers(this.#access, this.#config.server),
       catalog: this.#catalog,
       clock: this.#clock,
       log: this.#parts.log,

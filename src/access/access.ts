@@ -135,6 +135,10 @@ export class AccessCaller {
     this.#estimates = parts.estimates
   }
 
+  get holder(): string {
+    return this.#subject.keyId ?? this.#subject.address
+  }
+
   mayUse(model: string): boolean {
     return allowsModel(this.#models, model)
   }
@@ -145,8 +149,7 @@ export class AccessCaller {
 
   /** Throws a GatewayError of 429. */
   admit(ask: Ask) {
-    const who = this.#subject.keyId ?? this.#subject.address
-    const { expected, learn } = this.#estimates.expect({ who, ...ask })
+    const { expected, learn } = this.#estimates.expect({ who: this.holder, ...ask })
     const reservation = this.#limiter.admit(this.#subject, expected)
     return {
       promptEstimate: expected.input,

@@ -4,8 +4,11 @@ import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
 import type { Access } from '../access/access.ts'
 import { keyInTarget } from '../access/credentials.ts'
+import { GatewayError } from '../base/errors.ts'
 import type { Caller } from '../relay/caller.ts'
 import { ClientAddresses } from './client-address.ts'
+import { Cors } from './cors.ts'
+import type { ServerOptions } from './options.ts'
 
 export interface Callers {
   /** Throws a GatewayError for whoever may not come in. */
@@ -15,16 +18,26 @@ export interface Callers {
 export class KeyedCallers implements Callers {
   readonly #access: Access
   readonly #addresses: ClientAddresses
+  readonly #cors: Cors
 
-  constructor(access: Access, trustedProxies: readonly string[]) {
+  constructor(access: Access, { trustedProxies, corsOrigins }: Pick<ServerOptions, 'trustedProxies' | 'corsOrigins'>) {
     this.#access = access
     this.#addresses = new ClientAddresses(trustedProxies)
+    this.#cors = new Cors(corsOrigins)
   }
 
   callerOf(incoming: IncomingMessage): Caller {
     const { headers, url: target = '' } = incoming
-    return this.#access.callerOf({ headers, target, address: this.#addresses.of(incoming) })
+    const caller = this.#access.callerOf({ headers, target, address: this.#addresses.of(incoming) })
+    // A page has no key unless somebody gave it one; without, any page that somebody looks at could use the hosts.
+    if (caller.keyId === null && this.#cors.isForeign(incoming)) throw foreignPage()
+    return caller
   }
+}
+
+function foreignPage(): GatewayError {
+  const message = 'Web pages may use the gateway without a key only where server.corsOrigins has their origin.'
+  return new GatewayError('permission_denied', message)
 }
 
 export interface CallerEnv {

@@ -20,9 +20,9 @@ const exposedHeaders = [
 export class Cors {
   readonly #origins: ReadonlySet<string>
 
-  /** As they are configured, none for no page at all; a browser writes them without capitals and without the usual port. */
+  /** As they are configured, none for no page at all; a browser writes those of the web without capitals and without the usual port. */
   constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins.map((origin) => new URL(origin).origin))
+    this.#origins = new Set(origins.map(canonicalOrigin))
   }
 
   /** Sets what every answer needs, before anything of it is written. */
@@ -33,6 +33,15 @@ export class Cors {
     if (origin === null) return
     outgoing.setHeader('access-control-allow-origin', origin)
     outgoing.setHeader('access-control-expose-headers', exposedHeaders)
+  }
+
+  /**
+   * It comes from a page that is not let: as browsers say of whatever changes something, even where they need not ask
+   * beforehand. We have no pages, so one that seems to be our own stands behind a name that was turned to our address.
+   */
+  isForeign({ headers }: IncomingMessage): boolean {
+    if (headers.origin !== undefined) return this.#allowed(headers.origin) === null
+    return foreignSites.has(String(headers['sec-fetch-site']))
   }
 
   /** True when it was the question of a browser whether it may ask, which is answered without a key and for any path. */
@@ -55,6 +64,15 @@ export class Cors {
   #allowed(origin: string | undefined): string | null {
     return origin !== undefined && this.#origins.has(origin) ? origin : null
   }
+}
+
+/** Where a browser names no origin, it says how near the page is that made it ask. */
+const foreignSites: ReadonlySet<string> = new Set(['cross-site', 'same-site'])
+
+/** Of the schemes that applications have for their pages, such as app://, URL knows no origin: they count as they are written. */
+function canonicalOrigin(text: string): string {
+  const { origin } = new URL(text)
+  return origin === 'null' ? text : origin
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

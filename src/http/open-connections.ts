@@ -1,13 +1,15 @@
-/** Counts the open connections, in all and by the address they come from, and says when one is too many. */
+/** Counts the open connections, in all and by the address or IPv6 network they come from, and says when one is too many. */
 import type { Socket } from 'node:net'
+import { networkOf } from '../access/key-guesses.ts'
 import { GatewayError } from '../base/errors.ts'
+import { canonicalAddress } from './client-address.ts'
 import type { ServerOptions } from './options.ts'
 
 export type ConnectionLimits = Pick<ServerOptions, 'connectionsMax' | 'connectionsPerAddressMax'>
 
 export class OpenConnections {
   readonly #limits: ConnectionLimits
-  readonly #byAddress = new Map<string, number>()
+  readonly #byNetwork = new Map<string, number>()
   #open = 0
 
   constructor(limits: ConnectionLimits) {
@@ -16,14 +18,14 @@ export class OpenConnections {
 
   /** Counts it until it closes; returns why it cannot stay, or null. */
   add(socket: Socket): GatewayError | null {
-    const address = addressOf(socket)
-    const others = this.#byAddress.get(address) ?? 0
+    const network = networkAt(socket)
+    const others = this.#byNetwork.get(network) ?? 0
     const problem = this.#problem(others)
     // One that is refused is closed by somebody else, and soon; it must not count against the next.
     if (problem !== null) return problem
-    this.#byAddress.set(address, others + 1)
+    this.#byNetwork.set(network, others + 1)
     this.#open++
-    socket.once('close', () => this.#remove(address))
+    socket.once('close', () => this.#remove(network))
     return null
   }
 
@@ -36,15 +38,15 @@ export class OpenConnections {
     return new GatewayError('overloaded', 'Too many connections are open.')
   }
 
-  #remove(address: string): void {
+  #remove(network: string): void {
     this.#open--
-    const left = (this.#byAddress.get(address) ?? 1) - 1
-    if (left === 0) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, left)
+    const left = (this.#byNetwork.get(network) ?? 1) - 1
+    if (left === 0) this.#byNetwork.delete(network)
+    else this.#byNetwork.set(network, left)
   }
 }
 
-/** The same address whether or not the listener speaks IPv6 too. */
-function addressOf({ remoteAddress = '' }: Socket): string {
-  return remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress
+/** As wrong keys are counted: whoever has one address of an IPv6 network has all of them. */
+function networkAt({ remoteAddress = '' }: Socket): string {
+  return networkOf(canonicalAddress(remoteAddress) ?? remoteAddress)
 }

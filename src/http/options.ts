@@ -5,11 +5,13 @@ import { addressRange } from './client-address.ts'
 
 const address = z.string().min(1)
 
+const originRule = 'must be an origin such as https://app.example.org or app://name, without a path'
+
 /** `https://app.example.org`: scheme and host, a port where it is not the usual one, and nothing behind it. */
 const origin = z
   .string()
-  .regex(/^https?:\/\/[^\s/?#*@]+$/, 'must be an origin such as https://app.example.org, without a path')
-  .refine((text) => URL.canParse(text), 'must be an origin such as https://app.example.org, without a path')
+  .regex(/^[a-z][a-z\d+.-]*:\/\/[^\s/?#*@\\]+$/, originRule)
+  .refine((text) => URL.canParse(text), originRule)
 
 /** An address or a range of them: 10.0.0.5, 10.0.0.0/8, fd00::/8. */
 const proxyRange = z
@@ -34,7 +36,9 @@ export const serverOptions = z.strictObject({
   corsOrigins: z
     .array(origin)
     .default([])
-    .describe('Origins whose pages may call the gateway from a browser; none by default'),
+    .describe(
+      'Origins whose pages may call the gateway from a browser or an application (app://obsidian.md); none by default. Without a key no other page is served',
+    ),
   trustedProxies: z
     .array(proxyRange)
     .default([])
@@ -49,7 +53,7 @@ export const serverOptions = z.strictObject({
   connectionsPerAddressMax: count
     .default(8_000)
     .describe(
-      'The same from one address. A proxy shares its own among all its clients, so there is room for 5,000 streams from one; lower it where clients come by themselves',
+      'The same from one address, or from one IPv6 network of 64 bits. A proxy shares its own among all its clients, so there is room for 5,000 streams from one; lower it where clients come by themselves',
     ),
   halfClose: z
     .enum(['leaves', 'answered'])

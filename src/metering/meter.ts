@@ -31,6 +31,9 @@ export interface Cover {
   more(output: number): number
 }
 
+/** Of text in an answer, where nothing better is known of it. */
+const bytesPerToken = 4
+
 const uncovered: Cover = { output: Number.POSITIVE_INFINITY, more: () => Number.POSITIVE_INFINITY }
 
 export class Meter {
@@ -39,6 +42,8 @@ export class Meter {
   readonly #phases: PhaseTimes
   #endPhase: () => void
   #frames = 0
+  /** Of an answer that passes before it is whole, and has no frames. */
+  #passedBytes = 0
   #reported: ReportedUsage | null = null
   /** Frames with content before the last report. */
   #framesReported = 0
@@ -48,7 +53,7 @@ export class Meter {
   /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
   readonly #live: boolean
   readonly #cover: Cover
-  #coveredFrames: number
+  #covered: number
 
   /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
   constructor(options: {
@@ -61,7 +66,7 @@ export class Meter {
   }) {
     this.#live = options.live ?? true
     this.#cover = options.cover ?? uncovered
-    this.#coveredFrames = this.#cover.output
+    this.#covered = this.#cover.output
     this.#clock = options.clock
     this.#tally = options.tally
     this.#phases = options.phases
@@ -78,12 +83,22 @@ export class Meter {
       this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
     }
     if (this.#live) this.#tally.output++
-    if (this.#frames > this.#coveredFrames) this.#coveredFrames = this.#cover.more(this.#frames)
+    this.#stayCovered()
   }
 
-  /** Frames with content so far, one token each. */
-  get frames(): number {
-    return this.#frames
+  /** So much of a whole answer went on to the client: counts where its host never comes to tell of its tokens. */
+  passed(bytes: number): void {
+    this.#passedBytes += bytes
+    this.#stayCovered()
+  }
+
+  /** Tokens generated so far, as far as they can be seen: one for each frame with content, or by the bytes that passed. */
+  get counted(): number {
+    return this.#frames + Math.ceil(this.#passedBytes / bytesPerToken)
+  }
+
+  #stayCovered(): void {
+    if (this.counted > this.#covered) this.#covered = this.#cover.more(this.counted)
   }
 
   /** A frame that is no JSON passes. */
@@ -115,8 +130,9 @@ export class Meter {
     if (this.#reported?.rejected === true) this.#tally.usageRejected++
     // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
     const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
-    const tokens = tokenCounts(reported, { frames: this.#frames, framesLeast, promptEstimate })
-    const sources = sourcesOf(reported, this.#frames, promptEstimate)
+    const { counted } = this
+    const tokens = tokenCounts(reported, { counted, framesLeast, promptEstimate })
+    const sources = sourcesOf(reported, counted, promptEstimate)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))
@@ -124,7 +140,7 @@ export class Meter {
     this.#ended = {
       tokens,
       sources,
-      usageSource: reported !== null ? 'reported' : this.#frames > 0 ? 'counted' : sources.input,
+      usageSource: reported !== null ? 'reported' : counted > 0 ? 'counted' : sources.input,
       firstContentAtMs: this.#firstContentAtMs,
       timePerOutputTokenMs: this.#timePerToken(tokens.output),
     }
@@ -142,20 +158,20 @@ function believed(usage: ReportedUsage | null): ReportedUsage | null {
   return usage?.input === undefined && usage?.output === undefined ? null : usage
 }
 
-function sourcesOf(reported: ReportedUsage | null, frames: number, promptEstimate: number): TokenSources {
+function sourcesOf(reported: ReportedUsage | null, counted: number, promptEstimate: number): TokenSources {
   return {
     input: reported?.input !== undefined ? 'reported' : promptEstimate > 0 ? 'estimated' : 'none',
-    output: reported?.output !== undefined ? 'reported' : frames > 0 ? 'counted' : 'none',
+    output: reported?.output !== undefined ? 'reported' : counted > 0 ? 'counted' : 'none',
   }
 }
 
 /** A part is never more than its whole, whatever a host says. */
 function tokenCounts(
   reported: ReportedUsage | null,
-  { frames, framesLeast, promptEstimate }: { frames: number; framesLeast: number; promptEstimate: number },
+  { counted, framesLeast, promptEstimate }: { counted: number; framesLeast: number; promptEstimate: number },
 ): TokenCounts {
   const input = reported?.input ?? promptEstimate
-  const output = Math.max(reported?.output ?? frames, framesLeast)
+  const output = Math.max(reported?.output ?? counted, framesLeast)
   return {
     input,
     cachedInput: Math.min(reported?.cachedInput ?? 0, input),

@@ -1,10 +1,23 @@
 /** One line per request, made from its outcome: an allow-list of fields, so that no prompt, answer or header can slip in. */
-import type { Log } from '../base/log.ts'
+import type { Log, LogFields } from '../base/log.ts'
 import type { RelayEvents } from '../relay/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
 
 /** The message of every access-log line. */
 export const accessMessage = 'request'
+
+/**
+ * Of a request that was refused at the door, before anything of it was read. Whoever has no key can make as many of them
+ * as the network carries, and the disk is not theirs to fill.
+ */
+export function isOfDoor(message: string, { end, model, asked }: LogFields): boolean {
+  return message === accessMessage && end === 'GA' && model === null && asked === undefined
+}
+
+/** What such lines tell, together. */
+export function refusedAlike({ endpoint, status, error }: LogFields): unknown {
+  return [endpoint, status, error]
+}
 
 /** The same events, with a line for each request that ended. */
 export function withAccessLog(events: RelayEvents, log: Log): RelayEvents {

@@ -1,7 +1,7 @@
 /** Writes the log: one line per message, JSON or text, safe to read whatever the values are, never waiting for its reader. */
 import type { Clock } from '../base/clock.ts'
 import type { Log, LogFields, LogLevel } from '../base/log.ts'
-import { accessMessage } from './access-log.ts'
+import { accessMessage, isOfDoor, refusedAlike } from './access-log.ts'
 import type { LogOptions } from './options.ts'
 import { RepeatedLines } from './repeated-lines.ts'
 
@@ -25,6 +25,9 @@ const valueBytesMax = 1_024
 /** What waits for a reader that does not keep up, for instance a paused terminal or a full pipe; then lines are dropped. */
 const backlogCharsMax = 1_048_576
 
+/** Requests without a good key of each second that have a line of their own; more are counted. */
+const refusedLinesFree = 20
+
 const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
 export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 'wallMs' | 'after'>): WrittenLog {
@@ -33,13 +36,19 @@ export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 
   const outlet = new Outlet(out, (dropped) => format(clock.wallMs(), 'warn', 'Log lines were dropped', { dropped }))
   const write: Log = (level, message, fields = {}) => outlet.write(format(clock.wallMs(), level, message, fields))
   const repeated = new RepeatedLines(clock, write)
+  const refused = new RepeatedLines(clock, write, { freeLines: refusedLinesFree, likeness: refusedAlike })
   const log: Log = (level, message, fields = {}) => {
     if (rank[level] < rank[options.level]) return
-    // Each request has its line, however many failed.
-    if (rank[level] < rank.warn || message === accessMessage) write(level, message, fields)
+    // Each request has its line, however many failed, if only it came in.
+    if (isOfDoor(message, fields)) refused.write(level, message, fields)
+    else if (rank[level] < rank.warn || message === accessMessage) write(level, message, fields)
     else repeated.write(level, message, fields)
   }
-  return Object.assign(log, { dropped: () => outlet.dropped, flush: () => repeated.flush() })
+  const flush = (): void => {
+    refused.flush()
+    repeated.flush()
+  }
+  return Object.assign(log, { dropped: () => outlet.dropped, flush })
 }
 
 /** Hands lines to the sink while it takes them, keeps a bounded backlog while it does not, and counts the rest. */

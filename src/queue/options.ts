@@ -9,7 +9,7 @@ export const queueOptions = z.strictObject({
   bytesMax: bytes
     .default(268_435_456)
     .describe(
-      'Bytes of request bodies held in all, from the first byte read until the request has ended, so that waiting cannot exhaust memory',
+      'Bytes of request bodies held in all, from the first byte read until the request has ended, so that waiting cannot exhaust memory; no key or address may hold more than half of what it leaves free',
     ),
   waitMsMax: positiveMilliseconds
     .default(60_000)

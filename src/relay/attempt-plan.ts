@@ -91,7 +91,9 @@ export class AttemptPlan {
       if (exchange.committed) {
         throw new GatewayError('upstream_bad_response', 'The host answered a stream with something else.')
       }
-      return new WholeAnswer({ head, sink, holdBytesMax: options.answerHoldBytesMax, onUsage, onResponseId })
+      const onPassed = endpoint.outputLimit === null ? null : meter.passed.bind(meter)
+      const holdBytesMax = options.answerHoldBytesMax
+      return new WholeAnswer({ head, sink, holdBytesMax, onUsage, onPassed, onResponseId })
     }
     const dialect = dialects[endpoint.dialect]
     const progress = new StreamProgress({

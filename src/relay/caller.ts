@@ -9,6 +9,8 @@ export interface Caller {
   /** Name of the key in log, metrics and ledger; `anonymous` without one. */
   readonly key: string
   readonly team: string | null
+  /** Under which its share counts of what all requests have together: the key's id, or the network of a client without one. */
+  readonly holder: string
   /** Most tokens of one answer; null where only the host limits them. */
   readonly maxOutputTokens: number | null
   /** Whether it may ask for this name, be there such a model or not. */
@@ -52,6 +54,7 @@ export const unknownCaller: Caller = {
   keyId: null,
   key: 'unknown',
   team: null,
+  holder: 'unknown',
   maxOutputTokens: null,
   mayUse: () => false,
   limitHeaders: () => ({}),

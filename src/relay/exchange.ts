@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
-import type { ByteBudget } from '../queue/byte-budget.ts'
+import type { ByteShare, NoRoom } from '../queue/byte-budget.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
 import { GrowingBytes } from '../wire/growing-bytes.ts'
 import type { HeaderFields } from '../wire/headers.ts'
@@ -11,6 +11,8 @@ import { Watchdog } from './watchdog.ts'
 /** How much of a refused body is still read, so that the client gets to see the answer before the connection closes. */
 const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
+/** To a caller whose own requests are in its way; when one of them ends, nobody knows. */
+const ownRetryAfterMs = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
 
@@ -22,7 +24,7 @@ export interface BodyLimits {
   /** For the first bytes; from then on each `bytesPerSecondMin` that came buy it a second, counted from the start. */
   readonly graceMs: number
   readonly bytesPerSecondMin: number
-  readonly budget: ByteBudget
+  readonly budget: ByteShare
 }
 
 /** Emitted on a request, with the GatewayError to answer, when what comes as its body breaks the rules of HTTP. */
@@ -121,9 +123,13 @@ export class Exchange {
         })
       const stopWatch = this.#watchBody(limits, body, fail)
       const onData = (chunk: Buffer): void => {
-        if (body.size + chunk.length > bytesMax) fail(tooLarge(bytesMax))
-        else if (budget.take(chunk.length)) body.add(chunk)
-        else fail(overBudget())
+        if (body.size + chunk.length > bytesMax) {
+          fail(tooLarge(bytesMax))
+          return
+        }
+        const noRoom = budget.take(chunk.length)
+        if (noRoom === null) body.add(chunk)
+        else fail(overBudget(noRoom))
       }
       const onEnd = (): void => settle(() => resolve(body.bytes()))
       const onClose = (): void => fail(new ClientLeft())
@@ -268,6 +274,9 @@ function tooLarge(bytesMax: number): GatewayError {
   return new GatewayError('request_too_large', `The request body is larger than ${bytesMax} bytes.`)
 }
 
-function overBudget(): GatewayError {
-  return new GatewayError('queue_full', 'The waiting requests hold too many bytes already.')
+/** What is a caller's own doing is told as one of its limits: others are not refused for it. */
+function overBudget(noRoom: NoRoom): GatewayError {
+  if (noRoom === 'all') return new GatewayError('queue_full', 'The waiting requests hold too many bytes already.')
+  const message = 'Your requests hold too many bytes at once; let some of them end.'
+  return new GatewayError('concurrency_limit_exceeded', message, { retryAfterMs: ownRetryAfterMs })
 }

@@ -6,21 +6,23 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import { mediaType } from '../wire/media-type.ts'
 import { readMultipartBody } from '../wire/multipart.ts'
 import { type RequestBody, readJsonBody } from '../wire/request-body.ts'
+import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayOptions } from './options.ts'
 
 export interface Inbound {
-  /** Bytes taken from the budget; the receiver gives them back. */
-  readonly bytes: number
   readonly body: RequestBody
+  /** Its bytes are held no more; called once. */
+  readonly release: () => void
 }
 
 export async function readInbound(
   exchange: Exchange,
   endpoint: Endpoint,
-  parts: { readonly options: RelayOptions; readonly budget: ByteBudget },
+  parts: { readonly options: RelayOptions; readonly budget: ByteBudget; readonly caller: Caller },
 ): Promise<Inbound> {
-  const { options, budget } = parts
+  const { options, caller } = parts
+  const budget = parts.budget.shareOf(caller.holder)
   const contentType = checkForm(exchange, endpoint)
   const bytesMax = endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax
   const bytes = await exchange.readBody({
@@ -33,7 +35,7 @@ export async function readInbound(
   try {
     const body = endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
     if (looksLikeOurs(body.model)) throw keyForModel()
-    return { bytes: bytes.length, body }
+    return { body, release: () => budget.give(bytes.length) }
   } catch (error) {
     budget.give(bytes.length)
     throw error

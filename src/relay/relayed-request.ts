@@ -53,7 +53,7 @@ export class RelayedRequest implements AttemptOwner {
   readonly #failover: Failover
   readonly #line: LineTurns
   #body: RequestBody | null = null
-  #heldBytes = 0
+  #release: (() => void) | null = null
   #route: Route | null = null
   #heartbeat: Heartbeat | null = null
   #plan: AttemptPlan | null = null
@@ -100,10 +100,10 @@ export class RelayedRequest implements AttemptOwner {
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
   async run(): Promise<void> {
     try {
-      const { bytes, body } = await readInbound(this.#exchange, this.#endpoint, this.#parts)
-      this.#heldBytes = bytes
+      const got = await readInbound(this.#exchange, this.#endpoint, { ...this.#parts, caller: this.caller })
+      this.#release = got.release
       if (this.#settled) this.#releaseBody()
-      else this.#queue(body)
+      else this.#queue(got.body)
     } catch (error) {
       if (error instanceof ClientLeft) this.#clientLeft()
       else this.fault(error)
@@ -358,7 +358,7 @@ export class RelayedRequest implements AttemptOwner {
 
   #progress(): Progress {
     const attempt = this.#attempt
-    return { host: attempt?.lease.host.name ?? null, sent: attempt?.sent === true, frames: this.#meter?.frames ?? 0 }
+    return { host: attempt?.lease.host.name ?? null, sent: attempt?.sent === true, frames: this.#meter?.counted ?? 0 }
   }
 
   #settle(end: EndCode, error: GatewayError | null): void {
@@ -393,7 +393,7 @@ export class RelayedRequest implements AttemptOwner {
 
   #releaseBody(): void {
     this.#dropBody()
-    this.#parts.budget.give(this.#heldBytes)
-    this.#heldBytes = 0
+    this.#release?.()
+    this.#release = null
   }
 }

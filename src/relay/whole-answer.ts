@@ -16,6 +16,8 @@ export interface WholeAnswerParts {
   readonly sink: AnswerSink
   readonly holdBytesMax: number
   readonly onUsage: (usage: ReportedUsage) => void
+  /** Bytes of text that went on before the answer was whole; null where none is generated. */
+  readonly onPassed: ((bytes: number) => void) | null
   /** For dialects whose answers can be referred to later. */
   readonly onResponseId: ((id: string) => void) | null
 }
@@ -93,6 +95,7 @@ export class WholeAnswer implements AnswerReader {
     // The last announced bytes make it look whole: those of half an answer do not go out.
     if (this.#isJson && this.#leftBytes <= 0 && !this.#jsonEnd.reached) return
     this.#parts.sink.write(chunk)
+    if (this.#isJson) this.#parts.onPassed?.(chunk.length)
   }
 
   #watch(chunk: Buffer): void {

@@ -265,16 +265,16 @@ describe('bounds of the line', () => {
     expect(contents(fleet.double)).toEqual(['running', 'staying'])
   })
 
-  test('bytes: bodies that fit are held, one more is 503 with a hint, and what was held is given back', async () => {
+  test("bytes: a client's bodies that fit its third are held, one more is 429 with a hint, and what was held is given back", async () => {
     const body = (letter: string) => letter.repeat(3_000)
-    const fleet = await fullLine({ queue: { bytesMax: 7_000 } })
+    const fleet = await fullLine({ queue: { bytesMax: 21_000 } })
     const waiting = [chat(fleet.client, body('a')), chat(fleet.client, body('b'))]
     await gaugeReaches(fleet.gateway, 'queue_depth', 2)
     const held = await fleet.gateway.sum('queue_bytes')
     expect(held).toBeGreaterThan(6_000)
     expect(held).toBeLessThanOrEqual(7_000)
     const refusal = await refusalOf(chat(fleet.client, body('c')))
-    expect(refusal).toMatchObject({ status: 503, code: 'queue_full' })
+    expect(refusal).toMatchObject({ status: 429, code: 'concurrency_limit_exceeded' })
     expectRetryHint(refusal)
     expect(await fleet.gateway.sum('queue_bytes')).toBe(held)
     await serveAll(fleet, 3)
@@ -288,7 +288,7 @@ describe('bounds of the line', () => {
 
   test('bytes: a refusal is counted as such', async () => {
     const { client, gateway } = await oneHost({}, { queue: { bytesMax: 1_000 } })
-    expect((await refusalOf(chat(client, 'a'.repeat(3_000)))).code).toBe('queue_full')
+    expect((await refusalOf(chat(client, 'a'.repeat(3_000)))).code).toBe('concurrency_limit_exceeded')
     expect(await gateway.sum('queue_rejections_total', { reason: 'bytes' })).toBe(1)
   })
 })

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
 import { looksLikeOurs } from '../../base/our-secrets.ts'
-import { ByteBudget } from '../../queue/byte-budget.ts'
+import { unshared } from '../../queue/byte-budget.ts'
 import { Exchange } from '../../relay/exchange.ts'
 import { mediaType } from '../../wire/media-type.ts'
 import { requestIdOf } from '../request-id.ts'
@@ -61,13 +61,12 @@ export async function jsonBody(incoming: IncomingMessage, outgoing: ServerRespon
   if (mediaType(headers['content-type']) !== 'application/json' || headers['content-encoding'] !== undefined)
     throw new GatewayError('unsupported_media_type', 'Send JSON, with the header content-type: application/json.')
   const exchange = new Exchange(incoming, outgoing, { clock, requestId: requestIdOf(outgoing) })
-  const budget = new ByteBudget(bodyBytesMax, () => {})
   const bytes = await exchange.readBody({
     bytesMax: bodyBytesMax,
     msMax: bodyMsMax,
     graceMs: bodyMsMax,
     bytesPerSecondMin: 1,
-    budget,
+    budget: unshared,
   })
   if (bytes.length === 0) return {}
   try {

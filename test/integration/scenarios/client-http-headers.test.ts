@@ -249,7 +249,9 @@ test('X29: nothing that a client sends comes back in a header, but for a plain r
   scenario({}, async (scene) => {
     scene.host().playAlways(wholeRequest, ok)
     const split = '%0d%0aset-cookie:%20canary-of-a-split'
-    const headers: Headers = { 'x-request-id': split, accept: split, origin: split }
+    // Without a key no page is served whose origin nobody let in.
+    const { key } = await scene.gateway.createKey({ name: 'k' })
+    const headers: Headers = { 'x-request-id': split, accept: split, origin: split, authorization: `Bearer ${key}` }
     for (const request of [
       chatBytes({}, headers),
       requestBytes('GET', `/v1/models/${split}`, headers),

@@ -1,5 +1,6 @@
 /** Pages that call the gateway from a browser: those of the configured origins are let, and of all others nothing is said. */
 import { describe, expect, test } from 'vitest'
+import { serverOptions } from '../../../src/http/options.ts'
 import { endpoints } from '../../../src/wire/endpoints.ts'
 import { wholeRequest } from '../../kit/chaos-host.ts'
 import {
@@ -12,7 +13,18 @@ import {
   sseHeadBytes,
 } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
-import { chatAnswer, chatBytes, contentFrame, done, finishFrame, type SceneOptions, scenario } from './scene.ts'
+import { keyedBytes } from './access-scene.ts'
+import {
+  chatAnswer,
+  chatBytes,
+  contentFrame,
+  done,
+  errorOf,
+  finishFrame,
+  type Scene,
+  type SceneOptions,
+  scenario,
+} from './scene.ts'
 
 const origin = 'https://app.example.org'
 const others = ['http://localhost:5173', 'https://HOME.example.org:443']
@@ -80,14 +92,21 @@ describe('the question beforehand', () => {
     scenario(letting, async (scene) => {
       for (const path of ['/v1/chat/completions', '/v1/models', '/nowhere']) {
         const answer = await scene.ask(requestBytes('OPTIONS', path, preflight(foreign)))
-        expect([404, 405]).toContain(answer.status)
+        expect([403, 404, 405]).toContain(answer.status)
         expect(said(answer)).toEqual({ vary: 'Origin' })
       }
-      // Such a page is kept away by its browser; whoever has no browser sends no origin.
+      const refused = await scene.ask(chatBytes({}, { origin: foreign }))
+      expect([refused.status, errorOf(refused).code, said(refused)]).toEqual([
+        403,
+        'permission_denied',
+        { vary: 'Origin' },
+      ])
+      // With a key nobody asks where its owner sends it from; that such a page reads nothing is its browser's affair.
+      const created = await scene.gateway.createKey({ name: 'k' })
       scene.host().play(wholeRequest, whole)
-      const answer = await scene.ask(chatBytes({}, { origin: foreign }))
+      const answer = await scene.ask(keyedBytes(created, {}, { origin: foreign }))
       expect([answer.status, said(answer)]).toEqual([200, { vary: 'Origin' }])
-      return { requests: 1, attempts: { a: 1 } }
+      return { requests: 2, attempts: { a: 1 } }
     }),
   )
 
@@ -185,4 +204,115 @@ describe('the answer itself', () => {
       }
       return { requests: 0, attempts: {} }
     }))
+})
+
+/** What a browser sends on behalf of a page without asking the gateway beforehand: the hosts would work for it, unseen. */
+describe('a page that nobody let in, where keys are not asked for', () => {
+  const fromPage = (scene: Scene): readonly Headers[] => [
+    { origin: 'https://evil.test' },
+    { origin: 'null' },
+    { origin: '' },
+    { origin: 'app://evil' },
+    { origin: `${origin}, https://evil.test` },
+    // By a name of the page's own that was turned to our address, so that to the browser it is one and the same.
+    { origin: `http://evil.test:${scene.gateway.port}`, host: `evil.test:${scene.gateway.port}` },
+    { origin: `http://127.0.0.1:${scene.gateway.port}`, 'sec-fetch-site': 'same-origin' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+  ]
+
+  test.each(endpoints)('X22: is refused before its body is read: $path', ({ path, body }) =>
+    scenario(letting, async (scene) => {
+      const pages = fromPage(scene)
+      const form = body === 'json' ? 'application/json' : 'multipart/form-data; boundary=b'
+      for (const page of pages) {
+        const client = await scene.connect()
+        // One byte of a thousand: who waited for the others would not answer.
+        await client.send(requestBytes('POST', path, { 'content-type': form, 'content-length': '1000', ...page }, '{'))
+        const answer = await scene.answer(client)
+        await answer.over()
+        expect(answer.status).toBe(403)
+        expect(answer.text).toMatch(
+          /permission_(?:denied|error)[^]*server\.corsOrigins|server\.corsOrigins[^]*permission_/,
+        )
+      }
+      return { requests: pages.length, attempts: {} }
+    }),
+  )
+
+  test('X22: learns no model either, and may ask how the gateway is', () =>
+    scenario(letting, async (scene) => {
+      for (const page of fromPage(scene)) {
+        for (const path of ['/v1/models', '/v1/models/m']) {
+          const answer = await scene.ask(requestBytes('GET', path, page))
+          expect([answer.status, errorOf(answer).code]).toEqual([403, 'permission_denied'])
+        }
+        for (const path of ['/healthz', '/readyz']) {
+          expect((await scene.ask(requestBytes('GET', path, page))).status).toBe(200)
+        }
+      }
+      return { requests: 0, attempts: {} }
+    }))
+
+  test('X22: is told so in the log, under the name of those who have no key', () =>
+    scenario({}, async (scene) => {
+      await scene.ask(chatBytes({}, { origin }))
+      const [line] = await scene.gateway.outcomesOnce(1)
+      expect(line?.fields).toMatchObject({ key: 'unknown', status: 403, end: 'GA', error: 'permission_denied' })
+      return { requests: 1, attempts: {} }
+    }))
+
+  test('X22: where there are keys, is told that it lacks one', () =>
+    scenario(letting, async (scene) => {
+      await scene.gateway.createKey({ name: 'k' })
+      expect((await scene.ask(chatBytes({}, { origin: 'https://evil.test' }))).status).toBe(401)
+      return { requests: 1, attempts: {} }
+    }))
+
+  test('X22: those that are let, what a person types, and programs are served', () =>
+    scenario(letting, async (scene) => {
+      const served: readonly Headers[] = [{ origin, 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'none' }, {}]
+      for (const headers of served) {
+        scene.host().play(wholeRequest, whole)
+        expect((await scene.ask(chatBytes({}, headers))).status).toBe(200)
+      }
+      return { requests: served.length, attempts: { a: served.length } }
+    }))
+})
+
+describe('the pages of an application', () => {
+  const ofApplications = [
+    'app://obsidian.md',
+    'tauri://localhost',
+    'vscode-webview://1abc',
+    'chrome-extension://abcdef',
+  ]
+
+  test.each(ofApplications)('X22: are let by the scheme of their own: %s', (own) =>
+    scenario({ config: { server: { corsOrigins: [own] } } }, async (scene) => {
+      expect((await scene.ask(requestBytes('OPTIONS', '/v1/models', preflight(own)))).status).toBe(204)
+      scene.host().play(wholeRequest, whole)
+      const answer = await scene.ask(chatBytes({}, { origin: own }))
+      expect([answer.status, answer.header('access-control-allow-origin')]).toEqual([200, own])
+      for (const foreign of [`${own}x`, `x${own}`, own.replace('://', '://x.'), 'null', own.split('//')[0]!]) {
+        expect((await scene.ask(chatBytes({}, { origin: foreign }))).status, foreign).toBe(403)
+      }
+      return { requests: 6, attempts: { a: 1 } }
+    }),
+  )
+
+  test.each([
+    'null',
+    '*',
+    'app://',
+    'app:obsidian',
+    'app://*',
+    'app://x/y',
+    '://x',
+    'file://',
+    'App://x',
+    'https://*.a.org',
+  ])('X22: what is no origin cannot be let: %s', (text) => {
+    expect(serverOptions.safeParse({ corsOrigins: [text] }).success).toBe(false)
+  })
 })

@@ -6,12 +6,12 @@ import { pause, peerLeaves, wholeRequest } from '../../kit/chaos-host.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { gatewayBefore, startDouble } from '../../kit/fleet.ts'
 import { startGateway } from '../../kit/gateway-under-test.ts'
-import { chunkBytes, finalChunk, jsonRequestBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
+import { chunkBytes, finalChunk, jsonRequestBytes, jsonResponseBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import { RawClient } from '../../kit/raw-client.ts'
 import { scratchFolder } from '../../kit/stored-rows.ts'
 import { eventually } from '../../kit/within.ts'
 import { answerOf, keyedBytes, remainingOf, soundAnswer, usedBy, usedOnce } from './access-scene.ts'
-import { contentFrame, done, errorOf, finishFrame, model, scenario } from './scene.ts'
+import { chatAnswer, contentFrame, done, errorOf, finishFrame, model, scenario } from './scene.ts'
 
 const jsonOf = (body: Buffer | undefined) => JSON.parse(String(body)) as Record<string, unknown>
 const usageFrame = (input: number, output: number): string =>
@@ -45,6 +45,24 @@ describe('X37: meter evasion', () => {
         return { requests: 1, attempts: { a: 1 } }
       }),
   )
+
+  test('X37: who leaves a large answer that is no stream before its end pays for what came of it, as far as bytes tell', () =>
+    scenario({ config: { relay: { answerHoldBytesMax: 1_024 } } }, async (scene) => {
+      const key = await scene.gateway.createKey({ name: 'k', limits: { tokensPerDay: 1_000_000 } })
+      const whole = jsonResponseBytes(200, JSON.parse(chatAnswer('x'.repeat(400_000))))
+      scene.host().play(wholeRequest, whole.subarray(0, whole.indexOf('{') + 200_000), peerLeaves)
+      const client = await scene.connect()
+      await client.send(keyedBytes(key))
+      const answer = await client.response()
+      await eventually(5_000, 'half of it to be there', () => answer.body.length === 200_000)
+      client.close()
+      const row = await usedOnce(scene.gateway, 1)
+      expect(row).toMatchObject({ failed: 1, output: 50_000, outputUnreported: 50_000 })
+      expect(row.input).toBeGreaterThan(10)
+      const left = await remainingOf(scene.gateway, key, 'tokensPerDay')
+      expect(left).toBe(1_000_000 - row.input - row.output)
+      return { requests: 1, attempts: { a: 1 } }
+    }))
 
   test('X37: who leaves before the usage frame pays for each frame that passed, and for the prompt', () =>
     scenario({}, async (scene) => {

@@ -83,3 +83,29 @@ async function eventuallyHeld(gateway: Parameters<typeof gaugeReaches>[0]): Prom
   while ((await gateway.sum('queue_bytes')) === 0 && performance.now() < endsAt);
   expect(await gateway.sum('queue_bytes')).toBeGreaterThan(0)
 }
+
+test("C10: who holds as many bytes of unfinished bodies as it can is in nobody else's way, and served again when they end", () =>
+  scenario({ config: { queue: { bytesMax: 300_000 } } }, async (scene) => {
+    const { gateway } = scene
+    const greedy = await gateway.createKey({ name: 'greedy' })
+    const modest = await gateway.createKey({ name: 'modest' })
+    const whole = keyedBytes(greedy, { padding: 'x'.repeat(20_000) })
+    const clients = await Promise.all(Array.from({ length: 12 }, () => scene.connect()))
+    await Promise.all(clients.map((client) => client.send(whole.subarray(0, whole.length - 1))))
+    // A third of all fits four of them.
+    await eventually(5_000, 'the others to be refused', () => gateway.outcomes().length === 8)
+    for (const { fields } of gateway.outcomes())
+      expect(fields).toMatchObject({ key: 'greedy', status: 429, error: 'concurrency_limit_exceeded', attempts: 0 })
+    expect(await gateway.sum('queue_bytes')).toBeGreaterThan(80_000)
+    for (let n = 0; n < 3; n += 1) {
+      scene.host().play(...soundAnswer)
+      expect((await scene.ask(keyedBytes(modest, { padding: 'y'.repeat(20_000) }))).status).toBe(200)
+    }
+    expect((await scene.ask(whole)).status).toBe(429)
+    for (const client of clients) client.close()
+    await gaugeReaches(gateway, 'queue_bytes', 0)
+    scene.host().play(...soundAnswer)
+    expect((await scene.ask(whole)).status).toBe(200)
+    expect(await usedOnce(gateway, 4)).toMatchObject({ failed: 0 })
+    return { requests: 17, attempts: { a: 4 } }
+  }))

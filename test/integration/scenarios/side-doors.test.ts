@@ -95,7 +95,7 @@ test.each<[string, Buffer]>([
 })
 
 /** By which a client would steer the host, or pretend to be somebody. */
-const steering: Headers = {
+const steering = {
   'x-priority': 'high',
   'x-serving-lane': 'interactive',
   'x-client-id': 'somebody-else',
@@ -127,7 +127,8 @@ function requestFor({ path, body }: Endpoint, name: string, headers: Headers): B
 }
 
 test.each(endpoints)('X11: of all headers by which a client could steer the host of $path, none arrives', (endpoint) =>
-  scenario({ apiKey: hostKey }, async (scene) => {
+  // The page is let, or none of them would be looked at.
+  scenario({ apiKey: hostKey, config: { server: { corsOrigins: [steering.origin] } } }, async (scene) => {
     scene.host().play(wholeRequest, okBytes)
     const asked = { ...steering, ...credentials, accept: 'application/json', 'anthropic-version': '2023-06-01' }
     expect((await scene.ask(requestFor(endpoint, model, asked))).status).toBe(200)

@@ -42,6 +42,38 @@ describe('tokens', () => {
     expect(tally.output).toBe(5)
   })
 
+  it('of an answer that passes before it is whole are counted by its bytes, until the host tells of them', () => {
+    const { meter, tally } = metering(false)
+    const left = meter()
+    left.passed(4_000)
+    left.passed(1)
+    expect(left.counted).toBe(1_001)
+    expect(left.end(7)).toMatchObject({
+      tokens: { input: 7, output: 1_001 },
+      sources: { input: 'estimated', output: 'counted' },
+      usageSource: 'counted',
+      timePerOutputTokenMs: null,
+    })
+    expect(tally).toMatchObject({ input: 7, output: 1_001 })
+    const whole = meter()
+    whole.passed(4_000)
+    whole.report({ input: 3, output: 12 })
+    expect(whole.end(7)).toMatchObject({ tokens: { input: 3, output: 12 }, usageSource: 'reported' })
+    expect(tally).toMatchObject({ input: 10, output: 1_013 })
+  })
+
+  it('of such an answer are reserved as it passes', () => {
+    const { clock, tally, phases } = metering(false)
+    const asked: number[] = []
+    const more = (output: number) => {
+      asked.push(output)
+      return output + 100
+    }
+    const one = new Meter({ clock, tally, phases, stream: false, cover: { output: 10, more } })
+    for (const bytes of [40, 4, 396, 8]) one.passed(bytes)
+    expect(asked).toEqual([11, 112])
+  })
+
   it('of an answer that is kept back until it is whole are counted when it is sent, and not at all when it is not', () => {
     const { clock, tally, phases } = metering()
     const kept = (): Meter => new Meter({ clock, tally, phases, stream: true, live: false })

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createLog } from '../../../src/observe/log-writer.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
@@ -61,4 +61,67 @@ it('what was counted is told when the process ends', () => {
   log.flush()
   expect(lines.at(-1)).toMatchObject({ repeated: 1 })
   expect(clock.pendingTimers).toBe(0)
+})
+
+/** A request that was refused before anything of it was read. */
+const refusal = (n: number, differing: Record<string, unknown> = {}) => ({
+  requestId: `r${n}`,
+  endpoint: 'chat_completions',
+  model: null,
+  key: 'unknown',
+  status: 401,
+  end: 'GA',
+  error: 'invalid_api_key',
+  durationMs: n,
+  ...differing,
+})
+
+describe('requests that were refused at the door', () => {
+  it('have their lines while they are few', () => {
+    const { clock, log, lines } = written()
+    for (let second = 0; second < 3; second++) {
+      for (let n = 0; n < 20; n++) log('info', 'request', refusal(n))
+      clock.advanceSync(1_000)
+    }
+    expect(lines).toHaveLength(60)
+    expect(lines.some((line) => 'repeated' in line)).toBe(false)
+  })
+
+  it('are counted where they are many: a flood of 50,000 is some 22 lines a second, and each of them is in the count', () => {
+    const { clock, log, lines } = written()
+    for (let second = 0; second < 10; second++) {
+      for (let n = 0; n < 5_000; n++) log('info', 'request', refusal(n))
+      clock.advanceSync(1_000)
+    }
+    expect(lines).toHaveLength(220)
+    expect(lines.reduce((sum, line) => sum + Number(line['repeated'] ?? 1), 0)).toBe(50_000)
+    expect(lines.at(-1)).toMatchObject({ key: 'unknown', status: 401, requestId: 'r4999', repeated: 4_979 })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('are counted by what they asked for and why they were refused', () => {
+    const { log, lines } = written()
+    for (let n = 0; n < 20; n++) log('info', 'request', refusal(n))
+    const sorts = [{}, { endpoint: 'embeddings' }, { status: 429, error: 'rate_limit_exceeded' }]
+    for (let n = 0; n < 300; n++) log('info', 'request', refusal(n, sorts[n % 3]))
+    log.flush()
+    const counts = lines.slice(20).map(({ endpoint, status, repeated }) => [endpoint, status, repeated])
+    expect(counts.slice(3)).toEqual([
+      ['chat_completions', 401, 99],
+      ['embeddings', 401, 99],
+      ['chat_completions', 429, 99],
+    ])
+  })
+
+  it.each([
+    ['has a model', { model: 'm' }],
+    ['asked for a name that is not known', { asked: 'qwenn' }],
+    ['got into the line', { end: 'RQ', status: 503 }],
+    ['was served', { end: '--', status: 200 }],
+  ])('are no others: whoever %s has a line each time', (_, differing) => {
+    const { clock, log, lines } = written()
+    for (let n = 0; n < 500; n++) log('info', 'request', refusal(n, differing))
+    clock.advanceSync(1_000)
+    expect(lines).toHaveLength(500)
+  })
 })

@@ -159,7 +159,7 @@ export class NotingOwner implements AttemptOwner {
   #realReader(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const onUsage = () => {}
     if (head.mediaType !== eventStream) {
-      return new WholeAnswer({ head, sink, holdBytesMax: 1_024, onUsage, onResponseId: null })
+      return new WholeAnswer({ head, sink, holdBytesMax: 1_024, onUsage, onPassed: null, onResponseId: null })
     }
     const dialect = dialects.chat
     const clock = this.#clock

@@ -16,11 +16,11 @@ const unhurried = { msMax: 60_000, graceMs: 60_000, bytesPerSecondMin: 1 }
 
 /** Starts reading; what comes of it is looked at later. */
 function reading(exchange: Exchange, bytesMax = roomy, budgetBytes = roomy, pace: Partial<BodyLimits> = {}) {
-  const { budget, noted } = budgetOf(budgetBytes)
+  const { budget, share, noted } = budgetOf(budgetBytes)
   let result: unknown
   const settle = (outcome: unknown) => (result = outcome)
-  const read = exchange.readBody({ ...unhurried, bytesMax, budget, ...pace }).then(settle, settle)
-  return { budget, noted, result: () => result, ended: () => within(2_000, 'the end of the body', read) }
+  const read = exchange.readBody({ ...unhurried, bytesMax, budget: share, ...pace }).then(settle, settle)
+  return { budget, share, noted, result: () => result, ended: () => within(2_000, 'the end of the body', read) }
 }
 
 const codeOf = (error: unknown) => (error instanceof GatewayError ? error.code : error)
@@ -147,11 +147,11 @@ describe('the bytes of a body', () => {
     const bytes = (await body.ended()) as Buffer
     expect(bytes.equals(letters)).toBe(true)
     expect(body.budget.held).toBe(20_000)
-    body.budget.give(bytes.length)
+    body.share.give(bytes.length)
     expect(body.budget.held).toBe(0)
   })
 
-  test('the last byte of the budget is given, one more is refused, and all of them come back', async () => {
+  test('the last byte of its share of the budget is given, one more is refused, and all of them come back', async () => {
     const { exchange } = await asked(requestBytes('POST', '/', {}, 'x'.repeat(1_000)))
     const fits = reading(exchange, roomy, 1_000)
     expect(String(await fits.ended())).toHaveLength(1_000)
@@ -160,7 +160,7 @@ describe('the bytes of a body', () => {
     const refused = reading(second, roomy, 999)
     await eventually(2_000, 'the first bytes', () => refused.budget.held === 600)
     await client.send('x'.repeat(400))
-    expect(codeOf(await refused.ended())).toBe('queue_full')
+    expect(codeOf(await refused.ended())).toBe('concurrency_limit_exceeded')
     expect(refused.noted.refusals).toBe(1)
     expect(refused.budget.held).toBe(0)
   })

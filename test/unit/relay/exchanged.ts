@@ -54,11 +54,11 @@ export async function asked(bytes: string | Uint8Array) {
   return { clock, client, ...(await arrived()) }
 }
 
-/** A budget that notes whether it refused. */
+/** A budget, of which one client gets `bytesMax`, and that notes whether it refused. */
 export function budgetOf(bytesMax: number) {
   const noted = { refusals: 0 }
-  const budget = new ByteBudget(bytesMax, () => {
+  const budget = new ByteBudget(bytesMax * 3, () => {
     noted.refusals += 1
   })
-  return { budget, noted }
+  return { budget, share: budget.shareOf('client'), noted }
 }

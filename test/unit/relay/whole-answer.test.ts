@@ -21,6 +21,7 @@ function relaying(settings: Settings = {}) {
   const sink = new RecordingSink()
   const usages: ReportedUsage[] = []
   const responseIds: string[] = []
+  const passed: number[] = []
   const answer = new WholeAnswer({
     head: {
       status,
@@ -30,12 +31,13 @@ function relaying(settings: Settings = {}) {
     sink,
     holdBytesMax,
     onUsage: (usage) => usages.push(usage),
+    onPassed: (bytes) => passed.push(bytes),
     onResponseId: settings.hasResponseId === true ? (id) => responseIds.push(id) : null,
   })
   const read = (...pieces: readonly (string | Buffer)[]) => {
     for (const piece of pieces) answer.data(Buffer.from(piece))
   }
-  return { answer, sink, usages, responseIds, read }
+  return { answer, sink, usages, responseIds, passed, read }
 }
 
 const usage = { prompt_tokens: 3, completion_tokens: 2 }
@@ -195,6 +197,19 @@ describe('JSON beyond the bound', () => {
     expect(all.sink).toMatchObject({ sent: '{"a":[1,2,3]}', ended: 'complete' })
   })
 
+  test('tells of each byte that went on, with what was held before, and of none that did not', () => {
+    const { answer, read, passed } = relaying({ holdBytesMax: 10, headers: { 'content-length': '16' } })
+    read('[2345', '67890')
+    expect(passed).toEqual([])
+    read('a', 'bcde', 'x')
+    expect(passed).toEqual([5, 5, 1, 4])
+    answer.end()
+    const held = relaying()
+    held.read('[1]')
+    held.answer.end()
+    expect([held.sink.ended, held.passed]).toEqual(['complete', []])
+  })
+
   test('of a length nobody announced has none', () => {
     const { sink, read } = relaying({ holdBytesMax: 1 })
     read('[1]')
@@ -224,8 +239,9 @@ describe('JSON beyond the bound', () => {
 
 describe('what is not JSON', () => {
   test('passes piece by piece from the first on', () => {
-    const { answer, sink, read } = relaying({ mediaType: 'audio/mpeg', headers: { 'content-length': '4' } })
+    const { answer, sink, read, passed } = relaying({ mediaType: 'audio/mpeg', headers: { 'content-length': '4' } })
     read(Buffer.of(0xff, 0xfb))
+    expect(passed).toEqual([])
     expect(sink).toMatchObject({ writes: ['\xff\xfb'], ended: undefined })
     expect(sink.head?.headers).toEqual({ 'content-type': 'audio/mpeg', 'content-length': '4' })
     read(Buffer.of(0, 1))
