@@ -5,7 +5,6 @@ import { KeyAdmin } from './access/key-admin.ts'
 import type { KeyRecord } from './access/key-record.ts'
 import type { Secret } from './access/secret.ts'
 import { policies } from './balancing/policies.ts'
-import { BoundedMap } from './base/bounded-map.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
@@ -44,6 +43,7 @@ import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
 import { Relay } from './relay/relay.ts'
+import { StoredResponses } from './relay/stored-responses.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
 
@@ -230,7 +230,7 @@ class BuiltGateway implements Gateway {
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,
-      storedResponses: new BoundedMap(options.storedResponsesMax),
+      storedResponses: new StoredResponses(options.storedResponsesMax),
       events: withAccessLog(this.#metrics, log),
       ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),

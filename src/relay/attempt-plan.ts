@@ -12,7 +12,7 @@ import { StreamProgress } from '../wire/stream-progress.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { AssembledAnswer } from './assembled-answer.ts'
 import { type AttemptLimits, attemptLimits } from './attempt-limits.ts'
-import { type Caller, storedResponse } from './caller.ts'
+import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { StreamAnswer } from './stream-answer.ts'
@@ -83,9 +83,7 @@ export class AttemptPlan {
     const { parts, endpoint, exchange, caller, lease } = this.#plan
     const { options, storedResponses } = parts
     const { frameBytesMax, assembledBytesMax } = options
-    const onResponseId = endpoint.keepsAnswers
-      ? (id: string) => storedResponses.set(storedResponse(caller, id), lease.host)
-      : null
+    const onResponseId = endpoint.keepsAnswers ? (id: string) => storedResponses.set(caller, id, lease.host) : null
     const onUsage = meter.report.bind(meter)
     if (!this.#isStream(head)) {
       if (exchange.committed) {

@@ -44,11 +44,6 @@ export interface Admission {
   settle(used: TokenCounts | null, reported: boolean): void
 }
 
-/** Under which a stored response is remembered: another caller cannot go on from it, whatever ids it tries. */
-export function storedResponse({ keyId }: Caller, responseId: string): string {
-  return `${keyId ?? ''}/${responseId}`
-}
-
 /** Stands for whoever is refused at the door. */
 export const unknownCaller: Caller = {
   keyId: null,

@@ -51,7 +51,11 @@ export const relayOptions = z.strictObject({
   assembledBytesMax: bytes
     .default(16_777_216)
     .describe('Largest answer that is put together from a stream, see hosts[].streamUpstream'),
-  storedResponsesMax: count.default(10_000).describe('Stored-response ids remembered with their host'),
+  storedResponsesMax: count
+    .default(10_000)
+    .describe(
+      'Stored-response ids remembered with their host; where they are full, a key with more than a tenth of them forgets its own first',
+    ),
 })
 
 export type RelayOptions = z.infer<typeof relayOptions>

@@ -1,5 +1,4 @@
 /** What the relay works with, for all requests alike. */
-import type { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -17,6 +16,7 @@ import type { Dispatcher } from '../queue/dispatcher.ts'
 import type { ZombieSlots } from '../queue/zombie-slots.ts'
 import type { RelayEvents } from './events.ts'
 import type { RelayOptions } from './options.ts'
+import type { StoredResponses } from './stored-responses.ts'
 
 export interface RelayParts {
   readonly options: RelayOptions
@@ -34,8 +34,7 @@ export interface RelayParts {
   readonly budget: ByteBudget
   readonly tallies: TokenTallies
   readonly phases: PhaseTimes
-  /** Which host keeps a stored response, by its id and whose it is. */
-  readonly storedResponses: BoundedMap<string, Host>
+  readonly storedResponses: StoredResponses
   readonly events: RelayEvents
   /** Has one row of each request that was admitted. */
   readonly ledger: RequestLedger

@@ -2,8 +2,9 @@
 import { GatewayError } from '../base/errors.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import { keptReference } from '../wire/kept-reference.ts'
 import type { RequestBody } from '../wire/request-body.ts'
-import { type Caller, storedResponse } from './caller.ts'
+import type { Caller } from './caller.ts'
 import type { RelayParts } from './relay-parts.ts'
 
 interface RouteParts extends Pick<RelayParts, 'catalog' | 'storedResponses'> {
@@ -20,8 +21,10 @@ export function routeOf(
     throw new GatewayError('model_not_allowed', `This key may not use the model "${body.model}".`, { param: 'model' })
   }
   const route = catalog.route(body.model, endpoint.name, (name) => caller.mayUse(name))
-  if (!endpoint.keepsAnswers || body.previousResponseId === null) return route
-  const keeper = storedResponses.get(storedResponse(caller, body.previousResponseId))
+  if (!endpoint.keepsAnswers) return route
+  checkKeptReferences(body.bytes)
+  if (body.previousResponseId === null) return route
+  const keeper = storedResponses.get(caller, body.previousResponseId)
   if (keeper === undefined) {
     throw new GatewayError(
       'not_found',
@@ -32,5 +35,24 @@ export function routeOf(
   return {
     model: route.model,
     candidates: (excluded) => route.candidates(excluded).filter(({ host }) => host === keeper),
+  }
+}
+
+/** Whose they are is known of stored responses alone: through anything else that a host keeps, a key could read what is another's. */
+function checkKeptReferences(bytes: Buffer): void {
+  switch (keptReference(bytes)) {
+    case 'conversation':
+      throw new GatewayError(
+        'invalid_request',
+        'Conversations that a host keeps cannot be gone on with through this gateway; send previous_response_id, or the whole input.',
+        { param: 'conversation' },
+      )
+    case 'input':
+      throw new GatewayError(
+        'invalid_request',
+        'Items that a host keeps cannot be referred to through this gateway; send the items themselves, or previous_response_id.',
+        { param: 'input' },
+      )
+    case null:
   }
 }

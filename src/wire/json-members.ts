@@ -31,6 +31,9 @@ const OBJECT_CLOSE = 125
 
 const literals = ['true', 'false', 'null']
 
+/** The brackets that the open ones of one value ask for, outermost first; for one value at a time, since it is read in one go. */
+const closers = new Uint8Array(jsonDepthMax)
+
 /**
  * Stands on one member after the other, duplicates included; its four places are those of the present one.
  *
@@ -49,8 +52,6 @@ export class MemberCursor {
   /** Members so far. */
   count = 0
   readonly #bytes: Buffer
-  /** The brackets that the open ones ask for, outermost first. */
-  readonly #closers = new Uint8Array(jsonDepthMax)
   #at: number
 
   /** `from` is at the opening brace. */
@@ -97,7 +98,6 @@ export class MemberCursor {
 
   #nestedEnd(start: number): number {
     const bytes = this.#bytes
-    const closers = this.#closers
     // The object that is walked through is open too.
     let depth = 1
     let commas = 0
@@ -139,7 +139,7 @@ function tooDeep(): GatewayError {
 }
 
 /** `start` is at the opening quote; returns the place behind the closing one. */
-function stringEnd(bytes: Buffer, start: number): number {
+export function stringEnd(bytes: Buffer, start: number): number {
   for (let at = start + 1; at < bytes.length; at++) {
     const byte = bytes[at]
     if (byte === QUOTE) return at + 1

@@ -7,10 +7,13 @@ import { adminRoutes } from '../../../src/http/admin/routes.ts'
 import { ask, gatewayBefore, model, startDouble } from '../../kit/fleet.ts'
 import { type CreatedKey, type GatewayUnderTest, startGateway } from '../../kit/gateway-under-test.ts'
 
-async function twoKeys(): Promise<{ gateway: GatewayUnderTest; first: CreatedKey; second: CreatedKey }> {
+async function twoKeys(
+  relay: { storedResponsesMax?: number } = {},
+): Promise<{ gateway: GatewayUnderTest; first: CreatedKey; second: CreatedKey }> {
   const double = await startDouble()
   const gateway = await gatewayBefore([{ name: 'studio', url: double.url }], {
     limits: { failedKeysPerMinute: 1_000_000 },
+    relay,
   })
   return {
     gateway,
@@ -42,6 +45,34 @@ test.each([[false], [true]])(
     expect((await clientOf(gateway, first).responses.create(next)).status).toBe('completed')
   },
 )
+
+test('X16: a key that has many answers stored makes none of another key forgotten', async () => {
+  const { gateway, first, second } = await twoKeys({ storedResponsesMax: 20 })
+  const make = (key: CreatedKey) => clientOf(gateway, key).responses.create({ model, input: 'Hello' })
+  const { id } = await make(first)
+  const many: string[] = []
+  for (let at = 0; at < 25; at += 1) many.push((await make(second)).id)
+  const goOn = (key: CreatedKey, previous: string) =>
+    clientOf(gateway, key).responses.create({ model, input: 'And?', previous_response_id: previous })
+  expect((await goOn(first, id)).status).toBe('completed')
+  expect((await goOn(second, many.at(-1) ?? '')).status).toBe('completed')
+  await expect(goOn(second, many[0] ?? '')).rejects.toMatchObject({ status: 404, code: 'not_found' })
+})
+
+test.each([
+  ['a conversation', { conversation: 'conv_1' }, 'conversation'],
+  ['an item', { input: [{ type: 'item_reference', id: 'msg_1' }] }, 'input'],
+  ['an item beside a stored answer', { input: [{ id: 'msg_1' }], previous_response_id: 'resp-1' }, 'input'],
+])('X16: %s that a host keeps is for nobody, since nobody knows whose it is', async (_what, fields, param) => {
+  const { gateway, first } = await twoKeys()
+  const answer = await fetch(`${gateway.url}/v1/responses`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${first.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model, input: 'Hello', ...fields }),
+  })
+  expect(answer.status).toBe(400)
+  expect(await answer.json()).toMatchObject({ error: { code: 'invalid_request', param } })
+})
 
 test('X16: a request id that another key used is a word like any other', async () => {
   const double = await startDouble()
