@@ -38,6 +38,14 @@ describe('each check comes before the next one', () => {
     readonly body?: string
     readonly param?: string
   }
+  const doubled = [
+    ['{"name":"twice-a","name":"twice-b"}', 'name'],
+    ['{"name":"twice-a","n\\u0061me":"twice-a"}', 'name'],
+    ['{"name":"twice-a","limits":{"requestsPerMinute":1,"requestsPerMinute":9}}', 'limits.requestsPerMinute'],
+    ['{"name":"twice-a","tags":{"a":"b","c":"d","a":"e"}}', 'tags.a'],
+    ['{"name":"twice-a","models":["{\\"",[{"b":1,"b":2}]]}', 'models.b'],
+    [`{"name":"twice-a","${'n'.repeat(80)}":1,"${'n'.repeat(80)}":1}`, `${'n'.repeat(64)}…`],
+  ] as const
   const asked: Asked[] = [
     {
       what: 'a path that is nowhere',
@@ -90,6 +98,14 @@ describe('each check comes before the next one', () => {
     },
     { what: 'no JSON', status: 400, call: 'POST /admin/keys', headers: json, body: '{"name":' },
     { what: 'text that is no UTF-8', status: 400, call: 'POST /admin/keys', headers: json, body: '{"name":"\xFF"}' },
+    ...doubled.map(([body, param]) => ({
+      what: `twice one field, ${body}`,
+      status: 400,
+      call: 'POST /admin/keys',
+      headers: json,
+      body,
+      param,
+    })),
     { what: 'a list', status: 400, call: 'POST /admin/keys', headers: json, body: '[]' },
     { what: 'nothing', status: 400, call: 'POST /admin/keys', headers: json, body: 'null' },
     {

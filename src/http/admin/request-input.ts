@@ -8,6 +8,7 @@ import { unshared } from '../../queue/byte-budget.ts'
 import { Exchange } from '../../relay/exchange.ts'
 import { mediaType } from '../../wire/media-type.ts'
 import { requestIdOf } from '../request-id.ts'
+import { doubledField } from './doubled-field.ts'
 
 const bodyBytesMax = 65_536
 const bodyMsMax = 10_000
@@ -69,6 +70,13 @@ export async function jsonBody(incoming: IncomingMessage, outgoing: ServerRespon
     budget: unshared,
   })
   if (bytes.length === 0) return {}
+  const body = parsed(bytes)
+  const doubled = doubledField(bytes)?.map(shown).join('.')
+  if (doubled === undefined) return body
+  throw new GatewayError('invalid_request', `${doubled}: appears twice; send it once.`, { param: doubled })
+}
+
+function parsed(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
