@@ -1,15 +1,10 @@
 /** Options of shared access: what keys, teams and clients without a key may use. */
 import { z } from 'zod'
-import { count } from '../base/option-types.ts'
+import { count, timeZone } from '../base/option-types.ts'
 import { limitKinds, perLimit } from './limits.ts'
 
 /** Limits as a file or a request writes them. */
 export const limitsSchema = z.strictObject(perLimit((name) => count.optional().describe(limitKinds[name].meaning)))
-
-const timeZone = z.string().superRefine((name, context) => {
-  if (!isTimeZone(name))
-    context.addIssue({ code: 'custom', message: `"${name}" is no time zone; write it like Europe/Berlin` })
-})
 
 export const limitsOptions = z.strictObject({
   timeZone: timeZone.default('UTC').describe('Whose calendar days and months count for limits per day and month'),
@@ -42,11 +37,3 @@ export const teamsOptions = z
 
 export type LimitsOptions = z.infer<typeof limitsOptions>
 export type TeamsOptions = z.infer<typeof teamsOptions>
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
-}

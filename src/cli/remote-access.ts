@@ -1,15 +1,22 @@
-/** Keys and usage of a gateway elsewhere, through its admin API. */
+/** Keys and usage of a gateway elsewhere, through its admin API; nothing that answers there is taken as it comes. */
+import { parseKey } from '../access/api-key.ts'
 import { type KeyView, keyViewSchema } from '../access/key-schema.ts'
 import type { Clock } from '../base/clock.ts'
 import { type ErrorCode, errorCatalogue, GatewayError } from '../base/errors.ts'
 import type { UsageReport } from '../metering/usage-report.ts'
+import { usageReportSchema } from '../metering/usage-report-schema.ts'
 import type { AccessAdmin, IssuedKey, UsageQuestion } from './access-admin.ts'
 import type { KeyBody } from './key-flags.ts'
 
 const answerMsMax = 30_000
-const dataPortDefault = 4_000
+/** Of all answers to one command: some ten times what 100,000 keys take. */
+const answerBytesMax = 268_435_456
+/** A gateway of this version tells a thousand keys a page. */
+const pagesMax = 1_000
 /** Entries of the trail of changes that are looked at for an earlier key. */
 const auditCount = 1_000
+const messageCharsMax = 2_000
+const dataPortDefault = 4_000
 
 export class RemoteAccess implements AccessAdmin {
   readonly place: string
@@ -18,6 +25,7 @@ export class RemoteAccess implements AccessAdmin {
   readonly #base: URL
   readonly #token: string
   readonly #clock: Clock
+  #bytesLeft = answerBytesMax
 
   /** Throws a GatewayError for an address or a token that cannot be. */
   constructor(adminUrl: string, token: string, clock: Clock) {
@@ -62,25 +70,29 @@ export class RemoteAccess implements AccessAdmin {
   async usage({ by, ...filters }: UsageQuestion): Promise<UsageReport> {
     const query = new URLSearchParams({ by: by.join(',') })
     for (const [name, value] of Object.entries(filters)) if (value !== null) query.set(name, value)
-    const report = await this.#ask('GET', `usage?${query.toString()}`)
-    if (!isUsageReport(report)) throw noAnswer()
-    return report
+    const report = usageReportSchema.safeParse(await this.#ask('GET', `usage?${query.toString()}`))
+    if (report.success) return report.data
+    throw noAnswer()
   }
 
   async close(): Promise<void> {}
 
   async #list(query: Readonly<Record<string, string>>): Promise<readonly KeyView[]> {
-    const all: KeyView[] = []
+    const all = new Map<string, KeyView>()
     let after: string | null = null
-    do {
+    for (let pages = 0; pages < pagesMax; pages += 1) {
       const page: Readonly<Record<string, string>> = after === null ? query : { ...query, after }
       const { keys, next } = fieldsOf(await this.#ask('GET', `keys?${new URLSearchParams(page).toString()}`))
       if (!Array.isArray(keys)) throw noAnswer()
-      all.push(...keys.map(viewOf))
-      // A page without a key behind the last one would be asked for again for ever.
-      after = typeof next === 'string' && keys.length > 0 ? next : null
-    } while (after !== null)
-    return all
+      for (const view of keys.map(viewOf)) {
+        // Else it could go on for ever.
+        if (all.has(view.id)) throw noAnswer()
+        all.set(view.id, view)
+      }
+      if (typeof next !== 'string' || keys.length === 0) return [...all.values()]
+      after = next
+    }
+    throw refused(`the gateway at ${this.place} tells of more keys than are listed here`)
   }
 
   /** A path takes no escapes, so that of a name which would need some the id is asked for first. */
@@ -89,6 +101,7 @@ export class RemoteAccess implements AccessAdmin {
     const named = await this.#list({ name: idOrName })
     const found = named.find(({ state }) => state !== 'revoked') ?? named.at(-1)
     if (found === undefined) throw new GatewayError('not_found', `there is no key "${idOrName}"`)
+    if (!/^[\w-]+$/.test(found.id)) throw noAnswer()
     return `keys/${found.id}`
   }
 
@@ -115,7 +128,7 @@ export class RemoteAccess implements AccessAdmin {
         redirect: 'error',
         signal: abort.signal,
       })
-      const content = parsed(await answer.text())
+      const content = parsed(await this.#textOf(answer))
       if (answer.ok) return content
       throw errorOf(answer.status, content)
     } catch (error) {
@@ -124,6 +137,18 @@ export class RemoteAccess implements AccessAdmin {
     } finally {
       timer.cancel()
     }
+  }
+
+  async #textOf({ body }: Response): Promise<string> {
+    const decoder = new TextDecoder()
+    const chunks: AsyncIterable<Uint8Array> | readonly Uint8Array[] = body ?? []
+    let text = ''
+    for await (const chunk of chunks) {
+      this.#bytesLeft -= chunk.length
+      if (this.#bytesLeft < 0) throw refused(`the gateway at ${this.place} answers more than is read here`)
+      text += decoder.decode(chunk, { stream: true })
+    }
+    return text + decoder.decode()
   }
 }
 
@@ -150,9 +175,10 @@ function parsed(text: string): unknown {
 function errorOf(status: number, content: unknown): GatewayError {
   const { message, code, param } = fieldsOf(fieldsOf(content)['error'])
   if (typeof message !== 'string') return noAnswer()
+  const said = message.slice(0, messageCharsMax)
   const known = typeof code === 'string' && isErrorCode(code) ? code : 'internal_error'
-  if (status === 401) return new GatewayError(known, `${message} (LMX_GATEWAY_ADMIN_TOKEN holds the token)`)
-  return new GatewayError(known, message, typeof param === 'string' ? { param } : {})
+  if (status === 401) return new GatewayError(known, `${said} (LMX_GATEWAY_ADMIN_TOKEN holds the token)`)
+  return new GatewayError(known, said, typeof param === 'string' ? { param } : {})
 }
 
 function isErrorCode(code: string): code is ErrorCode {
@@ -175,26 +201,17 @@ function reason(error: unknown): string {
 }
 
 function issuedOf(answer: unknown): { view: KeyView; key: string } {
-  const { key, ...view } = fieldsOf(answer)
-  if (typeof key !== 'string') throw noAnswer()
-  return { view: viewOf(view), key }
+  const { key, ...fields } = fieldsOf(answer)
+  const view = viewOf(fields)
+  // A script may take it as it stands.
+  if (typeof key !== 'string' || parseKey(key)?.id !== view.id) throw noAnswer()
+  return { view, key }
 }
 
 function viewOf(answer: unknown): KeyView {
   const result = keyViewSchema.safeParse(answer)
   if (result.success) return result.data
   throw noAnswer()
-}
-
-function isUsageReport(answer: unknown): answer is UsageReport {
-  const { rows, by, total, timeZone, currency } = fieldsOf(answer)
-  return (
-    Array.isArray(rows) &&
-    Array.isArray(by) &&
-    typeof timeZone === 'string' &&
-    typeof currency === 'string' &&
-    typeof fieldsOf(total)['requests'] === 'number'
-  )
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -8,8 +8,9 @@ export interface Column {
 
 /** One line for the titles, one for each row. Cells may hold anything: none steers the terminal. */
 export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))]
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)))
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(printable))
+  // Not as arguments of one call, which takes no more than some ten thousands of them.
+  const widths = columns.map((_, at) => cells.reduce((widest, row) => Math.max(widest, row[at]?.length ?? 0), 0))
   return cells
     .map((row) =>
       columns

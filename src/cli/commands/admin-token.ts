@@ -4,6 +4,7 @@ import { systemClock } from '../../base/clock.ts'
 import { StoreError } from '../../base/store-error.ts'
 import type { Command, Flag } from '../command.ts'
 import { saying, storeFlags } from '../open-access.ts'
+import { printableJson } from '../printable.ts'
 import { refuse } from '../refuse.ts'
 import { adminTokenPath, writeTokenFile } from '../shown-admin-token.ts'
 
@@ -37,7 +38,7 @@ const rotate: Command = {
         const isShown = isOn(show) || (io.isTerminal === true && !isOn(json))
         const file = isShown ? null : adminTokenPath(loaded.config.storage.path)
         if (file !== null) write(file, token)
-        if (isOn(json)) io.out(JSON.stringify(file === null ? { token: token.reveal() } : { file }, null, 2))
+        if (isOn(json)) io.out(printableJson(file === null ? { token: token.reveal() } : { file }))
         else if (file === null) io.out(token.reveal())
         else io.out(`The admin token is in ${file}, for its owner only. Keep it elsewhere and remove the file.`)
         if (isShown && io.isTerminal === true) io.err('It is shown this once: only a digest of it is kept.')

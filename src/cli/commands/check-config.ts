@@ -2,6 +2,7 @@
 import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 import { storeFlags } from '../open-access.ts'
+import { printableJson } from '../printable.ts'
 import { refuse, tell } from '../refuse.ts'
 
 export const checkConfig: Command = {
@@ -15,7 +16,7 @@ export const checkConfig: Command = {
     const good = loaded.kind === 'good'
     if (flags.get('json')?.at(-1) === 'true') {
       const result = good ? { ok: true, file: loaded.file, ...summary(loaded.config) } : { ok: false, ...loaded }
-      io.out(JSON.stringify({ ...result, kind: undefined }, null, 2))
+      io.out(printableJson({ ...result, kind: undefined }))
     } else if (good) {
       io.out(summaryText(loaded.file, loaded.config))
       const { teamNotes } = await import('../team-notes.ts')

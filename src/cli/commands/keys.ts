@@ -5,7 +5,7 @@ import type { Command, Flag, Io } from '../command.ts'
 import { type KeyBody, keyFlags, readKeyFlags } from '../key-flags.ts'
 import { firstKeyText, issuedText, keyListText, keyName, keyText } from '../key-text.ts'
 import { accessFlags, accessNotes, onKey, withAccess } from '../open-access.ts'
-import { printable } from '../printable.ts'
+import { printable, printableJson } from '../printable.ts'
 
 const json: Flag = { name: 'json', value: '', help: 'The result as one JSON object' }
 const operand = 'ID|NAME'
@@ -42,7 +42,7 @@ const list: Command = {
       const all = await access.list()
       const keys = isOn(flags, 'all') ? all : all.filter(({ state }) => state !== 'revoked')
       const revoked = all.length - keys.length
-      if (isOn(flags, 'json')) io.out(JSON.stringify({ keys }, null, 2))
+      if (isOn(flags, 'json')) io.out(printableJson({ keys }))
       else if (keys.length > 0) io.out(keyListText(keys))
       else
         io.out(
@@ -63,7 +63,7 @@ const show: Command = {
   run: (flags, io, idOrName) =>
     withAccess(flags, io, async (access) => {
       const view = await onKey(access, idOrName, () => access.find(idOrName))
-      io.out(isOn(flags, 'json') ? JSON.stringify(view, null, 2) : keyText(view))
+      io.out(isOn(flags, 'json') ? printableJson(view) : keyText(view))
       return 0
     }),
 }
@@ -87,7 +87,7 @@ const change: Command = {
     if (Object.keys(body).length === 0) return wrong(io, 'nothing to change: no flag says what')
     return withAccess(flags, io, async (access) => {
       const view = await onKey(access, idOrName, () => access.change(idOrName, body))
-      io.out(isOn(flags, 'json') ? JSON.stringify(view, null, 2) : keyText(view))
+      io.out(isOn(flags, 'json') ? printableJson(view) : keyText(view))
       return 0
     })
   },
@@ -140,7 +140,7 @@ const revoke: Command = {
       const endStreams = isOn(flags, 'end-streams')
       const view = await onKey(access, idOrName, () => access.revoke(idOrName, endStreams))
       const running = endStreams ? 'what runs under it ends now' : 'what runs under it may finish'
-      io.out(isOn(flags, 'json') ? JSON.stringify(view, null, 2) : `Revoked ${keyName(view)}; ${running}.`)
+      io.out(isOn(flags, 'json') ? printableJson(view) : `Revoked ${keyName(view)}; ${running}.`)
       return 0
     }),
 }
@@ -150,7 +150,7 @@ export const keyCommands: readonly Command[] = [create, list, show, change, rota
 /** The key is all that stands on stdout, so that a script may take it from there; people read the rest beside it. */
 function tellIssued(issued: IssuedKey, access: AccessAdmin, flags: FlagValues, io: Io): number {
   if (isOn(flags, 'json')) {
-    io.out(JSON.stringify({ key: issued.key, ...issued.view }, null, 2))
+    io.out(printableJson({ key: issued.key, ...issued.view }))
   } else {
     io.out(issued.key)
     io.err(issuedText(issued, access.dataUrl, io.isTerminal === true))

@@ -7,6 +7,7 @@ import { usageGroups } from '../../metering/ledger-store.ts'
 import type { UsageQuestion } from '../access-admin.ts'
 import type { Command, Io } from '../command.ts'
 import { accessFlags, accessNotes, withAccess } from '../open-access.ts'
+import { printableJson, printableLines } from '../printable.ts'
 
 const formats = ['table', 'csv', 'json'] as const
 type Format = (typeof formats)[number]
@@ -61,9 +62,9 @@ export const usage: Command = {
         import('../../metering/usage-report.ts'),
         import('../usage-text.ts'),
       ])
-      if (format === 'json') io.out(JSON.stringify(report, null, 2))
+      if (format === 'json') io.out(printableJson(report))
       // The writer ends each text with a line's end of its own.
-      else io.out(format === 'csv' ? usageCsv(report).replace(/\r\n$/, '\r') : usageText(report))
+      else io.out(format === 'csv' ? printableLines(usageCsv(report)).replace(/\r\n$/, '\r') : usageText(report))
       return 0
     })
   },

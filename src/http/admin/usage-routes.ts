@@ -4,6 +4,7 @@ import { limitsSchema } from '../../access/options.ts'
 import { type UsageGroup, usageGroups } from '../../metering/ledger-store.ts'
 import { usageRange } from '../../metering/usage-range.ts'
 import { usageCsv, usageReport } from '../../metering/usage-report.ts'
+import { usageReportSchema } from '../../metering/usage-report-schema.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
 import { nameText, published, time, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
@@ -36,32 +37,8 @@ const usageParameters = z.strictObject({
 })
 
 const amount = z.int().min(0)
-const figures = {
-  requests: amount,
-  failed: amount.describe('Of them: ended with an error, or left'),
-  unfinished: amount.describe('Of them: not ended, or of a gateway that died'),
-  input: amount.describe('Prompt tokens'),
-  cachedInput: amount,
-  output: amount.describe('Generated tokens'),
-  reasoning: amount,
-  inputUnreported: amount.describe('Of the prompt tokens: not reported by a host'),
-  outputUnreported: amount.describe('Of the generated tokens: not reported by a host'),
-  cost: z.number().describe('In the currency'),
-}
 
-const group = z.string().nullable().optional()
-const usageAnswer = published(
-  'UsageReport',
-  z.strictObject({
-    from: time.nullable(),
-    to: time.nullable(),
-    timeZone: z.string(),
-    currency: z.string(),
-    by: z.array(z.enum(usageGroups)),
-    rows: z.array(z.strictObject({ key: group, team: group, model: group, host: group, day: group, ...figures })),
-    total: z.strictObject(figures),
-  }),
-)
+const usageAnswer = published('UsageReport', usageReportSchema)
 
 const auditAnswer = published(
   'AuditTrail',
