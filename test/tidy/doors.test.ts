@@ -14,7 +14,14 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['src/http/'],
   'p-queue': ['src/hosts/'],
   // Describes options and reads what hosts say off the hot path; a request of a client is never parsed by it.
-  zod: ['src/base/option-types.ts', 'src/config/', '/options.ts', 'src/access/key-schema.ts', 'src/http/admin/'],
+  zod: [
+    'src/base/option-types.ts',
+    'src/config/',
+    '/options.ts',
+    'src/access/key-schema.ts',
+    'src/metering/usage-report-schema.ts',
+    'src/http/admin/',
+  ],
 }
 
 /** What Node brings along and is a library all the same. */
