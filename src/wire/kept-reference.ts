@@ -2,7 +2,7 @@
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, type Span, skipSpace, stringEnd } from './json-members.ts'
 
-export type KeptReference = 'conversation' | 'input'
+type KeptReference = 'conversation' | 'input'
 
 const QUOTE = 34
 const LIST_OPEN = 91
