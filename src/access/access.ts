@@ -106,6 +106,7 @@ interface Ask {
   readonly endpoint: EndpointName
   readonly body: Buffer
   readonly maxOutputTokens: number | null
+  readonly leastOutputTokens: number | null
   readonly choices: number
 }
 
@@ -155,8 +156,8 @@ export class AccessCaller {
       promptEstimate: expected.input,
       outputReserved: reservation.output,
       topUp: (output: number) => reservation.topUp(output),
-      settle: (used: TokenCounts | null, reported: boolean) => {
-        reservation.settle(used)
+      settle: (used: TokenCounts | null, { reported, blameless }: { reported: boolean; blameless: boolean }) => {
+        reservation.settle(used, blameless)
         if (reported && used !== null) learn(used)
       },
     }

@@ -130,9 +130,10 @@ export class Account {
   /** Charges what was found to fit. */
   hold(cost: Cost, who: string, now: Now): Held {
     this.#live += 1
-    const held = new Held(this.#minute, this.#counters(now.wallMs), () => {
+    const onEnd = () => {
       this.#live -= 1
-    })
+    }
+    const held = new Held({ minute: this.#minute, periods: this.#counters(now.wallMs), who, onEnd }, now.ms)
     held.add(cost, now.ms)
     for (const { amountOf, allowance } of this.#minute) allowance.admitted(amountOf(cost), who, now.ms)
     return held

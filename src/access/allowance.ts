@@ -1,10 +1,7 @@
 /** One limit per minute of one account: a bucket that refills steadily, and a guard over what any minute was charged. */
 import { type Claim, Claims, claimShare } from './claim.ts'
-
-const windowMs = 60_000
-const slotMs = 2_500
-/** One more than a window has: the oldest counts until all of it is older than a window. */
-const slots = windowMs / slotMs + 1
+import { MinuteCharges, roundingMs, windowMs } from './minute-charges.ts'
+import { Wastes } from './wastes.ts'
 
 /** What may be used at once, in windows: 15 s. */
 const burstShare = 0.25
@@ -23,14 +20,30 @@ const guardOneMoreFrom = 4
  */
 const evenShare = 0.125
 
-/** So much of a refill is forgiven to the rounding of numbers. */
-const roundingMs = 1e-5
+/** A large reservation of which less was needed stood in the way of others for nothing. */
+const usedShareMin = 0.25
 
 export interface Traits {
   /** Requests differ in what they take. */
   readonly evens: boolean
   /** By several keys. */
   readonly shared: boolean
+}
+
+/** What one request has drawn from an allowance. */
+export interface Draw {
+  /** How far beyond one window it may go: what was there for it at its beginning. */
+  readonly room: number
+  /** Of what it was charged, what has not been refilled since. */
+  owed: number
+  owedAtMs: number
+}
+
+/** How much of what it had reserved a request had use for, when it ended. */
+export interface Drawn {
+  readonly reserved: number
+  readonly needed: number
+  readonly heldMs: number
 }
 
 export interface AllowanceState {
@@ -44,21 +57,17 @@ export interface AllowanceState {
 
 /**
  * Times are monotonic milliseconds, amounts whole numbers. What is larger than the bucket is admitted on a full one and
- * leaves a debt, which one window pays. A refused ask changes nothing, but that of the refill a quarter is put aside for
- * a large one from then on.
+ * leaves a debt, of one window at most for each request. A refused ask changes nothing, but that of the refill a quarter
+ * is put aside for a large one from then on.
  */
 export class Allowance {
   #limit: number
   #level: number
   #atMs: number
-  /** All charges of the last window, by the slot of time they were made in; made with the first charge. */
-  #charged: Float64Array | null = null
-  /** Of requests, which are few where the limit is small: when the last of a slot was charged. */
-  #chargedAtMs: Float64Array | null = null
-  #chargedSum = 0
-  #newestSlot: number
+  readonly #charges: MinuteCharges
   readonly #traits: Traits
   #claims: Claims | null = null
+  #wastes: Wastes | null = null
 
   /** Full since `nowMs`. */
   constructor(limit: number, traits: Traits, nowMs: number) {
@@ -66,7 +75,8 @@ export class Allowance {
     this.#traits = traits
     this.#level = this.#capacity
     this.#atMs = nowMs
-    this.#newestSlot = Math.floor(nowMs / slotMs)
+    // Requests are few where the limit is small.
+    this.#charges = new MinuteCharges({ exact: !traits.evens }, nowMs)
   }
 
   get limit(): number {
@@ -81,9 +91,7 @@ export class Allowance {
     this.#limit = limit
     // Not by `scale`: the smallest bucket holds one whole request.
     this.#level = this.#level > 0 ? (this.#level / before) * this.#capacity : this.#level * scale
-    this.#chargedSum = 0
-    this.#charged = this.#charged?.map((amount) => Math.floor(amount * scale)) ?? null
-    for (const amount of this.#charged ?? []) this.#chargedSum += amount
+    this.#charges.scale(scale)
     this.#claims?.clear()
   }
 
@@ -91,8 +99,9 @@ export class Allowance {
   fitsInMs(cost: number, who: string, nowMs: number): number {
     if (cost <= 0) return 0
     this.#advance(nowMs)
-    const level = this.#msUntilLevel(this.#need(cost))
-    const own = Math.max(level, this.#msUntilCharged(this.#guard - Math.min(cost, this.#guard), nowMs))
+    const level = this.#msUntilOwnLevel(this.#need(cost), who, nowMs)
+    const charged = this.#charges.msUntil(this.#guard - Math.min(cost, this.#guard), nowMs)
+    const own = Math.max(level, charged)
     const claim = this.#claims?.against(who, cost, nowMs) ?? null
     if (claim === null) return own
     const lapsesInMs = Math.ceil(claim.lapsesMs - nowMs)
@@ -113,7 +122,7 @@ export class Allowance {
     this.#claims ??= new Claims(this.#traits.shared)
     const claim = this.#claims.of(who, cost, nowMs)
     if (claim !== null) return this.#claims.renew(claim, nowMs, toldMs)
-    if (!this.#claims.mayClaim(who, nowMs)) return
+    if (!this.#claims.mayClaim(who, nowMs) || this.#msOwed(who, nowMs) > 0) return
     const rate = this.#limit / windowMs
     const fromLevel = Math.max(0, this.#level)
     // Nobody can use anything before a debt is paid.
@@ -123,16 +132,26 @@ export class Allowance {
     this.#claims.make({ who, cost, fromLevel, fromMs, dueMs }, { nowMs, toldMs, refillMs: cost / rate })
   }
 
-  /** Charges whatever there is, until it takes one window to be paid; returns what was charged of it. */
-  take(cost: number, nowMs: number): number {
+  /** What a new request draws on. */
+  draw(nowMs: number): Draw {
     this.#advance(nowMs)
-    const taken = Math.max(0, Math.min(cost, Math.floor(this.#level - this.#even + this.#limit)))
+    return { room: Math.max(0, this.#level - this.#even), owed: 0, owedAtMs: nowMs }
+  }
+
+  /**
+   * Charges a request whatever there is, until what it owes takes one window to be paid; returns what was charged of it.
+   * Others that owe as much do not make it
+   * cheaper.
+   */
+  take(cost: number, nowMs: number, draw = this.draw(nowMs)): number {
+    this.#advance(nowMs)
+    const refilled = ((nowMs - draw.owedAtMs) * this.#limit) / windowMs
+    draw.owed = Math.max(0, draw.owed - refilled)
+    draw.owedAtMs = nowMs
+    const taken = Math.max(0, Math.min(cost, Math.floor(this.#limit + draw.room - draw.owed)))
+    draw.owed += taken
     this.#level -= taken
-    this.#addTo(this.#newestSlot, taken)
-    if (!this.#traits.evens && taken > 0) {
-      this.#chargedAtMs ??= new Float64Array(slots)
-      this.#chargedAtMs[place(this.#newestSlot)] = this.#atMs
-    }
+    this.#charges.add(taken)
     return taken
   }
 
@@ -145,25 +164,37 @@ export class Allowance {
   give(amount: number, takenAtMs: number, nowMs: number): void {
     this.#advance(nowMs)
     this.#level = Math.min(this.#capacity, this.#level + amount)
-    const slot = Math.floor(takenAtMs / slotMs)
-    if (slot > this.#newestSlot - slots) this.#addTo(slot, -Math.min(amount, this.#chargedIn(slot)))
+    this.#charges.remove(amount, takenAtMs)
+  }
+
+  /** A request is over. Where several share, what it kept from the others in vain costs its owner time. */
+  ended({ reserved, needed, heldMs }: Drawn, who: string, nowMs: number): void {
+    if (!this.#traits.shared) return
+    if (reserved > this.#even && this.#traits.evens) {
+      this.#claims ??= new Claims(true)
+      this.#claims.ended(who, needed >= usedShareMin * reserved, nowMs)
+    }
+    const wasted = Math.max(0, reserved - needed) * Math.min(1, heldMs / windowMs)
+    if (wasted < 1) return
+    this.#wastes ??= new Wastes()
+    this.#wastes.add(who, (wasted * windowMs) / this.#limit, nowMs)
   }
 
   state(nowMs: number): AllowanceState {
     this.#advance(nowMs)
     const burst = this.#burst
-    const left = Math.min(this.#level - this.#even, this.#guard - this.#chargedAt(nowMs))
+    const left = Math.min(this.#level - this.#even, this.#guard - this.#charges.at(nowMs))
     return {
       remaining: Math.max(0, Math.floor(left + (roundingMs * this.#limit) / windowMs)),
       capacity: burst,
-      resetMs: Math.max(this.#msUntilLevel(this.#capacity), this.#msUntilCharged(this.#guard - burst, nowMs)),
+      resetMs: Math.max(this.#msUntilLevel(this.#capacity), this.#charges.msUntil(this.#guard - burst, nowMs)),
     }
   }
 
   /** As good as new: nothing would be lost if it were forgotten. */
   isUntouched(nowMs: number): boolean {
     this.#advance(nowMs)
-    return this.#chargedSum === 0 && this.#level >= this.#capacity
+    return this.#charges.sum === 0 && this.#level >= this.#capacity
   }
 
   get #burst(): number {
@@ -192,31 +223,12 @@ export class Allowance {
     if (nowMs <= this.#atMs) return
     this.#level = Math.min(this.#capacity, this.#level + ((nowMs - this.#atMs) * this.#limit) / windowMs)
     this.#atMs = nowMs
-    const slot = Math.floor(nowMs / slotMs)
-    if (slot === this.#newestSlot) return
-    if (this.#chargedSum > 0) {
-      const first = Math.max(this.#newestSlot + 1, slot - slots + 1)
-      for (let passed = first; passed <= slot; passed++) {
-        this.#addTo(passed, -this.#chargedIn(passed))
-      }
-    }
-    this.#newestSlot = slot
+    this.#charges.advance(nowMs)
   }
 
   #msUntilLevel(level: number): number {
     const missing = ((level - this.#level) * windowMs) / this.#limit
     return Math.max(0, Math.ceil(missing - roundingMs))
-  }
-
-  /** Until no more than so much of the charges is left inside the window. */
-  #msUntilCharged(atMost: number, nowMs: number): number {
-    if (this.#chargedSum <= atMost) return 0
-    let left = this.#chargedSum
-    for (let slot = this.#newestSlot - slots + 1; slot <= this.#newestSlot; slot++) {
-      left -= this.#chargedIn(slot)
-      if (left <= atMost) return Math.max(0, Math.ceil(this.#goneAtMs(slot) - nowMs - roundingMs))
-    }
-    return 0
   }
 
   /** Until the cost can be charged beside what is put aside, if something else keeps it away for `ownMs`. */
@@ -226,7 +238,7 @@ export class Allowance {
     const whole = this.#need(claim.cost)
     // In what room there is beside it, the size of requests does not matter either.
     const need = Math.max(cost, Math.min(this.#even, (this.#capacity - whole) / 2))
-    if (this.#chargedAt(claim.dueMs) <= room) {
+    if (this.#charges.at(claim.dueMs) <= room) {
       // Beside a full bucket's worth there is room at first only, while it is being put aside.
       const level = Math.min(this.#capacity, this.#level + (ownMs * this.#limit) / windowMs)
       const isTooLate = need + whole > this.#capacity && level < need + this.#setAside(claim, whole, nowMs + ownMs)
@@ -234,7 +246,23 @@ export class Allowance {
       return isTooLate && besideMs < ownMs ? Number.POSITIVE_INFINITY : besideMs
     }
     // Not before it is due, and then all of it is put aside.
-    return Math.max(this.#msUntilCharged(room, nowMs), this.#msUntilReached(need + whole))
+    return Math.max(this.#charges.msUntil(room, nowMs), this.#msUntilReached(need + whole))
+  }
+
+  /** Whoever kept the allowance from others in vain leaves that much in it for them. */
+  #msUntilOwnLevel(level: number, who: string, nowMs: number): number {
+    const directMs = this.#msUntilLevel(level)
+    const owedMs = this.#msOwed(who, nowMs)
+    if (owedMs <= directMs) return directMs
+    const msOf = (amount: number) => (amount * windowMs) / this.#limit
+    // What is owed gets less while the level gets more, until the bucket is full.
+    const metMs = (owedMs + msOf(level - this.#level)) / 2
+    const besideFullMs = owedMs - msOf(this.#capacity - level)
+    return Math.max(0, Math.ceil(Math.max(metMs, besideFullMs) - roundingMs))
+  }
+
+  #msOwed(who: string, nowMs: number): number {
+    return this.#wastes?.msOwed(who, nowMs) ?? 0
   }
 
   /** Until there is what is needed above what is put aside by then. */
@@ -258,33 +286,4 @@ export class Allowance {
   #msUntilReached(level: number): number {
     return level > this.#capacity ? Number.POSITIVE_INFINITY : this.#msUntilLevel(level)
   }
-
-  #chargedIn(slot: number): number {
-    return this.#charged?.[place(slot)] ?? 0
-  }
-
-  #addTo(slot: number, amount: number): void {
-    this.#charged ??= new Float64Array(slots)
-    this.#charged[place(slot)] = this.#chargedIn(slot) + amount
-    this.#chargedSum += amount
-  }
-
-  /** Of the charges so far, what the window that ends then still holds. */
-  #chargedAt(atMs: number): number {
-    if (this.#chargedSum === 0) return 0
-    let sum = 0
-    for (let slot = this.#newestSlot - slots + 1; slot <= this.#newestSlot; slot++) {
-      if (this.#goneAtMs(slot) > atMs) sum += this.#chargedIn(slot)
-    }
-    return sum
-  }
-
-  /** From when on nothing that was charged in the slot is inside the window. */
-  #goneAtMs(slot: number): number {
-    return (this.#chargedAtMs?.[place(slot)] ?? (slot + 1) * slotMs) + windowMs
-  }
-}
-
-function place(slot: number): number {
-  return ((slot % slots) + slots) % slots
 }

@@ -22,7 +22,7 @@ const aboutTheSame = 0.9
 const graceMsMin = 2_000
 const graceShare = 0.25
 const graceMsMax = 60_000
-/** Whoever did not come back may not claim for so long; twice as long the next time. */
+/** Whoever did not come back, or had little use for what it got, may not claim for so long; twice as long the next time. */
 const barMs = 120_000
 const barsMax = 6
 const barredMax = 64
@@ -69,7 +69,12 @@ export class Claims {
   taken(who: string, cost: number, nowMs: number): void {
     if (this.of(who, cost, nowMs) === null) return
     this.#claim = null
-    this.#barred?.delete(who)
+  }
+
+  /** A large reservation is over; of one that was not used for the most part others would have had more. */
+  ended(who: string, isUsed: boolean, nowMs: number): void {
+    if (isUsed) this.#barred?.delete(who)
+    else if (this.#bars) this.#bar(who, nowMs)
   }
 
   clear(): void {

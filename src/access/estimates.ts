@@ -17,6 +17,8 @@ export interface Asked {
   readonly body: Buffer
   /** Of one choice. */
   readonly maxOutputTokens: number | null
+  /** An answer of one choice that is as long may have been cut. */
+  readonly leastOutputTokens: number | null
   readonly choices: number
 }
 
@@ -27,6 +29,8 @@ const bytesPerTokenMax = 20
 /** So much evidence the prior is worth, in tokens, and so much of what was learned stays with each request. */
 const priorTokens = 256
 const memory = 0.95
+/** A longer prompt teaches no more than one of so many bytes. */
+const taughtBytesMax = 32_768
 
 const tokensPerMediaPrior = 1_000
 const tokensPerMediaMin = 50
@@ -58,13 +62,17 @@ interface Mean {
   count: number
 }
 
-/** Bounded by models, and for the output by keys and models; the longest unlearned are forgotten. */
+/**
+ * Of prompts each key has what it learned itself: what one of them sends is not to spoil what others reserve. The longest
+ * unlearned are forgotten.
+ */
 export class Estimates {
-  readonly #prompts = new BoundedMap<string, PromptSizes>(1_000)
+  readonly #prompts: BoundedMap<string, PromptSizes>
   readonly #outputs: BoundedMap<string, Mean>
   readonly #outputsOfModels = new BoundedMap<string, Mean>(1_000)
 
   constructor(clientsMax: number) {
+    this.#prompts = new BoundedMap(clientsMax)
     this.#outputs = new BoundedMap(clientsMax)
   }
 
@@ -72,9 +80,9 @@ export class Estimates {
   expect(asked: Asked): { readonly expected: Expected; readonly learn: (used: TokenCounts) => void } {
     const size = sizeOf(asked.body, asked.endpoint)
     const expected = { input: this.#input(asked, size), output: this.#output(asked) }
-    const { who, model, endpoint, choices } = asked
+    const { who, model, endpoint, leastOutputTokens, choices } = asked
     // Not the body: it is held no longer than it is needed.
-    return { expected, learn: (used) => this.#learn({ who, model, endpoint, choices }, size, used) }
+    return { expected, learn: (used) => this.#learn({ who, model, endpoint, leastOutputTokens, choices }, size, used) }
   }
 
   #input(asked: Asked, size: BodySize): number {
@@ -95,8 +103,10 @@ export class Estimates {
     if (used.input > 0) this.#learnPrompt(promptId(asked), size, used.input)
     if (withoutOutput.has(asked.endpoint)) return
     const each = Math.min(outputMax, used.output / Math.max(1, asked.choices))
-    learnMean(this.#outputs, outputId(asked.who, asked.model), each)
-    learnMean(this.#outputsOfModels, asked.model, each)
+    // What was cut would have been longer, so that it can only make the mean larger.
+    const isCut = each >= (asked.leastOutputTokens ?? Number.POSITIVE_INFINITY)
+    learnMean(this.#outputs, outputId(asked.who, asked.model), each, isCut)
+    learnMean(this.#outputsOfModels, asked.model, each, isCut)
   }
 
   #learnPrompt(id: string, size: BodySize, input: number): void {
@@ -107,8 +117,9 @@ export class Estimates {
     }
     if (size.media === 0) {
       const tokens = clamp(input, size.textBytes / bytesPerTokenMax, size.textBytes / bytesPerTokenMin)
-      sizes.bytes = memory * sizes.bytes + size.textBytes
-      sizes.tokens = memory * sizes.tokens + tokens
+      const weight = Math.min(1, taughtBytesMax / Math.max(1, size.textBytes))
+      sizes.bytes = memory * sizes.bytes + weight * size.textBytes
+      sizes.tokens = memory * sizes.tokens + weight * tokens
     } else {
       const each = (input - size.textBytes / bytesPerToken(sizes)) / size.media
       sizes.tokensPerMedia += 0.1 * (clamp(each, tokensPerMediaMin, tokensPerMediaMax) - sizes.tokensPerMedia)
@@ -121,15 +132,16 @@ function bytesPerToken(learned: PromptSizes | undefined): number {
   return learned === undefined ? bytesPerTokenPrior : learned.bytes / learned.tokens
 }
 
-function learnMean(means: BoundedMap<string, Mean>, id: string, value: number): void {
+function learnMean(means: BoundedMap<string, Mean>, id: string, value: number, isLeast: boolean): void {
   const mean = means.get(id) ?? { value: outputPrior, count: 1 }
+  if (isLeast && value <= mean.value) return
   mean.count += 1
   mean.value += (value - mean.value) * Math.max(newestShareMin, 1 / mean.count)
   means.set(id, mean)
 }
 
-function promptId({ model, endpoint }: Pick<Asked, 'model' | 'endpoint'>): string {
-  return `${endpoint} ${model}`
+function promptId({ who, model, endpoint }: Pick<Asked, 'who' | 'model' | 'endpoint'>): string {
+  return `${who} ${endpoint} ${model}`
 }
 
 function outputId(who: string, model: string): string {

@@ -1,5 +1,5 @@
 /** What one request holds of one account: charged when it is admitted, added to while it runs, put right at its end. */
-import type { Allowance } from './allowance.ts'
+import type { Allowance, Draw } from './allowance.ts'
 import type { LimitName } from './limits.ts'
 import type { PeriodUse } from './quota.ts'
 
@@ -22,37 +22,58 @@ interface Charge {
   readonly taken: readonly number[]
 }
 
-export class Held {
-  readonly #minute: readonly MinuteLimit[]
-  readonly #periods: readonly PeriodUse[]
-  readonly #ended: () => void
-  readonly #charges: Charge[] = []
-  #cost: Cost = { requests: 0, input: 0, output: 0 }
+interface HeldParts {
+  readonly minute: readonly MinuteLimit[]
+  readonly periods: readonly PeriodUse[]
+  readonly who: string
+  readonly onEnd: () => void
+}
 
-  constructor(minute: readonly MinuteLimit[], periods: readonly PeriodUse[], ended: () => void) {
-    this.#minute = minute
-    this.#periods = periods
-    this.#ended = ended
+const nothing: Cost = { requests: 0, input: 0, output: 0 }
+
+export class Held {
+  readonly #parts: HeldParts
+  readonly #sinceMs: number
+  /** By limit. */
+  readonly #draws: readonly Draw[]
+  readonly #charges: Charge[] = []
+  #cost = nothing
+
+  constructor(parts: HeldParts, nowMs: number) {
+    this.#parts = parts
+    this.#sinceMs = nowMs
+    this.#draws = parts.minute.map(({ allowance }) => allowance.draw(nowMs))
   }
 
   add(cost: Cost, nowMs: number): void {
-    const taken = this.#minute.map(({ amountOf, allowance }) => allowance.take(amountOf(cost), nowMs))
+    const taken = this.#draws.map((draw, i) => {
+      const limit = this.#parts.minute[i]
+      return limit === undefined ? 0 : limit.allowance.take(limit.amountOf(cost), nowMs, draw)
+    })
     this.#charges.push({ atMs: nowMs, taken })
     this.#count(cost, 1)
     const { requests, input, output } = this.#cost
     this.#cost = { requests: requests + cost.requests, input: input + cost.input, output: output + cost.output }
   }
 
-  /** What the request really cost: the rest is given back, what is missing charged. */
-  settle(cost: Cost, nowMs: number): void {
+  /**
+   * What the request really cost: the rest is given back, what is missing charged. `needed`: of what was reserved, what
+   * there was use for, which may cost less; null where it is not its owner's doing.
+   */
+  settle(cost: Cost, needed: Cost | null, nowMs: number): void {
+    const { minute, who, onEnd } = this.#parts
     this.#count(this.#cost, -1)
     this.#count(cost, 1)
-    for (const [i, { amountOf, allowance }] of this.#minute.entries()) {
+    for (const [i, { amountOf, allowance }] of minute.entries()) {
       const more = amountOf(cost) - amountOf(this.#cost)
-      if (more > 0) allowance.take(more, nowMs)
+      const draw = this.#draws[i]
+      if (more > 0 && draw !== undefined) allowance.take(more, nowMs, draw)
       else if (more < 0) this.#giveBack(i, allowance, amountOf(cost), nowMs)
+      if (needed === null) continue
+      const reserved = this.#charges.reduce((sum, { taken }) => sum + (taken[i] ?? 0), 0)
+      allowance.ended({ reserved, needed: amountOf(needed), heldMs: nowMs - this.#sinceMs }, who, nowMs)
     }
-    this.#ended()
+    onEnd()
   }
 
   /** The latest charges first, down to what was used. */
@@ -68,7 +89,7 @@ export class Held {
   }
 
   #count(cost: Cost, sign: 1 | -1): void {
-    for (const period of this.#periods) {
+    for (const period of this.#parts.periods) {
       period.requests += sign * cost.requests
       period.tokens += sign * (cost.input + cost.output)
     }

@@ -247,15 +247,20 @@ export class Reservation {
     return this.#output
   }
 
-  /** The first call counts. Null when nothing was executed, which costs nothing. */
-  settle(used: TokenCounts | null): void {
+  /**
+   * The first call counts. Null when nothing was executed, which costs nothing. `blameless`: that less was used than was
+   * reserved is not its owner's doing.
+   */
+  settle(used: TokenCounts | null, blameless = false): void {
     if (this.#settled) return
     this.#settled = true
-    const cost =
-      used === null ? { requests: 0, input: 0, output: 0 } : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
-    for (const held of this.#helds) held.settle(cost, this.#clock.now())
+    const cost = used === null ? nothingUsed : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
+    const needed = blameless ? null : { requests: 1, input: used?.input ?? 0, output: used?.output ?? 0 }
+    for (const held of this.#helds) held.settle(cost, needed, this.#clock.now())
   }
 }
+
+const nothingUsed: Cost = { requests: 0, input: 0, output: 0 }
 
 function weighed(
   used: { readonly input: number; readonly cachedInput: number; readonly output: number },

@@ -26,8 +26,10 @@ export interface Ask {
   readonly model: string
   readonly endpoint: EndpointName
   readonly body: Buffer
-  /** The client's own bound for one choice, already no more than the key's; null where there is none. */
+  /** Of one choice, whichever of the client's bounds a host reads, and no more than the key's; null where there is none. */
   readonly maxOutputTokens: number | null
+  /** The least of the bounds: an answer that reaches it may have been cut. */
+  readonly leastOutputTokens: number | null
   /** Answers that the host generates: n, or best_of, for each prompt. */
   readonly choices: number
 }
@@ -40,8 +42,15 @@ export interface Admission {
   readonly outputReserved: number
   /** So many tokens were generated already: reserves more and returns up to where. Never refuses: a running stream is not cut for a limit. */
   topUp(output: number): number
-  /** Once, at the end, with what was used; null when nothing was executed, which costs nothing. `reported`: the host counted, so it can be learned from. */
-  settle(used: TokenCounts | null, reported: boolean): void
+  /** Once, at the end, with what was used; null where the request does not count either. */
+  settle(used: TokenCounts | null, how: Settlement): void
+}
+
+export interface Settlement {
+  /** The host counted, so it can be learned from. */
+  readonly reported: boolean
+  /** A host or the gateway ended it: that its reservation was of no use is not the caller's doing. */
+  readonly blameless: boolean
 }
 
 /** Stands for whoever is refused at the door. */

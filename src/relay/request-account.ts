@@ -2,8 +2,9 @@
 
 import type { RequestFigures } from '../metering/ledger-store.ts'
 import type { Cover } from '../metering/meter.ts'
+import type { TokenCounts } from '../metering/usage.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
-import { askedOutputTokens } from '../wire/output-limit.ts'
+import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Admission, Caller } from './caller.ts'
 import type { EndCode, Outcome } from './outcome.ts'
@@ -36,11 +37,15 @@ export class RequestAccount {
   admit(body: RequestBody, requestId: string, progress: () => Progress): void {
     const { ledger, clock } = this.#parts
     const { keyId, key, team } = this.#caller
+    const { outputLimits } = body
+    const { maxOutputTokens } = this.#caller
+    const surest = surestOutputTokens(outputLimits, this.#endpoint.outputLimit)
     const ask = {
       model: body.model,
       endpoint: this.#endpoint.name,
       body: body.bytes,
-      maxOutputTokens: least(askedOutputTokens(body.outputLimits), this.#caller.maxOutputTokens),
+      maxOutputTokens: least(surest, maxOutputTokens),
+      leastOutputTokens: least(leastOutputTokens(outputLimits), maxOutputTokens),
       choices: body.generations,
     }
     const admission = this.#caller.admit(ask)
@@ -88,8 +93,10 @@ export class RequestAccount {
     const { ledger, costOf, clock } = this.#parts
     const { tokens, sources, usageSource, end, status, model } = outcome
     if (this.#admission === null) return
-    const isExecuted = end === '--' || tokens.input + tokens.output > 0
-    this.#admission.settle(isExecuted ? tokens : null, usageSource === 'reported' && end === '--')
+    this.#admission.settle(countsAsRequest(end, tokens) ? tokens : null, {
+      reported: usageSource === 'reported' && end === '--',
+      blameless: endedByFleet(end),
+    })
     ledger.settled(outcome.id, {
       ...tokens,
       host: outcome.host,
@@ -106,6 +113,21 @@ export class RequestAccount {
       costNanos: model === null ? null : costOf(model, tokens),
     })
   }
+}
+
+/**
+ * Whether it counts against limits of requests: what was executed, and what got to a host and was ended by its client or
+ * by a rule, or whoever sends what hosts refuse could send any number. The ledger's charges count the same way
+ * (stores/usage-file.ts).
+ */
+export function countsAsRequest(end: EndCode, { input, output }: Pick<TokenCounts, 'input' | 'output'>): boolean {
+  if (end === '--' || input + output > 0) return true
+  return !endedByFleet(end) && 'HFDL'.includes(end.charAt(1))
+}
+
+/** A host's doing, or that of the gateway itself. */
+function endedByFleet(end: EndCode): boolean {
+  return 'UuRA'.includes(end.charAt(0))
 }
 
 /**

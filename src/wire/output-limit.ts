@@ -8,7 +8,7 @@ export type OutputLimitKey = (typeof outputLimitKeys)[number]
 export interface OutputLimit {
   readonly key: OutputLimitKey
   readonly span: Span
-  /** Null for what is no bound: null, a negative number, or something that the host will refuse. */
+  /** Null for what is no bound: null, 0, a negative number, or something that the host will refuse. */
   readonly tokens: number | null
 }
 
@@ -17,11 +17,25 @@ interface Edit {
   readonly text: string
 }
 
+/** Spellings that count as the endpoint's own: chat has two. */
+const alsoOwn: Partial<Record<OutputLimitKey, OutputLimitKey>> = { max_tokens: 'max_completion_tokens' }
+
 /** The smallest bound that the client gave for one choice; null where there is none. */
-export function askedOutputTokens(limits: readonly OutputLimit[]): number | null {
+export function leastOutputTokens(limits: readonly OutputLimit[]): number | null {
   let least: number | null = null
   for (const { tokens } of limits) if (tokens !== null && (least === null || tokens < least)) least = tokens
   return least
+}
+
+/**
+ * The bound of one choice that holds whichever spelling a host reads; null where one may find none: the endpoint's own
+ * spelling is absent, or one of them is no bound.
+ */
+export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
+  if (own === null || !limits.some(({ key }) => key === own || key === alsoOwn[own])) return null
+  let most = 0
+  for (const { tokens } of limits) most = Math.max(most, tokens ?? Number.POSITIVE_INFINITY)
+  return Number.isFinite(most) ? most : null
 }
 
 /**
@@ -36,6 +50,6 @@ export function outputLimitEdits(
     .filter(({ tokens }) => tokens === null || tokens > tokensMax)
     .map(({ span }) => ({ span, text: String(tokensMax) }))
   if (limits.some(({ key }) => key === own)) return edits
-  const tokens = Math.min(tokensMax, askedOutputTokens(limits) ?? tokensMax)
+  const tokens = Math.min(tokensMax, leastOutputTokens(limits) ?? tokensMax)
   return [...edits, { span: { start, end: start }, text: `"${own}":${tokens},` }]
 }

@@ -240,11 +240,11 @@ function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[]
   })
 }
 
-/** A whole number from 0 on; null for all else, of which the host may make what it will. */
+/** A whole number from 1 on; null for all else, of which the host may make what it will: to some 0 is no bound. */
 function readTokens(bytes: Buffer, span: Span | undefined): number | null {
   const text = shortValue(bytes, span)
   const tokens = /^\d/.test(text) ? Number(text) : Number.NaN
-  return Number.isSafeInteger(tokens) ? tokens : null
+  return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : null
 }
 
 function readBoolean(bytes: Buffer, span: Span | undefined, param: string): boolean | null {

@@ -20,7 +20,7 @@ interface Way {
   /** The client leaves as soon as the head of its answer is there. */
   readonly leaves?: boolean
   readonly used: Partial<Used>
-  /** Requests and tokens that count against the key: those that a host executed. */
+  /** Requests that count against the key: those that a host executed or refused. */
   readonly counts: boolean
 }
 
@@ -44,7 +44,7 @@ const ways: readonly Way[] = [
     what: '400 of the host',
     script: [wholeRequest, jsonResponseBytes(400, { error: { message: 'no' } })],
     used: nothing,
-    counts: false,
+    counts: true,
   },
   {
     what: '500 of the host',
@@ -119,6 +119,23 @@ async function expectPlaceFree(scene: Scene, key: CreatedKey): Promise<void> {
   scene.host().play(...soundAnswer)
   expect((await scene.ask(keyedBytes(key))).status).toBe(200)
 }
+
+test('X37: what a host refuses counts against limits of requests, so that it is not sent on without end', () =>
+  scenario({}, async (scene) => {
+    const { gateway } = scene
+    const key = await gateway.createKey({ name: 'k', limits: { requestsPerMinute: 10, tokensPerMinute: 6_000 } })
+    const before = await remainingOf(gateway, key, 'tokensPerMinute')
+    scene.host().playAlways(wholeRequest, jsonResponseBytes(400, { error: { message: 'no' } }))
+    const statuses: number[] = []
+    for (let i = 0; i < 20; i++) statuses.push((await scene.ask(keyedBytes(key))).status)
+    const refused = statuses.filter((status) => status === 400).length
+    // Of ten at once; one more comes every six seconds.
+    expect(refused).toBeGreaterThanOrEqual(10)
+    expect(refused).toBeLessThan(15)
+    expect(statuses.filter((status) => status === 429)).toHaveLength(20 - refused)
+    expect(await remainingOf(gateway, key, 'tokensPerMinute')).toBe(before)
+    return { requests: 20, attempts: { a: refused } }
+  }))
 
 test('a host that fails costs nothing: of minute, day and month there is as much as before', () => {
   const clock = new FakeClock()

@@ -123,10 +123,31 @@ describe('X37: meter evasion', () => {
     },
   )
 
+  test.each([
+    ['max_tokens, which most read', { max_tokens: 200 }, 200],
+    ['max_tokens, whatever n_predict says', { max_tokens: 200, n_predict: 1 }, 200],
+    ['the larger of two', { max_tokens: 200, max_completion_tokens: 100 }, 200],
+    ['what answers have taken, where only a spelling of few hosts is given', { n_predict: 1 }, 256],
+    ['the same, where the bound is 0', { max_tokens: 0 }, 256],
+  ])('X37: reserved is %s', (_what, fields, reserved) =>
+    scenario({ clock: new FakeClock() }, async (scene) => {
+      const key = await scene.gateway.createKey({ name: 'k', limits: { outputTokensPerMinute: 6_000 } })
+      const before = await remainingOf(scene.gateway, key, 'outputTokensPerMinute')
+      scene.host().play(wholeRequest, pause, ...answerOf(9, 1).slice(1))
+      const asked = scene.ask(keyedBytes(key, fields))
+      const exchange = await scene.host().exchange()
+      expect(before - (await remainingOf(scene.gateway, key, 'outputTokensPerMinute'))).toBe(reserved)
+      await exchange.step()
+      expect((await asked).status).toBe(200)
+      return { requests: 1, attempts: { a: 1 } }
+    }),
+  )
+
   const spellings: readonly (readonly [string, object])[] = [
     ['nothing', {}],
     ['max_tokens: 1000000', { max_tokens: 1_000_000 }],
     ['max_tokens: -1', { max_tokens: -1 }],
+    ['max_tokens: 0', { max_tokens: 0 }],
     ['max_tokens: null', { max_tokens: null }],
     ['max_tokens: "100000"', { max_tokens: '100000' }],
     ['max_tokens: 1e9', { max_tokens: 1e9 }],
@@ -164,7 +185,7 @@ describe('X37: meter evasion', () => {
           ).toContain(own)
           for (const [name, value] of bounds)
             expect(value, `${what}: ${name}`).toSatisfy(
-              (it) => Number.isInteger(it) && Number(it) >= 0 && Number(it) <= 50,
+              (it) => Number.isInteger(it) && Number(it) >= 1 && Number(it) <= 50,
             )
           if ('max_tokens' in spelling && spelling.max_tokens === 5) expect(got['max_tokens']).toBe(5)
           // All else is as it was sent.

@@ -35,7 +35,7 @@ function shared({ floodCost = 100, floodEveryMs = 20 } = {}) {
     }
     return Number.POSITIVE_INFINITY
   }
-  return { allowance, take, pass, comeUntilAdmitted }
+  return { allowance, take, pass, comeUntilAdmitted, nowMs: () => nowMs }
 }
 
 describe('a large request against a flood of small ones', () => {
@@ -123,6 +123,31 @@ describe('whoever claims and does not come', () => {
   })
 })
 
+describe('whoever claims and then has little use for it', () => {
+  /** How many of its claims in so many minutes keep the flood away. */
+  const claimsOf = (neededShare: number): number => {
+    const { allowance, take, pass, nowMs } = shared()
+    pass(90_000)
+    let admitted = 0
+    for (const endMs = nowMs() + 1_800_000; nowMs() < endMs; ) {
+      const toldMs = take(20_000, 'a')
+      if (toldMs === 0) {
+        admitted += 1
+        allowance.give(20_000 * (1 - neededShare), nowMs(), nowMs())
+        allowance.ended({ reserved: 20_000, needed: 20_000 * neededShare, heldMs: 100 }, 'a', nowMs())
+      }
+      pass(Math.max(100, toldMs))
+    }
+    return admitted
+  }
+
+  it('may claim less and less often', () => {
+    expect(claimsOf(1)).toBeGreaterThan(15)
+    expect(claimsOf(0.3)).toBeGreaterThan(15)
+    expect(claimsOf(0.2)).toBeLessThan(6)
+  })
+})
+
 it('asking early does not make the time longer that is told', () => {
   const { take, pass } = shared({ floodEveryMs: 10_000_000 })
   take(22_500, 'other')
@@ -166,14 +191,14 @@ it('beside a claim the size of small requests does not matter', () => {
 it('the time until a cost fits is exact beside a claim too', () => {
   fc.assert(
     fc.property(
-      fc.record({ level: fc.integer({ min: -30_000, max: 22_500 }), cost: fc.integer({ min: 7_600, max: 70_000 }) }),
+      fc.record({ level: fc.integer({ min: -90_000, max: 22_500 }), cost: fc.integer({ min: 7_600, max: 70_000 }) }),
       fc.nat(80_000),
       fc.integer({ min: 1, max: 20_000 }),
-      fc.nat(15_000),
+      fc.record({ runsOver: fc.nat(15_000), wasted: fc.oneof(fc.constant(0), fc.nat(40_000)) }),
       fc.double({ min: 0, max: 1, noNaN: true }),
-      ({ level, cost: claimed }, laterMs, cost, runsOver, share) => {
+      ({ level, cost: claimed }, laterMs, cost, { runsOver, wasted }, share) => {
         const allowance = new Allowance(60_000, { evens: true, shared: true }, 0)
-        allowance.take(22_500 - level, 0)
+        for (let left = 22_500 - level; left > 0; left -= 20_000) allowance.take(Math.min(left, 20_000), 0)
         const toldMs = allowance.comeBackInMs(claimed, 'other', 0)
         if (toldMs > 0) allowance.claim(claimed, 'other', 0, toldMs)
         // The others were quicker, so it comes back once more.
@@ -182,6 +207,7 @@ it('the time until a cost fits is exact beside a claim too', () => {
         if (toldMs > 0 && againMs > 0) allowance.claim(claimed, 'other', toldMs, againMs)
         const askMs = toldMs + laterMs
         allowance.take(runsOver, askMs)
+        allowance.ended({ reserved: wasted, needed: 0, heldMs: 60_000 }, 'a', askMs)
         const fitsInMs = allowance.fitsInMs(cost, 'a', askMs)
         expect(fitsInMs).toBeLessThan(400_000)
         const meanwhileMs = Math.floor(Math.max(0, fitsInMs - 1) * share)
@@ -194,9 +220,9 @@ it('the time until a cost fits is exact beside a claim too', () => {
       numRuns: 500,
       // Room in the minute comes after what is put aside is due; or when there is none beside it any more.
       examples: [
-        [{ level: -26_353, cost: 7_610 }, 0, 1, 14_537, 0],
-        [{ level: -22_501, cost: 65_282 }, 0, 5, 5_714, 0],
-        [{ level: -27_180, cost: 8_830 }, 0, 14_491, 6_830, 0],
+        [{ level: -26_353, cost: 7_610 }, 0, 1, { runsOver: 14_537, wasted: 0 }, 0],
+        [{ level: -22_501, cost: 65_282 }, 0, 5, { runsOver: 5_714, wasted: 0 }, 0],
+        [{ level: -27_180, cost: 8_830 }, 0, 14_491, { runsOver: 6_830, wasted: 0 }, 0],
       ],
     },
   )

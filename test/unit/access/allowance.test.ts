@@ -128,13 +128,30 @@ describe('sizes', () => {
     expect(ask(1, 15_000)).toBe(22_500 + 7_500)
   })
 
-  it('a debt is paid in one window at most', () => {
+  it('a debt of one request is paid in one window at most', () => {
     const { allowance, ask } = allowanceOf(6_000)
-    expect(ask(600_000, 0)).toBe(0)
-    allowance.take(600_000, 0)
+    const draw = allowance.draw(0)
+    for (const cost of [100, 600_000, 600_000]) allowance.take(cost, 0, draw)
     // All of it was charged in the first 2.5 s.
     expect(ask(750, 0)).toBe(62_500)
     expect(ask(1_500, 0)).toBe(67_500)
+  })
+
+  it.each([2, 5, 40])('the debts of %d requests are all paid, whoever made the others', (requests) => {
+    const { allowance, ask } = allowanceOf(6_000)
+    // Each was admitted for next to nothing.
+    const draws = Array.from({ length: requests }, () => allowance.draw(0))
+    for (const draw of draws) allowance.take(1, 0, draw)
+    for (const draw of draws) expect(allowance.take(6_000, 0, draw)).toBe(6_000)
+    expect(ask(750, 0)).toBe((requests * 6_001 - 1_500) * 10)
+  })
+
+  it('what a request pays while it runs, it may owe again', () => {
+    const { allowance } = allowanceOf(6_000)
+    const draw = allowance.draw(0)
+    expect(allowance.take(600_000, 0, draw)).toBe(7_500)
+    expect(allowance.take(600_000, 10_000, draw)).toBe(1_000)
+    expect(allowance.take(600_000, 10_000, draw)).toBe(0)
   })
 
   it('up to what is given in 7.5 s, the size does not matter', () => {

@@ -5,7 +5,16 @@ import { used } from './limiter-parts.ts'
 
 function askedOf(bytes: number | Buffer, more: Partial<Asked> = {}): Asked {
   const body = typeof bytes === 'number' ? Buffer.alloc(bytes, 'x') : bytes
-  return { who: 'k', model: 'm', endpoint: 'chat_completions', body, maxOutputTokens: null, choices: 1, ...more }
+  return {
+    who: 'k',
+    model: 'm',
+    endpoint: 'chat_completions',
+    body,
+    maxOutputTokens: null,
+    leastOutputTokens: null,
+    choices: 1,
+    ...more,
+  }
 }
 
 /** After so many requests of which the host said so. */
@@ -29,6 +38,25 @@ describe('prompt tokens', () => {
     for (const other of [{ model: 'other' }, { endpoint: 'completions' as const }]) {
       expect(estimates.expect(askedOf(12_000, other)).expected.input).toBe(3_000)
     }
+  })
+
+  it('are learned by each key for itself: what one sends does not change what others reserve', () => {
+    const estimates = new Estimates(10)
+    const picture = Buffer.from('{"image_url":"data:image/png;base64,AAAA"}')
+    for (let i = 0; i < 200; i++) {
+      estimates.expect(askedOf(10_000_000)).learn(used(10, 1))
+      estimates.expect(askedOf(picture)).learn(used(20_000, 1))
+    }
+    const expected = (body: number | Buffer, who: string) => estimates.expect(askedOf(body, { who })).expected.input
+    expect([expected(4_000, 'other'), expected(4_000, 'k')]).toEqual([1_000, 201])
+    expect(expected(picture, 'other')).toBeLessThan(1_020)
+    expect(expected(picture, 'k')).toBeGreaterThan(15_000)
+  })
+
+  it('one huge body teaches no more than a long prompt', () => {
+    const estimates = learned(40, 2_000, 10, askedOf(8_000))
+    estimates.expect(askedOf(10_000_000)).learn(used(10, 10))
+    expect(estimates.expect(askedOf(8_000)).expected.input).toBeGreaterThan(1_500)
   })
 
   it('a host that lies moves them no further than any tokenizer would', () => {
@@ -78,6 +106,16 @@ describe('generated tokens', () => {
     ])
   })
 
+  it('that were cut by a bound of the client teach nothing, unless they were longer than all before', () => {
+    const output = (estimates: Estimates) => estimates.expect(askedOf(100)).expected.output
+    const cut = (length: number) => askedOf(100, { leastOutputTokens: length })
+    expect(output(learned(60, 2, 1, cut(1)))).toBe(256)
+    expect(output(learned(60, 2, 2, cut(1)))).toBe(256)
+    expect(output(learned(60, 2, 4, { ...cut(1), choices: 4 }))).toBe(256)
+    expect(output(learned(60, 2, 20, cut(21)))).toBeLessThan(60)
+    expect(output(learned(60, 2, 900, cut(900)))).toBeGreaterThan(700)
+  })
+
   it('of several choices are learned for one', () => {
     const estimates = learned(200, 10, 400, askedOf(100, { choices: 4 }))
     expect(estimates.expect(askedOf(100)).expected.output).toBeLessThan(110)
@@ -112,6 +150,26 @@ describe('what is text and what is data', () => {
     const text = JSON.stringify({ image_url: { url: `data:image/png;base64,${data}` } })
     const body = { messages: [{ content: text }] }
     expect(size(body)).toEqual({ media: 0, textBytes: JSON.stringify(body).length })
+  })
+
+  it.each([
+    ['behind a mark of data', { content: `data:;base64,${'all work '.repeat(1_000)}` }],
+    ['of no blanks', { content: `data:image/png;base64,${'AllWork'.repeat(1_000)}` }],
+    ['that speaks of a picture', { content: `"url":"data:image/png;base64,${'AllWork'.repeat(1_000)}` }],
+    ['behind a picture', { image_url: { url: `data:image/png;base64,AAAA ${'all work '.repeat(1_000)}` } }],
+    ['in the place of sound', { input_audio: { data: 'all work '.repeat(1_000) } }],
+  ])('a text %s is text, whatever picture stands beside it', (_, part) => {
+    const { media, textBytes } = size({ messages: [part], x: { image_url: 0 } })
+    expect(media).toBeGreaterThan(0)
+    expect(textBytes).toBeGreaterThan(6_900)
+  })
+
+  it('data may be written with slashes escaped, and with blanks before it', () => {
+    for (const url of [`"url": "data:image/png;base64,${'A\\/'.repeat(1_000)}=="`, `"url" : "data:;base64,${data}"`]) {
+      const { media, textBytes } = sizeOf(Buffer.from(`{"image_url":{${url}}}`), 'chat_completions')
+      expect([media, textBytes < 100]).toEqual([1, true])
+    }
+    expect(sizeOf(Buffer.from(`{"media_type":"image/png","data": "${data}"}`), 'messages').textBytes).toBeLessThan(100)
   })
 
   it('costs little for a body that is made to cost much', () => {

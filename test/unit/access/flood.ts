@@ -2,6 +2,7 @@
 
 import { Estimates } from '../../../src/access/estimates.ts'
 import { Limiter, type Reservation } from '../../../src/access/limiter.ts'
+import type { Limits } from '../../../src/access/limits.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
@@ -15,6 +16,8 @@ export interface FloodSettings {
   readonly seed: number
   /** How often a refused client comes back when it is told to; the official ones twice. */
   readonly retries: number
+  /** By so many keys of a team that has the limit; by one key of its own without. */
+  readonly members?: number
 }
 
 export interface Share {
@@ -64,6 +67,7 @@ class Flood {
   readonly #clock = new ManualClock()
   readonly #estimates = new Estimates(100)
   readonly #limiter: Limiter
+  readonly #limits: Limits
   readonly #events = new Events()
   readonly #charged: Point[] = []
   readonly #used: Point[] = []
@@ -73,10 +77,11 @@ class Flood {
   constructor(settings: FloodSettings) {
     this.#settings = settings
     this.#random = seeded(settings.seed)
+    this.#limits = { tokensPerMinute: settings.tokensPerMinute }
     this.#limiter = new Limiter({
       clock: this.#clock,
       limits: limitsOptions.parse({}),
-      teams: {},
+      teams: { ml: { tokensPerMinute: settings.tokensPerMinute } },
       chance: this.#random,
     })
   }
@@ -109,12 +114,23 @@ class Flood {
     const bytes = Math.ceil(input * (3.6 + 1.2 * this.#random()))
     const share = this.#shares[input + output < smallMax ? 'small' : input + output < largeMin ? 'middle' : 'large']
     share.asked += 1
+    const subject = this.#subject()
     const attempt = (retriesLeft: number): void => {
       this.#tries += 1
-      const asked = { who: 'k', model: 'm', endpoint: 'chat_completions', body: zeros.subarray(0, bytes) } as const
-      const { expected, learn } = this.#estimates.expect({ ...asked, maxOutputTokens: null, choices: 1 })
+      const asked = {
+        who: subject.keyId,
+        model: 'm',
+        endpoint: 'chat_completions',
+        body: zeros.subarray(0, bytes),
+      } as const
+      const { expected, learn } = this.#estimates.expect({
+        ...asked,
+        maxOutputTokens: null,
+        leastOutputTokens: null,
+        choices: 1,
+      })
       try {
-        const reservation = this.#limiter.admit({ keyId: 'k', name: 'k', team: null, limits: this.#limits }, expected)
+        const reservation = this.#limiter.admit(subject, expected)
         share.admitted += 1
         this.#serve(reservation, { input, output, expected }, learn)
       } catch (error) {
@@ -126,10 +142,11 @@ class Flood {
     attempt(this.#settings.retries)
   }
 
-  #limitsMade: { tokensPerMinute: number } | null = null
-  get #limits(): { tokensPerMinute: number } {
-    this.#limitsMade ??= { tokensPerMinute: this.#settings.tokensPerMinute }
-    return this.#limitsMade
+  #subject() {
+    const { members } = this.#settings
+    if (members === undefined) return { keyId: 'k', name: 'k', team: null, limits: this.#limits }
+    const keyId = `k${Math.floor(this.#random() * members)}`
+    return { keyId, name: keyId, team: 'ml', limits: noLimits }
   }
 
   get #atMs(): number {
@@ -180,6 +197,7 @@ interface Point {
 
 /** Of `request-sizes.ts`. */
 const meanTokens = 1_366
+const noLimits: Limits = {}
 const zeros = Buffer.alloc(100_000)
 
 function tally(): { asked: number; admitted: number } {

@@ -43,6 +43,22 @@ describe.each(floods)(
   },
 )
 
+it.each([2, 5])('a team of %d keys gets what one key would, what they reserved in vain notwithstanding', (members) => {
+  for (const seed of seeds) {
+    const { charged, used: really } = flood({
+      offered: 2.7,
+      retries: 2,
+      tokensPerMinute: 60_000,
+      minutes: 12,
+      seed,
+      members,
+    })
+    expect(Math.max(charged.worst, really.worst)).toBeLessThanOrEqual(1.25)
+    expect(Math.max(charged.long, really.long)).toBeLessThanOrEqual(1.02)
+    expect(Math.min(charged.long, really.long)).toBeGreaterThan(0.95)
+  }
+})
+
 describe('S08: token limit', () => {
   it('S08: of 100 parallel calls at 100 tokens a minute, one more than the limit is reserved at most', () => {
     const { ask, limiter } = limiterOf()
@@ -114,6 +130,7 @@ describe('S09: steady 95 % of a limit', () => {
         endpoint: 'chat_completions',
         body,
         maxOutputTokens: null,
+        leastOutputTokens: null,
         choices: 1,
       })
       const answer = ask(key, expected.input, expected.output)

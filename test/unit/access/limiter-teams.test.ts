@@ -1,0 +1,95 @@
+/** A member of a team that reserves much and uses nothing does not keep the team's allowance from the others. */
+import { describe, expect, it } from 'vitest'
+import type { Reservation } from '../../../src/access/limiter.ts'
+import { GatewayError } from '../../../src/base/errors.ts'
+import { keyOf, limiterOf, used } from './limiter-parts.ts'
+
+const tokensPerMinute = 60_000
+const minutes = 30
+const stepMs = 100
+
+interface Tactic {
+  readonly size: number
+  readonly heldMs: number
+  /** Requests at once. */
+  readonly many: number
+  /** Gone before a host had it. */
+  readonly leaves?: boolean
+}
+
+/** What another member uses, in multiples of the limit, who asks twice a second for more than that. */
+function shareBeside({ size, heldMs, many, leaves = false }: Tactic): number {
+  const { clock, ask } = limiterOf({}, { ml: { tokensPerMinute } })
+  const [greedy, victim] = [keyOf({}, 'ml', 'GREEDY'), keyOf({}, 'ml', 'VICTIM')]
+  let running: { reservation: Reservation; endsMs: number }[] = []
+  let nextMs = 0
+  let got = 0
+  for (let atMs = 0; atMs < minutes * 60_000; atMs += stepMs) {
+    for (const { reservation } of running.filter(({ endsMs }) => endsMs <= atMs))
+      reservation.settle(leaves ? null : used(12, 1))
+    running = running.filter(({ endsMs }) => endsMs > atMs)
+    while (running.length < many && nextMs <= atMs) {
+      const answer = ask(greedy, size, 1)
+      if (answer instanceof GatewayError) nextMs = atMs + Math.max(stepMs, answer.retryAfterMs ?? 0)
+      else running.push({ reservation: answer, endsMs: atMs + heldMs })
+    }
+    if (atMs % 500 === 0) {
+      const answer = ask(victim, 1_000, 500)
+      if (!(answer instanceof GatewayError)) {
+        answer.settle(used(1_000, 500))
+        got += 1_500
+      }
+    }
+    clock.advanceSync(stepMs)
+  }
+  return got / minutes / tokensPerMinute
+}
+
+describe('the other of two members of a team gets its half at least', () => {
+  it.each<Tactic>([
+    { size: 60_000, heldMs: 60_000, many: 1 },
+    { size: 60_000, heldMs: 30_000, many: 1 },
+    { size: 60_000, heldMs: 100, many: 1 },
+    { size: 60_000, heldMs: 60_000, many: 1, leaves: true },
+    { size: 15_000, heldMs: 300_000, many: 10 },
+    { size: 7_400, heldMs: 60_000, many: 8 },
+    { size: 7_400, heldMs: 60_000, many: 40 },
+    { size: 1_500, heldMs: 60_000, many: 100 },
+  ])('beside one that reserves $size tokens $many times for $heldMs ms and uses none', (tactic) => {
+    expect(shareBeside(tactic)).toBeGreaterThan(0.5)
+  })
+})
+
+describe('what was reserved in vain', () => {
+  const team = { ml: { tokensPerMinute } }
+
+  it('is no reason to refuse anything as long as there is enough for all', () => {
+    const { clock, ask, admit } = limiterOf({}, team)
+    for (let i = 0; i < 200; i++) {
+      const reservation = admit(keyOf({}, 'ml'), 100, 256)
+      clock.advanceSync(5_000)
+      reservation.settle(used(100, 10))
+      expect(ask(keyOf({}, 'ml'), 1, 1)).not.toBeInstanceOf(GatewayError)
+    }
+  })
+
+  it.each([
+    ['a host that failed', (reservation: Reservation) => reservation.settle(null, true)],
+    ['a prompt that was in a cache', (reservation: Reservation) => reservation.settle(used(14_000, 1, 14_000))],
+  ])('is not its owner’s doing after %s', (_what, end) => {
+    const { clock, ask, admit } = limiterOf({ cachedInputWeight: 0 }, team)
+    const reservation = admit(keyOf({}, 'ml'), 14_000, 1)
+    clock.advanceSync(60_000)
+    end(reservation)
+    expect(ask(keyOf({}, 'ml'), 14_000)).not.toBeInstanceOf(GatewayError)
+  })
+
+  it('costs a key without a team nothing', () => {
+    const { clock, ask, admit } = limiterOf()
+    const key = keyOf({ tokensPerMinute })
+    const reservation = admit(key, 14_000, 1)
+    clock.advanceSync(60_000)
+    reservation.settle(null)
+    expect(ask(key, 14_000)).not.toBeInstanceOf(GatewayError)
+  })
+})
