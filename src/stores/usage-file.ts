@@ -121,10 +121,15 @@ export class UsageFile implements LedgerStore {
     }
   }
 
+  /**
+   * A row counts against limits of requests as it did while its gateway ran: not what a host failed, nor what never got to
+   * one. Of what has no end of its own there is no telling, so it counts.
+   */
   async charges(sinceMs: number): Promise<readonly Charge[]> {
     return this.#read(
-      `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs, 1 AS requests, input,
-         cached_input AS cachedInput, output
+      `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs,
+         ("end" IS NULL OR "end" IN ('--', 'aborted_unknown') OR input + output > 0 OR "end" GLOB '[CcG][HFDL]') AS requests,
+         input, cached_input AS cachedInput, output
        FROM requests WHERE started_at_ms >= :sinceMs ORDER BY started_at_ms`,
       { sinceMs },
     )
@@ -132,7 +137,9 @@ export class UsageFile implements LedgerStore {
 
   async totals(sinceMs: number): Promise<readonly Charge[]> {
     return this.#read(
-      `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs, count(*) AS requests,
+      `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs,
+         sum("end" IS NULL OR "end" IN ('--', 'aborted_unknown') OR input + output > 0 OR "end" GLOB '[CcG][HFDL]')
+           AS requests,
          total(input) AS input, total(cached_input) AS cachedInput, total(output) AS output
        FROM requests WHERE started_at_ms >= :sinceMs GROUP BY key_id, team`,
       { sinceMs },
