@@ -50,7 +50,12 @@ export const errorCatalogue = {
   expectation_failed: kind(417, 'invalid_request_error', false, 'The header expect asks for more than 100-continue.'),
   misdirected_request: kind(421, 'invalid_request_error', false, 'The header host is not a name of this listener.'),
   rate_limit_exceeded: kind(429, 'rate_limit_error', true, "The key's or team's share of this minute is used up."),
-  concurrency_limit_exceeded: kind(429, 'rate_limit_error', true, 'The key or team has as many requests as it may.'),
+  concurrency_limit_exceeded: kind(
+    429,
+    'rate_limit_error',
+    true,
+    'The key or team has as many requests as it may, or they hold too many bytes.',
+  ),
   quota_exceeded: kind(429, 'rate_limit_error', false, "The key's or team's share of this day or month is used up."),
   headers_too_large: kind(431, 'invalid_request_error', false, 'The request headers are over the limit.'),
   internal_error: kind(500, 'internal_error', false, 'A fault of the gateway itself.'),
