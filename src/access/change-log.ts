@@ -8,8 +8,9 @@ export function withChangeLog(store: KeyStore, log: Log): KeyStore {
   }
   return {
     async insert(record, audit) {
-      await store.insert(record, audit)
+      const isFirst = await store.insert(record, audit)
       told(audit)
+      return isFirst
     },
     async replace(record, audit) {
       const stored = await store.replace(record, audit)

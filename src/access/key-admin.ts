@@ -24,6 +24,11 @@ export interface IssuedKey {
   readonly key: Secret
 }
 
+export interface CreatedKey extends IssuedKey {
+  /** The first that ever was: until now nobody needed one. */
+  readonly isFirst: boolean
+}
+
 const graceMsDefault = 86_400_000
 export const graceMsMax = 365 * 86_400_000
 /** Changes by others in between, after which it is better to say so. */
@@ -41,7 +46,7 @@ export class KeyAdmin {
   }
 
   /** `input` is anything that claims to be the JSON of a new key. */
-  async create(input: unknown, actor: string): Promise<IssuedKey> {
+  async create(input: unknown, actor: string): Promise<CreatedKey> {
     const wanted = checkNewKey(input)
     this.#checkTeam(wanted.team)
     await this.#checkNameIsNoId(wanted.name, null)
@@ -49,9 +54,9 @@ export class KeyAdmin {
     const issued = await this.#newKeyOfItsOwn()
     const record = newRecord(wanted, issued, nowMs)
     const audit = this.#audit(record, { actor, action: 'key.create', detail: differences(null, record) })
-    await named(record.name, this.#store.insert(record, audit))
+    const isFirst = await named(record.name, this.#store.insert(record, audit))
     this.#parts.onChange?.(record)
-    return { record, key: issued.key }
+    return { record, key: issued.key, isFirst }
   }
 
   /** What is absent in `input` stays; the same again changes nothing. */

@@ -28,8 +28,8 @@ export class KeyNameTaken extends Error {
 
 /** Each change and its audit entry are one transaction. Methods reject with StoreError when the store cannot be used. */
 export interface KeyStore {
-  /** Rejects with KeyNameTaken. Ends anonymity for good. */
-  insert(record: KeyRecord, audit: AuditEntry): Promise<void>
+  /** True for the first key that ever was: it ends anonymity for good. Rejects with KeyNameTaken. */
+  insert(record: KeyRecord, audit: AuditEntry): Promise<boolean>
   /** False when the stored revision is not `record.revision - 1`. Rejects with KeyNameTaken. */
   replace(record: KeyRecord, audit: AuditEntry): Promise<boolean>
   /** By id, else the key of this name that is not revoked, else the last one revoked. */

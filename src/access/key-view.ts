@@ -25,7 +25,7 @@ export function keyView(key: KeyRecord, nowMs: number): KeyView {
   }
 }
 
-function keyState(key: KeyRecord, nowMs: number): KeyView['state'] {
+export function keyState(key: KeyRecord, nowMs: number): KeyView['state'] {
   if (key.revokedAtMs !== null) return 'revoked'
   return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? 'expired' : 'live'
 }

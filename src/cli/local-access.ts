@@ -64,8 +64,7 @@ export class LocalAccess implements AccessAdmin {
 
   async create(body: KeyBody): Promise<IssuedKey> {
     this.#checkTeam(body)
-    const first = !this.#store.state.keysEverCreated
-    const { record, key } = await this.#admin.create(body, operator())
+    const { record, key, isFirst: first } = await this.#admin.create(body, operator())
     return { view: this.#view(record), key: key.reveal(), first }
   }
 

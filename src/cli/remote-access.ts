@@ -13,8 +13,6 @@ const answerMsMax = 30_000
 const answerBytesMax = 268_435_456
 /** A gateway of this version tells a thousand keys a page. */
 const pagesMax = 1_000
-/** Entries of the trail of changes that are looked at for an earlier key. */
-const auditCount = 1_000
 const messageCharsMax = 2_000
 const dataPortDefault = 4_000
 
@@ -38,8 +36,8 @@ export class RemoteAccess implements AccessAdmin {
   }
 
   async create(body: KeyBody): Promise<IssuedKey> {
-    const { view, key } = issuedOf(await this.#ask('POST', 'keys', body))
-    return { view, key, first: await this.#isFirst() }
+    const { isFirst, ...issued } = fieldsOf(await this.#ask('POST', 'keys', body))
+    return { ...issuedOf(issued), first: isFirst === true }
   }
 
   async change(idOrName: string, body: KeyBody): Promise<KeyView> {
@@ -103,13 +101,6 @@ export class RemoteAccess implements AccessAdmin {
     if (found === undefined) throw new GatewayError('not_found', `there is no key "${idOrName}"`)
     if (!/^[\w-]+$/.test(found.id)) throw noAnswer()
     return `keys/${found.id}`
-  }
-
-  /** Asked after a key was made: the trail then has that one alone. */
-  async #isFirst(): Promise<boolean> {
-    const { entries } = fieldsOf(await this.#ask('GET', `audit?count=${auditCount}`))
-    if (!Array.isArray(entries) || entries.length === auditCount) return false
-    return entries.filter((entry) => fieldsOf(entry)['action'] === 'key.create').length === 1
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {

@@ -16,13 +16,29 @@ export function usageText(report: UsageReport): string {
     ({ isOptional = false, cell }) => !isOptional || cell(report.total) !== '',
   )
   const figures = (row: Figures): string[] => shown.map(({ cell }) => cell(row))
-  const group = (row: Row): string[] => report.by.map((column) => row[column] ?? '-')
+  const shared = sharedNames(report)
+  const group = (row: Row): string[] =>
+    report.by.map((column) => {
+      const text = row[column] ?? '-'
+      return column === 'key' && shared.has(row.key) ? `${text} (${row.keyId ?? '-'})` : text
+    })
   const columns = [...report.by.map((title) => ({ title })), ...shown]
   const rows = report.rows.map((row) => [...group(row), ...figures(row)])
   const total = [report.by.length === 0 ? [] : ['total', ...report.by.slice(1).map(() => '')], figures(report.total)]
   // Without a group the one row is the total.
   const table = textTable(columns, report.by.length === 0 ? [total.flat()] : [...rows, total.flat()])
   return [rangeText(report), '', table, ...notes(report.total)].join('\n')
+}
+
+/** Names that two keys of the report have: one was revoked, most likely, and another made of its name. */
+function sharedNames({ rows }: UsageReport): ReadonlySet<string | null | undefined> {
+  const ids = new Map<string | null | undefined, string | null | undefined>()
+  const shared = new Set<string | null | undefined>()
+  for (const { key, keyId } of rows) {
+    if (ids.has(key) && ids.get(key) !== keyId) shared.add(key)
+    ids.set(key, keyId)
+  }
+  return shared
 }
 
 function figureColumns(currency: string): readonly Shown[] {

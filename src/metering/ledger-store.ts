@@ -75,11 +75,20 @@ export interface UsageQuery {
   readonly host: string | null
   /** IANA name of the zone whose calendar days count. */
   readonly timeZone: string
+  /** Most groups of the answer; more reject with TooManyUsageRows. */
+  readonly rowsMax?: number
+}
+
+/** A report of so many rows would hold up what else the process does. */
+export class TooManyUsageRows extends Error {
+  override readonly name = 'TooManyUsageRows'
 }
 
 export interface UsageSum {
-  /** A value for each column of `by`; null where a request has none (no team, no host). Keys by name. */
+  /** A value for each column of `by`; null where a request has none (no team, no host). Keys by the last of their names. */
   readonly group: Readonly<Partial<Record<UsageGroup, string | null>>>
+  /** Of a group by key: two may have had one name. Null for clients without a key. */
+  readonly keyId?: string | null
   readonly requests: number
   /** Of them: ended with an error or left. */
   readonly failed: number

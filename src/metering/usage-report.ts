@@ -1,10 +1,13 @@
 /** Sums of the ledger as programs read them: one JSON object, or CSV. */
 import type { UsageGroup, UsageQuery, UsageSum } from './ledger-store.ts'
 
-type Figures = Omit<UsageSum, 'group' | 'costNanos'> & {
+type Figures = Omit<UsageSum, 'group' | 'keyId' | 'costNanos'> & {
   /** In the currency of the report. */
   readonly cost: number
 }
+
+/** By key it has the key's id beside its name, which another key may have had. */
+type UsageRow = Readonly<Partial<Record<UsageGroup | 'keyId', string | null>>> & Figures
 
 export interface UsageReport {
   /** Times in ISO 8601; null for no end. */
@@ -13,7 +16,7 @@ export interface UsageReport {
   readonly timeZone: string
   readonly currency: string
   readonly by: readonly UsageGroup[]
-  readonly rows: readonly (Readonly<Partial<Record<UsageGroup, string | null>>> & Figures)[]
+  readonly rows: readonly UsageRow[]
   readonly total: Figures
 }
 
@@ -24,18 +27,40 @@ export function usageReport(query: UsageQuery, sums: readonly UsageSum[], curren
     timeZone: query.timeZone,
     currency,
     by: query.by,
-    rows: sums.map((sum) => ({ ...groupOf(sum, query.by), ...figuresOf([sum]) })),
-    total: figuresOf(sums),
+    rows: sums.map((sum) => ({ ...groupOf(sum, query.by), ...figuresOf(sum) })),
+    total: totalOf(sums),
   }
 }
 
 /** In the order of the question, whatever the order in which they were read. */
-function groupOf(sum: UsageSum, by: readonly UsageGroup[]): Partial<Record<UsageGroup, string | null>> {
-  return Object.fromEntries(by.map((column) => [column, sum.group[column] ?? null]))
+function groupOf({ group, keyId = null }: UsageSum, by: readonly UsageGroup[]): Omit<UsageRow, keyof Figures> {
+  return Object.fromEntries(
+    columnsOf(by).map((column) => [column, column === 'keyId' ? keyId : (group[column] ?? null)]),
+  )
 }
 
-function figuresOf(sums: readonly UsageSum[]): Figures {
-  const total = (field: Exclude<keyof UsageSum, 'group'>): number => sums.reduce((sum, one) => sum + one[field], 0)
+function columnsOf(by: readonly UsageGroup[]): readonly (UsageGroup | 'keyId')[] {
+  return by.flatMap((column) => (column === 'key' ? (['key', 'keyId'] as const) : [column]))
+}
+
+function figuresOf(sum: UsageSum): Figures {
+  return {
+    requests: sum.requests,
+    failed: sum.failed,
+    unfinished: sum.unfinished,
+    input: sum.input,
+    cachedInput: sum.cachedInput,
+    output: sum.output,
+    reasoning: sum.reasoning,
+    inputUnreported: sum.inputUnreported,
+    outputUnreported: sum.outputUnreported,
+    cost: sum.costNanos / 1e9,
+  }
+}
+
+function totalOf(sums: readonly UsageSum[]): Figures {
+  const total = (field: Exclude<keyof UsageSum, 'group' | 'keyId'>): number =>
+    sums.reduce((sum, one) => sum + one[field], 0)
   return {
     requests: total('requests'),
     failed: total('failed'),
@@ -69,9 +94,10 @@ const figureColumns = [
 
 /** RFC 4180 with a header row; a spreadsheet takes no cell of it for a formula. */
 export function usageCsv(report: UsageReport): string {
-  const header = [...report.by, ...figureColumns, 'currency']
+  const columns = columnsOf(report.by)
+  const header = [...columns, ...figureColumns, 'currency']
   const rows = report.rows.map((row) => [
-    ...report.by.map((column) => csvCell(row[column] ?? '')),
+    ...columns.map((column) => csvCell(row[column] ?? '')),
     ...figureColumns.map((column) => plainNumber(row[column])),
     csvCell(report.currency),
   ])

@@ -61,6 +61,7 @@ export class AccessRecords {
         if (problem === null) log('warn', 'Changes of keys are seen again')
         else log('error', 'Changes of keys cannot be seen: those that are known go on holding', { problem })
       },
+      alarm: (problem) => log('error', problem),
     })
   }
 

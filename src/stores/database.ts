@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { randomId } from '../base/ids.ts'
 import { StoreError } from '../base/store-error.ts'
 import { codeOf, messageOf, sqliteCodeOf } from './error-codes.ts'
+import { identityOf } from './store-files.ts'
 
 /** What a file holds, step by step: the last step is the present form. */
 export interface Schema {
@@ -20,6 +21,10 @@ export interface OpenOptions {
   readonly immutable?: boolean
   /** A confirmed change survives a loss of power; without it the last ones may be lost then, and none in a crash. */
   readonly durable?: boolean
+  /** How long another process may hold the file before a statement gives up. */
+  readonly busyMsMax?: number
+  /** Where several processes may come first: runs what it is given in one of them at a time, unless another has made the file. */
+  readonly making?: (make: () => void) => void
 }
 
 /** By the names that the text has for them, without the colon. */
@@ -28,20 +33,25 @@ type Values = Readonly<Record<string, SQLInputValue>>
 /** The file's content is not what was written there. */
 export class DamagedError extends StoreError {}
 
-/** How long another process may hold the file before a statement gives up. */
-const busyMsMax = 5_000
+const busyMsMaxDefault = 5_000
 
 export const memoryPath = ':memory:'
 
 export class Database {
   readonly path: string
+  readonly #busyMsMax: number
+  readonly #identity: string | null
   readonly #connection: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(path: string, { readOnly = false, immutable = false, durable = false }: OpenOptions = {}) {
+  constructor(path: string, options: OpenOptions = {}) {
+    const { readOnly = false, immutable = false, durable = false, busyMsMax = busyMsMaxDefault } = options
     this.path = path
+    this.#busyMsMax = busyMsMax
+    // Before it is opened: a file that takes its place meanwhile is not this one.
+    this.#identity = path === memoryPath ? null : identityOf(path)
     const place = immutable ? new URL(`${pathToFileURL(path).href}?immutable=1`) : path
-    this.#connection = guarded(path, () => new DatabaseSync(place, { readOnly, timeout: busyMsMax }))
+    this.#connection = this.guard(() => new DatabaseSync(place, { readOnly, timeout: busyMsMax }))
     if (path === memoryPath || readOnly) return
     this.guard(() => {
       this.exec('PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 67108864')
@@ -74,7 +84,12 @@ export class Database {
 
   /** Errors of SQLite leave it as StoreError. */
   guard<Result>(work: () => Result): Result {
-    return guarded(this.path, work)
+    return guarded(this.path, work, this.#busyMsMax)
+  }
+
+  /** False where the file of this name is another one now: what is written here would be found by nobody, or damage that one. */
+  isInPlace(): boolean {
+    return this.path === memoryPath || identityOf(this.path) === this.#identity
   }
 
   /** All of `work` or nothing. Waits for other writers before it begins, so that it never fails half-way for them. */
@@ -108,7 +123,10 @@ export class Database {
 
 /** Opens a file, which is made where there is none. */
 export function openDatabase(path: string, schema: Schema, options: OpenOptions = {}): Database {
-  if (path !== memoryPath && options.readOnly !== true && !existsSync(path)) createFile(path, schema)
+  if (path !== memoryPath && options.readOnly !== true && !existsSync(path)) {
+    const { making = (make) => make() } = options
+    making(() => createFile(path, schema))
+  }
   if (path !== memoryPath && guarded(path, () => statSync(path)).size === 0) throw new DamagedError(`${path} is empty.`)
   const database = new Database(path, options)
   try {
@@ -194,19 +212,19 @@ function bringForward(database: Database, schema: Schema, readOnly: boolean): vo
   })
 }
 
-function guarded<Result>(path: string, work: () => Result): Result {
+function guarded<Result>(path: string, work: () => Result, busyMsMax = busyMsMaxDefault): Result {
   try {
     return work()
   } catch (error) {
-    throw asStoreError(path, error)
+    throw asStoreError(path, error, busyMsMax)
   }
 }
 
 /** What is no error of SQLite or of the file system passes as it is. */
-function asStoreError(path: string, error: unknown): unknown {
+function asStoreError(path: string, error: unknown, busyMsMax: number): unknown {
   if (error instanceof StoreError) return error
   const sqliteCode = sqliteCodeOf(error)
-  if (sqliteCode !== null) return ofSqlite(path, sqliteCode, error)
+  if (sqliteCode !== null) return ofSqlite(path, sqliteCode, error, busyMsMax)
   const code = codeOf(error)
   // Node's own begin so.
   if (code?.startsWith('E') !== true || code.startsWith('ERR_')) return error
@@ -226,7 +244,7 @@ const fileProblems: Readonly<Record<string, string>> = {
 }
 
 /** By SQLite's primary result codes. */
-function ofSqlite(path: string, code: number, cause: unknown): unknown {
+function ofSqlite(path: string, code: number, cause: unknown, busyMsMax: number): unknown {
   const why = (problem: string) => new StoreError(`${path} ${problem}`, { cause })
   switch (code & 0xff) {
     case 5:

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { KeyRecord } from '../access/key-record.ts'
 import { type AuditEntry, KeyNameTaken } from '../access/key-store.ts'
+import { StoreError } from '../base/store-error.ts'
 import { checkStructure, DamagedError, type Database, type OpenOptions, openDatabase, type Schema } from './database.ts'
 import { sqliteCodeOf } from './error-codes.ts'
 import type { AccessState } from './store.ts'
@@ -75,21 +76,18 @@ export class KeysFile {
     checkStructure(this.#database)
   }
 
-  /** Everything, or what came after `sinceChange`. */
+  /** Everything, or what came after `sinceChange`; in order of creation. */
   read(sinceChange = 0): ReadState {
     return this.#database.guard(() => {
       // One look at all of it, whatever others write meanwhile.
       this.#database.exec('BEGIN')
       try {
-        const rows = this.#database.all<KeyRow>(
-          'SELECT id, revision, change, record, check_sum FROM keys WHERE change > :sinceChange ORDER BY change',
-          { sinceChange },
-        )
+        const rows = sinceChange === 0 ? this.#allRows() : this.#changedRows(sinceChange)
         return {
-          keys: rows.map((row) => this.#recordOf(row)),
-          keysEverCreated: this.#meta('keys_ever_created') === 'true' || this.#hasKeys(),
+          keys: inOrderOfCreation(rows.map((row) => this.#recordOf(row))),
+          keysEverCreated: this.#keysEverCreated(),
           adminTokenDigest: this.#meta('admin_token_digest'),
-          change: rows.at(-1)?.change ?? sinceChange,
+          change: rows.reduce((latest, { change }) => Math.max(latest, change), sinceChange),
         }
       } finally {
         this.#database.exec('COMMIT')
@@ -104,8 +102,18 @@ export class KeysFile {
     )
   }
 
-  insert(record: KeyRecord, audit: AuditEntry): void {
-    this.#write(record, () => {
+  /** Throws where what is written would not be found in the place of this file. */
+  checkPlace(): void {
+    if (this.#database.isInPlace()) return
+    throw new StoreError(
+      `${this.#database.path} was moved, removed or replaced while it was in use: put it back, or start the gateway anew.`,
+    )
+  }
+
+  /** True for the first key that ever was. */
+  insert(record: KeyRecord, audit: AuditEntry): boolean {
+    return this.#write(record, () => {
+      const isFirst = !this.#keysEverCreated()
       this.#database.change(
         `INSERT INTO keys (id, name, revoked_at_ms, created_at_ms, revision, change, record, check_sum)
          VALUES (:id, :name, :revokedAtMs, :createdAtMs, :revision,
@@ -114,6 +122,7 @@ export class KeysFile {
       )
       this.#setMeta('keys_ever_created', 'true')
       this.#addAudit(audit)
+      return isFirst
     })
   }
 
@@ -144,20 +153,14 @@ export class KeysFile {
   }
 
   list(): readonly KeyRecord[] {
-    return this.#database.guard(() => {
-      const rows = this.#database.all<KeyRow>(
-        'SELECT id, revision, change, record, check_sum FROM keys ORDER BY created_at_ms, rowid',
-      )
-      return rows.map((row) => this.#recordOf(row))
-    })
+    return this.#database.guard(() => inOrderOfCreation(this.#allRows().map((row) => this.#recordOf(row))))
   }
 
   setAdminTokenDigest(digest: string, audit: AuditEntry): void {
-    this.#database.transaction(() => {
+    this.#transaction(() => {
       this.#setMeta('admin_token_digest', digest)
       this.#addAudit(audit)
     })
-    this.#toMainFile()
   }
 
   audit(countMax: number): readonly AuditEntry[] {
@@ -177,14 +180,23 @@ export class KeysFile {
 
   #write<Result>(record: KeyRecord, work: () => Result): Result {
     try {
-      const result = this.#database.transaction(work)
-      this.#toMainFile()
-      return result
+      return this.#transaction(work)
     } catch (error) {
       if (sqliteCodeOf(error) === uniqueConstraint)
         throw new KeyNameTaken(`there is a key named ${JSON.stringify(record.name)} already`)
       throw error
     }
+  }
+
+  #transaction<Result>(work: () => Result): Result {
+    const result = this.#database.transaction(() => {
+      const done = work()
+      // Nothing has reached the disk yet, nor does it once this throws.
+      this.checkPlace()
+      return done
+    })
+    this.#toMainFile()
+    return result
   }
 
   /** Best effort: until then a change stands only in the file's log, whose end is cut where it is damaged. */
@@ -211,6 +223,21 @@ export class KeysFile {
     } catch (cause) {
       throw new DamagedError(`${this.#database.path} is damaged (a value is not JSON).`, { cause })
     }
+  }
+
+  #allRows(): readonly KeyRow[] {
+    return this.#database.all<KeyRow>('SELECT id, revision, change, record, check_sum FROM keys ORDER BY rowid')
+  }
+
+  #changedRows(sinceChange: number): readonly KeyRow[] {
+    return this.#database.all<KeyRow>(
+      'SELECT id, revision, change, record, check_sum FROM keys WHERE change > :sinceChange ORDER BY change',
+      { sinceChange },
+    )
+  }
+
+  #keysEverCreated(): boolean {
+    return this.#meta('keys_ever_created') === 'true' || this.#hasKeys()
   }
 
   #hasKeys(): boolean {
@@ -243,6 +270,11 @@ export class KeysFile {
       { atMs, actor, action, keyId, keyName, detail: JSON.stringify(detail) },
     )
   }
+}
+
+/** Of one instant as they were inserted. Nearly so already, which SQLite would sort with all that the rows hold. */
+function inOrderOfCreation(keys: readonly KeyRecord[]): readonly KeyRecord[] {
+  return keys.toSorted((a, b) => a.createdAtMs - b.createdAtMs)
 }
 
 function columnsOf(record: KeyRecord) {

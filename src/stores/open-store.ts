@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
-import { DamagedError, memoryPath } from './database.ts'
+import { DamagedError, memoryPath, type OpenOptions } from './database.ts'
+import { DirectKeys } from './direct-keys.ts'
 import { DirectStore } from './direct-store.ts'
-import { lockForGateway } from './gateway-lock.ts'
+import { type GatewayLock, lockForGateway, makingAlone } from './gateway-lock.ts'
 import { KeysFile, type ReadState } from './keys-file.ts'
 import type { Store } from './store.ts'
 import { checkModes, isWritable, type StoreFiles, storeFiles } from './store-files.ts'
-import { readUnwritableKeys } from './unwritable-keys.ts'
+import { readUnwritableKeys } from './unwritable-reading.ts'
 import { UsageFile } from './usage-file.ts'
 import { WorkerStore } from './worker-store.ts'
 
@@ -28,25 +29,15 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   const files = storeFiles(path)
   const notes = checkModes(files)
   if (role === 'gateway') return openForGateway(files, settings, notes)
-  const keys = openKeys(files.keys)
-  return new DirectStore({
-    path: files.keys,
-    keys,
-    // A command that only looks leaves nothing behind.
-    usage: new UsageFile(files.usage, { endsUnfinished: false, creates: false }),
-    clock,
-    notes,
-  })
+  const file = openKeys(files.keys, { making: (make) => makingAlone(files, make) })
+  // A command that only looks leaves nothing behind.
+  const usage = new UsageFile(files.usage, { endsUnfinished: false, creates: false })
+  return new DirectStore(new DirectKeys({ path: files.keys, file, clock }), usage, notes)
 }
 
 function inMemory(clock: Clock): Store {
-  return new DirectStore({
-    path: memoryPath,
-    keys: KeysFile.open(memoryPath),
-    usage: new UsageFile(memoryPath, { endsUnfinished: false, creates: true }),
-    clock,
-    notes: [],
-  })
+  const keys = new DirectKeys({ path: memoryPath, file: KeysFile.open(memoryPath), clock })
+  return new DirectStore(keys, new UsageFile(memoryPath, { endsUnfinished: false, creates: true }))
 }
 
 async function openForGateway(
@@ -54,9 +45,9 @@ async function openForGateway(
   { whenUnwritable = 'refuse', clock = systemClock }: StoreSettings,
   notes: readonly string[],
 ): Promise<Store> {
-  const unlock = lockIfWritable(files, whenUnwritable)
+  const lock = lockIfWritable(files, whenUnwritable)
   try {
-    const { state, problem } = loadForGateway(files.keys, whenUnwritable, unlock !== null)
+    const { state, problem } = loadForGateway(files.keys, whenUnwritable, lock !== null)
     const note = `${problem} Keys hold as they are, and what is used is written down once the files can be written.`
     return await WorkerStore.open({
       files,
@@ -64,11 +55,11 @@ async function openForGateway(
       clock,
       state,
       notes: problem === null ? notes : [...notes, note],
-      isReadOnly: problem !== null,
-      onClose: () => unlock?.(),
+      lockIdentity: problem === null ? (lock?.identity ?? null) : null,
+      onClose: () => lock?.release(),
     })
   } catch (error) {
-    unlock?.()
+    lock?.release()
     throw error
   }
 }
@@ -90,7 +81,7 @@ function loadForGateway(
 }
 
 /** Null where nothing can be written and it shall serve nevertheless: then there is nothing to have for itself. */
-function lockIfWritable(files: StoreFiles, whenUnwritable: 'refuse' | 'serve'): (() => void) | null {
+function lockIfWritable(files: StoreFiles, whenUnwritable: 'refuse' | 'serve'): GatewayLock | null {
   const isKept = existsSync(files.keys)
   if (isWritable(files)) return lockForGateway(files)
   if (whenUnwritable === 'serve' && isKept) return null
@@ -113,9 +104,9 @@ function loadKeys(path: string): ReadState {
   }
 }
 
-function openKeys(path: string): KeysFile {
+function openKeys(path: string, options: OpenOptions = {}): KeysFile {
   try {
-    const keys = KeysFile.open(path)
+    const keys = KeysFile.open(path, options)
     try {
       keys.check()
       return keys

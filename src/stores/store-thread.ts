@@ -1,14 +1,25 @@
-/** The thread that has the files: what waits for a disk or a lock waits here, and never where answers pass. */
+/** A thread that has one of the files: what waits for a disk or a lock waits here, and never where answers pass. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { KeyStore } from '../access/key-store.ts'
 import { systemClock } from '../base/clock.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
-import { DirectStore } from './direct-store.ts'
+import { DirectKeys } from './direct-keys.ts'
 import { messageOf } from './error-codes.ts'
+import { LockWatch } from './gateway-lock.ts'
 import { KeysFile } from './keys-file.ts'
-import type { Store } from './store.ts'
-import type { Call, FromThread, KeysCall, LedgerCall, Question, ThreadSettings, ToldError } from './thread-messages.ts'
-import { UnwritableStore } from './unwritable-store.ts'
+import type { KeptKeys } from './store.ts'
+import type {
+  Call,
+  FromThread,
+  KeysCall,
+  KeysThreadSettings,
+  LedgerCall,
+  LedgerThreadSettings,
+  Question,
+  ThreadSettings,
+  ToldError,
+} from './thread-messages.ts'
+import { UnwritableKeys } from './unwritable-keys.ts'
 import { openUsage } from './usage-opening.ts'
 
 const port = parentPort
@@ -16,46 +27,71 @@ if (port === null) throw new Error('this file is a thread of the store')
 
 const tell = (message: FromThread): void => port.postMessage(message)
 
-let openedStore: Store | null = null
+interface Served {
+  readonly notes: readonly string[]
+  answer(call: Call): Promise<unknown> | undefined
+  close(): void
+}
+
+let served: Served | null = null
 try {
-  // oxlint-disable-next-line no-unsafe-type-assertion -- worker-store.ts, which starts this file, gives it
-  openedStore = opened(workerData as ThreadSettings)
-  tell({ kind: 'ready', notes: openedStore.notes })
+  // oxlint-disable-next-line no-unsafe-type-assertion -- restarted-thread.ts, which starts this file, gives it
+  const settings = workerData as ThreadSettings
+  served = settings.of === 'keys' ? servedKeys(settings) : servedLedger(settings)
+  tell({ kind: 'ready', notes: served.notes })
 } catch (error) {
   tell({ kind: 'failed', error: told(error) })
 }
 
 port.on('message', (question: Question) => void respond(question))
 
-function opened({ files, seen, endsUnfinished, whenUnwritable, isReadOnly }: ThreadSettings): Store {
-  const { usage, notes } = openUsage(files.usage, { endsUnfinished, whenUnwritable })
-  const common = { path: files.keys, usage, clock: systemClock, notes }
-  return isReadOnly
-    ? new UnwritableStore(common)
-    : new DirectStore({ ...common, keys: KeysFile.open(files.keys), seen })
+function servedKeys({ files, seen, lockIdentity }: KeysThreadSettings): Served {
+  const { keys: path } = files
+  const kept: KeptKeys =
+    lockIdentity === null
+      ? new UnwritableKeys({ path, clock: systemClock })
+      : new DirectKeys({
+          path,
+          file: KeysFile.open(path),
+          clock: systemClock,
+          seen,
+          lock: new LockWatch(files, lockIdentity),
+        })
+  return {
+    notes: [],
+    answer: (call) => {
+      if ('keys' in call) return calledKeys(kept.keys, call.keys)
+      kept.watch({
+        changed: (change) => tell({ kind: 'changed', change }),
+        unreadable: (problem) => tell({ kind: 'unreadable', problem }),
+        alarm: (problem) => tell({ kind: 'alarm', problem }),
+      })
+      return undefined
+    },
+    close: () => kept.close(),
+  }
+}
+
+function servedLedger({ path, ...opening }: LedgerThreadSettings): Served {
+  const { usage, notes } = openUsage(path, opening)
+  return {
+    notes,
+    answer: (call) => ('ledger' in call ? calledLedger(usage, call.ledger) : undefined),
+    close: () => usage.close(),
+  }
 }
 
 async function respond(question: Question): Promise<void> {
   const { number } = question
+  const ends = 'store' in question && question.store === 'close'
   try {
-    if (openedStore === null) throw new Error('the store is closed')
-    tell({ kind: 'answer', number, value: await called(openedStore, question) })
+    if (served === null) throw new Error('the store is closed')
+    tell({ kind: 'answer', number, value: ends ? served.close() : await served.answer(question) })
   } catch (error) {
     tell({ kind: 'refusal', number, error: told(error) })
   }
   // Nothing else keeps the thread.
-  if ('store' in question && question.store === 'close') port?.close()
-}
-
-function called(store: Store, call: Call): Promise<unknown> | undefined {
-  if ('keys' in call) return calledKeys(store.keys, call.keys)
-  if ('ledger' in call) return calledLedger(store.ledger, call.ledger)
-  if (call.store === 'close') return store.close()
-  store.watch({
-    changed: (change) => tell({ kind: 'changed', change }),
-    unreadable: (problem) => tell({ kind: 'unreadable', problem }),
-  })
-  return undefined
+  if (ends) port?.close()
 }
 
 function calledKeys(keys: KeyStore, call: KeysCall): Promise<unknown> {

@@ -25,6 +25,16 @@ export interface StoreEvents {
   changed(change: AccessChange): void
   /** Keys cannot be read any more (then what is known goes on holding), or can be again (null). */
   unreadable(problem: string | null): void
+  /** Somebody has touched what must be left alone while a gateway runs. */
+  alarm(problem: string): void
+}
+
+/** The part that has the keys. */
+export interface KeptKeys {
+  readonly keys: KeyStore
+  readonly state: AccessState
+  watch(events: StoreEvents): void
+  close(): void
 }
 
 export interface Store {

@@ -1,20 +1,28 @@
-/** What the gateway and its store's thread say to each other. */
+/** What the gateway and its store's threads say to each other. */
 import type { KeyStore } from '../access/key-store.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
-import type { Seen } from './direct-store.ts'
+import type { Seen } from './direct-keys.ts'
 import type { AccessChange } from './store.ts'
 import type { StoreFiles } from './store-files.ts'
 
-/** Given to the thread when it is made. */
-export interface ThreadSettings {
+export interface KeysThreadSettings {
+  readonly of: 'keys'
   readonly files: StoreFiles
   readonly seen: Seen
+  /** Of the lock's file; null where the gateway has none, since the keys can only be read. */
+  readonly lockIdentity: string | null
+}
+
+export interface LedgerThreadSettings {
+  readonly of: 'ledger'
+  readonly path: string
   /** Not where the thread takes the place of one that died: its rows are alive. */
   readonly endsUnfinished: boolean
   readonly whenUnwritable: 'refuse' | 'serve'
-  /** The keys can only be read. */
-  readonly isReadOnly: boolean
 }
+
+/** Given to a thread when it is made. */
+export type ThreadSettings = KeysThreadSettings | LedgerThreadSettings
 
 type CallsOf<Port> = {
   [Method in keyof Port & string]: Port[Method] extends (...values: infer Values) => unknown
@@ -33,10 +41,15 @@ export interface ToldError {
   readonly message: string
 }
 
+/** What a thread says unasked. */
+export type Told =
+  | { readonly kind: 'changed'; readonly change: AccessChange }
+  | { readonly kind: 'unreadable'; readonly problem: string | null }
+  | { readonly kind: 'alarm'; readonly problem: string }
+
 export type FromThread =
   | { readonly kind: 'ready'; readonly notes: readonly string[] }
   | { readonly kind: 'failed'; readonly error: ToldError }
   | { readonly kind: 'answer'; readonly number: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly number: number; readonly error: ToldError }
-  | { readonly kind: 'changed'; readonly change: AccessChange }
-  | { readonly kind: 'unreadable'; readonly problem: string | null }
+  | Told

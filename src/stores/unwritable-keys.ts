@@ -1,57 +1,86 @@
-/** Reads the keys from files that this process may not write, where SQLite would want to make files of its own beside them. */
-import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** Keys in a file that can be read and not written: they hold as they are. */
+import type { KeyRecord } from '../access/key-record.ts'
+import type { KeyStore } from '../access/key-store.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
-import { DamagedError, type OpenOptions } from './database.ts'
-import { codeOf } from './error-codes.ts'
-import { KeysFile, type ReadState } from './keys-file.ts'
+import { messageOf } from './error-codes.ts'
+import type { AccessState, KeptKeys, StoreEvents } from './store.ts'
+import { readUnwritableKeys, stampOf } from './unwritable-reading.ts'
 
-/** Throws StoreError, with a DamagedError for a damaged file. */
-export function readUnwritableKeys(path: string): ReadState {
-  try {
-    return read(path, { readOnly: true })
-  } catch (error) {
-    if (error instanceof DamagedError || !(error instanceof StoreError) || !existsSync(path)) throw error
-    // What stands in the log alone is read with the log, elsewhere.
-    return hasLog(path) ? readCopy(path) : read(path, { readOnly: true, immutable: true })
+const lookEveryMs = 200
+
+interface UnwritableParts {
+  readonly path: string
+  readonly clock: Clock
+}
+
+export class UnwritableKeys implements KeptKeys {
+  readonly keys: KeyStore
+  readonly #parts: UnwritableParts
+  #state: AccessState | null = null
+  #stamp = ''
+  #problem: string | null = null
+  #timer: Timer | null = null
+
+  constructor(parts: UnwritableParts) {
+    this.#parts = parts
+    const refused = async (): Promise<never> => {
+      throw new StoreError(`${parts.path} cannot be written by the gateway: make it writable, and start it anew.`)
+    }
+    this.keys = {
+      insert: refused,
+      replace: refused,
+      setAdminTokenDigest: refused,
+      find: async (idOrName) => found(this.state.keys, idOrName),
+      list: async () => this.state.keys.toSorted((a, b) => a.createdAtMs - b.createdAtMs),
+      audit: async () => [],
+    }
+  }
+
+  get state(): AccessState {
+    this.#state ??= this.#read()
+    return this.#state
+  }
+
+  watch(events: StoreEvents): void {
+    this.#look(events)
+    this.#timer = this.#parts.clock.after(lookEveryMs, () => this.watch(events))
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+  }
+
+  /** All keys again, whatever of them has changed: it is rare that anybody writes here. */
+  #look(events: StoreEvents): void {
+    let problem: string | null = null
+    try {
+      if (stampOf(this.#parts.path) !== this.#stamp) {
+        this.#state = this.#read()
+        events.changed(this.#state)
+      }
+    } catch (error) {
+      problem = messageOf(error)
+    }
+    if (problem !== this.#problem) events.unreadable(problem)
+    this.#problem = problem
+  }
+
+  #read(): AccessState {
+    const { path } = this.#parts
+    const stamp = stampOf(path)
+    const { keys, keysEverCreated, adminTokenDigest } = readUnwritableKeys(path)
+    // What was written while it was read is read again.
+    this.#stamp = stamp
+    return { keys, keysEverCreated, adminTokenDigest }
   }
 }
 
-/** Changes when somebody who may write has written. */
-export function stampOf(path: string): string {
-  return [path, `${path}-wal`]
-    .map((file) => statSync(file, { throwIfNoEntry: false }))
-    .map((stats) => (stats === undefined ? 'none' : `${stats.ino} ${stats.mtimeMs} ${stats.size}`))
-    .join(', ')
-}
-
-function read(path: string, options: OpenOptions): ReadState {
-  const keys = KeysFile.open(path, options)
-  try {
-    keys.check()
-    return keys.read()
-  } finally {
-    keys.close()
-  }
-}
-
-function hasLog(path: string): boolean {
-  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
-}
-
-function readCopy(path: string): ReadState {
-  let folder: string | null = null
-  try {
-    folder = mkdtempSync(join(tmpdir(), 'lmx-gateway-'))
-    const copy = join(folder, 'gateway.db')
-    copyFileSync(path, copy)
-    copyFileSync(`${path}-wal`, `${copy}-wal`)
-    return read(copy, {})
-  } catch (cause) {
-    if (codeOf(cause) === null || codeOf(cause) === 'ERR_SQLITE_ERROR') throw cause
-    throw new StoreError(`${path} cannot be copied to ${tmpdir()} to be read (${codeOf(cause)}).`, { cause })
-  } finally {
-    if (folder !== null) rmSync(folder, { recursive: true, force: true })
-  }
+/** As the keys file finds them. */
+function found(keys: readonly KeyRecord[], idOrName: string): KeyRecord | null {
+  const byId = keys.find(({ id }) => id === idOrName)
+  if (byId !== undefined) return byId
+  const named = keys.filter(({ name }) => name === idOrName)
+  const good = named.find(({ revokedAtMs }) => revokedAtMs === null)
+  return good ?? named.toSorted((a, b) => (b.revokedAtMs ?? 0) - (a.revokedAtMs ?? 0))[0] ?? null
 }

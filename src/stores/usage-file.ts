@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { StoreError } from '../base/store-error.ts'
 import type { Charge, LedgerRow, LedgerStore, UsageQuery, UsageSum } from '../metering/ledger-store.ts'
-import { type Database, memoryPath, openDatabase, type Schema } from './database.ts'
-import { identityOf } from './store-files.ts'
+import { type Database, openDatabase, type Schema } from './database.ts'
 import { UsageReport } from './usage-report.ts'
 import { admittedValues, figureValues } from './usage-values.ts'
 
@@ -68,6 +67,9 @@ const insertFigures = `INSERT INTO requests
    cost_nanos = excluded.cost_nanos
   WHERE requests."end" IS NULL OR requests."end" = 'aborted_unknown'`
 
+/** Who writes it tries again, and reports have their turn in between. */
+const busyMsMax = 1_000
+
 /** Rows that one deletion takes: others write in between. */
 const prunedAtOnce = 1_000
 
@@ -81,7 +83,8 @@ interface UsageFileOptions {
 export class UsageFile implements LedgerStore {
   readonly #path: string
   readonly #options: UsageFileOptions
-  #open: { readonly database: Database; readonly identity: string | null } | null = null
+  #open: Database | null = null
+  #reports: Promise<unknown> = Promise.resolve()
   #unfinishedEnded: boolean
   #isClosed = false
 
@@ -111,7 +114,14 @@ export class UsageFile implements LedgerStore {
     this.#unfinishedEnded = true
   }
 
-  async usage(query: UsageQuery): Promise<readonly UsageSum[]> {
+  /** One report at a time: the writer waits for a slice of one, and memory is taken by one. */
+  usage(query: UsageQuery): Promise<readonly UsageSum[]> {
+    const report = this.#reports.then(() => this.#report(query))
+    this.#reports = report.catch(() => {})
+    return report
+  }
+
+  async #report(query: UsageQuery): Promise<readonly UsageSum[]> {
     const report = new UsageReport(query)
     for (;;) {
       const database = this.#database()
@@ -167,7 +177,7 @@ export class UsageFile implements LedgerStore {
 
   /** Opened again by the next call. */
   release(): void {
-    this.#open?.database.close()
+    this.#open?.close()
     this.#open = null
   }
 
@@ -190,23 +200,18 @@ export class UsageFile implements LedgerStore {
   /** Null where there is none and none is to be made. */
   #database(): Database | null {
     if (this.#isClosed) throw new StoreError(`${this.#path} is closed.`)
-    if (this.#open !== null) this.#checkPlace(this.#open.identity)
-    if (this.#open !== null) return this.#open.database
+    if (this.#open !== null) this.#checkPlace(this.#open)
+    if (this.#open !== null) return this.#open
     if (!this.#options.creates && !existsSync(this.#path)) return null
-    const database = openDatabase(this.#path, schema)
-    this.#open = { database, identity: this.#identity() }
-    return database
+    this.#open = openDatabase(this.#path, schema, { busyMsMax })
+    return this.#open
   }
 
   /** What is written into a file that was moved away is lost to whoever looks for it here. */
-  #checkPlace(identity: string | null): void {
-    if (this.#identity() === identity) return
+  #checkPlace(database: Database): void {
+    if (database.isInPlace()) return
     this.release()
     throw new StoreError(`${this.#path} was moved, removed or replaced while it was in use; the one there now is used.`)
-  }
-
-  #identity(): string | null {
-    return this.#path === memoryPath ? null : identityOf(this.#path)
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the rows of the ledger sum up to: grouped in SQL by quarters of an hour, and by calendar days from those. */
-import type { UsageGroup, UsageQuery, UsageSum } from '../metering/ledger-store.ts'
+import { TooManyUsageRows, type UsageGroup, type UsageQuery, type UsageSum } from '../metering/ledger-store.ts'
 import type { Database } from './database.ts'
 
 /** Rows that one statement reads. */
@@ -16,7 +16,7 @@ const endOfSlice = `SELECT started_at_ms AS atMs FROM requests
   WHERE started_at_ms >= :fromMs AND started_at_ms < :toMs ORDER BY started_at_ms LIMIT 1 OFFSET :rows`
 
 const sumsOfSlice = `SELECT
-    CASE WHEN :byKey THEN key_name END AS key,
+    CASE WHEN :byKey THEN key_id END AS keyId,
     CASE WHEN :byTeam THEN team END AS team,
     CASE WHEN :byModel THEN model END AS model,
     CASE WHEN :byHost THEN host END AS host,
@@ -30,7 +30,10 @@ const sumsOfSlice = `SELECT
     total(reasoning) AS reasoning,
     total(CASE WHEN input_source <> 'reported' THEN input ELSE 0 END) AS inputUnreported,
     total(CASE WHEN output_source <> 'reported' THEN output ELSE 0 END) AS outputUnreported,
-    total(cost_nanos) AS costNanos
+    total(cost_nanos) AS costNanos,
+    -- Of the row that has the maximum, as SQLite promises: the key's last name.
+    CASE WHEN :byKey THEN key_name END AS key,
+    max(started_at_ms) AS lastAtMs
   FROM requests
   WHERE started_at_ms >= :fromMs AND started_at_ms < :toMs
     AND (:key IS NULL OR key_id = :key OR key_name = :key)
@@ -53,13 +56,25 @@ const figures = [
 ] as const
 type Figures = Record<(typeof figures)[number], number>
 
-type SliceRow = Figures & Record<Exclude<UsageGroup, 'day'>, string | null> & { readonly quarter: number | null }
+type SliceRow = Figures &
+  Record<Exclude<UsageGroup, 'day'> | 'keyId', string | null> & {
+    readonly quarter: number | null
+    readonly lastAtMs: number
+  }
+
+interface Sum extends Figures {
+  group: Partial<Record<UsageGroup, string | null>>
+  keyId?: string | null
+}
 
 export class UsageReport {
   readonly #query: UsageQuery
   readonly #toMs: number
   readonly #dayOf: (quarter: number) => string
-  readonly #sums = new Map<string, { group: (string | null)[]; figures: Figures }>()
+  /** What is given back in the end is built once, here. */
+  readonly #sums = new Map<string, Sum>()
+  /** By the id of the key: one that was renamed has its last name in all of the report. */
+  readonly #names = new Map<string | null, { name: string | null; atMs: number }>()
   #fromMs: number
 
   constructor(query: UsageQuery) {
@@ -96,27 +111,35 @@ export class UsageReport {
 
   /** In the order of their groups. */
   sums(): readonly UsageSum[] {
+    const { by } = this.#query
     // One total is one, of nothing too.
-    if (this.#query.by.length === 0 && this.#sums.size === 0) return [{ ...figuresOf(() => 0), group: {} }]
-    return [...this.#sums.values()]
-      .toSorted((a, b) => compare(a.group, b.group))
-      .map((sum) => ({
-        ...sum.figures,
-        group: Object.fromEntries(this.#query.by.map((name, at) => [name, sum.group[at] ?? null])),
-      }))
+    if (by.length === 0 && this.#sums.size === 0) return [{ ...figuresOf(() => 0), group: {} }]
+    const sums = [...this.#sums.values()]
+    if (by.includes('key')) for (const sum of sums) sum.group.key = this.#names.get(sum.keyId ?? null)?.name ?? null
+    return sums.toSorted((a, b) => compare(a, b, by))
   }
 
   #add(row: SliceRow): void {
-    const group = this.#query.by.map((name) =>
-      name === 'day' ? (row.quarter === null ? null : this.#dayOf(row.quarter)) : row[name],
-    )
-    const id = JSON.stringify(group)
+    const { by, rowsMax = Infinity } = this.#query
+    const day = row.quarter === null ? null : this.#dayOf(row.quarter)
+    const valueOf = (name: UsageGroup): string | null => (name === 'day' ? day : row[name])
+    const id = JSON.stringify(by.map((name) => (name === 'key' ? row.keyId : valueOf(name))))
+    if (by.includes('key')) this.#named(row)
     const sum = this.#sums.get(id)
-    if (sum === undefined) {
-      this.#sums.set(id, { group, figures: figuresOf((name) => row[name]) })
+    if (sum !== undefined) {
+      for (const name of figures) sum[name] += row[name]
       return
     }
-    for (const name of figures) sum.figures[name] += row[name]
+    if (this.#sums.size >= rowsMax) throw new TooManyUsageRows(`there are more than ${rowsMax} rows`)
+    const group = Object.fromEntries(by.map((name) => [name, valueOf(name)]))
+    const added: Sum = { ...figuresOf((name) => row[name]), group }
+    if (by.includes('key')) added.keyId = row.keyId
+    this.#sums.set(id, added)
+  }
+
+  #named({ keyId, key: name, lastAtMs: atMs }: SliceRow): void {
+    const known = this.#names.get(keyId)
+    if (known === undefined || known.atMs <= atMs) this.#names.set(keyId, { name, atMs })
   }
 }
 
@@ -138,13 +161,20 @@ function dayOf(timeZone: string): (quarter: number) => string {
   }
 }
 
-function compare(a: readonly (string | null)[], b: readonly (string | null)[]): number {
-  for (const [at, left] of a.entries()) {
-    const right = b[at] ?? null
-    if (left === right) continue
-    if (left === null) return -1
-    if (right === null) return 1
-    return left < right ? -1 : 1
+function compare(a: Sum, b: Sum, by: readonly UsageGroup[]): number {
+  for (const name of by) {
+    const order = compareTexts(a.group[name] ?? null, b.group[name] ?? null)
+    if (order !== 0) return order
+    // Two keys of one name are not mixed.
+    const keys = name === 'key' ? compareTexts(a.keyId ?? null, b.keyId ?? null) : 0
+    if (keys !== 0) return keys
   }
   return 0
+}
+
+function compareTexts(left: string | null, right: string | null): number {
+  if (left === right) return 0
+  if (left === null) return -1
+  if (right === null) return 1
+  return left < right ? -1 : 1
 }

@@ -114,7 +114,7 @@ describe('keys', () => {
     await makeKeys()
     const store = await gateway()
     const problems: (string | null)[] = []
-    store.watch({ changed: () => {}, unreadable: (problem) => problems.push(problem) })
+    store.watch({ changed: () => {}, unreadable: (problem) => problems.push(problem), alarm: () => {} })
     const damaged = flipped(readFileSync(folder.storePath), 30)
     rmSync(folder.storePath)
     writeFileSync(folder.storePath, damaged, { mode: 0o600 })

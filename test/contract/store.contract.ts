@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KeyNameTaken } from '../../src/access/key-store.ts'
-import type { AdmittedRequest } from '../../src/metering/ledger-store.ts'
+import { type AdmittedRequest, TooManyUsageRows } from '../../src/metering/ledger-store.ts'
 import type { AccessChange, Store } from '../../src/stores/store.ts'
 import {
   admittedRequest,
@@ -81,6 +81,11 @@ function keysContract(store: () => Store): void {
     expect(await store().keys.audit(100)).toHaveLength(4)
   })
 
+  it('says of the first key that it is, and of no later one', async () => {
+    expect(await store().keys.insert(keyRecord('ci'), created)).toBe(true)
+    expect(await store().keys.insert(keyRecord('web'), created)).toBe(false)
+  })
+
   it('finds the one revoked last where several of the name are', async () => {
     for (const [at, id] of ['first000', 'second00', 'third000'].entries()) {
       const revokedAtMs = storedAtMs + [10, 30, 20][at]!
@@ -112,7 +117,7 @@ function keysContract(store: () => Store): void {
 
   it('tells of each change before it is done', async () => {
     const changes: AccessChange[] = []
-    store().watch({ changed: (change) => changes.push(change), unreadable: () => {} })
+    store().watch({ changed: (change) => changes.push(change), unreadable: () => {}, alarm: () => {} })
     const key = keyRecord('ci')
     await store().keys.insert(key, created)
     expect(changes).toEqual([{ keys: [key], keysEverCreated: true, adminTokenDigest: null }])
@@ -246,6 +251,40 @@ function usageContract(store: () => Store): void {
       row('r3', 4, { keyId: 'bbbbbbbb', keyName: 'web', team: null, model: 'm1' }, 'mini'),
       row('r4', 8, { keyId: null, keyName: 'anonymous', team: null, model: 'm1' }, null),
     ])
+  })
+
+  it('keeps keys of one name apart, and a key that was renamed together under its last name', async () => {
+    const row = (id: string, startedAtMs: number, keyId: string, keyName: string) =>
+      settledRow(id, 1, { admitted: { keyId, keyName, startedAtMs, model: id } })
+    const later = storedAtMs + 86_400_000
+    await store().ledger.write([
+      row('r5', storedAtMs, 'cccccccc', 'web'),
+      row('r6', later, 'cccccccc', 'web two'),
+      row('r7', storedAtMs + 1, 'cccccccc', 'web'),
+      row('r8', later, 'dddddddd', 'ci'),
+    ])
+    const sums = (await store().ledger.usage(usageQuery({ by: ['key'] }))).map(({ group, keyId, requests }) => [
+      group.key,
+      keyId,
+      requests,
+    ])
+    expect(sums).toEqual([
+      ['anonymous', null, 1],
+      ['ci', 'aaaaaaaa', 2],
+      ['ci', 'dddddddd', 1],
+      ['web', 'bbbbbbbb', 1],
+      ['web two', 'cccccccc', 3],
+    ])
+    expect(await usage({ by: ['day', 'key'], key: 'cccccccc' })).toMatchObject([
+      { day: '2026-03-01', key: 'web two', requests: 2 },
+      { day: '2026-03-02', key: 'web two', requests: 1 },
+    ])
+  })
+
+  it('refuses a report of more rows than are wanted', async () => {
+    expect(await usage({ by: ['key'], rowsMax: 3 })).toHaveLength(3)
+    await expect(usage({ by: ['key'], rowsMax: 2 })).rejects.toBeInstanceOf(TooManyUsageRows)
+    expect(await usage({ by: ['key'], rowsMax: 3 })).toHaveLength(3)
   })
 
   it('groups by what is asked, in that order', async () => {

@@ -1,5 +1,6 @@
 /** One suite over every kind of store. */
 import { systemClock } from '../../src/base/clock.ts'
+import { DirectKeys } from '../../src/stores/direct-keys.ts'
 import { DirectStore } from '../../src/stores/direct-store.ts'
 import { KeysFile } from '../../src/stores/keys-file.ts'
 import { openStore } from '../../src/stores/open-store.ts'
@@ -13,9 +14,9 @@ storeContract('a store in memory', async () => disposed(await openStore({ path: 
 storeContract('a store on the thread of its caller', async () => {
   const folder = scratchFolder()
   const { storePath: path } = folder
-  const keys = KeysFile.open(path)
+  const keys = new DirectKeys({ path, file: KeysFile.open(path), clock: systemClock })
   const usage = new UsageFile(folder.usagePath, { endsUnfinished: true, creates: true })
-  return disposed(new DirectStore({ path, keys, usage, clock: systemClock, notes: [] }), folder)
+  return disposed(new DirectStore(keys, usage), folder)
 })
 
 storeContract('the store of a gateway', async () => {

@@ -8,6 +8,7 @@ import { StoreError } from '../../src/base/store-error.ts'
 import { RemoteAccess } from '../../src/cli/remote-access.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
 import type { UsageSum } from '../../src/metering/ledger-store.ts'
+import { TooManyUsageRows } from '../../src/metering/ledger-store.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
 import { type AdminCall, type AdminReply, type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
@@ -75,7 +76,8 @@ test('a key is made with all that can be said of it, shown once, and found by id
   }
   const { status, json, headers } = await ask('POST', '/admin/keys', { body: wanted })
   expect(status).toBe(201)
-  const { key, ...view } = json as KeyJson
+  const { key, isFirst, ...view } = json as KeyJson & { isFirst: boolean }
+  expect(isFirst).toBe(true)
   expect(headers.get('cache-control')).toBe('no-store')
   expect(view).toMatchObject({ ...wanted, expiresAt: '2026-01-31T00:00:00.000Z', state: 'live', revokedAt: null })
   expect(admin.keys.records.get(view.id)?.secrets.map(({ digest }) => digest)).toEqual([digestOf(key)])
@@ -208,6 +210,7 @@ test('usage is asked of the ledger as the parameters say, and summed up', async 
   const path = '/admin/usage?by=key,day&from=2025-12-01&to=2025-12-31&key=k&team=t&model=a/b&host=h'
   const { json } = await ask('GET', path)
   expect(admin.asked.at(-1)).toEqual({
+    rowsMax: 10_000,
     by: ['key', 'day'],
     fromMs: Date.UTC(2025, 11, 1),
     toMs: Date.UTC(2026, 0, 1),
@@ -219,7 +222,7 @@ test('usage is asked of the ledger as the parameters say, and summed up', async 
   })
   const { group, costNanos: _inCurrency, ...figures } = sum
   expect(json).toMatchObject({ currency: 'USD', total: { ...figures, cost: 1.5 } })
-  expect((json as { rows: object[] }).rows).toEqual([{ ...group, day: null, ...figures, cost: 1.5 }])
+  expect((json as { rows: object[] }).rows).toEqual([{ ...group, keyId: null, day: null, ...figures, cost: 1.5 }])
 })
 
 test('usage of this month by key is what is told unasked', async () => {
@@ -229,12 +232,22 @@ test('usage of this month by key is what is told unasked', async () => {
   expect(admin.asked.at(-1)).toMatchObject({ by: [] })
 })
 
+test('a report of more rows than are told at once is refused, and says what to do', async () => {
+  const ledger = { usage: () => Promise.reject(new TooManyUsageRows('there are more')) }
+  await using other = await startAdmin({ ledger })
+  const { status, json } = await ask('GET', '/admin/usage?by=key,day', {}, other)
+  expect(status).toBe(400)
+  expect(json).toMatchObject({
+    error: { code: 'invalid_request', param: 'by', message: expect.stringMatching(/narrow from and to/) as unknown },
+  })
+})
+
 test('usage as CSV opens in a spreadsheet as text', async () => {
   const { text, headers } = await ask('GET', '/admin/usage?format=csv')
   expect(headers.get('content-type')).toBe('text/csv; charset=utf-8')
   const [head, row] = text.split('\r\n')
-  expect(head).toMatch(/^key,requests,/)
-  expect(row).toMatch(/^"'=alice, ""a""",3,1,1,100,/)
+  expect(head).toMatch(/^key,keyId,requests,/)
+  expect(row).toMatch(/^"'=alice, ""a""",,3,1,1,100,/)
 })
 
 test('metrics are told to the scraper and to the operator', async () => {
@@ -317,7 +330,7 @@ class BrokenKeys extends MemoryKeys {
     this.failure = failure
   }
 
-  override insert(): Promise<void> {
+  override insert(): Promise<never> {
     return Promise.reject(this.failure)
   }
   override find(): Promise<never> {

@@ -69,8 +69,8 @@ describe('usage', () => {
     expect(table).toMatchObject({ code: 0, err: '' })
     expect(table.out).toMatch(/^=alice +1 +0 +1,000 +200 +17 % +1\.50$/m)
     const csv = await cli(['usage', '--by', 'key,day,host', '--format', 'csv', ...flags])
-    expect(csv.out.split('\r\n')[0]).toMatch(/^key,day,host,requests,/)
-    expect(csv.out.split('\r\n')[1]?.trim()).toBe("'=alice,2026-11-02,h,1,0,0,1000,0,200,0,0,200,1.5,USD")
+    expect(csv.out.split('\r\n')[0]).toMatch(/^key,keyId,day,host,requests,/)
+    expect(csv.out.split('\r\n')[1]?.trim()).toBe("'=alice,,2026-11-02,h,1,0,0,1000,0,200,0,0,200,1.5,USD")
     const json = await cli(['usage', '--by', 'model', '--json', ...flags])
     expect(JSON.parse(json.out)).toMatchObject({
       from: '2026-11-01T00:00:00.000Z',

@@ -8,11 +8,13 @@ export class MemoryKeys implements KeyStore {
   readonly trail: AuditEntry[] = []
   adminTokenDigest: string | null = null
 
-  async insert(record: KeyRecord, audit: AuditEntry): Promise<void> {
+  async insert(record: KeyRecord, audit: AuditEntry): Promise<boolean> {
     this.#checkName(record)
+    const isFirst = this.records.size === 0
     if (this.records.has(record.id)) throw new Error(`the id ${record.id} is there already`)
     this.records.set(record.id, record)
     this.trail.push(audit)
+    return isFirst
   }
 
   async replace(record: KeyRecord, audit: AuditEntry): Promise<boolean> {

@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { graceMsMax, type IssuedKey } from '../../access/key-admin.ts'
 import { type KeyView, keyChangeSchema, keyViewSchema, newKeySchema } from '../../access/key-schema.ts'
-import { keyView } from '../../access/key-view.ts'
+import { keyState, keyView } from '../../access/key-view.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { type AdminAnswer, type AdminRoute, changes, reads } from './admin-route.ts'
+import { type AdminRoute, changes, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
 
@@ -20,11 +20,17 @@ const keysAnswer = published(
     next: z.string().nullable().describe('Where there are more: what `after` is then'),
   }),
 )
-const issuedAnswer = published(
-  'IssuedKey',
+const issuedKey = {
+  ...keyViewSchema.shape,
+  key: z.string().describe('The key itself, shown this once: only a digest of it is kept'),
+}
+const issuedAnswer = published('IssuedKey', z.strictObject(issuedKey))
+
+const createdAnswer = published(
+  'CreatedKey',
   z.strictObject({
-    ...keyViewSchema.shape,
-    key: z.string().describe('The key itself, shown this once: only a digest of it is kept'),
+    ...issuedKey,
+    isFirst: z.boolean().describe('No key was ever made before: until now clients needed none'),
   }),
 )
 
@@ -67,10 +73,9 @@ export const keyRoutes: readonly AdminRoute[] = [
       let isBehind = after === undefined
       for (const record of allKeys()) {
         if (isBehind && (name === undefined || record.name === name)) {
-          const view = keyView(record, nowMs)
-          if (state !== undefined && view.state !== state) continue
+          if (state !== undefined && keyState(record, nowMs) !== state) continue
           if (keys.length === count) return { json: { keys, next: keys.at(-1)?.id } }
-          keys.push(view)
+          keys.push(keyView(record, nowMs))
         }
         isBehind ||= record.id === after
       }
@@ -85,9 +90,12 @@ export const keyRoutes: readonly AdminRoute[] = [
     summary: 'Makes a key. The first one ends the time in which clients need none.',
     body: newKey,
     status: 201,
-    answers: { 'application/json': issuedAnswer },
+    answers: { 'application/json': createdAnswer },
     refusals: ['conflict'],
-    handle: async ({ body, actor }, parts) => issued(await parts.keys.create(body, actor), parts),
+    handle: async ({ body, actor }, parts) => {
+      const { isFirst, ...key } = await parts.keys.create(body, actor)
+      return { json: { ...issued(key, parts), isFirst } }
+    },
   }),
   reads({
     path: '/admin/keys/:id',
@@ -118,8 +126,9 @@ export const keyRoutes: readonly AdminRoute[] = [
     body: rotation,
     answers: { 'application/json': issuedAnswer },
     refusals: oneKeyAsItStands,
-    handle: async ({ id, body: { graceMs }, actor }, parts) =>
-      issued(await parts.keys.rotate(id, actor, graceMs), parts),
+    handle: async ({ id, body: { graceMs }, actor }, parts) => ({
+      json: issued(await parts.keys.rotate(id, actor, graceMs), parts),
+    }),
   }),
   changes({
     method: 'POST',
@@ -135,6 +144,6 @@ export const keyRoutes: readonly AdminRoute[] = [
   }),
 ]
 
-function issued({ record, key }: IssuedKey, { clock }: AdminParts): AdminAnswer {
-  return { json: { ...keyView(record, clock.wallMs()), key: key.reveal() } }
+function issued({ record, key }: IssuedKey, { clock }: AdminParts): z.infer<typeof issuedAnswer> {
+  return { ...keyView(record, clock.wallMs()), key: key.reveal() }
 }

@@ -1,13 +1,17 @@
 /** What was used, by whom, and who changed what: routes that only read. */
 import { z } from 'zod'
 import { limitsSchema } from '../../access/options.ts'
-import { type UsageGroup, usageGroups } from '../../metering/ledger-store.ts'
+import { GatewayError } from '../../base/errors.ts'
+import { TooManyUsageRows, type UsageGroup, type UsageSum, usageGroups } from '../../metering/ledger-store.ts'
 import { usageRange } from '../../metering/usage-range.ts'
 import { usageCsv, usageReport } from '../../metering/usage-report.ts'
 import { usageReportSchema } from '../../metering/usage-report-schema.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
 import { nameText, published, time, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
+
+/** What of so many is written takes some milliseconds, for which nothing else is done. */
+const reportRowsMax = 10_000
 
 const auditCountDefault = 100
 const auditCountMax = 1_000
@@ -113,8 +117,9 @@ export const usageRoutes: readonly AdminRoute[] = [
     handle: async ({ query }, { ledger, clock, timeZone, currency }) => {
       const { by, from = null, to = null, key = null, team = null, model = null, host = null, format } = query
       const range = usageRange({ from, to }, { timeZone, nowMs: clock.wallMs() })
-      const asked = { by: columnsOf(by).filter(isGroup), ...range, key, team, model, host, timeZone }
-      const report = usageReport(asked, await ledger.usage(asked), currency)
+      const columnsAsked = columnsOf(by).filter(isGroup)
+      const asked = { by: columnsAsked, ...range, key, team, model, host, timeZone, rowsMax: reportRowsMax }
+      const report = usageReport(asked, await bounded(ledger.usage(asked)), currency)
       return format === 'json' ? { json: report } : { text: usageCsv(report), contentType: 'text/csv; charset=utf-8' }
     },
   }),
@@ -132,6 +137,16 @@ export const usageRoutes: readonly AdminRoute[] = [
     },
   }),
 ]
+
+async function bounded(sums: Promise<readonly UsageSum[]>): Promise<readonly UsageSum[]> {
+  try {
+    return await sums
+  } catch (error) {
+    if (!(error instanceof TooManyUsageRows)) throw error
+    const message = `by: the report has more than ${reportRowsMax} rows: narrow from and to, or sum by less.`
+    throw new GatewayError('invalid_request', message, { param: 'by' })
+  }
+}
 
 function columnsOf(text: string): string[] {
   return text === '' ? [] : text.split(',')

@@ -39,6 +39,17 @@ describe('usage for people', () => {
     ])
   })
 
+  test('two keys of one name are told apart by their ids, and no other has one', () => {
+    const rows = [
+      { ...figures, key: 'alice', keyId: 'a1', day: '2026-11-01' },
+      { ...figures, key: 'alice', keyId: 'a2', day: '2026-11-01' },
+      { ...figures, key: 'bob', keyId: 'b1', day: '2026-11-01' },
+      { ...figures, key: 'bob', keyId: 'b1', day: '2026-11-02' },
+    ]
+    const lines = usageText({ ...report, by: ['key', 'day'], rows }).split('\n')
+    expect(lines.slice(3, 7).map((line) => line.split(/ {2,}/)[0])).toEqual(['alice (a1)', 'alice (a2)', 'bob', 'bob'])
+  })
+
   test('what there is none of has no column; what there is has one, and what no host reported is marked', () => {
     const more = { ...figures, unfinished: 2, cachedInput: 10, reasoning: 4, inputUnreported: 502_500, cost: 12.5 }
     const text = usageText({

@@ -15,6 +15,7 @@ const query: UsageQuery = {
 
 const sum: UsageSum = {
   group: { day: '2026-11-02', key: 'alice' },
+  keyId: 'a1',
   requests: 3,
   failed: 1,
   unfinished: 0,
@@ -29,7 +30,7 @@ const sum: UsageSum = {
 
 describe('a report of usage', () => {
   test('has a total, numbers as numbers and the cost in its currency', () => {
-    const nobody = { ...sum, group: { key: null, day: '2026-11-03' }, costNanos: 2_500_000_000 }
+    const nobody = { ...sum, group: { key: null, day: '2026-11-03' }, keyId: null, costNanos: 2_500_000_000 }
     expect(usageReport(query, [sum, nobody], 'EUR')).toEqual({
       from: '2026-11-01T00:00:00.000Z',
       to: null,
@@ -37,8 +38,8 @@ describe('a report of usage', () => {
       currency: 'EUR',
       by: ['key', 'day'],
       rows: [
-        expect.objectContaining({ key: 'alice', day: '2026-11-02', input: 1_000_000, cost: 1e-7 }),
-        expect.objectContaining({ key: null, day: '2026-11-03', cost: 2.5 }),
+        expect.objectContaining({ key: 'alice', keyId: 'a1', day: '2026-11-02', input: 1_000_000, cost: 1e-7 }),
+        expect.objectContaining({ key: null, keyId: null, day: '2026-11-03', cost: 2.5 }),
       ],
       total: expect.objectContaining({
         requests: 6,
@@ -52,8 +53,8 @@ describe('a report of usage', () => {
 
   test('as CSV: a header, one line a row, no power of ten', () => {
     expect(usageCsv(usageReport(query, [sum], 'USD'))).toBe(
-      'key,day,requests,failed,unfinished,input,cachedInput,output,reasoning,inputUnreported,outputUnreported,cost,currency\r\n' +
-        'alice,2026-11-02,3,1,0,1000000,10,20,5,0,2,0.0000001,USD\r\n',
+      'key,keyId,day,requests,failed,unfinished,input,cachedInput,output,reasoning,inputUnreported,outputUnreported,cost,currency\r\n' +
+        'alice,a1,2026-11-02,3,1,0,1000000,10,20,5,0,2,0.0000001,USD\r\n',
     )
   })
 
@@ -68,6 +69,6 @@ describe('a report of usage', () => {
     ['a-b=c', 'a-b=c'],
   ])('the name %j stands in CSV as %s', (key, cell) => {
     const csv = usageCsv(usageReport({ ...query, by: ['key'] }, [{ ...sum, group: { key } }], 'USD'))
-    expect(csv.split('\r\n')[1]).toBe(`${cell},3,1,0,1000000,10,20,5,0,2,0.0000001,USD`)
+    expect(csv.split('\r\n')[1]).toBe(`${cell},a1,3,1,0,1000000,10,20,5,0,2,0.0000001,USD`)
   })
 })
