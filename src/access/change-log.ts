@@ -2,10 +2,12 @@
 import type { Log } from '../base/log.ts'
 import type { AuditEntry, KeyStore } from './key-store.ts'
 
+export function logChange(log: Log, { actor, action, keyId, keyName }: AuditEntry): void {
+  log('info', 'admin change', { actor, action, keyId, keyName })
+}
+
 export function withChangeLog(store: KeyStore, log: Log): KeyStore {
-  const told = ({ actor, action, keyId, keyName }: AuditEntry): void => {
-    log('info', 'admin change', { actor, action, keyId, keyName })
-  }
+  const told = (entry: AuditEntry): void => logChange(log, entry)
   return {
     async insert(record, audit) {
       const isFirst = await store.insert(record, audit)

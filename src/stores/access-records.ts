@@ -2,7 +2,7 @@
 import type { Access } from '../access/access.ts'
 import { replaceAdminToken } from '../access/admin-token.ts'
 import { digestOf } from '../access/api-key.ts'
-import { withChangeLog } from '../access/change-log.ts'
+import { logChange, withChangeLog } from '../access/change-log.ts'
 import type { Secret } from '../access/secret.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
@@ -19,10 +19,15 @@ export interface AccessRecordsParts {
   readonly onAdminToken: (token: Secret) => void
 }
 
+/** More changes than these at once are told by the trail alone. */
+const entriesLookedAt = 100
+
 export class AccessRecords {
   readonly #parts: AccessRecordsParts
   /** SHA-256 in hex. */
   #adminTokenDigest: string | null = null
+  /** The latest of the trail that was looked at. */
+  #lastEntry: string | undefined
 
   constructor(parts: AccessRecordsParts) {
     this.#parts = parts
@@ -38,11 +43,15 @@ export class AccessRecords {
     const { state, notes } = await store.open()
     for (const note of notes) log('warn', note)
     this.#changed(state)
+    await this.#tried('Who changes keys cannot be told', async () => {
+      this.#lastEntry = JSON.stringify((await store.keys.audit(1))[0])
+    })
   }
 
   /** What was used before counts against the limits of now; where that cannot be read there is still something to serve. */
   async restoreLimits(): Promise<void> {
     await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
+    this.#tellOfUnknownTeams()
   }
 
   /** Once it listens: the token that opens the admin API is made, where there is none yet, and changes are seen from now on, whoever makes them. */
@@ -56,7 +65,10 @@ export class AccessRecords {
   #watch(): void {
     const { store, log } = this.#parts
     store.watch({
-      changed: (change) => this.#changed(change),
+      changed: (change) => {
+        this.#changed(change)
+        void this.#tried('Who changed keys cannot be told', () => this.#tellOfOthers())
+      },
       unreadable: (problem) => {
         if (problem === null) log('warn', 'Changes of keys are seen again')
         else log('error', 'Changes of keys cannot be seen: those that are known go on holding', { problem })
@@ -65,9 +77,26 @@ export class AccessRecords {
     })
   }
 
+  #tellOfUnknownTeams(): void {
+    const teams = [...this.#parts.access.unknownTeams()]
+    if (teams.length === 0) return
+    const message = 'Keys are of teams that the configuration does not have: no limits of a team hold for them'
+    this.#parts.log('warn', message, { teams: teams.slice(0, 20).join(', ') })
+  }
+
   #changed({ keys, keysEverCreated, adminTokenDigest }: AccessChange): void {
     this.#parts.access.apply({ keys, keysEverCreated })
     this.#adminTokenDigest = adminTokenDigest
+  }
+
+  /** What the command line changed stands in the trail; its lines are in the log of whoever it changed it for. */
+  async #tellOfOthers(): Promise<void> {
+    const { store, log } = this.#parts
+    const entries = await store.keys.audit(entriesLookedAt)
+    const knownAt = entries.findIndex((entry) => JSON.stringify(entry) === this.#lastEntry)
+    const news = knownAt === -1 ? entries : entries.slice(0, knownAt)
+    this.#lastEntry = JSON.stringify(entries[0])
+    for (const entry of news.toReversed()) if (entry.actor.startsWith('cli')) logChange(log, entry)
   }
 
   async #tried(otherwise: string, work: () => Promise<void>): Promise<void> {

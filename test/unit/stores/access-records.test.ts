@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Access } from '../../../src/access/access.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { Secret } from '../../../src/access/secret.ts'
@@ -6,7 +6,7 @@ import { StoreError } from '../../../src/base/store-error.ts'
 import { AccessRecords } from '../../../src/stores/access-records.ts'
 import { LateStore } from '../../../src/stores/late-store.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
-import { keyRecord, settledRow } from '../../kit/stored-rows.ts'
+import { auditEntry, keyRecord, settledRow } from '../../kit/stored-rows.ts'
 
 const key = keyRecord('ci')
 
@@ -35,11 +35,25 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
     },
     access,
     clock,
-    log: (level, message) => void log.push(`${level} ${message}`),
+    log: (level, message, { keyName } = {}) => void log.push([level, message, keyName ?? []].flat().join(' ')),
     onAdminToken: (token) => void tokens.push(token),
   })
   return { store, records, access, clock, log, tokens }
 }
+
+test('what the command line changes while the gateway runs has its line in the log, once', async () => {
+  const { store, records, log } = given()
+  await records.open()
+  await records.begin()
+  log.length = 0
+  const create = (name: string, actor: string) =>
+    store.keys.insert(keyRecord(name), auditEntry('key.create', { actor, keyName: name }))
+  await create('one', 'cli root')
+  await create('two', 'admin-api 127.0.0.1')
+  await create('three', 'cli root')
+  await vi.waitFor(() => expect(log).toContain('info admin change three'), { timeout: 10_000 })
+  expect(log).toEqual(['info admin change one', 'info admin change three'])
+})
 
 describe('a start', () => {
   test('makes the admin token that is not there yet, and tells it once', async () => {
