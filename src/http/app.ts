@@ -5,7 +5,7 @@ import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import { endpoints } from '../wire/endpoints.ts'
 import { authenticate, type CallerEnv, refuseKeyInTarget } from './callers.ts'
 import { notFound, onError } from './error-response.ts'
-import { route } from './methods.ts'
+import { refuseOthers, route } from './methods.ts'
 import { healthz, type Readiness, readyz } from './routes/health.ts'
 import { type InferenceParts, inference } from './routes/inference.ts'
 import { listModels, retrieveModel } from './routes/models.ts'
@@ -22,12 +22,11 @@ export interface DataParts extends Readiness, InferenceParts {
 export function dataApp(parts: DataParts): App {
   const app: App = new Hono()
   app.use(refuseStrayBody)
-  for (const endpoint of endpoints) {
-    route(app, 'POST', endpoint.path, inference(endpoint, parts))
-  }
-  // Those above ask by themselves, so that a refusal has its line in the log.
+  for (const endpoint of endpoints) app.on('POST', endpoint.path, inference(endpoint, parts))
+  // Those above ask by themselves, so that a refusal has its line in the log; of all else here a stranger learns nothing.
   app.use(refuseKeyInTarget)
-  app.use('/v1/models/*', authenticate(parts.callers))
+  app.use('/v1/*', authenticate(parts.callers))
+  for (const { path } of endpoints) refuseOthers(app, 'POST', path)
   route(app, 'GET', '/v1/models', listModels(parts.catalog))
   route(app, 'GET', '/v1/models/:id{.+}', retrieveModel(parts.catalog))
   route(app, 'GET', '/healthz', healthz)

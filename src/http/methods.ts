@@ -6,6 +6,11 @@ import { errorResponse, isAnthropicPath } from './error-response.ts'
 /** Serves `path` for one method; Hono answers HEAD by the handler of GET. */
 export function route<E extends Env>(app: Hono<E>, method: 'GET' | 'POST', path: string, handler: Handler<E>): void {
   app.on(method, path, handler)
+  refuseOthers(app, method, path)
+}
+
+/** To be called behind what serves the one. */
+export function refuseOthers<E extends Env>(app: Hono<E>, method: 'GET' | 'POST', path: string): void {
   const allow = method === 'GET' ? 'GET, HEAD' : 'POST'
   app.all(path, (c) =>
     errorResponse(

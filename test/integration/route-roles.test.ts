@@ -53,7 +53,7 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
 
 /** Middleware, which answers nothing by itself but refusals. */
 const middleware: Readonly<Record<'data' | 'admin', readonly string[]>> = {
-  data: ['/*', '/v1/models', '/v1/models/*'],
+  data: ['/*', '/v1/*'],
   admin: ['/*'],
 }
 

@@ -220,6 +220,8 @@ describe("OpenAI's six headers stand on every answer of a key with limits", () =
         [200, await scene.ask(requestBytes('GET', '/v1/models', bearer))],
         [200, await scene.ask(requestBytes('GET', `/v1/models/${model}`, bearer))],
         [404, await scene.ask(requestBytes('GET', '/v1/models/none', bearer))],
+        [404, await scene.ask(requestBytes('GET', '/v1/nowhere', bearer))],
+        [405, await scene.ask(requestBytes('GET', '/v1/chat/completions', bearer))],
       ]
       for (const [status, answer] of answers) {
         expect(answer.status, answer.text).toBe(status)
