@@ -55,7 +55,8 @@ export class LocalAccess implements AccessAdmin {
     const { bind, port, tls } = this.#config.server
     const everywhere = bind === '0.0.0.0' || bind === '::'
     const host = everywhere ? '127.0.0.1' : bind
-    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+    // Which free one it took, the gateway said at its start.
+    return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 'PORT' : port}`
   }
 
   get anonymousAllowed(): boolean {
