@@ -2,7 +2,7 @@
 import { BoundedMap } from '../base/bounded-map.ts'
 
 /** So much at most, in time of refill, whatever was wasted. */
-const owedMsMax = 240_000
+const owedMsMax = 120_000
 const ownersMax = 1_000
 
 export class Wastes {
