@@ -150,11 +150,11 @@ export class Account {
     use.tokens += cost.input + cost.output
   }
 
-  /** What is left of each limit that is set, but for requests at once. */
-  rests(now: Now): readonly Rest[] {
+  /** What is left to one who uses it, of each limit that is set, but for requests at once. */
+  rests(now: Now, who: string): readonly Rest[] {
     const rests: Rest[] = []
     for (const { name, allowance } of this.#minute) {
-      const { remaining, capacity, resetMs } = allowance.state(now.ms)
+      const { remaining, capacity, resetMs } = allowance.state(now.ms, who)
       const { counts } = limitKinds[name]
       rests.push({ name, counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs })
     }

@@ -180,14 +180,21 @@ export class Allowance {
     this.#wastes.add(who, (wasted * windowMs) / this.#limit, nowMs)
   }
 
-  state(nowMs: number): AllowanceState {
+  /** For one of those who share it. */
+  state(nowMs: number, who: string): AllowanceState {
     this.#advance(nowMs)
     const burst = this.#burst
-    const left = Math.min(this.#level - this.#even, this.#guard - this.#charges.at(nowMs))
+    const owedMs = this.#msOwed(who, nowMs)
+    const owed = (owedMs * this.#limit) / windowMs
+    const left = Math.min(this.#level - this.#even - owed, this.#guard - this.#charges.at(nowMs))
     return {
       remaining: Math.max(0, Math.floor(left + (roundingMs * this.#limit) / windowMs)),
       capacity: burst,
-      resetMs: Math.max(this.#msUntilLevel(this.#capacity), this.#charges.msUntil(this.#guard - burst, nowMs)),
+      resetMs: Math.max(
+        Math.ceil(owedMs),
+        this.#msUntilLevel(this.#capacity),
+        this.#charges.msUntil(this.#guard - burst, nowMs),
+      ),
     }
   }
 

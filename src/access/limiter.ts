@@ -75,7 +75,7 @@ export class Limiter {
   /** All limits or none are charged. Throws a GatewayError of 429. */
   admit(subject: Subject, tokens: { readonly input: number; readonly output: number }): Reservation {
     const now = this.#now()
-    const who = subject.keyId ?? subject.address
+    const who = whoOf(subject)
     const accounts = this.#accounts(subject, now)
     const cost = { requests: 1, input: Math.ceil(tokens.input), output: Math.ceil(tokens.output) }
     const obstacles = accounts.flatMap((account) => account.obstacles(cost, who, now))
@@ -90,7 +90,7 @@ export class Limiter {
 
   headers(subject: Subject): Readonly<Record<string, string>> {
     const now = this.#now()
-    return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now)))
+    return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now, whoOf(subject))))
   }
 
   /** Whether the team has limits, or a place where they would be. */
@@ -101,7 +101,7 @@ export class Limiter {
   /** What is left of each limit of a key and of its team, for whoever administers them. */
   left(subject: Subject): readonly LimitLeft[] {
     const now = this.#now()
-    return this.#accounts(subject, now).flatMap((account) => limitsLeft(account, now))
+    return this.#accounts(subject, now).flatMap((account) => limitsLeft(account, now, whoOf(subject)))
   }
 
   /** Since when the ledger is to say what was used. */
@@ -261,6 +261,10 @@ export class Reservation {
 }
 
 const nothingUsed: Cost = { requests: 0, input: 0, output: 0 }
+
+function whoOf(subject: Subject): string {
+  return subject.keyId ?? subject.address
+}
 
 function weighed(
   used: { readonly input: number; readonly cachedInput: number; readonly output: number },

@@ -11,9 +11,9 @@ export interface LimitLeft {
   readonly resetMs: number | null
 }
 
-export function limitsLeft(account: Account, now: Now): LimitLeft[] {
+export function limitsLeft(account: Account, now: Now, who: string): LimitLeft[] {
   const of = account.owner.kind
-  const left: LimitLeft[] = account.rests(now).map(({ name, limit, remaining, resetMs }) => {
+  const left: LimitLeft[] = account.rests(now, who).map(({ name, limit, remaining, resetMs }) => {
     return { limit: name, of, maximum: limit, remaining: Math.max(0, remaining), resetMs: Math.ceil(resetMs) }
   })
   const atOnce = account.atOnce()

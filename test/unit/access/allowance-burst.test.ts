@@ -60,19 +60,19 @@ describe('at once', () => {
             atMs += gapMs
             ask(traits.evens ? Math.ceil((limit * percent) / 100) : 1, atMs)
           }
-          let { remaining } = allowance.state(atMs)
+          let { remaining } = allowance.state(atMs, 'a')
           for (const percent of pieces) {
             if (remaining === 0) break
             const piece = Math.max(1, Math.floor((remaining * percent) / 100))
             expect(ask(piece, atMs)).toBe(0)
-            expect(allowance.state(atMs).remaining).toBe((remaining -= piece))
+            expect(allowance.state(atMs, 'a').remaining).toBe((remaining -= piece))
           }
           // Of requests it is all that is left.
           if (!traits.evens) expect(ask(1, atMs) === 0).toBe(remaining > 0)
-          const { resetMs, capacity } = allowance.state(atMs)
+          const { resetMs, capacity } = allowance.state(atMs, 'a')
           if (resetMs > 0 && Number.isInteger(capacity))
-            expect(allowance.state(atMs + resetMs - 1).remaining).toBeLessThan(capacity)
-          expect(allowance.state(atMs + resetMs).remaining).toBe(Math.floor(capacity))
+            expect(allowance.state(atMs + resetMs - 1, 'a').remaining).toBeLessThan(capacity)
+          expect(allowance.state(atMs + resetMs, 'a').remaining).toBe(Math.floor(capacity))
         },
       ),
       { numRuns: 300 },
@@ -92,7 +92,7 @@ describe('requests', () => {
     [60, 15],
   ])('of %d a minute, %d are let through at once', (limit, atOnce) => {
     const { allowance, times } = allowanceOf(limit, requests)
-    expect(allowance.state(0)).toEqual({ remaining: atOnce, capacity: atOnce, resetMs: 0 })
+    expect(allowance.state(0, 'a')).toEqual({ remaining: atOnce, capacity: atOnce, resetMs: 0 })
     expect(times(1, 0)).toBe(atOnce)
   })
 

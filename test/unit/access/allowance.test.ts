@@ -200,7 +200,7 @@ describe('giving back', () => {
     const { allowance } = allowanceOf(1_000)
     allowance.take(100, 0)
     allowance.give(100, 0, 200_000)
-    expect(allowance.state(200_000)).toEqual({ remaining: 250, capacity: 250, resetMs: 0 })
+    expect(allowance.state(200_000, 'a')).toEqual({ remaining: 250, capacity: 250, resetMs: 0 })
     expect(allowance.isUntouched(200_000)).toBe(true)
   })
 })
@@ -210,9 +210,9 @@ describe('a limit that changes', () => {
     const { allowance, ask } = allowanceOf(6_000)
     ask(750, 0)
     allowance.setLimit(600, 0)
-    expect(allowance.state(0)).toEqual({ remaining: 75, capacity: 150, resetMs: 7_500 })
+    expect(allowance.state(0, 'a')).toEqual({ remaining: 75, capacity: 150, resetMs: 7_500 })
     allowance.setLimit(60_000, 0)
-    expect(allowance.state(0)).toEqual({ remaining: 7_500, capacity: 15_000, resetMs: 7_500 })
+    expect(allowance.state(0, 'a')).toEqual({ remaining: 7_500, capacity: 15_000, resetMs: 7_500 })
   })
 
   it('a debt keeps the time it takes', () => {

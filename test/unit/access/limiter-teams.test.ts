@@ -73,6 +73,21 @@ describe('what was reserved in vain', () => {
     }
   })
 
+  it('is not told as left: what is, is admitted', () => {
+    const { clock, ask, admit, limiter } = limiterOf({}, team)
+    const [key, other] = [keyOf({}, 'ml'), keyOf({}, 'ml', 'B')]
+    const reservation = admit(key, 10_000)
+    clock.advanceSync(60_000)
+    reservation.settle(used(1, 0))
+    const left = (subject: typeof key) => Number(limiter.headers(subject)['x-ratelimit-remaining-tokens'])
+    expect([left(key), left(other)]).toEqual([5_001, 15_000])
+    for (const part of [5_000, 1]) expect(ask(key, part)).not.toBeInstanceOf(GatewayError)
+    expect([left(key), left(other)]).toEqual([0, 9_999])
+    ask(key, 1)
+    expect(ask(key, 1)).toBeInstanceOf(GatewayError)
+    expect(ask(other, 9_000)).not.toBeInstanceOf(GatewayError)
+  })
+
   it.each([
     ['a host that failed', (reservation: Reservation) => reservation.settle(null, true)],
     ['a prompt that was in a cache', (reservation: Reservation) => reservation.settle(used(14_000, 1, 14_000))],
