@@ -284,7 +284,6 @@ export const rows: Readonly<Record<string, Row>> = {
   X37: sharedAccess(
     'Meter evasion: client omits include_usage, leaves before the usage frame, uses n, best_of, echo',
     `${here}/quota-meter.test.ts`,
-    `${here}/quota-ends.test.ts`,
   ),
   X38: relay('Amplification', `${here}/client-body-cost.test.ts`),
   X39: mainJob('Admin on the data port', `${here}/side-doors.test.ts`),
