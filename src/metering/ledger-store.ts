@@ -115,14 +115,25 @@ export interface Charge {
   readonly output: number
 }
 
+/** A month begins no later than any of its days. */
+export interface CalendarStarts {
+  readonly dayMs: number
+  readonly monthMs: number
+}
+
+export interface CalendarTotals {
+  readonly day: readonly Charge[]
+  readonly month: readonly Charge[]
+}
+
 export interface LedgerStore {
   /** All of them or none; rejects with StoreError. */
   write(rows: readonly LedgerRow[]): Promise<void>
   usage(query: UsageQuery): Promise<readonly UsageSum[]>
   /** One row each for requests admitted since then. */
   charges(sinceMs: number): Promise<readonly Charge[]>
-  /** The same, summed by key and team. */
-  totals(sinceMs: number): Promise<readonly Charge[]>
+  /** The same since this day and this month began, summed by key and team. */
+  totals(since: CalendarStarts): Promise<CalendarTotals>
   /** Removes settled rows admitted before then; resolves with their number. */
   prune(beforeMs: number): Promise<number>
 }

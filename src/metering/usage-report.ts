@@ -96,13 +96,15 @@ const figureColumns = [
 export function usageCsv(report: UsageReport): string {
   const columns = columnsOf(report.by)
   const header = [...columns, ...figureColumns, 'currency']
-  const rows = report.rows.map((row) => [
-    ...columns.map((column) => csvCell(row[column] ?? '')),
-    ...figureColumns.map((column) => plainNumber(row[column])),
+  const row = (one: UsageRow): string[] => [
+    ...columns.map((column) => csvCell(one[column] ?? '')),
+    ...figureColumns.map((column) => plainNumber(one[column])),
     csvCell(report.currency),
-  ])
-  return [header, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('')
+  ]
+  return line(header) + report.rows.map((one) => line(row(one))).join('')
 }
+
+const line = (cells: readonly string[]): string => `${cells.join(',')}\r\n`
 
 /** Never in powers of ten: nine decimals are all that a cost has. */
 function plainNumber(value: number): string {

@@ -111,12 +111,8 @@ export class AccessRecords {
   async #restoreLimits(): Promise<void> {
     const { store, access } = this.#parts
     const from = access.limiter.pastFrom()
-    const [minute, day, month] = await Promise.all([
-      store.ledger.charges(from.minuteMs),
-      store.ledger.totals(from.dayMs),
-      store.ledger.totals(from.monthMs),
-    ])
-    access.restore({ minute, day, month })
+    const [minute, totals] = await Promise.all([store.ledger.charges(from.minuteMs), store.ledger.totals(from)])
+    access.restore({ minute, ...totals })
   }
 
   async #makeAdminToken(): Promise<void> {

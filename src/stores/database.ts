@@ -73,6 +73,13 @@ export class Database {
     return this.#prepared(sql).get(values) as unknown as Row | undefined
   }
 
+  /** One row at a time, where there may be too many to hold. */
+  // oxlint-disable-next-line no-unnecessary-type-parameters -- the same
+  each<Row>(sql: string, values: Values, use: (row: Row) => void): void {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the same
+    for (const row of this.#prepared(sql).iterate(values)) use(row as unknown as Row)
+  }
+
   /** Returns the number of rows that are now others. */
   change(sql: string, values: Values = {}): number {
     return Number(this.#prepared(sql).run(values).changes)
@@ -140,16 +147,27 @@ export function openDatabase(path: string, schema: Schema, options: OpenOptions 
 
 /** A whole check of a larger file would hold up a start for seconds. */
 const wholeCheckBytesMax = 67_108_864
+/** The same, of any check of it. */
+const checkBytesMax = 268_435_456
 
-/** Throws where the file's structure does not hold together. In a large one, indexes are not held against their tables. */
-export function checkStructure(database: Database): void {
-  const isLarge = statSync(database.path).size > wholeCheckBytesMax
+/**
+ * Throws where the file's structure does not hold together. In a large one, indexes are not held against their tables; a
+ * larger one is looked at only after an end that was no clean one, when a disk may have lost something.
+ */
+export function checkStructure(database: Database, isClosed = false): void {
+  const bytes = statSync(database.path).size
+  if (bytes > checkBytesMax && isClosed) return
   const verdict = database.guard(() =>
-    isLarge
+    bytes > wholeCheckBytesMax
       ? database.get<{ quick_check: string }>('PRAGMA quick_check(1)')?.quick_check
       : database.get<{ integrity_check: string }>('PRAGMA integrity_check(1)')?.integrity_check,
   )
   if (verdict !== 'ok') throw new DamagedError(`${database.path} is damaged (${verdict ?? 'it cannot be checked'}).`)
+}
+
+/** Before it is opened: the last one to close a file takes its log away. */
+export function wasClosed(path: string): boolean {
+  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
 }
 
 /** Under another name first: a file of the right name is whole from the start, whoever dies or comes second. */

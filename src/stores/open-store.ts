@@ -47,15 +47,16 @@ async function openForGateway(
 ): Promise<Store> {
   const lock = lockIfWritable(files, whenUnwritable)
   try {
-    const { state, problem } = loadForGateway(files.keys, whenUnwritable, lock !== null)
-    const note = `${problem} Keys hold as they are, and what is used is written down once the files can be written.`
     return await WorkerStore.open({
       files,
       whenUnwritable,
       clock,
-      state,
-      notes: problem === null ? notes : [...notes, note],
-      lockIdentity: problem === null ? (lock?.identity ?? null) : null,
+      load: () => {
+        const { state, problem } = loadForGateway(files.keys, whenUnwritable, lock !== null)
+        if (problem === null) return { state, notes, lockIdentity: lock?.identity ?? null }
+        const note = `${problem} Keys hold as they are, and what is used is written down once the files can be written.`
+        return { state, notes: [...notes, note], lockIdentity: null }
+      },
       onClose: () => lock?.release(),
     })
   } catch (error) {
@@ -92,7 +93,6 @@ function lockIfWritable(files: StoreFiles, whenUnwritable: 'refuse' | 'serve'): 
   )
 }
 
-/** On this thread, since nothing can be served without them: handing 100,000 of them over would take as long again. */
 function loadKeys(path: string): ReadState {
   const keys = openKeys(path)
   try {

@@ -2,7 +2,16 @@
 import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { StoreError } from '../base/store-error.ts'
-import type { Charge, LedgerRow, LedgerStore, UsageQuery, UsageSum } from '../metering/ledger-store.ts'
+import type {
+  CalendarStarts,
+  CalendarTotals,
+  Charge,
+  LedgerRow,
+  LedgerStore,
+  UsageQuery,
+  UsageSum,
+} from '../metering/ledger-store.ts'
+import { calendarTotals, type DayOrBefore } from './calendar-totals.ts'
 import { type Database, openDatabase, type Schema } from './database.ts'
 import { UsageReport } from './usage-report.ts'
 import { admittedValues, figureValues } from './usage-values.ts'
@@ -38,7 +47,8 @@ const schema: Schema = {
        error_code TEXT,
        cost_nanos INTEGER
      );
-     CREATE INDEX requests_by_start ON requests (started_at_ms);
+     CREATE INDEX requests_by_start ON requests
+       (started_at_ms, key_id, team, input, cached_input, output, "end");
      CREATE INDEX requests_open ON requests (id) WHERE "end" IS NULL;
      PRAGMA user_version = 1`,
   ],
@@ -136,7 +146,7 @@ export class UsageFile implements LedgerStore {
    * one. Of what has no end of its own there is no telling, so it counts.
    */
   async charges(sinceMs: number): Promise<readonly Charge[]> {
-    return this.#read(
+    return this.#read<Charge>(
       `SELECT key_id AS keyId, team, started_at_ms AS startedAtMs,
          ("end" IS NULL OR "end" IN ('--', 'aborted_unknown') OR input + output > 0 OR "end" GLOB '[CcG][HFDL]') AS requests,
          input, cached_input AS cachedInput, output
@@ -145,15 +155,17 @@ export class UsageFile implements LedgerStore {
     )
   }
 
-  async totals(sinceMs: number): Promise<readonly Charge[]> {
-    return this.#read(
-      `SELECT key_id AS keyId, team, min(started_at_ms) AS startedAtMs,
+  /** Both at once, from an index that has all of it: of a million rows, each more reading holds up a start by half a second. */
+  async totals({ dayMs, monthMs }: CalendarStarts): Promise<CalendarTotals> {
+    const sums = this.#read<DayOrBefore>(
+      `SELECT key_id AS keyId, team, started_at_ms >= :dayMs AS isOfDay, min(started_at_ms) AS startedAtMs,
          sum("end" IS NULL OR "end" IN ('--', 'aborted_unknown') OR input + output > 0 OR "end" GLOB '[CcG][HFDL]')
            AS requests,
          total(input) AS input, total(cached_input) AS cachedInput, total(output) AS output
-       FROM requests WHERE started_at_ms >= :sinceMs GROUP BY key_id, team`,
-      { sinceMs },
+       FROM requests WHERE started_at_ms >= :monthMs GROUP BY key_id, team, isOfDay`,
+      { dayMs, monthMs },
     )
+    return calendarTotals(sums)
   }
 
   async prune(beforeMs: number): Promise<number> {
@@ -192,9 +204,10 @@ export class UsageFile implements LedgerStore {
     database.change('UPDATE requests SET "end" = :end WHERE "end" IS NULL', { end: endOfTheUnfinished })
   }
 
-  #read(sql: string, values: Readonly<Record<string, number>>): readonly Charge[] {
+  // oxlint-disable-next-line no-unnecessary-type-parameters -- names the columns where the text does
+  #read<Row>(sql: string, values: Readonly<Record<string, number>>): readonly Row[] {
     const database = this.#database()
-    return database === null ? [] : database.guard(() => database.all<Charge>(sql, values))
+    return database === null ? [] : database.guard(() => database.all<Row>(sql, values))
   }
 
   /** Null where there is none and none is to be made. */

@@ -2,7 +2,7 @@
 import { existsSync, renameSync } from 'node:fs'
 import { systemClock } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
-import { checkStructure, DamagedError } from './database.ts'
+import { checkStructure, DamagedError, wasClosed } from './database.ts'
 import { UsageFile } from './usage-file.ts'
 
 interface UsageOpening {
@@ -28,8 +28,9 @@ export function openUsage(
 }
 
 function started(usage: UsageFile, path: string): readonly string[] {
+  const closed = wasClosed(path)
   try {
-    usage.start(checkStructure)
+    usage.start((database) => checkStructure(database, closed))
     return []
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error

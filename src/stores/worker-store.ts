@@ -1,6 +1,8 @@
 /** The gateway's store: asks threads of its own, so that no disk and no lock ever holds up an answer. */
+import { existsSync } from 'node:fs'
 import type { KeyStore } from '../access/key-store.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
+import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import { type Seen, seenIn } from './direct-keys.ts'
 import type { ReadState } from './keys-file.ts'
@@ -9,14 +11,18 @@ import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
 import type { StoreFiles } from './store-files.ts'
 import type { Told } from './thread-messages.ts'
 
+export interface LoadedKeys {
+  readonly state: ReadState
+  /** Null where nothing can be written. */
+  readonly lockIdentity: string | null
+  readonly notes: readonly string[]
+}
+
 export interface WorkerStoreSettings {
   readonly files: StoreFiles
   readonly whenUnwritable: 'refuse' | 'serve'
-  /** Null where nothing can be written. */
-  readonly lockIdentity: string | null
-  /** Read already by the caller, who must know it before anything else. */
-  readonly state: ReadState
-  readonly notes: readonly string[]
+  /** Reads the keys on this thread: nothing can be served without them, and to hand 100,000 of them over would take as long again. */
+  readonly load: () => LoadedKeys
   readonly onClose: () => void
   readonly clock?: Clock
 }
@@ -34,13 +40,15 @@ export class WorkerStore implements Store {
   #events: StoreEvents | null = null
   #closing: Promise<void> | null = null
 
-  private constructor({ files, whenUnwritable, lockIdentity, state, ...settings }: WorkerStoreSettings) {
+  private constructor(settings: WorkerStoreSettings, loaded: LoadedKeys, ledgerThread: RestartedThread) {
+    const { files, onClose, clock = systemClock } = settings
+    const { state, lockIdentity, notes } = loaded
     const { keys, keysEverCreated, adminTokenDigest } = state
-    const { clock = systemClock } = settings
-    this.#onClose = settings.onClose
-    this.#notes = settings.notes
+    this.#onClose = onClose
+    this.#notes = notes
     this.state = { keys, keysEverCreated, adminTokenDigest }
     this.#seen = seenIn(state)
+    this.#ledgerThread = ledgerThread
     this.#keysThread = new RestartedThread({
       settings: () => ({ of: 'keys', files, seen: this.#seen, lockIdentity }),
       clock,
@@ -48,29 +56,24 @@ export class WorkerStore implements Store {
       died: (problem) => this.#events?.unreadable(problem),
       replaced: () => this.#watchAgain(),
     })
-    this.#ledgerThread = new RestartedThread({
-      settings: (isFirst) => ({ of: 'ledger', path: files.usage, endsUnfinished: isFirst, whenUnwritable }),
-      clock,
-      heard: () => {},
-      // Whoever asks it is told.
-      died: () => {},
-      replaced: async () => {},
-    })
     this.keys = keysBehind(this.#keysThread)
-    this.ledger = ledgerBehind(this.#ledgerThread)
+    this.ledger = ledgerBehind(ledgerThread)
   }
 
   /** Rejects with StoreError when a thread cannot open its file. */
   static async open(settings: WorkerStoreSettings): Promise<WorkerStore> {
-    const store = new WorkerStore(settings)
-    const threads = [store.#keysThread, store.#ledgerThread]
-    const opened = await Promise.allSettled(threads.map((thread) => thread.open()))
+    const ledgerThread = ledgerThreadOf(settings)
+    // A ledger that is there is looked at while the keys are read.
+    const early = existsSync(settings.files.usage) ? ledgerThread.open() : null
+    const loaded = await loadedBeside(early, settings.load, ledgerThread)
+    const store = new WorkerStore(settings, loaded, ledgerThread)
+    const opened = await Promise.allSettled([store.#keysThread.open(), early ?? ledgerThread.open()])
     const failed = opened.find(({ status }) => status === 'rejected')
     if (failed?.status === 'rejected') {
-      await Promise.all(threads.map((thread) => thread.close()))
+      await Promise.all([store.#keysThread.close(), ledgerThread.close()])
       throw failed.reason
     }
-    store.#notes = [...settings.notes, ...opened.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))]
+    store.#notes = [...loaded.notes, ...opened.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))]
     return store
   }
 
@@ -113,6 +116,33 @@ export class WorkerStore implements Store {
     if (this.#events === null) return
     await this.#keysThread.ask({ store: 'watch' })
     this.#events?.unreadable(null)
+  }
+}
+
+function ledgerThreadOf({ files, whenUnwritable, clock = systemClock }: WorkerStoreSettings): RestartedThread {
+  return new RestartedThread({
+    settings: (isFirst) => ({ of: 'ledger', path: files.usage, endsUnfinished: isFirst, whenUnwritable }),
+    clock,
+    heard: () => {},
+    // Whoever asks it is told.
+    died: () => {},
+    replaced: async () => {},
+  })
+}
+
+/** Where the keys cannot be loaded, what became of the ledger meanwhile is said too. */
+async function loadedBeside(
+  opening: Promise<readonly string[]> | null,
+  load: () => LoadedKeys,
+  ledgerThread: RestartedThread,
+): Promise<LoadedKeys> {
+  try {
+    return load()
+  } catch (error) {
+    const notes = (await opening?.catch(() => [])) ?? []
+    await ledgerThread.close()
+    if (notes.length === 0 || !(error instanceof StoreError)) throw error
+    throw new StoreError([error.message, ...notes].join(' '), { cause: error })
   }
 }
 

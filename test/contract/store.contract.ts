@@ -196,14 +196,17 @@ function ledgerContract(store: () => Store): void {
       settledRow('r4', 8, at(3_000, null)),
     ])
     const charge = { team: null, requests: 1, input: 100, cachedInput: 10 }
-    expect(await store().ledger.charges(2_000)).toEqual([
-      { ...charge, keyId: 'a', startedAtMs: 2_000, output: 2 },
-      { ...charge, keyId: 'a', startedAtMs: 3_000, output: 4 },
-      { ...charge, keyId: null, startedAtMs: 3_000, output: 8 },
-    ])
-    const totals = await store().ledger.totals(2_000)
-    expect(totals).toHaveLength(2)
-    expect(totals).toContainEqual({
+    const charges = await store().ledger.charges(2_000)
+    expect(charges).toHaveLength(3)
+    expect(charges[0]).toEqual({ ...charge, keyId: 'a', startedAtMs: 2_000, output: 2 })
+    expect(charges).toContainEqual({ ...charge, keyId: 'a', startedAtMs: 3_000, output: 4 })
+    expect(charges).toContainEqual({ ...charge, keyId: null, startedAtMs: 3_000, output: 8 })
+    const { day, month } = await store().ledger.totals({ dayMs: 3_000, monthMs: 2_000 })
+    expect(day).toHaveLength(2)
+    expect(day).toContainEqual({ ...charge, keyId: 'a', startedAtMs: 3_000, output: 4 })
+    expect(day).toContainEqual({ ...charge, keyId: null, startedAtMs: 3_000, output: 8 })
+    expect(month).toHaveLength(2)
+    expect(month).toContainEqual({
       keyId: 'a',
       team: null,
       startedAtMs: 2_000,
@@ -212,6 +215,7 @@ function ledgerContract(store: () => Store): void {
       cachedInput: 20,
       output: 6,
     })
+    expect(month).toContainEqual({ ...charge, keyId: null, startedAtMs: 3_000, output: 8 })
   })
 
   it('removes what is old and ended, and nothing else', async () => {

@@ -40,7 +40,9 @@ it('is counted by the ledger as it was when it ended', async () => {
   ])
   const inOrder = (await file.usage.charges(0)).map(({ keyId, requests }) => [keyId, requests])
   expect(inOrder).toEqual(expected)
-  const totals = (await file.usage.totals(0)).map(({ keyId, requests }) => [keyId, requests] as const)
+  const totals = (await file.usage.totals({ dayMs: 0, monthMs: 0 })).month.map(
+    ({ keyId, requests }) => [keyId, requests] as const,
+  )
   expect(Object.fromEntries(totals)).toEqual(Object.fromEntries(expected))
 })
 
@@ -59,5 +61,5 @@ it('of what has not ended, or whose gateway died, each counts', async () => {
     settledRow('died', 0, { settled: { end: 'aborted_unknown', input: 0 } }),
     settledRow('failed', 0, { settled: { end: 'UH', input: 0 } }),
   ])
-  expect((await file.usage.totals(0)).map(({ requests }) => requests)).toEqual([2])
+  expect((await file.usage.totals({ dayMs: 0, monthMs: 0 })).month.map(({ requests }) => requests)).toEqual([2])
 })
