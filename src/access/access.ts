@@ -84,7 +84,7 @@ export class Access {
     const misplaced = keyInTarget(target)
     if (misplaced !== null) throw misplaced
     const key = this.#identify(credentialOf(headers), address)
-    return new AccessCaller(key, address, { limiter: this.limiter, estimates: this.#estimates })
+    return new AccessCaller(key, address, { limiter: this.limiter, estimates: this.#estimates, ring: this.#ring })
   }
 
   #identify(credential: Credential, address: string): KeyRecord | null {
@@ -117,27 +117,39 @@ export class AccessCaller {
   readonly team: string | null
   readonly maxOutputTokens: number | null
   readonly #models: readonly string[] | null
-  readonly #subject: Subject
+  /** As wrong keys are counted: whoever has one address of such a network has all of them. */
+  readonly #network: string
+  readonly #known: KeyRecord | null
+  readonly #ring: KeyRing
   readonly #limiter: Limiter
   readonly #estimates: Estimates
 
-  constructor(key: KeyRecord | null, address: string, parts: { limiter: Limiter; estimates: Estimates }) {
+  constructor(
+    key: KeyRecord | null,
+    address: string,
+    parts: { limiter: Limiter; estimates: Estimates; ring: KeyRing },
+  ) {
     this.keyId = key?.id ?? null
     this.key = key?.name ?? anonymous
     this.team = key?.team ?? null
     this.maxOutputTokens = key?.maxOutputTokens ?? null
     this.#models = key?.models ?? null
-    this.#subject =
-      key === null
-        ? // As wrong keys are counted: whoever has one address of such a network has all of them.
-          { keyId: null, address: networkOf(address) }
-        : { keyId: key.id, name: key.name, team: key.team, limits: key.limits }
+    this.#network = networkOf(address)
+    this.#known = key
+    this.#ring = parts.ring
     this.#limiter = parts.limiter
     this.#estimates = parts.estimates
   }
 
   get holder(): string {
-    return this.#subject.keyId ?? this.#subject.address
+    return this.keyId ?? this.#network
+  }
+
+  /** With the limits of now: a body may take a minute to come, and what was changed meanwhile holds for it, too. */
+  get #subject(): Subject {
+    if (this.#known === null) return { keyId: null, address: this.#network }
+    const { id: keyId, name, team, limits } = this.#ring.get(this.#known.id) ?? this.#known
+    return { keyId, name, team, limits }
   }
 
   mayUse(model: string): boolean {

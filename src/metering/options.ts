@@ -20,7 +20,7 @@ export const usageOptions = z.strictObject({
   prices: z
     .record(z.string().min(1), modelPrice)
     .default({})
-    .describe('By model, as clients name it; models without a price cost nothing'),
+    .describe('By model, as clients name it, else as its host does; models without a price cost nothing'),
 })
 
 export type ModelPrice = z.infer<typeof modelPrice>

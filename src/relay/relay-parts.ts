@@ -8,8 +8,8 @@ import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import type { RetryBudget } from '../hosts/retry-budget.ts'
 import type { RequestLedger } from '../metering/ledger-store.ts'
 import type { PhaseTimes } from '../metering/phase-times.ts'
+import type { CostOf } from '../metering/prices.ts'
 import type { TokenTallies } from '../metering/token-tallies.ts'
-import type { TokenCounts } from '../metering/usage.ts'
 import type { UsageSink } from '../metering/usage-record.ts'
 import type { ByteBudget } from '../queue/byte-budget.ts'
 import type { Dispatcher } from '../queue/dispatcher.ts'
@@ -38,8 +38,7 @@ export interface RelayParts {
   readonly events: RelayEvents
   /** Has one row of each request that was admitted. */
   readonly ledger: RequestLedger
-  /** In 10^-9 of the currency; null for a model without a price. */
-  readonly costOf: (model: string, tokens: TokenCounts) => number | null
+  readonly costOf: CostOf
   /** Gets one record of each request, at its end. */
   readonly usage: UsageSink
   /** Why no newcomer is taken just now, or null. */

@@ -357,8 +357,9 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #progress(): Progress {
-    const attempt = this.#attempt
-    return { host: attempt?.lease.host.name ?? null, sent: attempt?.sent === true, frames: this.#meter?.counted ?? 0 }
+    const { lease, sent = false } = this.#attempt ?? {}
+    const frames = this.#meter?.counted ?? 0
+    return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames }
   }
 
   #settle(end: EndCode, error: GatewayError | null): void {
@@ -370,7 +371,7 @@ export class RelayedRequest implements AttemptOwner {
     if (end !== '--') this.#tellFailover('failed')
     try {
       const outcome = this.#record.outcome(end, error, this.#metered(end))
-      this.#account.settle(outcome)
+      this.#account.settle(outcome, this.#record.lease?.model ?? null)
       this.#parts.events.requestEnded(outcome)
       this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
     } finally {

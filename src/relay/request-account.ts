@@ -13,6 +13,8 @@ import type { RelayParts } from './relay-parts.ts'
 /** How far it has come: what a checkpoint of its row says. */
 export interface Progress {
   readonly host: string | null
+  /** Name of the model there. */
+  readonly modelAtHost: string | null
   /** The prompt is at a host. */
   readonly sent: boolean
   /** Frames with content so far. */
@@ -78,18 +80,19 @@ export class RequestAccount {
     return isRead ? (this.#admission?.promptEstimate ?? 0) : 0
   }
 
-  #figures(model: string, { host, sent, frames }: Progress, promptEstimate: number): RequestFigures {
+  #figures(asked: string, progress: Progress, promptEstimate: number): RequestFigures {
+    const { host, modelAtHost: atHost, sent, frames } = progress
     const tokens = { input: sent ? promptEstimate : 0, cachedInput: 0, output: frames, reasoning: 0 }
     return {
       ...tokens,
       host,
       inputSource: sent ? 'estimated' : 'none',
       outputSource: frames > 0 ? 'counted' : 'none',
-      costNanos: this.#parts.costOf(model, tokens),
+      costNanos: this.#parts.costOf({ asked, atHost }, tokens),
     }
   }
 
-  settle(outcome: Outcome): void {
+  settle(outcome: Outcome, atHost: string | null): void {
     const { ledger, costOf, clock } = this.#parts
     const { tokens, sources, usageSource, end, status, model } = outcome
     if (this.#admission === null) return
@@ -110,7 +113,7 @@ export class RequestAccount {
       status,
       end,
       errorCode: outcome.errorCode,
-      costNanos: model === null ? null : costOf(model, tokens),
+      costNanos: model === null ? null : costOf({ asked: model, atHost }, tokens),
     })
   }
 }

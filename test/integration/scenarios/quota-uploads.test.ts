@@ -40,6 +40,23 @@ test('C10: a body that drips takes nothing of its key: no slot, no place among t
     return { requests: 1 + clients.length, attempts: { a: 1 } }
   }))
 
+test('a body that came while the limits of its key were changed meets those of now, and lifts them for nobody', () =>
+  scenario({}, async (scene) => {
+    const { gateway } = scene
+    const key = await gateway.createKey({ name: 'changed' })
+    scene.host().playAlways(...soundAnswer)
+    const whole = keyedBytes(key, { padding: 'x'.repeat(1_000) })
+    const client = await scene.connect()
+    await client.send(whole.subarray(0, 400))
+    await gateway.admin('PATCH', `/admin/keys/${key.id}`, { limits: { requestsPerMinute: 1 } })
+    expect((await scene.ask(keyedBytes(key))).status).toBe(200)
+    await client.send(whole.subarray(400))
+    const late = await scene.answer(client)
+    await late.over()
+    expect([late.status, (await scene.ask(keyedBytes(key))).status]).toEqual([429, 429])
+    return { requests: 3, attempts: { a: 1 } }
+  }))
+
 test.each(['closes', 'resets'] as const)(
   'C39: a client that %s in the middle of its upload leaves nothing: no attempt, nothing reserved, no row, no bytes held',
   (way) =>

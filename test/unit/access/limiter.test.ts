@@ -93,6 +93,21 @@ describe('a refusal', () => {
   )
 })
 
+describe('what is put aside for a large request', () => {
+  it('is gone once it was admitted: the small ones behind it wait no longer than if it had never had to', () => {
+    const waits = [true, false].map((isRefusedFirst) => {
+      const { clock, refuse, admit } = limiterOf()
+      const key = keyOf({ tokensPerMinute: 60_000 })
+      for (let at = 0; at < 15; at += 1) admit(key, 1_000)
+      if (isRefusedFirst) refuse(key, 20_000)
+      clock.advanceSync(30_000)
+      admit(key, 20_000)
+      return refuse(key, 1_000).retryAfterMs
+    })
+    expect(waits[0]).toBe(waits[1])
+  })
+})
+
 describe('key and team', () => {
   it('are charged both or none', () => {
     fc.assert(
