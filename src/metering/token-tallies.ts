@@ -3,21 +3,58 @@ import type { TokenTotals } from './events.ts'
 
 export type Tally = { -readonly [Field in keyof TokenTotals]: TokenTotals[Field] }
 
-/** Bounded by its labels, all of which are configured or listed by a host. */
+/** Twice as many as the metrics have series for. */
+const ownMax = 10_000
+/** Models and hosts are configured, but for models that hosts list, which may come and go. */
+const sharedMax = 1_000
+/** No key has this name. */
+const other = 'other'
+
+/**
+ * Bounded, since keys are made without end: once there are too many, what is new is counted as of another key. None is
+ * ever folded into another, or what a scrape has read of it would be counted twice.
+ */
 export class TokenTallies implements Iterable<TokenTotals> {
   readonly #tallies = new Map<string, Tally>()
 
   tally(model: string, host: string, key: string): Tally {
-    const id = JSON.stringify([model, host, key])
-    let tally = this.#tallies.get(id)
-    if (tally === undefined) {
-      tally = { model, host, key, input: 0, cachedInput: 0, output: 0, reasoning: 0, usageRejected: 0, badFrames: 0 }
-      this.#tallies.set(id, tally)
-    }
-    return tally
+    return (
+      this.#within(ownMax, model, host, key) ??
+      this.#within(ownMax + sharedMax, model, host, other) ??
+      this.#made(other, other, other)
+    )
   }
 
   [Symbol.iterator](): Iterator<TokenTotals> {
     return this.#tallies.values()
   }
+
+  #within(countMax: number, model: string, host: string, key: string): Tally | null {
+    const known = this.#tallies.get(idOf(model, host, key))
+    if (known !== undefined) return known
+    return this.#tallies.size < countMax ? this.#made(model, host, key) : null
+  }
+
+  #made(model: string, host: string, key: string): Tally {
+    const id = idOf(model, host, key)
+    const known = this.#tallies.get(id)
+    if (known !== undefined) return known
+    const tally = {
+      model,
+      host,
+      key,
+      input: 0,
+      cachedInput: 0,
+      output: 0,
+      reasoning: 0,
+      usageRejected: 0,
+      badFrames: 0,
+    }
+    this.#tallies.set(id, tally)
+    return tally
+  }
+}
+
+function idOf(model: string, host: string, key: string): string {
+  return JSON.stringify([model, host, key])
 }
