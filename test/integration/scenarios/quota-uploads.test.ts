@@ -1,7 +1,7 @@
 /** A request takes nothing of a key's limits, of the line or of the ledger before its body is whole. */
 import { expect, onTestFinished, test } from 'vitest'
 import { gaugeReaches } from '../../kit/fleet.ts'
-import { eventually } from '../../kit/within.ts'
+import { eventually, within } from '../../kit/within.ts'
 import { keyedBytes, remainingOf, soundAnswer, usedBy, usedOnce } from './access-scene.ts'
 import { errorOf, scenario } from './scene.ts'
 
@@ -47,10 +47,12 @@ test('a body that came while the limits of its key were changed meets those of n
     scene.host().playAlways(...soundAnswer)
     const whole = keyedBytes(key, { padding: 'x'.repeat(1_000) })
     const client = await scene.connect()
-    await client.send(whole.subarray(0, 400))
+    await client.send(whole.subarray(0, -10))
+    const isRead = async (): Promise<boolean> => (await gateway.sum('queue_bytes')) > 0
+    while (!(await within(5_000, 'the bytes that are held', isRead())));
     await gateway.admin('PATCH', `/admin/keys/${key.id}`, { limits: { requestsPerMinute: 1 } })
     expect((await scene.ask(keyedBytes(key))).status).toBe(200)
-    await client.send(whole.subarray(400))
+    await client.send(whole.subarray(-10))
     const late = await scene.answer(client)
     await late.over()
     expect([late.status, (await scene.ask(keyedBytes(key))).status]).toEqual([429, 429])

@@ -93,16 +93,21 @@ describe('a refusal', () => {
   )
 })
 
-describe('what is put aside for a large request', () => {
-  it('is gone once it was admitted: the small ones behind it wait no longer than if it had never had to', () => {
+describe('what is put aside for a large request of a team', () => {
+  it('ends when it is admitted: whoever came back as told may have it again, as one that never had to', () => {
     const waits = [true, false].map((isRefusedFirst) => {
-      const { clock, refuse, admit } = limiterOf()
-      const key = keyOf({ tokensPerMinute: 60_000 })
-      for (let at = 0; at < 15; at += 1) admit(key, 1_000)
-      if (isRefusedFirst) refuse(key, 20_000)
-      clock.advanceSync(30_000)
-      admit(key, 20_000)
-      return refuse(key, 1_000).retryAfterMs
+      const { clock, ask, refuse, admit } = limiterOf({}, { house: { tokensPerMinute: 60_000 } })
+      const [large, small] = [keyOf({}, 'house', 'LARGELAR'), keyOf({}, 'house', 'SMALLSMA')]
+      for (let at = 0; at < 15; at += 1) admit(small, 1_000)
+      if (isRefusedFirst) refuse(large, 20_000)
+      clock.advanceSync(12_500)
+      admit(large, 20_000).settle(used(20_000, 0))
+      // Until it may claim again at all.
+      clock.advanceSync(100_000)
+      while (!(ask(small, 1_000) instanceof GatewayError));
+      // Put aside from now on, unless it is barred for not having come.
+      refuse(large, 20_000)
+      return refuse(small, 7_000).retryAfterMs
     })
     expect(waits[0]).toBe(waits[1])
   })
