@@ -65,26 +65,27 @@ export function checkModes(files: StoreFiles): readonly string[] {
     const stats = statOf(path)
     return stats === undefined ? [] : [{ path, mode: stats.mode, uid: stats.uid, isFolder: path === folder }]
   })
-  checkOwners(found)
+  const notes = [...ownerNotes(found)]
   checkFolder(folder, statSync(folder).mode)
   const inside = found.filter(({ isFolder }) => !isFolder)
   const writable = inside.filter(({ mode }) => (mode & 0o022) !== 0).map(({ path }) => path)
   if (writable.length > 0)
     throw new StoreError(`Others may write to ${writable.join(', ')}: run "chmod 600 ${writable.join(' ')}".`)
   const readable = inside.filter(({ mode }) => (mode & 0o044) !== 0).map(({ path }) => path)
-  if (readable.length === 0) return []
-  return [`Others on this machine may read ${readable.join(', ')}: run "chmod 600 ${readable.join(' ')}".`]
+  if (readable.length === 0) return notes
+  return [...notes, `Others on this machine may read ${readable.join(', ')}: run "chmod 600 ${readable.join(' ')}".`]
 }
 
 /** Whoever owns a file or its folder can write there, whatever the modes say now. */
-function checkOwners(found: readonly { readonly path: string; readonly uid: number }[]): void {
+function ownerNotes(found: readonly { readonly path: string; readonly uid: number }[]): readonly string[] {
   const own = process.getuid?.() ?? 0
   const foreign = found.find(({ uid }) => uid !== own && uid !== 0)
-  if (foreign === undefined) return
+  if (foreign === undefined) return []
   const others = found.filter(({ uid }) => uid === foreign.uid).map(({ path }) => path)
-  throw new StoreError(
-    `${others.join(', ')}: of another user (${foreign.uid}), who could make keys there: run this as that user, or run "chown ${own} ${others.join(' ')}".`,
-  )
+  const problem = `${others.join(', ')}: of another user (${foreign.uid}), who can make keys there`
+  // A container's root before a folder of its machine's user, or that machine's own root: neither was tricked.
+  if (own === 0) return [`${problem}; SQLite leaves its files to that user.`]
+  throw new StoreError(`${problem}: run this as that user, or run "chown ${own} ${others.join(' ')}".`)
 }
 
 /** Where others may lay files, they could put a journal there that changes the keys, sticky bit or not. */

@@ -171,21 +171,28 @@ describe.skipIf(process.platform === 'win32')('modes', () => {
     }
   })
 
-  test.skipIf(process.getuid?.() !== 0)('X35: what is of another user is refused, with what to run', async () => {
-    await (await open(folder.storePath)).close()
-    writeFileSync(`${folder.usagePath}-journal`, '', { mode: 0o600 })
-    const names = ['gateway.db', 'gateway-usage.db', 'gateway-usage.db-journal', 'gateway.db.lock', '.']
-    for (const path of names.map((name) => join(folder.path, name))) {
-      chownSync(path, 54_321, 0)
-      for (const role of ['cli', 'gateway'] as const)
-        await expect(open(folder.storePath, role)).rejects.toThrow(
-          `${path}: of another user (54321), who could make keys there: run this as that user, or run "chown 0 ${path}".`,
-        )
-      chownSync(path, 0, 0)
-    }
-    rmSync(`${folder.usagePath}-journal`)
-    await open(folder.storePath)
-  })
+  test.skipIf(process.getuid?.() !== 0)(
+    'X35: what is of another user is refused, with what to run; root is told',
+    async () => {
+      await (await open(folder.storePath)).close()
+      writeFileSync(`${folder.usagePath}-journal`, '', { mode: 0o600 })
+      const names = ['gateway.db', 'gateway-usage.db', 'gateway-usage.db-journal', 'gateway.db.lock', '.']
+      for (const path of names.map((name) => join(folder.path, name))) {
+        chownSync(path, 54_321, 0)
+        const problem = `${path}: of another user (54321), who can make keys there`
+        expect((await open(folder.storePath, 'cli')).notes).toEqual([expect.stringContaining(problem)])
+        vi.spyOn(process, 'getuid').mockReturnValue(1)
+        for (const role of ['cli', 'gateway'] as const)
+          await expect(open(folder.storePath, role)).rejects.toThrow(
+            `${problem}: run this as that user, or run "chown 1 ${path}".`,
+          )
+        vi.restoreAllMocks()
+        chownSync(path, 0, 0)
+      }
+      rmSync(`${folder.usagePath}-journal`)
+      await open(folder.storePath)
+    },
+  )
 
   test('X35: whoever opens it is its owner, or it is of root', async () => {
     await (await open(folder.storePath)).close()
