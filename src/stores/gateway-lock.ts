@@ -12,8 +12,8 @@ export interface GatewayLock {
 }
 
 /** Whoever makes the keys file is done by then. */
-const makingMsMax = 5_000
-const triesMax = 50
+const makingMsMax = 3_000
+const triesMax = 30
 
 /** Throws when another gateway has it. */
 export function lockForGateway(files: StoreFiles): GatewayLock {

@@ -84,15 +84,13 @@ describe('a lock that somebody removes', () => {
 })
 
 describe('the first of several processes', () => {
-  const spawned = () =>
-    new RunningProcess(process.execPath, [childScript, 'open', folder.storePath], { cwd: repositoryRoot })
-
-  test('makes the keys file, and what another keeps there meanwhile is not set aside', async () => {
+  test.each(['gateway', 'cli'])('makes the keys file, and another (%s) waits until it is made', async (role) => {
     writeFileSync(`${folder.storePath}-wal`, 'left by one that was moved away', { mode: 0o600 })
     writeFileSync(`${folder.storePath}.lock`, '', { mode: 0o600 })
     const making = new DatabaseSync(`${folder.storePath}.lock`)
     making.exec('BEGIN IMMEDIATE')
-    await using child = spawned()
+    const asked = [childScript, 'open', folder.storePath, 'refuse', role]
+    await using child = new RunningProcess(process.execPath, asked, { cwd: repositoryRoot })
     // Some ten times what it takes without the lock: until then a process that would not wait has made it.
     for (let turn = 0; turn < 100 && !existsSync(folder.storePath); turn += 1)
       await new Promise((resolve) => setTimeout(resolve, 10))
@@ -104,7 +102,7 @@ describe('the first of several processes', () => {
     expect(readdirSync(folder.path).filter((name) => name.includes('.left-'))).toHaveLength(1)
   })
 
-  test('is one: each of many keys that are made at once is kept', async () => {
+  test('sets the log of an older one aside, once, and none of the keys made at once is lost', async () => {
     writeFileSync(`${folder.storePath}-wal`, 'left by one that was moved away', { mode: 0o600 })
     const cli = await Promise.all(Array.from({ length: 8 }, () => open(folder.storePath, 'cli')))
     const first = await Promise.all(

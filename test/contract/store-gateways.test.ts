@@ -180,7 +180,10 @@ describe.skipIf(process.platform === 'win32')('modes', () => {
       for (const path of names.map((name) => join(folder.path, name))) {
         chownSync(path, 54_321, 0)
         const problem = `${path}: of another user (54321), who can make keys there`
-        expect((await open(folder.storePath, 'cli')).notes).toEqual([expect.stringContaining(problem)])
+        const told = await open(folder.storePath, 'cli')
+        expect(told.notes).toEqual([expect.stringContaining(problem)])
+        // Else there is its log, of the same owner.
+        await told.close()
         vi.spyOn(process, 'getuid').mockReturnValue(1)
         for (const role of ['cli', 'gateway'] as const)
           await expect(open(folder.storePath, role)).rejects.toThrow(

@@ -1,6 +1,6 @@
 /**
  * A process with a store of its own: `node store-child.ts COMMAND PATH …`.
- * `hold` has it as a gateway until it is killed; `open` says as one line of JSON what became of opening it so.
+ * `hold` has it as a gateway until it is killed; `open` says as one line of JSON what became of opening it so, or as the command line.
  */
 import { openStore } from '../../src/stores/open-store.ts'
 import { auditEntry, keyRecord, settledRow, usageQuery } from './stored-rows.ts'
@@ -17,7 +17,7 @@ export interface OpenReport {
   readonly requests: number | null
 }
 
-const [command, path = '', whenUnwritable = 'refuse'] = process.argv.slice(2)
+const [command, path = '', whenUnwritable = 'refuse', role = 'gateway'] = process.argv.slice(2)
 
 if (command === 'hold') {
   await openStore({ path, role: 'gateway' })
@@ -29,16 +29,17 @@ async function report(): Promise<OpenReport> {
   try {
     const store = await openStore({
       path,
-      role: 'gateway',
+      role: role === 'cli' ? 'cli' : 'gateway',
       whenUnwritable: whenUnwritable === 'serve' ? 'serve' : 'refuse',
     })
+    const keyNames = store.state.keys.map(({ name }) => name)
     const keyProblem = await problemOf(store.keys.insert(keyRecord('new'), auditEntry('key.create')))
     const rowProblem = await problemOf(store.ledger.write([settledRow('new', 1)]))
     const sums = await store.ledger.usage(usageQuery()).catch(() => [])
     await store.close()
     return {
       refused: null,
-      keyNames: store.state.keys.map(({ name }) => name),
+      keyNames,
       notes: store.notes,
       keyProblem,
       rowProblem,
