@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { GatewayError } from '../base/errors.ts'
 import { count } from '../base/option-types.ts'
 import { looksLikeOurs } from '../base/our-secrets.ts'
+import { checked } from './checked.ts'
 import { keyClasses } from './key-record.ts'
 import { limitKinds, perLimit } from './limits.ts'
 import { limitsSchema } from './options.ts'
-import { isPrintable, shown } from './shown.ts'
+import { isPrintable } from './shown.ts'
 
 /** Names that stand for something else in metrics and the ledger. */
 const reservedNames = new Set(['anonymous', 'other', 'admin'])
@@ -109,11 +110,11 @@ export const keyViewSchema = z.strictObject({
 export type KeyView = z.infer<typeof keyViewSchema>
 
 export function checkNewKey(input: unknown): NewKeyInput {
-  return checked(newKeySchema, input)
+  return checkedKey(newKeySchema, input)
 }
 
 export function checkKeyChange(input: unknown): KeyChangeInput {
-  return checked(keyChangeSchema, input)
+  return checkedKey(keyChangeSchema, input)
 }
 
 /** When a key ends that was told so now. Throws for a time that has passed. */
@@ -145,36 +146,14 @@ function isDateTime(text: string): boolean {
   return dateTime.safeParse(text).success
 }
 
-function checked<T>(schema: z.ZodType<T>, input: unknown): T {
-  const result = schema.safeParse(input)
+function checkedKey<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   if (namesPrototype(input))
     throw new GatewayError('invalid_request', 'tags.__proto__: must not be the name of a tag.', { param: 'tags' })
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  if (issue === undefined) throw new GatewayError('invalid_request', 'The fields of the key are wrong.')
-  const unknownField = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const path = [...issue.path, ...(unknownField === undefined ? [] : [unknownField])].map((part) =>
-    nameOf(String(part)),
-  )
-  const param = path.join('.')
-  const what = unknownField === undefined ? sentenceOf(issue) : 'is no field that is known here'
-  const message = param === '' ? `A key is written as a JSON object: ${what}.` : `${param}: ${what}.`
-  throw new GatewayError('invalid_request', message, param === '' ? {} : { param })
+  return checked(schema, input, 'A key is written as a JSON object: ')
 }
 
 /** Zod leaves this tag out without a word, where all else that does not belong is refused. */
 function namesPrototype(input: unknown): boolean {
   if (typeof input !== 'object' || input === null || !('tags' in input)) return false
   return typeof input.tags === 'object' && input.tags !== null && Object.hasOwn(input.tags, '__proto__')
-}
-
-function sentenceOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is missing'
-  return issue.message
-}
-
-/** A field's name, which may be anything that somebody wrote. */
-function nameOf(field: string): string {
-  return looksLikeOurs(field) ? '…' : shown(field)
 }

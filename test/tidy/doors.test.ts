@@ -18,6 +18,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'src/base/option-types.ts',
     'src/config/',
     '/options.ts',
+    'src/access/checked.ts',
     'src/access/key-schema.ts',
     'src/metering/usage-report-schema.ts',
     'src/http/admin/',

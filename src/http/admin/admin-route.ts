@@ -1,9 +1,10 @@
 /** One row of the table of admin routes: what is served, checked and documented is made from it. */
 import type { z } from 'zod'
+import { checked } from '../../access/checked.ts'
 import type { ErrorCode } from '../../base/errors.ts'
 import type { AdminParts } from './admin-parts.ts'
 import type { Role } from './operator.ts'
-import { checked, nothing } from './request-input.ts'
+import { nothing } from './request-input.ts'
 
 /** What a route answers when all is well. */
 export type AdminAnswer = { readonly json: unknown } | { readonly text: string; readonly contentType: string }

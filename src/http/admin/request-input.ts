@@ -1,9 +1,9 @@
 /** What an operator sends: read within bounds, and checked so strictly that nothing unknown gets in. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { nameOf } from '../../access/checked.ts'
 import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
-import { looksLikeOurs } from '../../base/our-secrets.ts'
 import { unshared } from '../../queue/byte-budget.ts'
 import { Exchange } from '../../relay/exchange.ts'
 import { mediaType } from '../../wire/media-type.ts'
@@ -15,27 +15,6 @@ const bodyMsMax = 10_000
 
 /** Of what takes no parameters. */
 export const nothing = z.strictObject({})
-
-/** Throws a GatewayError that names the first field that is wrong. */
-export function checked<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const result = schema.safeParse(input)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  if (issue === undefined) throw new GatewayError('invalid_request', 'The request is not as this path takes it.')
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const param = [...issue.path, ...(unknown === undefined ? [] : [unknown])]
-    .map((part) => shown(String(part)))
-    .join('.')
-  const what = unknown === undefined ? issue.message : 'is no field that is known here'
-  if (param === '') throw new GatewayError('invalid_request', `${what}.`)
-  throw new GatewayError('invalid_request', `${param}: ${what}.`, { param })
-}
-
-/** What somebody wrote as the name of a field goes back to them, but cut short, and not where it is a key. */
-function shown(part: string): string {
-  if (looksLikeOurs(part)) return '…'
-  return part.length > 64 ? `${part.slice(0, 64)}…` : part
-}
 
 /** Each parameter once: of two with one name readers differ on which counts. */
 export function queryOf(url: string): Record<string, string> {
@@ -71,7 +50,7 @@ export async function jsonBody(incoming: IncomingMessage, outgoing: ServerRespon
   })
   if (bytes.length === 0) return {}
   const body = parsed(bytes)
-  const doubled = doubledField(bytes)?.map(shown).join('.')
+  const doubled = doubledField(bytes)?.map(nameOf).join('.')
   if (doubled === undefined) return body
   throw new GatewayError('invalid_request', `${doubled}: appears twice; send it once.`, { param: doubled })
 }

@@ -5,6 +5,7 @@ import type { Secret } from '../../../src/access/secret.ts'
 import { StoreError } from '../../../src/base/store-error.ts'
 import { AccessRecords } from '../../../src/stores/access-records.ts'
 import { LateStore } from '../../../src/stores/late-store.ts'
+import type { StoreEvents } from '../../../src/stores/store.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { auditEntry, keyRecord, settledRow } from '../../kit/stored-rows.ts'
 
@@ -91,4 +92,15 @@ describe('a start', () => {
       expect(log.includes('error What was used before is not known: limits begin anew')).toBe(isBroken)
     },
   )
+})
+
+test('what somebody does to the lock is told as an error', async () => {
+  const { store, records, log } = given()
+  const told: StoreEvents[] = []
+  store.watch = (events) => void told.push(events)
+  await records.open()
+  await records.begin()
+  log.length = 0
+  for (const events of told) events.alarm('the lock is gone')
+  expect(log).toEqual(['error the lock is gone'])
 })
