@@ -95,6 +95,7 @@ export class RestartedThread {
           // Told once the thread has let go of the file.
           refusal = asError(message.error)
           this.#thread = null
+          this.#refuseWaiting(message.error.message)
           void thread.terminate()
         } else this.#heard(message, thread)
       })
@@ -127,11 +128,15 @@ export class RestartedThread {
   #died(thread: Worker, problem: string): void {
     if (this.#thread !== thread) return
     this.#thread = null
-    for (const { reject } of this.#waiting.values()) reject(new StoreError(problem))
-    this.#waiting.clear()
+    this.#refuseWaiting(problem)
     if (this.#closing !== null) return
     this.#parts.died(problem)
     this.#startLater()
+  }
+
+  #refuseWaiting(problem: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new StoreError(problem))
+    this.#waiting.clear()
   }
 
   #startLater(): void {

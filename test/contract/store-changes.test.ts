@@ -19,7 +19,7 @@ import {
   storedAtMs,
   usageQuery,
 } from '../kit/stored-rows.ts'
-import { eventually } from '../kit/within.ts'
+import { eventually, within } from '../kit/within.ts'
 
 const childScript = fileURLToPath(new URL('../kit/store-child.ts', import.meta.url))
 /** Twenty times what is promised, so that a busy machine is no failure. */
@@ -285,6 +285,29 @@ describe('the thread of a gateway', () => {
     const cli = await open(folder.storePath, 'cli')
     await cli.keys.insert(keyRecord('ci'), auditEntry('key.create'))
     await eventually(seenMsMax, 'the new key', () => changes.some(({ keys }) => keys.length === 1))
+  })
+
+  test('of the keys dies and cannot be replaced: each question is answered all the same, until it can be', async () => {
+    const threads = vi.spyOn(Worker.prototype, 'postMessage')
+    const store = await open(folder.storePath)
+    const problems: (string | null)[] = []
+    store.watch({ changed: () => {}, unreadable: (problem) => problems.push(problem), alarm: () => {} })
+    await store.keys.insert(keyRecord('ci'), auditEntry('key.create'))
+    const bytes = readFileSync(folder.storePath)
+    writeFileSync(folder.storePath, 'name: value\n'.repeat(1_000))
+    await (threads.mock.contexts.at(-1) as Worker).terminate()
+    const asked: Promise<unknown>[] = []
+    const ask = (): boolean => {
+      asked.push(store.keys.find('ci').catch(() => {}))
+      return problems.length > 1
+    }
+    await eventually(seenMsMax, 'the refusal of the next thread', ask)
+    await within(seenMsMax, 'an answer to each', Promise.all(asked))
+    expect(problems.at(-1)).toMatch(/gateway\.db is damaged/)
+    for (const ending of ['-wal', '-shm']) rmSync(folder.storePath + ending, { force: true })
+    writeFileSync(folder.storePath, bytes)
+    await eventually(seenMsMax, 'the next thread', () => problems.at(-1) === null)
+    expect((await store.keys.find('ci'))?.name).toBe('ci')
   })
 
   test('ends a long removal at its next slice when the store is closed', async () => {
