@@ -248,9 +248,10 @@ describe('the thread of a gateway', () => {
     store.watch({ changed: () => {}, unreadable: (problem) => problems.push(problem), alarm: () => {} })
     await store.ledger.write([{ admitted: admittedRequest('runs'), figures: null, settled: null }])
     const thread = threads.mock.contexts.at(-1) as Worker
-    const failed = expect(store.ledger.usage(usageQuery())).rejects.toThrow(diedOf)
-    await thread.terminate()
-    await failed
+    // First, so that it cannot answer any more.
+    const died = thread.terminate()
+    await expect(store.ledger.usage(usageQuery())).rejects.toThrow(diedOf)
+    await died
     await expect(store.ledger.write([settledRow('runs', 5)])).rejects.toThrow(diedOf)
     let sums: unknown = null
     while (sums === null) {
@@ -277,9 +278,9 @@ describe('the thread of a gateway', () => {
       alarm: () => {},
     })
     const thread = threads.mock.contexts.at(-1) as Worker
-    const failed = expect(store.keys.list()).rejects.toThrow(diedOf)
-    await thread.terminate()
-    await failed
+    const died = thread.terminate()
+    await expect(store.keys.list()).rejects.toThrow(diedOf)
+    await died
     await eventually(seenMsMax, 'the next thread', () => problems.length === 2)
     expect(problems).toEqual([expect.stringMatching(diedOf), null])
     const cli = await open(folder.storePath, 'cli')
