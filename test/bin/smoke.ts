@@ -80,7 +80,7 @@ async function smoke(host: LmxDouble, { process: running, untilOutput, told }: G
   expectThat(code === 0, `ended with code ${String(code)}, signal ${String(signal)}`)
   expectThat(!told().includes('Warning'), 'there is a warning in what it says')
   const usage = command('usage', '--format', 'csv', ...store)
-  expectThat(new RegExp(`^smoke,1,0,.*,${answerTokens},`, 'm').test(usage), `the ledger: ${usage}`)
+  expectThat(new RegExp(`^smoke,\\w+,1,0,.*,${answerTokens},`, 'm').test(usage), `the ledger: ${usage}`)
 }
 
 function command(...args: readonly string[]): string {
