@@ -253,7 +253,7 @@ class BuiltGateway implements Gateway {
       clock: this.#clock,
       log: this.#parts.log,
       notReadyBecause: () => this.#notReadyBecause(),
-      degradedBecause: () => (this.#ledger.state().problem === null ? null : cannotWrite),
+      degradedBecause: () => (this.#ledger.state().problem === null ? this.#records.problem : cannotWrite),
     })
     const keepsConnections = () => this.#overload.stage === 'none'
     return new Listener(app, this.#listenerLimits(), this.#clock, keepsConnections, this.#dataEdge())

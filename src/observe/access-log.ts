@@ -7,16 +7,16 @@ import type { Outcome } from '../relay/outcome.ts'
 export const accessMessage = 'request'
 
 /**
- * Of a request that was refused at the door, before anything of it was read. Whoever has no key can make as many of them
- * as the network carries, and the disk is not theirs to fill.
+ * Of a request that was refused at the door, before anything of it was read, or for a limit. Anybody can make as many of
+ * them as the network carries, and the disk is not theirs to fill.
  */
-export function isOfDoor(message: string, { end, model, asked }: LogFields): boolean {
-  return message === accessMessage && end === 'GA' && model === null && asked === undefined
+export function isOfDoor(message: string, { end, status, model, asked }: LogFields): boolean {
+  return message === accessMessage && end === 'GA' && (status === 429 || (model === null && asked === undefined))
 }
 
 /** What such lines tell, together. */
-export function refusedAlike({ endpoint, status, error }: LogFields): unknown {
-  return [endpoint, status, error]
+export function refusedAlike({ endpoint, status, error, key }: LogFields): unknown {
+  return [endpoint, status, error, key]
 }
 
 /** The same events, with a line for each request that ended. */

@@ -38,7 +38,10 @@ export function routeOf(
   }
 }
 
-/** Whose they are is known of stored responses alone: through anything else that a host keeps, a key could read what is another's. */
+/**
+ * Whose they are is known of stored responses alone: through anything else that a host keeps, a key could read what is
+ * another's. What a host goes on with once its answer is out would be nobody's use.
+ */
 function checkKeptReferences(bytes: Buffer): void {
   switch (keptReference(bytes)) {
     case 'conversation':
@@ -52,6 +55,12 @@ function checkKeptReferences(bytes: Buffer): void {
         'invalid_request',
         'Items that a host keeps cannot be referred to through this gateway; send the items themselves, or previous_response_id.',
         { param: 'input' },
+      )
+    case 'background':
+      throw new GatewayError(
+        'invalid_request',
+        'Answers cannot be made in the background through this gateway: it could neither hold a slot for them nor count them. Leave "background" out, or stream.',
+        { param: 'background' },
       )
     case null:
   }

@@ -26,11 +26,17 @@ export class AccessRecords {
   readonly #parts: AccessRecordsParts
   /** SHA-256 in hex. */
   #adminTokenDigest: string | null = null
+  #unreadable = false
   /** The latest of the trail that was looked at. */
   #lastEntry: string | undefined
 
   constructor(parts: AccessRecordsParts) {
     this.#parts = parts
+  }
+
+  /** Why changes of keys are not seen, in words for strangers; null while they are. */
+  get problem(): string | null {
+    return this.#unreadable ? 'changes of keys cannot be seen' : null
   }
 
   get adminTokenDigest(): string | null {
@@ -70,6 +76,7 @@ export class AccessRecords {
         void this.#tried('Who changed keys cannot be told', () => this.#tellOfOthers())
       },
       unreadable: (problem) => {
+        this.#unreadable = problem !== null
         if (problem === null) log('warn', 'Changes of keys are seen again')
         else log('error', 'Changes of keys cannot be seen: those that are known go on holding', { problem })
       },

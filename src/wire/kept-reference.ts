@@ -1,11 +1,12 @@
-/** Finds what a body of /v1/responses refers to of what its host keeps, stored responses aside. */
+/** Finds what a body of /v1/responses refers to, or leaves behind, of what its host keeps, stored responses aside. */
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, type Span, skipSpace, stringEnd } from './json-members.ts'
 
-type KeptReference = 'conversation' | 'input'
+type KeptReference = 'conversation' | 'input' | 'background'
 
 const QUOTE = 34
 const LIST_OPEN = 91
+const LOWER_F = 102
 const LOWER_N = 110
 const OBJECT_OPEN = 123
 
@@ -13,7 +14,7 @@ const reference = 'item_reference'
 /** Each of its characters may be written as `\u0065`. */
 const referenceBytesMax = 6 * reference.length + 2
 
-const matchKey = keyMatcher(['conversation', 'input'])
+const matchKey = keyMatcher(['background', 'conversation', 'input'])
 const matchItemKey = keyMatcher(['type', 'role', 'id'])
 
 /** The field that refers to something, however it is written and how often; of a body that was read already. */
@@ -23,6 +24,7 @@ export function keptReference(bytes: Buffer): KeptReference | null {
     const word = matchKey(bytes, cursor.keyStart, cursor.keyEnd)?.word
     const first = bytes[cursor.valueStart]
     if (word === 'conversation' && first !== LOWER_N) return word
+    if (word === 'background' && first !== LOWER_N && first !== LOWER_F) return word
     if (word === 'input' && first === LIST_OPEN && refersToItem(bytes, valueOf(cursor))) return word
   }
   return null

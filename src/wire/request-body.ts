@@ -50,6 +50,7 @@ const decisiveKeys = [
   'stream_options',
   'n',
   'best_of',
+  'n_cmpl',
   'previous_response_id',
   ...outputLimitKeys,
 ] as const
@@ -74,7 +75,9 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
   const spans = bodySpans(bytes, messagesMax)
   const model = modelName(bytes, spans.model)
   const prompts = promptCount(bytes, spans.prompt, spans.promptItems)
-  const n = readCount(bytes, spans.n, choicesMax)
+  const n = readCount(bytes, spans.n, 'n', choicesMax)
+  // llama.cpp's own name for it, which counts there before the other.
+  const nCmpl = readCount(bytes, spans.n_cmpl, 'n_cmpl', choicesMax)
   return {
     bytes,
     model,
@@ -83,7 +86,7 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     ...usageOf(bytes, spans.stream_options),
     streamEdit: streamEditOf(bytes, spans.stream),
     choices: n * prompts,
-    generations: Math.max(n, readTokens(bytes, spans.best_of) ?? 1) * prompts,
+    generations: Math.max(n, nCmpl, readTokens(bytes, spans.best_of) ?? 1) * prompts,
     outputLimits: outputLimitsOf(bytes, spans),
     hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
@@ -254,13 +257,13 @@ function readBoolean(bytes: Buffer, span: Span | undefined, param: string): bool
   throw new GatewayError('invalid_request', `"${param}" must be true or false.`, { param })
 }
 
-function readCount(bytes: Buffer, span: Span | undefined, choicesMax: number): number {
+function readCount(bytes: Buffer, span: Span | undefined, param: 'n' | 'n_cmpl', choicesMax: number): number {
   const text = shortValue(bytes, span)
   if (text === 'null') return 1
   // Quotes and brackets make no number; NaN is no integer.
   const n = /^[-\d]/.test(text) ? Number(text) : Number.NaN
   if (Number.isInteger(n) && n >= 1 && n <= choicesMax) return n
-  throw new GatewayError('invalid_request', `"n" must be a whole number from 1 to ${choicesMax}.`, { param: 'n' })
+  throw new GatewayError('invalid_request', `"${param}" must be a whole number from 1 to ${choicesMax}.`, { param })
 }
 
 /** The bytes of a literal or number; of anything longer no more than is needed to see that it is none. */

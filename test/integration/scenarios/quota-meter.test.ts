@@ -94,6 +94,7 @@ describe('X37: meter evasion', () => {
   test.each([
     ['n', '/v1/chat/completions', { n: 4, messages: [] }, 4],
     ['n for each of two prompts', '/v1/completions', { n: 2, prompt: ['a', 'b'] }, 4],
+    ['n_cmpl', '/v1/chat/completions', { n_cmpl: 4, messages: [] }, 4],
     ['best_of', '/v1/completions', { best_of: 8, prompt: 'a' }, 8],
     ['best_of for each of two prompts', '/v1/completions', { best_of: 3, n: 2, prompt: ['a', 'b'] }, 6],
     ['echo', '/v1/completions', { echo: true, prompt: 'a' }, 1],

@@ -63,6 +63,7 @@ test.each([
   ['a conversation', { conversation: 'conv_1' }, 'conversation'],
   ['an item', { input: [{ type: 'item_reference', id: 'msg_1' }] }, 'input'],
   ['an item beside a stored answer', { input: [{ id: 'msg_1' }], previous_response_id: 'resp-1' }, 'input'],
+  ['an answer made in the background', { background: true, store: true }, 'background'],
 ])('X16: %s that a host keeps is for nobody, since nobody knows whose it is', async (_what, fields, param) => {
   const { gateway, first } = await twoKeys()
   const answer = await fetch(`${gateway.url}/v1/responses`, {

@@ -99,6 +99,18 @@ describe('requests that were refused at the door', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('are counted key by key where a key is over its limit, whatever models it asks for', () => {
+    const { log, lines } = written()
+    const over = { status: 429, error: 'rate_limit_exceeded', model: 'm', asked: undefined }
+    for (let n = 0; n < 400; n++) log('info', 'request', refusal(n, { ...over, key: n % 2 === 0 ? 'ci' : 'alice' }))
+    log.flush()
+    const counts = lines.slice(20).map(({ key, repeated }) => [key, repeated])
+    expect(counts.slice(2)).toEqual([
+      ['ci', 189],
+      ['alice', 189],
+    ])
+  })
+
   it('are counted by what they asked for and why they were refused', () => {
     const { log, lines } = written()
     for (let n = 0; n < 20; n++) log('info', 'request', refusal(n))

@@ -5,7 +5,7 @@ import type { Secret } from '../../../src/access/secret.ts'
 import { StoreError } from '../../../src/base/store-error.ts'
 import { AccessRecords } from '../../../src/stores/access-records.ts'
 import { LateStore } from '../../../src/stores/late-store.ts'
-import type { StoreEvents } from '../../../src/stores/store.ts'
+import type { StoreEvents, StoreEvents } from '../../../src/stores/store.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { auditEntry, keyRecord, settledRow } from '../../kit/stored-rows.ts'
 
@@ -24,13 +24,17 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
   const store = new LateStore({ path: ':memory:', role: 'gateway', clock })
   const log: string[] = []
   const tokens: Secret[] = []
+  const seen: StoreEvents[] = []
   const fails = async (): Promise<never> => {
     throw new StoreError('the disk is gone')
   }
   const records = new AccessRecords({
     store: {
       open: () => store.open(),
-      watch: (events) => store.watch(events),
+      watch: (events) => {
+        seen.push(events)
+        store.watch(events)
+      },
       keys: broken.keys === true ? { ...store.keys, setAdminTokenDigest: fails } : store.keys,
       ledger: broken.ledger === true ? { ...store.ledger, totals: fails } : store.ledger,
     },
@@ -39,7 +43,7 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
     log: (level, message, { keyName } = {}) => void log.push([level, message, keyName ?? []].flat().join(' ')),
     onAdminToken: (token) => void tokens.push(token),
   })
-  return { store, records, access, clock, log, tokens }
+  return { store, records, access, clock, log, tokens, seen }
 }
 
 test('what the command line changes while the gateway runs has its line in the log, once', async () => {
@@ -54,6 +58,21 @@ test('what the command line changes while the gateway runs has its line in the l
   await create('three', 'cli root')
   await vi.waitFor(() => expect(log).toContain('info admin change three'), { timeout: 10_000 })
   expect(log).toEqual(['info admin change one', 'info admin change three'])
+})
+
+test('that changes of keys cannot be seen is a problem for as long as it lasts, in words that name no file', async () => {
+  const { records, log, seen } = given()
+  await records.open()
+  await records.begin()
+  log.length = 0
+  seen[0]?.unreadable('/var/keys.db was moved')
+  expect(records.problem).toBe('changes of keys cannot be seen')
+  seen[0]?.unreadable(null)
+  expect(records.problem).toBeNull()
+  expect(log).toEqual([
+    'error Changes of keys cannot be seen: those that are known go on holding',
+    'warn Changes of keys are seen again',
+  ])
 })
 
 describe('a start', () => {

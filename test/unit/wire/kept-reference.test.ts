@@ -17,6 +17,19 @@ describe('what a host keeps and a body refers to', () => {
   })
 
   test.each([
+    ['{"model":"m","background":true}'],
+    ['{"model":"m","background":false,"background":true}'],
+    ['{"model":"m","Background":1}'],
+    ['{"model":"m","b\\u0061ckground":"yes"}'],
+  ])('%s: an answer in the background', (text) => {
+    expect(found(text)).toBe('background')
+  })
+
+  test.each(['false', 'null'])('background of %s is none', (value) => {
+    expect(found(`{"model":"m","background":${value}}`)).toBeNull()
+  })
+
+  test.each([
     ['an item by its type', '[{"type":"item_reference","id":"msg_1"}]'],
     ['with its type behind', '[{"id":"msg_1","type":"item_reference"}]'],
     ['with escapes', '[{"type":"item\\u005freference","id":"msg_1"}]'],
