@@ -5,7 +5,7 @@ import type { Secret } from '../../../src/access/secret.ts'
 import { StoreError } from '../../../src/base/store-error.ts'
 import { AccessRecords } from '../../../src/stores/access-records.ts'
 import { LateStore } from '../../../src/stores/late-store.ts'
-import type { StoreEvents, StoreEvents } from '../../../src/stores/store.ts'
+import type { StoreEvents } from '../../../src/stores/store.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { auditEntry, keyRecord, settledRow } from '../../kit/stored-rows.ts'
 
