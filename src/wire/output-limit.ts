@@ -17,9 +17,6 @@ interface Edit {
   readonly text: string
 }
 
-/** Spellings that count as the endpoint's own: chat has two. */
-const alsoOwn: Partial<Record<OutputLimitKey, OutputLimitKey>> = { max_tokens: 'max_completion_tokens' }
-
 /** The smallest bound that the client gave for one choice; null where there is none. */
 export function leastOutputTokens(limits: readonly OutputLimit[]): number | null {
   let least: number | null = null
@@ -29,10 +26,10 @@ export function leastOutputTokens(limits: readonly OutputLimit[]): number | null
 
 /**
  * The bound of one choice that holds whichever spelling a host reads; null where one may find none: the endpoint's own
- * spelling is absent, or one of them is no bound.
+ * spelling is absent, or one of them is no bound. Chat's newer one, `max_completion_tokens`, is not known to all hosts.
  */
 export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
-  if (own === null || !limits.some(({ key }) => key === own || key === alsoOwn[own])) return null
+  if (own === null || !limits.some(({ key }) => key === own)) return null
   let most = 0
   for (const { tokens } of limits) most = Math.max(most, tokens ?? Number.POSITIVE_INFINITY)
   return Number.isFinite(most) ? most : null

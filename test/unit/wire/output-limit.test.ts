@@ -11,7 +11,7 @@ describe('the bound that holds whichever spelling a host reads', () => {
   it.each([
     ['', null],
     ['"max_tokens":9', 9],
-    ['"max_completion_tokens":9', 9],
+    ['"max_completion_tokens":9', null],
     ['"max_tokens":9,"max_completion_tokens":8', 9],
     ['"n_predict":1,"max_tokens":8000', 8_000],
     ['"n_predict":1', null],
