@@ -98,7 +98,7 @@ export class RequestAccount {
     if (this.#admission === null) return
     this.#admission.settle(countsAsRequest(end, tokens) ? tokens : null, {
       reported: usageSource === 'reported' && end === '--',
-      blameless: endedByFleet(end),
+      blameless: isBlameless(end),
     })
     ledger.settled(outcome.id, {
       ...tokens,
@@ -125,7 +125,19 @@ export class RequestAccount {
  */
 export function countsAsRequest(end: EndCode, { input, output }: Pick<TokenCounts, 'input' | 'output'>): boolean {
   if (end === '--' || input + output > 0) return true
-  return !endedByFleet(end) && 'HFDL'.includes(end.charAt(1))
+  return !endedByFleet(end) && wasAtHost(end)
+}
+
+/**
+ * Whether it is not its owner's doing that less was used than was reserved. What ends in the line, or before a host had
+ * the prompt, was kept from others like any other: the line can be filled on purpose.
+ */
+export function isBlameless(end: EndCode): boolean {
+  return end.startsWith('A') || (endedByFleet(end) && wasAtHost(end))
+}
+
+function wasAtHost(end: EndCode): boolean {
+  return 'HFDL'.includes(end.charAt(1))
 }
 
 /** A host's doing, or that of the gateway itself. */
