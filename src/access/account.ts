@@ -94,13 +94,14 @@ export class Account {
     })
   }
 
-  /** Empty when the request fits all limits; changes nothing. */
-  obstacles(cost: Cost, who: string, now: Now): readonly Obstacle[] {
+  /** Empty when the request fits all limits; changes nothing. `elsewhereMs`: so long another account keeps it away. */
+  obstacles(cost: Cost, who: string, now: Now, elsewhereMs = 0): readonly Obstacle[] {
     let found: Obstacle[] | null = null
     for (const { name, amountOf, allowance } of this.#minute) {
       const amount = amountOf(cost)
-      if (allowance.fitsInMs(amount, who, now.ms) === 0) continue
-      found = added(found, this.#obstacle(name, amount, allowance.comeBackInMs(amount, who, now.ms)))
+      if (allowance.fitsInMs(amount, who, now.ms, elsewhereMs) <= elsewhereMs) continue
+      const waitMs = allowance.comeBackInMs(amount, who, now.ms, elsewhereMs)
+      found = added(found, this.#obstacle(name, amount, waitMs))
     }
     const { concurrentRequests } = this.#limits
     if (concurrentRequests !== undefined && this.#live >= concurrentRequests)
@@ -123,7 +124,9 @@ export class Account {
       // Where another limit keeps it away for much longer, what is put aside would only be missing for others.
       const amount = amountOf(cost)
       const waitMs = allowance.comeBackInMs(amount, who, nowMs)
-      if (waitMs > 0 && waitMs >= toldMs / 2) allowance.claim(amount, who, nowMs, toldMs)
+      if (waitMs === 0) continue
+      allowance.missed(amount, who, nowMs)
+      if (waitMs >= toldMs / 2) allowance.claim(amount, who, nowMs, toldMs)
     }
   }
 

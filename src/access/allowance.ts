@@ -1,7 +1,7 @@
 /** One limit per minute of one account: a bucket that refills steadily, and a guard over what any minute was charged. */
 import { type Claim, Claims, claimShare } from './claim.ts'
 import { MinuteCharges, roundingMs, windowMs } from './minute-charges.ts'
-import { Wastes } from './wastes.ts'
+import { type Drawn, Wastes } from './wastes.ts'
 
 /** What may be used at once, in windows: 15 s. */
 const burstShare = 0.25
@@ -37,13 +37,6 @@ export interface Draw {
   /** Of what it was charged, what has not been refilled since. */
   owed: number
   owedAtMs: number
-}
-
-/** How much of what it had reserved a request had use for, when it ended. */
-export interface Drawn {
-  readonly reserved: number
-  readonly needed: number
-  readonly heldMs: number
 }
 
 export interface AllowanceState {
@@ -95,13 +88,15 @@ export class Allowance {
     this.#claims?.clear()
   }
 
-  /** Whole milliseconds until this cost is admitted if nobody else is charged; 0 when it is now. */
-  fitsInMs(cost: number, who: string, nowMs: number): number {
+  /**
+   * Whole milliseconds until this cost is admitted if nobody else is charged; 0 when it is now. `elsewhereMs`: so long
+   * something else keeps it away, and what is there now may be put aside for others by then.
+   */
+  fitsInMs(cost: number, who: string, nowMs: number, elsewhereMs = 0): number {
     if (cost <= 0) return 0
     this.#advance(nowMs)
     const level = this.#msUntilOwnLevel(this.#need(cost), who, nowMs)
-    const charged = this.#charges.msUntil(this.#guard - Math.min(cost, this.#guard), nowMs)
-    const own = Math.max(level, charged)
+    const own = Math.max(level, this.#msUntilCharged(cost, nowMs), elsewhereMs)
     const claim = this.#claims?.against(who, cost, nowMs) ?? null
     if (claim === null) return own
     const lapsesInMs = Math.ceil(claim.lapsesMs - nowMs)
@@ -109,11 +104,20 @@ export class Allowance {
   }
 
   /** What to tell a refused ask: the time until it fits; on its return in vain, until it does whatever others do. */
-  comeBackInMs(cost: number, who: string, nowMs: number): number {
-    const fitsInMs = this.fitsInMs(cost, who, nowMs)
+  comeBackInMs(cost: number, who: string, nowMs: number, elsewhereMs = 0): number {
+    const fitsInMs = this.fitsInMs(cost, who, nowMs, elsewhereMs)
     const claim = this.#claims?.of(who, cost, nowMs) ?? null
     if (claim === null || nowMs < claim.backAtMs) return fitsInMs
     return Math.max(fitsInMs, Math.ceil(claim.dueMs - nowMs))
+  }
+
+  /** The ask was refused here, so what others kept from it in vain counts. Of what only its owner owes, nothing is missing. */
+  missed(cost: number, who: string, nowMs: number): void {
+    if (!this.#traits.shared) return
+    const isThere = this.#msUntilLevel(this.#need(cost)) === 0 && this.#msUntilCharged(cost, nowMs) === 0
+    if (isThere && (this.#claims?.against(who, cost, nowMs) ?? null) === null) return
+    this.#wastes ??= new Wastes()
+    this.#wastes.missed(who, nowMs)
   }
 
   /** The ask was refused and told to come back in `toldMs`: if it is a large one, part of the refill is put aside. */
@@ -140,8 +144,7 @@ export class Allowance {
 
   /**
    * Charges a request whatever there is, until what it owes takes one window to be paid; returns what was charged of it.
-   * Others that owe as much do not make it
-   * cheaper.
+   * Others that owe as much do not make it cheaper.
    */
   take(cost: number, nowMs: number, draw = this.draw(nowMs)): number {
     this.#advance(nowMs)
@@ -238,6 +241,10 @@ export class Allowance {
     return Math.max(0, Math.ceil(missing - roundingMs))
   }
 
+  #msUntilCharged(cost: number, nowMs: number): number {
+    return this.#charges.msUntil(this.#guard - Math.min(cost, this.#guard), nowMs)
+  }
+
   /** Until the cost can be charged beside what is put aside, if something else keeps it away for `ownMs`. */
   #msUntilBeyond(claim: Claim, cost: number, nowMs: number, ownMs: number): number {
     const room = this.#guard - Math.min(claim.cost, this.#guard) - cost
@@ -258,14 +265,10 @@ export class Allowance {
 
   /** Whoever kept the allowance from others in vain leaves that much in it for them. */
   #msUntilOwnLevel(level: number, who: string, nowMs: number): number {
-    const directMs = this.#msUntilLevel(level)
-    const owedMs = this.#msOwed(who, nowMs)
-    if (owedMs <= directMs) return directMs
+    if (this.#wastes === null) return this.#msUntilLevel(level)
     const msOf = (amount: number) => (amount * windowMs) / this.#limit
-    // What is owed gets less while the level gets more, until the bucket is full.
-    const metMs = (owedMs + msOf(level - this.#level)) / 2
-    const besideFullMs = owedMs - msOf(this.#capacity - level)
-    return Math.max(0, Math.ceil(Math.max(metMs, besideFullMs) - roundingMs))
+    const needed = { missingMs: msOf(level - this.#level), spareMs: msOf(this.#capacity - level) }
+    return this.#wastes.msUntil(needed, who, nowMs)
   }
 
   #msOwed(who: string, nowMs: number): number {

@@ -1,7 +1,7 @@
 /** Decides whether a request fits the limits of its key and its team, and holds what it takes until it is settled. */
 import type { Clock } from '../base/clock.ts'
 import type { TokenCounts } from '../metering/usage.ts'
-import { Account, type Now, type Owner } from './account.ts'
+import { Account, type Now, type Obstacle, type Owner } from './account.ts'
 import { Calendar } from './calendar.ts'
 import type { Cost, Held } from './held.ts'
 import type { Limits } from './limits.ts'
@@ -49,6 +49,8 @@ export interface LimiterParts {
 }
 
 const windowMs = 60_000
+/** Each limit that lets a request through later may make another do so. */
+const passesMax = 4
 /** Of the accounts that were not used for the longest time, so many are looked at for one that can be forgotten. */
 const looksMax = 8
 const nothing: Limits = {}
@@ -78,8 +80,8 @@ export class Limiter {
     const who = whoOf(subject)
     const accounts = this.#accounts(subject, now)
     const cost = { requests: 1, input: Math.ceil(tokens.input), output: Math.ceil(tokens.output) }
-    const obstacles = accounts.flatMap((account) => account.obstacles(cost, who, now))
-    const worst = longest(obstacles)
+    const obstaclesAfter = (ms: number) => longest(accounts.flatMap((account) => account.obstacles(cost, who, now, ms)))
+    const worst = lastOf(obstaclesAfter)
     if (worst === undefined) {
       const helds = accounts.map((account) => account.hold(cost, who, now))
       return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
@@ -258,6 +260,17 @@ export class Reservation {
     const needed = blameless ? null : { requests: 1, input: used?.input ?? 0, output: used?.output ?? 0 }
     for (const held of this.#helds) held.settle(cost, needed, this.#clock.now())
   }
+}
+
+/** What fits one limit now, or soon, may not when another lets it through: so each is asked again as of then. */
+function lastOf(obstaclesAfter: (ms: number) => Obstacle | undefined): Obstacle | undefined {
+  let worst = obstaclesAfter(0)
+  for (let again = 0; again < passesMax && worst !== undefined; again++) {
+    const worse = obstaclesAfter(worst.waitMs)
+    if (worse === undefined || worse.waitMs <= worst.waitMs) break
+    worst = worse
+  }
+  return worst
 }
 
 const nothingUsed: Cost = { requests: 0, input: 0, output: 0 }

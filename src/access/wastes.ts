@@ -1,13 +1,39 @@
 /** Who kept an allowance from the others it is shared with, by reservations of which little was used: what was missing for others they owe them. */
 import { BoundedMap } from '../base/bounded-map.ts'
+import { roundingMs } from './minute-charges.ts'
 
 /** So much at most, in time of refill, whatever was wasted. */
 const owedMsMax = 120_000
 const ownersMax = 1_000
+/** What is owed counts for so long after somebody else was refused: where nobody is, nothing is missing. */
+const missedMs = 120_000
+
+interface Missed {
+  readonly who: string
+  readonly atMs: number
+}
+
+/** Where a level is that an ask needs, in time of refill. */
+export interface Needed {
+  /** From what is there; negative where there is more. */
+  readonly missingMs: number
+  /** From there to a full bucket. */
+  readonly spareMs: number
+}
+
+/** How much of what it had reserved a request had use for, when it ended. */
+export interface Drawn {
+  readonly reserved: number
+  readonly needed: number
+  readonly heldMs: number
+}
 
 export class Wastes {
   /** When nothing is owed any more: it gets less as the allowance refills. */
   readonly #paidAtMs = new BoundedMap<string, number>(ownersMax)
+  /** The latest refusal, and the latest of anybody else. */
+  #missed: Missed | null = null
+  #missedByOther: Missed | null = null
 
   /** `costsMs`: how long the allowance takes to refill what was missing for others. */
   add(who: string, costsMs: number, nowMs: number): void {
@@ -15,7 +41,32 @@ export class Wastes {
     this.#paidAtMs.set(who, Math.min(nowMs + owedMsMax, fromMs + costsMs))
   }
 
-  msOwed(who: string, nowMs: number): number {
-    return Math.max(0, (this.#paidAtMs.get(who) ?? nowMs) - nowMs)
+  /** There was not enough for this one. */
+  missed(who: string, nowMs: number): void {
+    if (this.#missed !== null && this.#missed.who !== who) this.#missedByOther = this.#missed
+    this.#missed = { who, atMs: nowMs }
   }
+
+  /** As it counts now. */
+  msOwed(who: string, nowMs: number): number {
+    return this.#countsMs(who, nowMs) > 0 ? Math.max(0, (this.#paidAtMs.get(who) ?? nowMs) - nowMs) : 0
+  }
+
+  /** Whole milliseconds until the level is reached and what is owed is left beside it. */
+  msUntil({ missingMs, spareMs }: Needed, who: string, nowMs: number): number {
+    const owedMs = this.msOwed(who, nowMs)
+    if (owedMs <= missingMs) return wholeMs(missingMs)
+    // What is owed gets less while the level gets more, until the bucket is full.
+    const metMs = Math.max((owedMs + missingMs) / 2, owedMs - spareMs)
+    return Math.min(wholeMs(metMs), Math.max(wholeMs(missingMs), Math.ceil(this.#countsMs(who, nowMs))))
+  }
+
+  #countsMs(who: string, nowMs: number): number {
+    const missed = this.#missed?.who === who ? this.#missedByOther : this.#missed
+    return missed === null ? 0 : Math.max(0, missed.atMs + missedMs - nowMs)
+  }
+}
+
+function wholeMs(ms: number): number {
+  return Math.max(0, Math.ceil(ms - roundingMs))
 }

@@ -1,5 +1,6 @@
 /** A member of a team that reserves much and uses nothing does not keep the team's allowance from the others. */
 import { describe, expect, it } from 'vitest'
+import { Allowance } from '../../../src/access/allowance.ts'
 import type { Reservation } from '../../../src/access/limiter.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
@@ -73,11 +74,61 @@ describe('what was reserved in vain', () => {
     }
   })
 
+  it('is nobody’s loss, and costs nothing, as long as only its owner asks', () => {
+    const { clock, ask, limiter } = limiterOf({}, team)
+    const key = keyOf({}, 'ml')
+    for (const [size, heldMs] of [
+      [50_000, 60_000],
+      [50_000, 120_000],
+      [30_000, 60_000],
+    ] as const) {
+      const reservation = ask(key, size, 256)
+      if (reservation instanceof GatewayError) throw reservation
+      expect(ask(key, size, 256)).toBeInstanceOf(GatewayError)
+      clock.advanceSync(heldMs)
+      reservation.settle(null)
+      clock.advanceSync(22_500)
+      expect(limiter.headers(key)['x-ratelimit-remaining-tokens']).toBe('15000')
+      expect(ask(key, 100, 100)).not.toBeInstanceOf(GatewayError)
+      clock.advanceSync(60_000)
+    }
+  })
+
+  it('costs something for two minutes after another was refused, and the time that is told is right', () => {
+    const { clock, ask, admit, refuse } = limiterOf({}, team)
+    const [key, other] = [keyOf({}, 'ml'), keyOf({}, 'ml', 'B')]
+    const reservations = [admit(key, 50_000)]
+    refuse(other, 1)
+    clock.advanceSync(75_000)
+    reservations.push(admit(key, 50_000))
+    clock.advanceSync(40_000)
+    for (const reservation of reservations) reservation.settle(null)
+    // 115 s after the refusal, and a full bucket; of more than 80 s of refill that are owed, 5 count.
+    expect(refuse(key, 20_000).retryAfterMs).toBe(5_000)
+    clock.advanceSync(4_999)
+    expect(refuse(key, 20_000).retryAfterMs).toBe(1)
+    clock.advanceSync(1)
+    expect(ask(key, 20_000)).not.toBeInstanceOf(GatewayError)
+  })
+
+  it('is not made to count by whoever is refused only for what it owes itself', () => {
+    const allowance = new Allowance(tokensPerMinute, { evens: true, shared: true }, 0)
+    allowance.take(22_500, 0)
+    allowance.missed(1, 'c', 0)
+    for (const who of ['a', 'b']) allowance.ended({ reserved: 120_000, needed: 0, heldMs: 60_000 }, who, 100_000)
+    expect(allowance.fitsInMs(20_000, 'a', 110_000)).toBe(10_000)
+    allowance.missed(20_000, 'a', 110_000)
+    expect(allowance.fitsInMs(20_000, 'b', 120_000)).toBe(0)
+  })
+
   it('is not told as left: what is, is admitted', () => {
     const { clock, ask, admit, limiter } = limiterOf({}, team)
     const [key, other] = [keyOf({}, 'ml'), keyOf({}, 'ml', 'B')]
     const reservation = admit(key, 10_000)
     clock.advanceSync(60_000)
+    expect(ask(other, 60_000)).not.toBeInstanceOf(GatewayError)
+    expect(ask(other, 1)).toBeInstanceOf(GatewayError)
+    clock.advanceSync(65_000)
     reservation.settle(used(1, 0))
     const left = (subject: typeof key) => Number(limiter.headers(subject)['x-ratelimit-remaining-tokens'])
     expect([left(key), left(other)]).toEqual([5_001, 15_000])
