@@ -49,7 +49,7 @@ export interface Admission {
 export interface Settlement {
   /** The host counted, so it can be learned from. */
   readonly reported: boolean
-  /** A host or the gateway ended it: that its reservation was of no use is not the caller's doing. */
+  /** A host that had it ended it, or a shutdown: that its reservation was of no use is not the caller's doing. */
   readonly blameless: boolean
 }
 

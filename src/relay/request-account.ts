@@ -21,14 +21,16 @@ export interface Progress {
   readonly frames: number
 }
 
+type AccountParts = Pick<RelayParts, 'ledger' | 'clock' | 'costOf'>
+
 export class RequestAccount {
-  readonly #parts: RelayParts
+  readonly #parts: AccountParts
   readonly #caller: Caller
   readonly #endpoint: Endpoint
   readonly #id: string
   #admission: Admission | null = null
 
-  constructor(parts: RelayParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
+  constructor(parts: AccountParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
     this.#parts = parts
     this.#caller = caller
     this.#endpoint = endpoint
@@ -132,7 +134,7 @@ export function countsAsRequest(end: EndCode, { input, output }: Pick<TokenCount
  * Whether it is not its owner's doing that less was used than was reserved. What ends in the line, or before a host had
  * the prompt, was kept from others like any other: the line can be filled on purpose.
  */
-export function isBlameless(end: EndCode): boolean {
+function isBlameless(end: EndCode): boolean {
   return end.startsWith('A') || (endedByFleet(end) && wasAtHost(end))
 }
 

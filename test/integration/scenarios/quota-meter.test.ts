@@ -129,6 +129,7 @@ describe('X37: meter evasion', () => {
     ['max_tokens, whatever n_predict says', { max_tokens: 200, n_predict: 1 }, 200],
     ['the larger of two', { max_tokens: 200, max_completion_tokens: 100 }, 200],
     ['what answers have taken, where only a spelling of few hosts is given', { n_predict: 1 }, 256],
+    ['the same, where it is one that not all hosts of chats know', { max_completion_tokens: 1 }, 256],
     ['the same, where the bound is 0', { max_tokens: 0 }, 256],
   ])('X37: reserved is %s', (_what, fields, reserved) =>
     scenario({ clock: new FakeClock() }, async (scene) => {
