@@ -119,6 +119,11 @@ export class Database {
     if (this.#connection.isOpen) this.#connection.close()
   }
 
+  /** Whether what the statement needs is there: throws as running it would. */
+  check(sql: string): void {
+    this.guard(() => this.#prepared(sql))
+  }
+
   #prepared(sql: string): StatementSync {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
@@ -272,6 +277,11 @@ function ofSqlite(path: string, code: number, cause: unknown, busyMsMax: number)
       return why('is read-only: make it and its folder writable for this process.')
     case 10:
       return why(`cannot be read or written (${messageOf(cause)}): look at its disk, which may be full or broken.`)
+    case 1:
+      // Each statement here fits the form that the file says it has: what it does not find there is damaged.
+      return /^no such |has no column named|^malformed database schema/.test(messageOf(cause))
+        ? new DamagedError(`${path} is damaged (${messageOf(cause)}).`, { cause })
+        : cause
     case 11:
     case 26:
       return new DamagedError(`${path} is damaged (${messageOf(cause)}).`, { cause })

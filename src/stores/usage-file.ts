@@ -110,6 +110,8 @@ export class UsageFile implements LedgerStore {
     const database = this.#database()
     if (database === null) return
     check(database)
+    // Names of columns are no part of what SQLite checks.
+    database.check(insertFigures)
     if (!this.#unfinishedEnded) database.transaction(() => this.#endUnfinished(database))
   }
 

@@ -85,6 +85,14 @@ describe('keys', () => {
     expect(await stateOf('gateway')).toEqual(before)
   })
 
+  test('G14: one in whose form a name went bad, which SQLite does not mind, is refused as damaged', async () => {
+    await makeKeys()
+    const bytes = readFileSync(folder.storePath)
+    writeFileSync(folder.storePath, flipped(bytes, bytes.indexOf('value TEXT')))
+    for (const role of ['cli', 'gateway'] as const)
+      await expect(stateOf(role)).rejects.toThrow(/gateway\.db is damaged \(no such column/)
+  })
+
   test('G14: the refusal of a gateway says what to do and what that means, and changes nothing', async () => {
     await makeKeys()
     // In whichever of its copies is the one that counts.
@@ -171,6 +179,21 @@ describe('the ledger', () => {
     }
     expect(setAside).toBeGreaterThan(offsetsTried / 10)
   })
+
+  test.each(['model TEXT', 'cost_nanos INTEGER', 'TABLE requests'])(
+    'G14: one in whose form a name went bad (%s), which SQLite does not mind, is set aside',
+    async (name) => {
+      const bytes = await makeUsage()
+      const at = bytes.indexOf(name)
+      expect(at).toBeGreaterThan(0)
+      writeFileSync(folder.usagePath, flipped(bytes, at + name.search(/[a-z]/)))
+      const { usage, notes } = openUsage(folder.usagePath, { endsUnfinished: true, whenUnwritable: 'refuse' })
+      expect(notes).toEqual([expect.stringMatching(/^THE LEDGER WAS DAMAGED/)])
+      await usage.write([settledRow('new', 1)])
+      expect(await usage.usage(usageQuery())).toMatchObject([{ requests: 1 }])
+      usage.close()
+    },
+  )
 
   test('G14: a gateway starts with a damaged one, has its keys, and shouts', async () => {
     await makeKeys()
