@@ -173,9 +173,11 @@ export class Allowance {
   /** A request is over. Where several share, what it kept from the others in vain costs its owner time. */
   ended({ reserved, needed, heldMs }: Drawn, who: string, nowMs: number): void {
     if (!this.#traits.shared) return
-    if (reserved > this.#even && this.#traits.evens) {
+    const isUsed = needed >= usedShareMin * reserved
+    const matters = isUsed || this.#wastes?.areCounted(who, nowMs) === true
+    if (matters && reserved > this.#even && this.#traits.evens) {
       this.#claims ??= new Claims(true)
-      this.#claims.ended(who, needed >= usedShareMin * reserved, nowMs)
+      this.#claims.ended(who, isUsed, nowMs)
     }
     const wasted = Math.max(0, reserved - needed) * Math.min(1, heldMs / windowMs)
     if (wasted < 1) return

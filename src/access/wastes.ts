@@ -47,9 +47,14 @@ export class Wastes {
     this.#missed = { who, atMs: nowMs }
   }
 
+  /** There was not enough for somebody else a short time ago. */
+  areCounted(who: string, nowMs: number): boolean {
+    return this.#countsMs(who, nowMs) > 0
+  }
+
   /** As it counts now. */
   msOwed(who: string, nowMs: number): number {
-    return this.#countsMs(who, nowMs) > 0 ? Math.max(0, (this.#paidAtMs.get(who) ?? nowMs) - nowMs) : 0
+    return this.areCounted(who, nowMs) ? Math.max(0, (this.#paidAtMs.get(who) ?? nowMs) - nowMs) : 0
   }
 
   /** Whole milliseconds until the level is reached and what is owed is left beside it. */

@@ -14,6 +14,7 @@ function shared({ floodCost = 100, floodEveryMs = 20 } = {}) {
       return 0
     }
     const toldMs = allowance.comeBackInMs(cost, who, nowMs)
+    allowance.missed(cost, who, nowMs)
     allowance.claim(cost, who, nowMs, toldMs)
     return toldMs
   }

@@ -121,6 +121,32 @@ describe('what was reserved in vain', () => {
     expect(allowance.fitsInMs(20_000, 'b', 120_000)).toBe(0)
   })
 
+  it('does not keep its owner’s large requests back later, as long as only it asked', () => {
+    const { clock, ask, admit } = limiterOf({}, team)
+    const [key, other] = [keyOf({}, 'ml'), keyOf({}, 'ml', 'B')]
+    for (let i = 0; i < 5; i++) {
+      const reservation = admit(key, 30_000)
+      clock.advanceSync(60_000)
+      reservation.settle(null)
+      clock.advanceSync(30_000)
+    }
+    clock.advanceSync(60_000)
+    let isIn = false
+    let [atMs, nextMs] = [0, 0]
+    for (; !isIn && atMs < 600_000; atMs += stepMs) {
+      const small = ask(other, 1_000)
+      if (!(small instanceof GatewayError)) small.settle(used(1_000, 0))
+      if (nextMs <= atMs) {
+        const answer = ask(key, 30_000)
+        isIn = !(answer instanceof GatewayError)
+        if (answer instanceof GatewayError) nextMs = atMs + (answer.retryAfterMs ?? 0)
+      }
+      clock.advanceSync(stepMs)
+    }
+    expect(isIn).toBe(true)
+    expect(atMs).toBeLessThan(180_000)
+  })
+
   it('is not told as left: what is, is admitted', () => {
     const { clock, ask, admit, limiter } = limiterOf({}, team)
     const [key, other] = [keyOf({}, 'ml'), keyOf({}, 'ml', 'B')]
