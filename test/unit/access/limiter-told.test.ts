@@ -70,4 +70,4 @@ test('who comes back when told to is admitted, if nobody else was charged meanwh
   })
   expect(cameBack.length).toBeGreaterThan(100)
   expect(cameBack.filter(({ admitted }) => !admitted)).toEqual([])
-})
+}, 60_000)
