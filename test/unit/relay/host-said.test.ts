@@ -38,7 +38,7 @@ const writings: Readonly<Record<string, (content: string) => string>> = {
   'in lower case': (content) => escaped(bodyOf(content)),
   'in upper case': (content) => escaped(bodyOf(content), (code) => code.toUpperCase()),
   'every second character': (content) =>
-    `{"input":"${[...content].map((char, at) => inJson(at % 2 === 0 ? char : escaped(char))).join('')}"}`,
+    `{"input":"${Array.from(content, (char, at) => inJson(at % 2 === 0 ? char : escaped(char))).join('')}"}`,
   'every character': (content) =>
     `{"input":"${[...Array(content.length).keys()].map((at) => `\\u${content.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"}`,
   'as JSON in JSON': (content) => escaped(JSON.stringify({ arguments: escaped(JSON.stringify({ x: content })) })),
