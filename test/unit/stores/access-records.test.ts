@@ -15,7 +15,7 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
   const clock = new FakeClock()
   const access = new Access({
     clock,
-    limits: limitsOptions.parse({ default: { requestsPerDay: 2 } }),
+    limits: limitsOptions.parse({ default: { requestsPerMinute: 20, requestsPerDay: 3 } }),
     teams: {},
     allowAnonymous: true,
     chance: () => 0,
@@ -98,7 +98,7 @@ describe('a start', () => {
   })
 
   test.each([false, true])(
-    'takes over what was used today from the ledger; where it cannot be read (%s), limits begin anew',
+    'takes over what was used today and in the last minute from the ledger; where it cannot be read (%s), limits begin anew',
     async (isBroken) => {
       const { store, records, access, clock, log } = given({ ledger: isBroken })
       await records.open()
@@ -107,7 +107,10 @@ describe('a start', () => {
       access.apply({ keys: [key], keysEverCreated: true })
       await records.restoreLimits()
       const left = access.limiter.left({ keyId: key.id, name: key.name, team: null, limits: key.limits })
-      expect(left.map(({ remaining }) => remaining)).toEqual([isBroken ? 2 : 0])
+      expect(Object.fromEntries(left.map(({ limit, remaining }) => [limit, remaining]))).toEqual({
+        requestsPerMinute: isBroken ? 10 : 8,
+        requestsPerDay: isBroken ? 3 : 1,
+      })
       expect(log.includes('error What was used before is not known: limits begin anew')).toBe(isBroken)
     },
   )
