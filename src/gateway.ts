@@ -47,7 +47,7 @@ import { StoredResponses } from './relay/stored-responses.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
 
-export { type HostReport, StartError }
+export { authoritiesOf, type HostReport, StartError, TlsFiles }
 
 export interface GatewayParts {
   readonly version: string

@@ -1,4 +1,5 @@
 /** `check-config`: says everything that is wrong with the configuration, without starting anything. */
+import type { LoadedConfig } from '../../config/load.ts'
 import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 import { storeFlags } from '../open-access.ts'
@@ -12,7 +13,7 @@ export const checkConfig: Command = {
   notes: [],
   async run(flags, io) {
     const { loadConfig } = await import('../../config/load.ts')
-    const loaded = await loadConfig({ flags })
+    const { loaded, notes } = await withCertificates(await loadConfig({ flags }))
     const good = loaded.kind === 'good'
     if (flags.get('json')?.at(-1) === 'true') {
       const result = good ? { ok: true, file: loaded.file, ...summary(loaded.config) } : { ok: false, ...loaded }
@@ -20,12 +21,20 @@ export const checkConfig: Command = {
     } else if (good) {
       io.out(summaryText(loaded.file, loaded.config))
       const { teamNotes } = await import('../team-notes.ts')
-      tell([...loaded.notes, ...(await teamNotes(loaded.config))], io)
+      tell([...loaded.notes, ...notes, ...(await teamNotes(loaded.config))], io)
     } else {
       refuse(loaded.problems, io)
     }
     return good ? 0 : 1
   },
+}
+
+/** A good configuration is bad when the gateway would not start with the files that it names. */
+async function withCertificates(loaded: LoadedConfig): Promise<{ loaded: LoadedConfig; notes: readonly string[] }> {
+  if (loaded.kind === 'bad') return { loaded, notes: [] }
+  const { checkCertificates } = await import('../certificate-check.ts')
+  const { problems, notes } = await checkCertificates(loaded.config)
+  return { loaded: problems.length === 0 ? loaded : { kind: 'bad', problems, file: loaded.file }, notes }
 }
 
 /** What an operator wants to see again; by name, so that no secret ever slips in. */
