@@ -15,7 +15,7 @@ import type { AdminParts } from './admin-parts.ts'
 import type { AdminAnswer, AdminRoute } from './admin-route.ts'
 import { CallerRules } from './caller-rules.ts'
 import { OperatorCheck, type Role } from './operator.ts'
-import { hasBody, isLarge, jsonBody, queryOf } from './request-input.ts'
+import { hasBody, isBare, isLarge, jsonBody, queryOf } from './request-input.ts'
 import { adminRoutes } from './routes.ts'
 
 interface AdminEnv {
@@ -73,13 +73,22 @@ function roleOf(path: string): Role {
 }
 
 async function answer(route: AdminRoute, c: AdminContext, parts: AdminParts): Promise<Response> {
-  const { incoming, outgoing } = c.env
+  const { incoming } = c.env
   if (route.body === null && isLarge(incoming))
     throw new GatewayError('request_too_large', `${c.req.method} takes no body here.`)
   const query = queryOf(c.req.url)
-  const body = route.body === null ? undefined : await jsonBody(incoming, outgoing, parts.clock)
+  const body = await bodyOf(route, c.env, parts)
   const actor = `admin-api ${addressOf(incoming)}`
   return responseOf(await route.run({ id: c.req.param('id') ?? '', query, body, actor }, parts), route.status)
+}
+
+async function bodyOf(
+  route: AdminRoute,
+  { incoming, outgoing }: HttpBindings,
+  { clock }: AdminParts,
+): Promise<unknown> {
+  if (route.body === null) return undefined
+  return route.isBodyOptional && isBare(incoming) ? {} : jsonBody(incoming, outgoing, clock)
 }
 
 function responseOf(result: AdminAnswer, status: number): Response {

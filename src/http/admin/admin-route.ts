@@ -37,6 +37,8 @@ export interface AdminRoute extends Described {
   readonly query: z.ZodType
   /** Null where none is taken. */
   readonly body: z.ZodType | null
+  /** A request that has none at all counts as one with an empty object. */
+  readonly isBodyOptional: boolean
   readonly status: 200 | 201
   run(request: AdminRequest, parts: AdminParts): Promise<AdminAnswer>
 }
@@ -52,6 +54,7 @@ interface Reading<Query extends z.ZodType> extends Described {
 interface Changing<Body extends z.ZodType> extends Described {
   readonly method: 'POST' | 'PATCH'
   readonly body: Body
+  readonly isBodyOptional?: boolean
   readonly status?: 200 | 201
   readonly handle: (call: { id: string; body: z.output<Body>; actor: string }, parts: AdminParts) => Answering
 }
@@ -63,14 +66,17 @@ export function reads<Query extends z.ZodType>({ handle, role = 'operator', ...r
     method: 'GET',
     role,
     body: null,
+    isBodyOptional: false,
     status: 200,
     run: async ({ id, query }, parts) => handle({ id, query: checked(row.query, query) }, parts),
   }
 }
 
-export function changes<Body extends z.ZodType>({ handle, status = 200, ...row }: Changing<Body>): AdminRoute {
+export function changes<Body extends z.ZodType>(changing: Changing<Body>): AdminRoute {
+  const { handle, status = 200, isBodyOptional = false, ...row } = changing
   return {
     ...row,
+    isBodyOptional,
     role: 'operator',
     query: nothing,
     status,

@@ -124,6 +124,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     operation: 'rotateKey',
     summary: 'Makes a new secret for a key; the one before it holds on for the grace time.',
     body: rotation,
+    isBodyOptional: true,
     answers: { 'application/json': issuedAnswer },
     refusals: oneKeyAsItStands,
     handle: async ({ id, body: { graceMs }, actor }, parts) => ({
@@ -136,6 +137,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     operation: 'revokeKey',
     summary: 'Ends a key for good, within a second.',
     body: revocation,
+    isBodyOptional: true,
     answers: { 'application/json': keyAnswer },
     refusals: oneKeyAsItStands,
     handle: async ({ id, body: { endStreams }, actor }, { keys, clock }) => ({

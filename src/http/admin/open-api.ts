@@ -50,7 +50,7 @@ export function openApiDocument(routes: readonly AdminRoute[], version: string):
 }
 
 function operationOf(route: AdminRoute): Json {
-  const { operation, summary, role, query, body, status, answers } = route
+  const { operation, summary, role, query, body, isBodyOptional, status, answers } = route
   return {
     operationId: operation,
     summary,
@@ -61,7 +61,7 @@ function operationOf(route: AdminRoute): Json {
       ? {}
       : {
           requestBody: {
-            required: !body.safeParse({}).success,
+            required: !isBodyOptional,
             content: { 'application/json': { schema: refOf(body) } },
           },
         }),

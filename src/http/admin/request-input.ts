@@ -35,6 +35,12 @@ export function isLarge({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > bodyBytesMax
 }
 
+/** Nothing of a body, not even its type. */
+export function isBare(incoming: IncomingMessage): boolean {
+  const { headers } = incoming
+  return !hasBody(incoming) && headers['content-type'] === undefined && headers['content-encoding'] === undefined
+}
+
 /** Pages cannot send this type across origins unasked. An empty body is an empty object. */
 export async function jsonBody(incoming: IncomingMessage, outgoing: ServerResponse, clock: Clock): Promise<unknown> {
   const { headers } = incoming

@@ -11,6 +11,7 @@ const document = openApiDocument(adminRoutes, '1.2.3')
 interface Operation {
   readonly operationId: string
   readonly summary: string
+  readonly requestBody?: { readonly required: boolean }
   readonly parameters: readonly { name: string; in: string; description: string }[]
   readonly responses: Readonly<Record<string, { description: string; content: object }>>
 }
@@ -50,6 +51,18 @@ test.each(operations)('$method $path says what it is, takes and answers', ({ pat
     expect(description, status).not.toBe('')
     expect(Object.keys(content), status).not.toEqual([])
   }
+})
+
+test('a body is required but where a request without one says all that is needed', () => {
+  const bodies = operations.flatMap(({ operation: { operationId, requestBody } }) =>
+    requestBody === undefined ? [] : [[operationId, requestBody.required]],
+  )
+  expect(Object.fromEntries(bodies)).toEqual({
+    createKey: true,
+    changeKey: true,
+    rotateKey: false,
+    revokeKey: false,
+  })
 })
 
 test('every reference leads somewhere, and every schema is referred to', () => {
