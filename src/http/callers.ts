@@ -27,6 +27,8 @@ export class KeyedCallers implements Callers {
   }
 
   callerOf(incoming: IncomingMessage): Caller {
+    // No browser sends a key with it: that one is missing would lead whoever looks for the cause astray.
+    if (this.#cors.isForeignPreflight(incoming)) throw foreignPreflight()
     const { headers, url: target = '' } = incoming
     const caller = this.#access.callerOf({ headers, target, address: this.#addresses.of(incoming) })
     // A page has no key unless somebody gave it one; without, any page that somebody looks at could use the hosts.
@@ -37,6 +39,11 @@ export class KeyedCallers implements Callers {
 
 function foreignPage(): GatewayError {
   const message = 'Web pages may use the gateway without a key only where server.corsOrigins has their origin.'
+  return new GatewayError('permission_denied', message)
+}
+
+function foreignPreflight(): GatewayError {
+  const message = 'Pages of this origin may not use the gateway: server.corsOrigins does not have it.'
   return new GatewayError('permission_denied', message)
 }
 

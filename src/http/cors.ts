@@ -44,6 +44,12 @@ export class Cors {
     return foreignSites.has(String(headers['sec-fetch-site']))
   }
 
+  /** The same question on behalf of a page that is not let. */
+  isForeignPreflight({ headers, method }: IncomingMessage): boolean {
+    if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return false
+    return headers.origin !== undefined && this.#allowed(headers.origin) === null
+  }
+
   /** True when it was the question of a browser whether it may ask, which is answered without a key and for any path. */
   answeredPreflight(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
     const { headers, method } = incoming

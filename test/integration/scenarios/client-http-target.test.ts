@@ -283,6 +283,25 @@ test.each([...endpoints.map(({ path }) => path), '/v1/models', '/healthz', '/now
     }),
 )
 
+test('C27: where keys are asked for it is told that its page is not let, not that it lacks one', () =>
+  scenario({}, async (scene) => {
+    const { key } = await scene.gateway.createKey({ name: 'k' })
+    const preflight = { origin: 'http://other.test', 'access-control-request-method': 'POST' }
+    for (const path of [...endpoints.map((endpoint) => endpoint.path), '/v1/models', '/v1/nowhere']) {
+      for (const more of [{}, { authorization: `Bearer ${key}` }]) {
+        const answer = await scene.ask(requestBytes('OPTIONS', path, { ...preflight, ...more }))
+        expect([path, answer.status]).toEqual([path, 403])
+        expect(answer.text).toMatch(/permission_(?:denied|error)/)
+        expect(answer.text).toContain('server.corsOrigins')
+        expect(answer.headers.filter(([name]) => /^access-control-/i.test(name))).toEqual([])
+      }
+      // What is no such question is asked for a key as before.
+      for (const more of [{ origin: preflight.origin }, { 'access-control-request-method': 'POST' }])
+        expect((await scene.ask(requestBytes('OPTIONS', path, more))).status).toBe(401)
+    }
+    return { requests: 0, attempts: {} }
+  }))
+
 test('C27: nor is it told by the answer of a host', () =>
   scenario({}, async (scene) => {
     const allowing = { 'access-control-allow-origin': '*', 'access-control-allow-credentials': 'true' }
