@@ -9,8 +9,8 @@ import { limitKinds, perLimit } from './limits.ts'
 import { limitsSchema } from './options.ts'
 import { isPrintable } from './shown.ts'
 
-/** Names that stand for something else in metrics and the ledger. */
-const reservedNames = new Set(['anonymous', 'other', 'admin'])
+/** Names that stand for something else in metrics, the ledger and the log. */
+const reservedNames = new Set(['anonymous', 'other', 'admin', 'unknown'])
 /** Text that is stored and shown. */
 const storedText = (text: z.ZodString) =>
   text.refine(isPrintable, 'must have printable characters only').refine((it) => !looksLikeOurs(it), 'must hold no key')
@@ -18,7 +18,7 @@ const storedText = (text: z.ZodString) =>
 const name = storedText(z.string().trim().min(1).max(64))
   .refine(
     (text) => !reservedNames.has(text.toLowerCase()),
-    'must not be anonymous, other or admin, which stand for something else',
+    'must not be anonymous, other, admin or unknown, which stand for something else',
   )
   .describe('Unique among keys that are not revoked')
 

@@ -64,6 +64,7 @@ const bad: ReadonlyArray<readonly [string, unknown, string | undefined]> = [
   ['a reserved name', { name: 'Anonymous' }, 'name'],
   ['a second', { name: ' other ' }, 'name'],
   ['a third', { name: 'admin' }, 'name'],
+  ['a fourth', { name: 'Unknown' }, 'name'],
   ['a name of two lines', { name: 'a\nb' }, 'name'],
   ['a name with an escape', { name: 'a\u{1b}[31mb' }, 'name'],
   ['a name with a line separator', { name: 'a\u{2028}b' }, 'name'],
