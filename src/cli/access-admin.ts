@@ -27,8 +27,12 @@ export interface UsageQuestion {
 export interface AccessAdmin {
   /** Where the keys are: the file, or the address of the admin API. */
   readonly place: string
-  /** Address of the gateway for clients, as far as it is known, without a slash at the end. */
-  readonly dataUrl: string
+  /** Address of the gateway for clients, without a slash at the end; null where that is not known. */
+  readonly dataUrl: string | null
+  /** A gateway runs that finds changes by itself, a moment later. */
+  readonly isFollowed: boolean
+  /** No configuration file says what costs are in and whose days count. */
+  readonly isWithoutFile: boolean
   /** Clients without a key are served although there are keys; null where that is not known. */
   readonly anonymousAllowed: boolean | null
   create(body: KeyBody): Promise<IssuedKey>

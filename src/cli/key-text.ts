@@ -39,14 +39,28 @@ export function keyText(key: KeyView): string {
  * What to say beside a key that is shown this once. Where nobody sees that on a terminal, a script has taken it, and what
  * is said here may end in some log: then the command has a variable in its place.
  */
-export function issuedText({ view, key }: IssuedKey, dataUrl: string, isTerminal: boolean): string {
+export function issuedText({ view, key }: IssuedKey, dataUrl: string | null, isTerminal: boolean): string {
   const old = oldSecrets(view).map((at) => `The old one is good until ${at}.`)
   return [
     `This is the key of ${keyName(view)}. It is shown this once: only a digest of it is kept.`,
     ...old,
-    isTerminal ? 'Try it:' : 'Try it, with the key in KEY:',
-    `  curl ${dataUrl}/v1/models -H "authorization: Bearer ${isTerminal ? key : '$KEY'}"`,
+    ...trial(dataUrl, isTerminal ? key : null),
   ].join('\n')
+}
+
+/** The key is null where it must not stand there. */
+function trial(dataUrl: string | null, key: string | null): readonly string[] {
+  if (dataUrl === null)
+    return ["Try it: GET /v1/models at the gateway's address for clients, with the header authorization: Bearer KEY."]
+  return [
+    key === null ? 'Try it, with the key in KEY:' : 'Try it:',
+    `  curl ${dataUrl}/v1/models -H "authorization: Bearer ${key ?? '$KEY'}"`,
+  ]
+}
+
+/** When a change holds that was made beside a gateway; null where it holds already. */
+export function followedText({ isFollowed }: AccessAdmin): string | null {
+  return isFollowed ? 'A gateway that runs follows within a second.' : null
 }
 
 /** What the first key changes for everybody; null when this was none. */

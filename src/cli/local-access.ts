@@ -11,6 +11,7 @@ import { inMemory } from '../config/resolve.ts'
 import type { ResolvedConfig } from '../config/schema.ts'
 import { usageRange } from '../metering/usage-range.ts'
 import { type UsageReport, usageReport } from '../metering/usage-report.ts'
+import { hasGateway } from '../stores/gateway-lock.ts'
 import { openStore } from '../stores/open-store.ts'
 import type { Store } from '../stores/store.ts'
 import type { AccessAdmin, IssuedKey, UsageQuestion } from './access-admin.ts'
@@ -30,17 +31,20 @@ export async function openStoreHere(config: ResolvedConfig, io: Io): Promise<Sto
   return store
 }
 
-export async function openLocalAccess(config: ResolvedConfig, io: Io): Promise<AccessAdmin> {
-  return new LocalAccess(await openStoreHere(config, io), config, systemClock)
+/** `file` is the one that the configuration was read from; null where there was none. */
+export async function openLocalAccess(config: ResolvedConfig, file: string | null, io: Io): Promise<AccessAdmin> {
+  return new LocalAccess(await openStoreHere(config, io), { config, file, clock: systemClock })
 }
 
 export class LocalAccess implements AccessAdmin {
+  readonly isWithoutFile: boolean
   readonly #store: Store
   readonly #config: ResolvedConfig
   readonly #clock: Clock
   readonly #admin: KeyAdmin
 
-  constructor(store: Store, config: ResolvedConfig, clock: Clock) {
+  constructor(store: Store, { config, file, clock }: { config: ResolvedConfig; file: string | null; clock: Clock }) {
+    this.isWithoutFile = file === null
     this.#store = store
     this.#config = config
     this.#clock = clock
@@ -57,6 +61,10 @@ export class LocalAccess implements AccessAdmin {
     const host = everywhere ? '127.0.0.1' : bind
     // Which free one it took, the gateway said at its start.
     return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 'PORT' : port}`
+  }
+
+  get isFollowed(): boolean {
+    return hasGateway(this.#config.storage.path)
   }
 
   get anonymousAllowed(): boolean {

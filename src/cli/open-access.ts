@@ -70,7 +70,7 @@ async function open(flags: FlagValues, io: Io): Promise<AccessAdmin | null> {
     import('./local-access.ts'),
   ])
   const loaded = await loadConfig({ flags })
-  if (loaded.kind === 'good') return openLocalAccess(loaded.config, io)
+  if (loaded.kind === 'good') return openLocalAccess(loaded.config, loaded.file, io)
   refuse(loaded.problems, io)
   return null
 }

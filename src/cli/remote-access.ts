@@ -14,11 +14,14 @@ const answerBytesMax = 268_435_456
 /** A gateway of this version tells a thousand keys a page. */
 const pagesMax = 1_000
 const messageCharsMax = 2_000
-const dataPortDefault = 4_000
 
 export class RemoteAccess implements AccessAdmin {
   readonly place: string
-  readonly dataUrl: string
+  // Only its configuration has it, and the admin API tells nothing of that.
+  readonly dataUrl = null
+  // It is the gateway that makes the changes.
+  readonly isFollowed = false
+  readonly isWithoutFile = false
   readonly anonymousAllowed = null
   readonly #base: URL
   readonly #token: string
@@ -29,7 +32,6 @@ export class RemoteAccess implements AccessAdmin {
   constructor(adminUrl: string, token: string, clock: Clock) {
     this.#base = baseOf(adminUrl)
     this.place = this.#base.href
-    this.dataUrl = `${this.#base.protocol}//${this.#base.hostname}:${dataPortDefault}`
     if (!/^[\x21-\x7e]+$/.test(token)) throw refused('LMX_GATEWAY_ADMIN_TOKEN has characters that no token has')
     this.#token = token
     this.#clock = clock

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../base/store-error.ts'
 import { codeOf, messageOf, sqliteCodeOf } from './error-codes.ts'
-import { identityOf, type StoreFiles } from './store-files.ts'
+import { identityOf, type StoreFiles, storeFiles } from './store-files.ts'
 
 export interface GatewayLock {
   /** Of its file, which somebody may remove. */
@@ -21,6 +21,22 @@ export function lockForGateway(files: StoreFiles): GatewayLock {
     return locked(files)
   } catch (error) {
     throw refusal(files, error)
+  }
+}
+
+/** Whether a gateway has the store now, as far as this process can see; it leaves nothing behind. */
+export function hasGateway(path: string): boolean {
+  const { lock } = storeFiles(path)
+  if (!existsSync(lock)) return false
+  let connection: DatabaseSync | undefined
+  try {
+    connection = new DatabaseSync(lock, { readOnly: true, timeout: 0 })
+    connection.exec('SELECT 1 FROM sqlite_schema')
+    return false
+  } catch (error) {
+    return isBusy(error)
+  } finally {
+    connection?.close()
   }
 }
 

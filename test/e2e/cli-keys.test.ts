@@ -1,5 +1,5 @@
 /** Keys on the command line beside a gateway that runs: real processes on one store. */
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -101,6 +101,8 @@ describe('keys, with a gateway running or not', () => {
     const key = await newKey('alice')
     await becomes(running.base, key, 200)
     await becomes(running.base, null, 401)
+    const changed = await cli(['keys', 'change', 'alice', '--rpm', '60', ...store()])
+    expect(changed).toMatchObject({ code: 0, err: 'A gateway that runs follows within a second.' })
   })
 
   test('revoked they are refused within a second, as the last one too, also after a start anew; streams may finish', async () => {
@@ -200,6 +202,41 @@ test('what was used is in the ledger of a gateway that runs', async () => {
   const args = ['usage', '--json', '--by', 'key,model', ...store()]
   await reached('the row', async () => (JSON.parse((await cli(args)).out) as Used).total.requests === 1)
   expect(JSON.parse((await cli(args)).out)).toMatchObject({ rows: [{ key: 'alice', model: defaultModel, output: 5 }] })
+})
+
+test('without a configuration file usage says by what costs and days go, where there are costs', async () => {
+  const admitted = {
+    id: 'r1',
+    requestId: 'r1',
+    keyId: null,
+    keyName: 'anonymous',
+    team: null,
+    endpoint: 'chat_completions',
+    model: 'm',
+    stream: true,
+    startedAtMs: Date.now(),
+  }
+  const figures = {
+    host: 'h',
+    input: 1,
+    cachedInput: 0,
+    output: 1,
+    reasoning: 0,
+    inputSource: 'reported',
+    outputSource: 'reported',
+    costNanos: 1,
+  } as const
+  const kept = await openStore({ path: storePath(), role: 'cli' })
+  await kept.close()
+  const ledger = await openStore({ path: storePath(), role: 'gateway' })
+  await ledger.ledger.write([{ admitted, figures, settled: null }])
+  await ledger.close()
+  const note = 'Note: costs in USD and days in UTC by default; no configuration file was read.'
+  for (const format of ['csv', 'json'])
+    expect(await cli(['usage', '--format', format, ...store()])).toMatchObject({ code: 0, err: note })
+  expect(await cli(['usage', '--team', 'none', ...store()])).toMatchObject({ code: 0, err: '' })
+  await writeFile(join(folder, 'lmx-gateway.yaml'), 'usage: { currency: EUR }\n')
+  expect(await cli(['usage', ...store()])).toMatchObject({ code: 0, err: '' })
 })
 
 interface Used {

@@ -1,6 +1,6 @@
 /** Usage and the admin token on the command line, and what it says of a place where no keys are. */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -8,6 +8,7 @@ import { digestOf } from '../../src/access/api-key.ts'
 import type { AdmittedRequest, LedgerRow, UsageSum } from '../../src/metering/ledger-store.ts'
 import { openStore } from '../../src/stores/open-store.ts'
 import { startAdmin } from '../kit/admin-under-test.ts'
+import { authority, certificate } from '../kit/certificates.ts'
 import { cli, StoreFolder } from '../kit/cli-run.ts'
 import { listen } from '../kit/servers.ts'
 
@@ -83,6 +84,22 @@ describe('usage', () => {
     expect(JSON.parse(everything.out)).toMatchObject({ by: [], total: { requests: 2 } })
     const other = await cli(['usage', '--json', '--host', 'other', ...flags])
     expect(JSON.parse(other.out)).toMatchObject({ rows: [], total: { requests: 0 } })
+  })
+
+  test('of a key that is nowhere it says so; of one that used nothing, or only before, it does not', async () => {
+    const flags = await withRows()
+    await cli(['keys', 'create', '--name', 'alice', ...folder.flags])
+    const said = async (key: string) => {
+      const { code, err } = await cli(['usage', '--key', key, ...flags])
+      return [code, err]
+    }
+    const unknown = 'Note: no key and no row of the ledger has the name or id'
+    expect(await said('nobody')).toEqual([0, `${unknown} "nobody".`])
+    expect(await said('alcie')).toEqual([0, `${unknown} "alcie"; did you mean "alice"?`])
+    expect(await said('a\u001b[2J')).toEqual([0, `${unknown} "a?[2J".`])
+    expect(await said('alice')).toEqual([0, ''])
+    const later = await cli(['usage', '--key', '=alice', '--from', '2026-11-20', '--to', '2026-11-21', ...folder.flags])
+    expect(later).toMatchObject({ code: 0, err: '' })
   })
 
   test('of a gateway elsewhere: the question as it was asked, the answer as it came', async () => {
@@ -182,6 +199,47 @@ describe('check-config', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^Note: teams has no limits for the team of these keys.*: alice \(team red\)\.$/m)
     expect((await check(join(folder.path, 'gateway.yaml'))).out).not.toContain('Note: ')
+  })
+})
+
+describe('check-config and certificates', () => {
+  const ca = authority()
+  const own = certificate('gateway', { by: ca })
+  const check = async (text: string, ...flags: string[]) =>
+    cli(['check-config', '--config', await folder.write('tls.yaml', text), '--store', folder.storePath, ...flags])
+  const tls = (cert: string, key: string) => `server: { tls: { cert: '${cert}', key: '${key}' } }\n`
+  const host = (name: string, more: string) => `  - { name: ${name}, url: 'https://${name}.test', ca: '${more}' }\n`
+
+  test('what a start could use is good', async () => {
+    const files = [await folder.write('c.pem', own.cert), await folder.write('k.pem', own.key)] as const
+    await chmod(files[1], 0o600)
+    const authorities = await folder.write('ca.pem', ca.cert)
+    const good = await check(`${tls(...files)}hosts:\n${host('a', authorities)}`)
+    expect(good).toMatchObject({ code: 0, err: '' })
+    expect(good.out).not.toContain('Note: ')
+    await chmod(files[1], 0o644)
+    const noted = await check(tls(...files))
+    expect(noted.code).toBe(0)
+    if (process.platform !== 'win32')
+      expect(noted.out).toMatch(/^Note: every user .* server\.tls\.key; chmod 600 it\.$/m)
+  })
+
+  test('what it could not use is refused in the words of a start, all of it at once', async () => {
+    const other = certificate('other', { by: ca })
+    const cert = await folder.write('c.pem', own.cert)
+    const key = await folder.write('k.pem', other.key)
+    const text = `${tls(cert, key)}hosts:\n${host('a', join(folder.path, 'none.pem'))}${host('b', key)}`
+    const { code, out, err } = await check(text)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    const lines = err.split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatch(/^lmx-gateway: ca of the host a: .*none\.pem/)
+    expect(lines[1]).toMatch(/^lmx-gateway: ca of the host b: /)
+    expect(lines[2]).toMatch(/^lmx-gateway: server\.tls\.key: the key in .* is not that of the first certificate/)
+    const json = await check(text, '--json')
+    expect(json).toMatchObject({ code: 1, err: '' })
+    const { ok, problems } = JSON.parse(json.out) as { ok: boolean; problems: { message: string }[] }
+    expect([ok, ...problems.map(({ message }) => `lmx-gateway: ${message}`)]).toEqual([false, ...lines])
   })
 })
 

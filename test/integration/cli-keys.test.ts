@@ -41,7 +41,7 @@ async function elsewhere(): Promise<Place> {
 describe.each([
   ['on this machine', here],
   ['through the admin API', elsewhere],
-])('keys %s', (_where, place) => {
+])('keys %s', (where, place) => {
   test('created, they are good as they were shown; the first one says what it changes', async () => {
     await using keys = await place()
     const flags = ['--name', 'alice', '--team', 'red', '--rpm', '60', '--models', 'a,b*', '--tag', 'k=v', '--json']
@@ -61,7 +61,13 @@ describe.each([
     expect(second.err).not.toContain(second.out)
     expect(second.err).not.toContain('first key')
     const third = await cli(['keys', 'create', '--name', 'c', ...keys.flags], true)
-    expect(third.err).toContain(`curl http://127.0.0.1:4000/v1/models -H "authorization: Bearer ${third.out}"`)
+    // The admin API does not tell where clients are served.
+    expect(third.err).toContain(
+      where.startsWith('on')
+        ? `curl http://127.0.0.1:4000/v1/models -H "authorization: Bearer ${third.out}"`
+        : "GET /v1/models at the gateway's address for clients",
+    )
+    expect(third.err.includes('127.0.0.1:4000')).toBe(where.startsWith('on'))
   })
 
   test('listed and shown, without anything by which they could be used', async () => {
@@ -187,4 +193,24 @@ describe.each([
     }
     expect(await keys.records()).toEqual(before)
   })
+})
+
+test('beside a gateway each change says when it holds, and what only looks says nothing', async () => {
+  await using folder = await StoreFolder.make()
+  const followed = 'A gateway that runs follows within a second.'
+  const run = async (...args: string[]) => (await cli(['keys', ...args, ...folder.flags])).err.split('\n')
+  expect(await run('create', '--name', 'alone')).not.toContain(followed)
+  const gateway = await openStore({ path: folder.storePath, role: 'gateway' })
+  const changes = [
+    ['create', '--name', 'alice', '--json'],
+    ['change', 'alice', '--rpm', '1'],
+    ['rotate', 'alice'],
+    ['revoke', 'alice', '--json'],
+  ]
+  for (const args of changes) expect((await run(...args)).filter((line) => line === followed)).toHaveLength(1)
+  expect(await run('list')).toEqual([''])
+  // Having looked, the command has left the lock to the gateway.
+  await expect(openStore({ path: folder.storePath, role: 'gateway' })).rejects.toThrow('Another gateway is running')
+  await gateway.close()
+  expect(await run('revoke', 'alone')).toEqual([''])
 })

@@ -3,7 +3,7 @@ import type { FlagValues } from '../../config/settings.ts'
 import type { AccessAdmin, IssuedKey } from '../access-admin.ts'
 import type { Command, Flag, Io } from '../command.ts'
 import { type KeyBody, keyFlags, readKeyFlags } from '../key-flags.ts'
-import { firstKeyText, issuedText, keyListText, keyName, keyText } from '../key-text.ts'
+import { firstKeyText, followedText, issuedText, keyListText, keyName, keyText } from '../key-text.ts'
 import { accessFlags, accessNotes, onKey, withAccess } from '../open-access.ts'
 import { printable, printableJson } from '../printable.ts'
 
@@ -88,7 +88,7 @@ const change: Command = {
     return withAccess(flags, io, async (access) => {
       const view = await onKey(access, idOrName, () => access.change(idOrName, body))
       io.out(isOn(flags, 'json') ? printableJson(view) : keyText(view))
-      return 0
+      return tellFollowed(access, io)
     })
   },
 }
@@ -141,7 +141,7 @@ const revoke: Command = {
       const view = await onKey(access, idOrName, () => access.revoke(idOrName, endStreams))
       const running = endStreams ? 'what runs under it ends now' : 'what runs under it may finish'
       io.out(isOn(flags, 'json') ? printableJson(view) : `Revoked ${keyName(view)}; ${running}.`)
-      return 0
+      return tellFollowed(access, io)
     }),
 }
 
@@ -157,6 +157,13 @@ function tellIssued(issued: IssuedKey, access: AccessAdmin, flags: FlagValues, i
   }
   const first = firstKeyText(issued, access)
   if (first !== null) io.err(first)
+  return tellFollowed(access, io)
+}
+
+/** Beside what programs take, also from those who look for JSON. */
+function tellFollowed(access: AccessAdmin, io: Io): number {
+  const followed = followedText(access)
+  if (followed !== null) io.err(followed)
   return 0
 }
 

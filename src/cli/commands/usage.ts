@@ -4,10 +4,11 @@ import { suggestion } from '../../config/nearest.ts'
 import type { FlagValues } from '../../config/settings.ts'
 import type { UsageGroup } from '../../metering/ledger-store.ts'
 import { usageGroups } from '../../metering/ledger-store.ts'
-import type { UsageQuestion } from '../access-admin.ts'
+import type { UsageReport } from '../../metering/usage-report.ts'
+import type { AccessAdmin, UsageQuestion } from '../access-admin.ts'
 import type { Command, Io } from '../command.ts'
 import { accessFlags, accessNotes, withAccess } from '../open-access.ts'
-import { printableJson, printableLines } from '../printable.ts'
+import { printable, printableJson, printableLines } from '../printable.ts'
 
 const formats = ['table', 'csv', 'json'] as const
 type Format = (typeof formats)[number]
@@ -65,9 +66,28 @@ export const usage: Command = {
       if (format === 'json') io.out(printableJson(report))
       // The writer ends each text with a line's end of its own.
       else io.out(format === 'csv' ? printableLines(usageCsv(report)).replace(/\r\n$/, '\r') : usageText(report))
+      const notes = [defaultsNote(report, access), await unknownKeyNote(report, question, access)]
+      for (const note of notes) if (note !== null) io.err(`Note: ${note}`)
       return 0
     })
   },
+}
+
+/** Where a gateway ran with a file, its currency and its days may be others. */
+function defaultsNote({ total, currency, timeZone }: UsageReport, { isWithoutFile }: AccessAdmin): string | null {
+  if (!isWithoutFile || total.cost === 0) return null
+  return `costs in ${currency} and days in ${timeZone} by default; no configuration file was read.`
+}
+
+/** Nothing was used: for no key that there is, or in no time that was asked about? */
+async function unknownKeyNote({ total }: UsageReport, { key }: UsageQuestion, access: AccessAdmin) {
+  if (key === null || total.requests > 0) return null
+  const keys = await access.list()
+  if (keys.some(({ id, name }) => id === key || name === key)) return null
+  const ever = { by: [], from: '1970-01-01', to: null, key, team: null, model: null, host: null }
+  if ((await access.usage(ever)).total.requests > 0) return null
+  const live = keys.flatMap(({ name, state }) => (state === 'revoked' ? [] : [name]))
+  return printable(`no key and no row of the ledger has the name or id "${key}"${suggestion(key, live) || '.'}`)
 }
 
 /** Or what is wrong with them. */
