@@ -28,6 +28,8 @@ export const prompt = {
   spokenArguments: 'canary-j-spoken',
   header: 'canary-k-header',
   broken: 'canary-l-broken',
+  /** For those who write it with escapes. */
+  escaped: 'канарейка-😀-вслух',
 } as const
 
 /** A prompt may also be told as a sentence. */

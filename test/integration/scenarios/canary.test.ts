@@ -2,24 +2,27 @@
  * Secrets, prompts and answers are planted in everything that a client, an operator or a host can say, with failures of
  * every kind, at the log level that tells most; then nothing that the gateway writes or shows may have one of them.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { adminRoutes } from '../../../src/http/admin/routes.ts'
+import { endpoints } from '../../../src/wire/endpoints.ts'
 import { ChaosHost, wholeRequest } from '../../kit/chaos-host.ts'
 import { launchScript, RunningProcess } from '../../kit/child-process.ts'
 import { type Headers, jsonRequestBytes, jsonResponseBytes, requestBytes } from '../../kit/http-bytes.ts'
 import { entriesOf } from '../../kit/process-end.ts'
 import { RawClient } from '../../kit/raw-client.ts'
-import { type ScratchFolder, scratchFolder } from '../../kit/stored-rows.ts'
+import { scratchFolder } from '../../kit/stored-rows.ts'
 import { eventually } from '../../kit/within.ts'
+import { failingPlays, inTextPlays, requestOf } from './canary-endpoints.ts'
+import { canariesOf, filesOf, type Keys, leaksOf, type Told } from './canary-sinks.ts'
 import { answer, chat, hostPlays, prompt, secret } from './canary-words.ts'
 import { model } from './scene.ts'
 
-interface Told {
-  readonly what: string
-  readonly text: string
+const lmxModel = 'org/l'
+const lmxPages = {
+  '/healthz': { status: 'ok', version: '0.1.0' },
+  '/.well-known/opta-lmx': { service: 'opta-lmx', in_flight_requests: 0 },
 }
 
 class Play {
@@ -37,7 +40,7 @@ class Play {
   /** The answer, which is kept where it is a refusal or `isSink`. */
   async ask(
     bytes: Buffer | string,
-    { port = this.port, isSink = false, leaves = false } = {},
+    { port = this.port, isSink = false, leaves = false, own = false } = {},
   ): Promise<{ status: number; text: string }> {
     const client = await RawClient.open(port)
     try {
@@ -46,10 +49,10 @@ class Play {
       if (leaves) return { status: got.status, text: '' }
       await got.over(20_000)
       const head = JSON.stringify([got.startLine, got.headers])
-      const lastFrame = /data: \{"error":.*\}\n\n$/.exec(got.text)?.[0] ?? ''
+      const lastFrame = /data: \{(?:"type":"error",)?"error":.*\}\n\n$/.exec(got.text)?.[0] ?? ''
       if (got.status >= 400 || isSink)
-        this.shown.push({ what: `${String(bytes).slice(0, 60)} -> ${got.status}`, text: head + got.text })
-      else this.shown.push({ what: `${String(bytes).slice(0, 60)} -> ${got.status}`, text: head + lastFrame })
+        this.shown.push({ what: `${String(bytes).slice(0, 60)} -> ${got.status}`, text: head + got.text, own })
+      else this.shown.push({ what: `${String(bytes).slice(0, 60)} -> ${got.status}`, text: head + lastFrame, own })
       return { status: got.status, text: got.text }
     } finally {
       client.close()
@@ -77,9 +80,13 @@ function chatBytesOf(key: string, fields: object = {}, headers: Headers = {}): B
 }
 
 async function clientsPlay(play: Play, host: ChaosHost, keys: Keys): Promise<void> {
-  for (const { script, stream = false, leaves = false } of hostPlays) {
+  for (const [index, { script, stream = false, leaves = false }] of hostPlays.entries()) {
+    const before = host.exchanges.length
     host.play(...script)
-    await play.ask(chatBytesOf(keys.good, { stream }), { leaves })
+    const { status } = await play.ask(chatBytesOf(keys.good, { stream }), { leaves })
+    expect(host.exchanges.length, `whether the host was asked in play ${index}, answered ${status}`).toBeGreaterThan(
+      before,
+    )
   }
   host.playAlways(wholeRequest, jsonResponseBytes(200, answer))
   const carriers: Headers[] = [
@@ -142,6 +149,25 @@ async function clientsPlay(play: Play, host: ChaosHost, keys: Keys): Promise<voi
   await play.ask(`${keys.good} /v1/models HTTP/1.1\r\nhost: a\r\n\r\n`)
 }
 
+/** Every endpoint fails in every way, at a host of each of the two dialects of failing. */
+async function endpointsPlay(play: Play, [plain, lmx]: readonly [ChaosHost, ChaosHost], keys: Keys): Promise<void> {
+  const unasked: string[] = []
+  for (const endpoint of endpoints) {
+    const plays = [
+      ...failingPlays(endpoint).map((failing) => ({ ...failing, host: plain, of: model })),
+      ...inTextPlays(endpoint).map((failing) => ({ ...failing, host: lmx, of: lmxModel })),
+    ]
+    for (const { how, script, stream, own, host, of } of plays) {
+      const before = host.exchanges.length
+      host.play(...script)
+      const { status } = await play.ask(requestOf(endpoint, of, keys.good, stream), { own })
+      // Where it never came to the host, nothing was there to be leaked.
+      if (host.exchanges.length === before) unasked.push(`${endpoint.name}, ${how}: ${status}`)
+    }
+  }
+  expect(unasked).toEqual([])
+}
+
 async function operatorsPlay(play: Play, keys: Keys): Promise<void> {
   const port = play.adminPort
   const operator = { authorization: `Bearer ${keys.adminToken}`, cookie: secret.cookie }
@@ -192,15 +218,6 @@ async function pages(play: Play, keys: Keys): Promise<void> {
   }
 }
 
-interface Keys {
-  readonly good: string
-  readonly wrong: string
-  readonly revoked: string
-  readonly limited: string
-  readonly adminToken: string
-  readonly wrongAdminToken: string
-}
-
 const otherEnd = (text: string) => `${text.slice(0, -1)}${text.endsWith('0') ? '1' : '0'}`
 
 async function makeKeys(adminPort: number, adminToken: string): Promise<Keys> {
@@ -222,46 +239,13 @@ async function makeKeys(adminPort: number, adminToken: string): Promise<Keys> {
   return { good, limited, revoked, wrong: otherEnd(good), adminToken, wrongAdminToken: otherEnd(adminToken) }
 }
 
-/** The parts of all of it that nobody may find: of a key not its public id. */
-function canariesOf(keys: Keys): readonly string[] {
-  const ours = Object.values<string>({ ...keys }).map((key) =>
-    key.startsWith('lmx_live_') ? key.slice(18, 50) : key.slice(10, 50),
-  )
-  return [...new Set([...Object.values(secret), ...Object.values(prompt), ...ours])]
-}
-
-function leaksOf(canaries: readonly string[], { what, text }: Told): string[] {
-  const lower = text.toLowerCase()
-  return canaries.flatMap((canary) => {
-    const at = lower.indexOf(canary.toLowerCase())
-    return at === -1 ? [] : [`${canary} in ${what}: ${text.slice(Math.max(0, at - 100), at + 60)}`]
-  })
-}
-
-/** Each byte of each file, and each value of each column as SQLite gives it. */
-function filesOf(folder: ScratchFolder, tokenFile: string): Told[] {
-  const told: Told[] = []
-  for (const name of readdirSync(folder.path)) {
-    const path = join(folder.path, name)
-    // The token is told there, for its owner alone; the configuration is the operator's own.
-    if (path === tokenFile || name === 'gateway.yaml') continue
-    told.push({ what: name, text: readFileSync(path).toString('latin1') })
-  }
-  for (const path of [folder.storePath, folder.usagePath]) {
-    const file = new DatabaseSync(path, { readOnly: true })
-    const tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as { name: string }[]
-    for (const { name } of tables)
-      told.push({ what: `${path} ${name}`, text: JSON.stringify(file.prepare(`SELECT * FROM "${name}"`).all()) })
-    file.close()
-  }
-  return told
-}
-
 test('X09, X36: no secret, prompt, answer or argument of a tool is in any log line, page, metric, error, row or file, whatever fails and whoever asks', async () => {
   const folder = scratchFolder()
   onTestFinished(() => folder[Symbol.dispose]())
   const host = await ChaosHost.start({ models: [model] })
   onTestFinished(() => host.close())
+  const lmx = await ChaosHost.start({ models: [lmxModel], get: lmxPages })
+  onTestFinished(() => lmx.close())
   const config = {
     server: { port: 0 },
     admin: { port: 0, metricsToken: `${secret.metricsToken}-of-the-scraper` },
@@ -269,7 +253,12 @@ test('X09, X36: no secret, prompt, answer or argument of a tool is in any log li
     probe: { everyMs: 600_000 },
     relay: { bodyBytesMax: 200_000 },
     limits: { failedKeysPerMinute: 1_000_000 },
-    hosts: [{ name: 'a', url: host.url, kind: 'openai', apiKey: secret.hostKey, slots: 4 }],
+    // A host that fails again and again is asked all the same.
+    health: { ejectMs: 1, slowStartMs: 0 },
+    hosts: [
+      { name: 'a', url: host.url, kind: 'openai', apiKey: secret.hostKey, slots: 4 },
+      { name: 'l', url: lmx.url, kind: 'lmx', apiKey: secret.hostKey, slots: 4, streamUpstream: true },
+    ],
   }
   writeFileSync(join(folder.path, 'gateway.yaml'), JSON.stringify(config))
   const args = [launchScript, '--config', join(folder.path, 'gateway.yaml'), '--store', folder.storePath]
@@ -280,6 +269,7 @@ test('X09, X36: no secret, prompt, answer or argument of a tool is in any log li
   const tokenFile = join(folder.path, 'gateway-admin-token')
   const keys = await makeKeys(adminPort, readFileSync(tokenFile, 'utf8').trim())
   const play = new Play(port, adminPort)
+  await endpointsPlay(play, [host, lmx], keys)
   await clientsPlay(play, host, keys)
   await operatorsPlay(play, keys)
   await eventually(
@@ -291,15 +281,16 @@ test('X09, X36: no secret, prompt, answer or argument of a tool is in any log li
   const whileRunning = filesOf(folder, tokenFile)
   gateway.signal('SIGTERM')
   expect(await gateway.end()).toEqual({ code: 0, signal: null })
-  const canaries = canariesOf(keys)
+  const canaries = canariesOf(keys, false)
+  const canariesOfOthers = canariesOf(keys, true)
   expect(play.shown.length).toBeGreaterThan(100)
-  const written = [
+  const written: Told[] = [
     { what: 'stdout', text: gateway.out },
     ...gateway.err.split('\n').map((text) => ({ what: 'a line of the log', text })),
   ]
   const sinks = [...play.shown, ...written, ...whileRunning, ...filesOf(folder, tokenFile)]
-  expect(sinks.flatMap((sink) => leaksOf(canaries, sink))).toEqual([])
+  expect(sinks.flatMap((sink) => leaksOf(sink.own === true ? canariesOfOthers : canaries, sink))).toEqual([])
   // What may be kept is: it was all there to be found.
   expect(JSON.stringify(whileRunning)).toContain('limited')
-  expect(gateway.err).toContain('"level":"debug"')
+  expect(entriesOf(gateway.err).filter((entry) => 'said' in entry).length).toBeGreaterThan(endpoints.length * 5)
 }, 60_000)
