@@ -120,4 +120,4 @@ test('a gateway removes what is older than usage.retentionDays, and nothing else
   const sums = await after.ledger.usage(usageQuery({ by: ['model'] }))
   await after.close()
   expect(sums.map(({ group, requests }) => [group.model, requests])).toEqual([['kept', 1]])
-})
+}, 30_000)
