@@ -234,11 +234,7 @@ export const rows: Readonly<Record<string, Row>> = {
   S17: relay('Connection churn 500/s, 5 min', `${here}/gateway-herd.test.ts`),
   X01: sharedAccess('Missing, malformed, unknown, revoked, expired key', 'test/unit/access/key-ring.test.ts'),
   X02: sharedAccess('Injection in key, model, label, filter', 'test/contract/store-injection.test.ts'),
-  X03: sharedAccess(
-    'Timing of key compare',
-    'test/unit/access/key-ring-compare.test.ts',
-    'test/unit/access/key-ring-timing.test.ts',
-  ),
+  X03: sharedAccess('Timing of key compare', 'test/unit/access/key-ring-timing.test.ts'),
   X04: sharedAccess('Guessing keys', 'test/unit/access/key-guesses.test.ts'),
   X05: sharedAccess('Key in URL', `${here}/shared-access-url-keys.test.ts`),
   X06: sharedAccess(
