@@ -5,4 +5,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 /** Values only: never prompts, answers, headers or secrets. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-export type Log = (level: LogLevel, message: string, fields?: LogFields) => void
+export interface Log {
+  (level: LogLevel, message: string, fields?: LogFields): void
+  /** Whether lines of this level are written: for fields that cost something to make. Without it, all are. */
+  readonly writes?: (level: LogLevel) => boolean
+}

@@ -1,6 +1,7 @@
 /** A small PEM file that the configuration names, read at once, or in one sentence why it cannot be used. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { cannotRead } from './file-problem.ts'
 import { StartError } from './start-error.ts'
 
 /** A bundle of all the authorities that browsers know is a quarter of this. */
@@ -42,19 +43,4 @@ export function certificatesOf(
 function wholeBlock(block: string): string {
   const name = /BEGIN ([^-]+)-/.exec(block)?.[1] ?? ''
   return `${block}${name}-----\n`
-}
-
-function cannotRead(path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  switch (code) {
-    case 'ENOENT':
-      return `there is no file ${path}`
-    case 'EACCES':
-    case 'EPERM':
-      return `${path} must be readable by the user that runs the gateway`
-    case 'EISDIR':
-      return `${path} is a folder; name the file in it`
-    default:
-      return `${path} cannot be read (${code})`
-  }
 }

@@ -1,5 +1,6 @@
 /** Loads the configuration from flags, environment and file, in this order of precedence, and names every problem at once. */
 import { readFile } from 'node:fs/promises'
+import { cannotRead, fileErrorCode } from '../base/file-problem.ts'
 import { withoutAbsentHosts } from './aliases.ts'
 import { findingsOf, valueAt } from './findings.ts'
 import type { Environment } from './interpolation.ts'
@@ -74,8 +75,8 @@ async function readSource(options: LoadOptions, environment: Environment): Promi
   try {
     content = await readFile(path)
   } catch (error) {
-    if (asked === null && errorCode(error) === 'ENOENT') return { label: null, yaml: null, problems: [] }
-    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, cannotRead(path, errorCode(error)))] }
+    if (asked === null && fileErrorCode(error) === 'ENOENT') return { label: null, yaml: null, problems: [] }
+    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, cannotRead(path, error))] }
   }
   if (content.length > fileBytesMax) {
     const message = `${path} has ${content.length} bytes; a configuration has at most ${fileBytesMax}`
@@ -153,22 +154,4 @@ function whole(source: string | null, message: string): Problem {
 /** Flags and variables first, then the file from top to bottom. */
 function inOrder(problems: readonly Problem[]): Problem[] {
   return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error'
-}
-
-function cannotRead(path: string, code: string): string {
-  switch (code) {
-    case 'ENOENT':
-      return `there is no file ${path}`
-    case 'EACCES':
-    case 'EPERM':
-      return `${path} must be readable by the user that runs the gateway`
-    case 'EISDIR':
-      return `${path} is a folder; name the file in it`
-    default:
-      return `${path} cannot be read (${code})`
-  }
 }

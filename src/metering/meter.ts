@@ -98,7 +98,8 @@ export class Meter {
   }
 
   #stayCovered(): void {
-    if (this.counted > this.#covered) this.#covered = this.#cover.more(this.counted)
+    const { counted } = this
+    if (counted > this.#covered) this.#covered = this.#cover.more(counted)
   }
 
   /** A frame that is no JSON passes. */

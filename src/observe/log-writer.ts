@@ -37,8 +37,9 @@ export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 
   const write: Log = (level, message, fields = {}) => outlet.write(format(clock.wallMs(), level, message, fields))
   const repeated = new RepeatedLines(clock, write)
   const refused = new RepeatedLines(clock, write, { freeLines: refusedLinesFree, likeness: refusedAlike })
+  const writes = (level: LogLevel): boolean => rank[level] >= rank[options.level]
   const log: Log = (level, message, fields = {}) => {
-    if (rank[level] < rank[options.level]) return
+    if (!writes(level)) return
     // Each request has its line, however many failed, if only it came in.
     if (isOfDoor(message, fields)) refused.write(level, message, fields)
     else if (rank[level] < rank.warn || message === accessMessage) write(level, message, fields)
@@ -48,7 +49,7 @@ export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 
     refused.flush()
     repeated.flush()
   }
-  return Object.assign(log, { dropped: () => outlet.dropped, flush })
+  return Object.assign(log, { writes, dropped: () => outlet.dropped, flush })
 }
 
 /** Hands lines to the sink while it takes them, keeps a bounded backlog while it does not, and counts the rest. */

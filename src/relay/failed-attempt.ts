@@ -15,7 +15,7 @@ export interface FailedRequest {
 export function tellFailure(parts: RelayParts, request: FailedRequest, lease: Lease, failed: AttemptFailure): void {
   const { endpoint, bytes } = request
   const { host, model } = lease
-  const { cause, error, hostSaid } = failed.failure
+  const { cause, error } = failed.failure
   // What the request itself got wrong is no failure of the host.
   if (error.kind.status >= 500) parts.events.attemptFailed(host.name, error.code)
   const unconnected = cause === 'never_connected' || cause === 'connect_timed_out'
@@ -23,13 +23,13 @@ export function tellFailure(parts: RelayParts, request: FailedRequest, lease: Le
   if (cause === 'key_refused') host.keyRefused()
   // An endpoint may lack a model that another one has.
   if (cause === 'model_missing' && endpoint.dialect !== 'none') parts.onModelGone(host, model)
-  // For those alone who want to see everything, and even for them not what was asked.
-  if (hostSaid !== null && hostSaid !== '') {
-    const fields = {
-      host: host.name,
-      error: error.code,
-      said: withoutRequest(textWithoutKey(hostSaid, host.apiKey), bytes),
-    }
-    parts.log('debug', 'what a host said, and no client is shown', fields)
-  }
+  tellWhatWasSaid(parts, bytes, lease, failed)
+}
+
+/** For those alone who want to see everything, and even for them not what was asked, which takes a while to look for. */
+function tellWhatWasSaid({ log }: RelayParts, bytes: Buffer, { host }: Lease, { failure }: AttemptFailure): void {
+  const { hostSaid, error } = failure
+  if (hostSaid === null || hostSaid === '' || log.writes?.('debug') === false) return
+  const said = withoutRequest(textWithoutKey(hostSaid, host.apiKey), bytes)
+  log('debug', 'what a host said, and no client is shown', { host: host.name, error: error.code, said })
 }

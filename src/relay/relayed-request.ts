@@ -84,7 +84,6 @@ export class RelayedRequest implements AttemptOwner {
     exchange.onTaken = () => this.#settle('--', null)
     exchange.onDrain = () => this.#attempt?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
-    exchange.setHeaders(caller.limitHeaders())
   }
 
   /** Content is on its way to the client. */
@@ -136,7 +135,7 @@ export class RelayedRequest implements AttemptOwner {
       this.#exchange.cut(this.#sendsFrames ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
     } else {
       this.#record.status = error.kind.status
-      this.#exchange.setHeaders(this.#record.routeHeaders(this.#failover.phase))
+      this.#exchange.setHeaders({ ...this.caller.limitHeaders(), ...this.#record.routeHeaders(this.#failover.phase) })
       this.#exchange.fail(error, anthropic)
     }
     this.#settle(endCode(error.code, this.#record.phase, cause), error)

@@ -77,6 +77,9 @@ describe('a line', () => {
       const log = createLog({ format: 'json', level }, sink, clock)
       for (const each of ['debug', 'info', 'warn', 'error'] as const) log(each, 'said')
       expect(sink.entries().map((entry) => entry['level'])).toEqual(expected)
+      // Whoever asks before does not make fields in vain.
+      const levels = ['debug', 'info', 'warn', 'error'] as const
+      expect(levels.filter((one) => log.writes?.(one))).toEqual(expected)
     }
   })
 
