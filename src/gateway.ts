@@ -41,6 +41,8 @@ import { withAccessLog } from './observe/access-log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
+import type { QueueState } from './queue/events.ts'
+import { queueState } from './queue/queue-state.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
 import { Relay } from './relay/relay.ts'
 import { StoredResponses } from './relay/stored-responses.ts'
@@ -173,7 +175,7 @@ class BuiltGateway implements Gateway {
   }
 
   #makeHosts(): readonly Host[] {
-    const { health } = this.#config
+    const { health, slo } = this.#config
     const { log, resolveName } = this.#parts
     const clock = this.#clock
     const parts = {
@@ -188,7 +190,7 @@ class BuiltGateway implements Gateway {
       const connectMsMax = this.#longestConnectMs(host.clocks) + connectMarginMs
       const settings = { ...host, kind: kind === undefined ? null : hostKind(kind) }
       const authorities = authoritiesOf(host)
-      return new Host(settings, { connectMsMax, authorities, clock, resolveName, health }, parts)
+      return new Host(settings, { connectMsMax, authorities, clock, resolveName, health, slo }, parts)
     })
   }
 
@@ -202,7 +204,7 @@ class BuiltGateway implements Gateway {
   #makeMetrics(): Metrics {
     return createMetrics({
       version: this.#parts.version,
-      queue: () => ({ depthByModel: this.#dispatcher.depthByModel(), bytes: this.#budget.held }),
+      queue: () => this.#queueState(),
       hosts: () => this.#hosts.map((host) => ({ ...host.state(), zombieSlots: this.#zombies.count(host) })),
       tokens: () => this.#tallies,
       phases: () => this.#phases.totals(),
@@ -213,8 +215,13 @@ class BuiltGateway implements Gateway {
     })
   }
 
+  #queueState(): QueueState {
+    const line = { waiting: this.#dispatcher.waiting(), flows: this.#dispatcher.flows() }
+    return queueState(line, { nowMs: this.#clock.now(), bytes: this.#budget.held })
+  }
+
   #makeRelay(): Relay {
-    const { relay: options, queue, models } = this.#config
+    const { relay: options, models } = this.#config
     const { log, usage = () => {} } = this.#parts
     return new Relay({
       options,
@@ -223,7 +230,6 @@ class BuiltGateway implements Gateway {
       userAgent: this.#userAgent,
       catalog: this.#catalog,
       dispatcher: this.#dispatcher,
-      queueWaitMsMax: queue.waitMsMax,
       zombies: this.#zombies,
       retryBudget: new RetryBudget(this.#clock),
       modelClocks: models.clocks,

@@ -40,6 +40,7 @@ export const errorCatalogue = {
     'The key may not use this model, or its name would leave the local network.',
   ),
   permission_denied: kind(403, 'permission_error', false, 'This key or page may not do this.'),
+  request_cancelled: kind(403, 'permission_error', false, 'An operator of the gateway ended the request.'),
   model_not_found: kind(404, 'invalid_request_error', false, 'No host serves the model.'),
   not_found: kind(404, 'invalid_request_error', false, 'There is no such path, stored response or host endpoint.'),
   method_not_allowed: kind(405, 'invalid_request_error', false, 'The path exists, but not with this method.'),
@@ -71,6 +72,12 @@ export const errorCatalogue = {
   upstream_tls_error: kind(502, 'upstream_error', false, "The host's certificate or TLS handshake failed."),
   upstream_auth_failed: kind(502, 'upstream_error', false, "The host refused the gateway's own key."),
   queue_full: kind(503, 'overloaded_error', true, 'Every slot is busy and the line is full.'),
+  queue_wait_too_long: kind(
+    503,
+    'overloaded_error',
+    true,
+    'Every slot is busy, and the predicted wait is longer than the patience.',
+  ),
   queue_timeout: kind(503, 'overloaded_error', true, 'No slot became free in time.'),
   upstream_busy: kind(503, 'overloaded_error', true, 'The host says it is busy.'),
   model_loading: kind(503, 'overloaded_error', true, 'The host is still loading the model.'),
@@ -89,6 +96,15 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue
 
+/** Of a request in the line, or of one that was not let in. */
+export interface PredictedWait {
+  /** Requests that are likely to be granted a slot before it. */
+  readonly position: number
+  /** Half of all such waits are shorter; null where nothing is known yet. */
+  readonly p50Ms: number | null
+  readonly p90Ms: number | null
+}
+
 export interface ErrorDetail {
   /** The request field the message is about, as OpenAI's `param`. */
   readonly param?: string | undefined
@@ -96,6 +112,8 @@ export interface ErrorDetail {
   readonly retryAfterMs?: number | undefined
   /** The message tells how long the wait is, exactly. */
   readonly saysWhen?: boolean | undefined
+  /** How long it would have waited, as far as that can be told. */
+  readonly wait?: PredictedWait | undefined
   /** For `method_not_allowed`: what goes into `Allow`. */
   readonly allow?: string | undefined
   readonly cause?: unknown

@@ -11,6 +11,8 @@ export interface Candidate {
 
 /** Where a request may go; asked again whenever a host is to be chosen, since hosts come and go while it waits. */
 export interface Route {
+  /** Routes with the same have the same candidates at any time. */
+  readonly id: string
   /** The name the client used: a configured alias or a name that a host lists. */
   readonly model: string
   /** Hosts that may take it now, whether a slot is free or not; without those that failed on it, as if they were down. */
@@ -49,7 +51,7 @@ export class ModelCatalog {
     }
     const candidates = (excluded?: ReadonlySet<Host>): readonly Candidate[] =>
       choose(without(excluded, this.#capable(name, endpoint)))
-    return { model: name, candidates }
+    return { id: `${endpoint} ${name}`, model: name, candidates }
   }
 
   /** Whether the name is an alias or listed by a host: only such names become label values. */

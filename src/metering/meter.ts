@@ -31,8 +31,20 @@ export interface Cover {
   more(output: number): number
 }
 
+/** What the request's share of the hosts is charged for, as it goes. */
+export interface Charge {
+  /** So many more tokens were generated. */
+  generated(tokens: number): void
+  /** What it really was so far; the prompt as expected where nothing is known of it. */
+  correct(tokens: { readonly input: number | undefined; readonly cachedInput: number; readonly output: number }): void
+  /** Nothing came of it. */
+  refund(): void
+}
+
 /** Of text in an answer, where nothing better is known of it. */
 const bytesPerToken = 4
+
+const uncharged: Charge = { generated: () => {}, correct: () => {}, refund: () => {} }
 
 const uncovered: Cover = { output: Number.POSITIVE_INFINITY, more: () => Number.POSITIVE_INFINITY }
 
@@ -53,6 +65,7 @@ export class Meter {
   /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
   readonly #live: boolean
   readonly #cover: Cover
+  readonly #charge: Charge
   #covered: number
 
   /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
@@ -63,10 +76,12 @@ export class Meter {
     stream: boolean
     live?: boolean
     cover?: Cover
+    charge?: Charge
   }) {
     this.#live = options.live ?? true
     this.#cover = options.cover ?? uncovered
     this.#covered = this.#cover.output
+    this.#charge = options.charge ?? uncharged
     this.#clock = options.clock
     this.#tally = options.tally
     this.#phases = options.phases
@@ -83,6 +98,7 @@ export class Meter {
       this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
     }
     if (this.#live) this.#tally.output++
+    this.#charge.generated(1)
     this.#stayCovered()
   }
 
@@ -110,12 +126,17 @@ export class Meter {
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)
-    if (believed(usage) !== null) this.#framesReported = this.#frames
+    if (believed(usage) === null) return
+    this.#framesReported = this.#frames
+    // Not only at the end: a slot may be given to the next before the client has taken all.
+    const { input, cachedInput = 0, output = 0 } = this.#reported ?? {}
+    this.#charge.correct({ input, cachedInput, output: Math.max(output, this.#frames) })
   }
 
   /** Nothing of it reached the client, so it is nobody's use: another attempt is made, or the answer was kept back. */
   discard(): Metered {
     this.#endPhase()
+    this.#charge.refund()
     this.#ended = nothingMetered
     return nothingMetered
   }
@@ -134,6 +155,7 @@ export class Meter {
     const { counted } = this
     const tokens = tokenCounts(reported, { counted, framesLeast, promptEstimate })
     const sources = sourcesOf(reported, counted, promptEstimate)
+    this.#charge.correct(tokens)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))

@@ -46,16 +46,16 @@ export const metricDefinitions = {
   },
   queue_wait_seconds: {
     type: 'histogram',
-    labels: ['model', 'outcome'],
+    labels: ['model', 'class', 'outcome'],
     help: 'From asking for a slot until one was granted, or until the wait ended otherwise; outcome is granted, timeout, left or refused.',
     buckets: waitBuckets,
   },
-  queue_depth: { type: 'gauge', labels: ['model'], help: 'Requests waiting for a slot now.' },
+  queue_depth: { type: 'gauge', labels: ['model', 'class'], help: 'Requests waiting for a slot now.' },
   queue_bytes: { type: 'gauge', labels: [], help: 'Bytes of request bodies held now.' },
   queue_rejections_total: {
     type: 'counter',
     labels: ['model', 'reason'],
-    help: 'Requests refused by the line: full, bytes, timeout or no_host.',
+    help: 'Requests refused by the line: full, key_full, wait_too_long, bytes, timeout or no_host.',
   },
   tokens_total: {
     type: 'counter',

@@ -58,9 +58,11 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
     requestEnded: (outcome) => recordRequest(table, outcome),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
     failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),
-    waitEnded: (model, outcome, waitMs) =>
-      table.observe('queue_wait_seconds', { model: model ?? otherLabel, outcome }, waitMs / 1000),
+    waitEnded: ({ model, class: ofClass }, outcome, waitMs) =>
+      table.observe('queue_wait_seconds', { model: model ?? otherLabel, class: ofClass, outcome }, waitMs / 1000),
     rejected: (model, reason) => table.increase('queue_rejections_total', { model: model ?? otherLabel, reason }),
+    estimateTold: () => {},
+    gaveBack: () => {},
     /** Scrapes that come while one is being answered get the same answer: twenty at once cost as much as one. */
     render() {
       rendering ??= render().finally(() => {
@@ -139,7 +141,7 @@ function writeSeconds(table: SeriesTable, totals: readonly PhaseTotals[]): void 
 
 function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly (HostState & HeldSlots)[]): void {
   const queue = sources.queue()
-  const depths = Array.from(queue.depthByModel, ([model, depth]) => [{ model }, depth] as const)
+  const depths = queue.depths.map(({ model, class: ofClass, waiting }) => [{ model, class: ofClass }, waiting] as const)
   table.rewrite('queue_depth', depths, 'zero')
   table.rewrite('queue_bytes', [[{}, queue.bytes]], 'zero')
   table.rewrite('open_streams', [[{}, sources.openStreams()]], 'zero')

@@ -6,36 +6,23 @@
  * 3. A slot is a lease and is free again only when its attempt has ended.
  */
 import type { Policy } from '../balancing/policy.ts'
-import type { Clock, Timer } from '../base/clock.ts'
-import { GatewayError } from '../base/errors.ts'
+import type { Clock } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
-import { type Candidate, type Route, unavailable } from '../hosts/model-catalog.ts'
+import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
+import { Bill, type Costs, tokenCosts } from './bill.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
+import { type Flow, Flows } from './flow.ts'
+import { askForSlotBack } from './give-back.ts'
+import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
-import type { QueueOptions } from './options.ts'
-import { FirstCome, type Order } from './order.ts'
-
-export interface SlotRequest {
-  readonly route: Route
-  /** Hosts that must not be chosen (any more). */
-  readonly excluded: ReadonlySet<Host>
-  /** It had a slot before and keeps its place in front of newcomers. */
-  readonly returning: boolean
-  /** It had one and was told "busy" again and again: it stays, behind those who wait. */
-  readonly goesLast?: boolean
-  /** What is left of its patience; `queue.waitMsMax` where absent. */
-  readonly patienceMs?: number
-  /** A slot is there; the receiver must release the lease. May be called before `ask` returns. */
-  granted(lease: Lease, waitMs: number): void
-  /**
-   * There will be no slot, and why. `busyForMs`: at patience's end, the smallest time until one of its hosts takes work
-   * again, where all of them are pausing; else 0. May be called before `ask` returns.
-   */
-  refused(error: GatewayError, busyForMs: number): void
-}
-
-/** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
-export type Leave = () => void
+import { Line, ranks } from './line.ts'
+import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
+import { boundMet, noRoom, patienceOver, waitTooLong } from './refusals.ts'
+import type { SlotRequest } from './slot-request.ts'
+import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import { Waiter } from './waiter.ts'
 
 export interface DispatcherParts {
   readonly clock: Clock
@@ -43,156 +30,274 @@ export interface DispatcherParts {
   readonly events: QueueEvents
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
+  readonly costs?: Costs
 }
 
-interface Waiter {
-  readonly request: SlotRequest
-  readonly sinceMs: number
-  timer: Timer | null
+/** A request's place in the line. */
+export interface Turn {
+  /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
+  leave(): void
+  /** How long it is likely to wait from now on; null once it waits no more. */
+  estimate(): WaitEstimate | null
 }
 
-/** The hint on a refusal is a mean of recent service times; it stays within what clients obey. */
-const retryAfterMsMin = 1_000
-const retryAfterMsMax = 60_000
-/** Weight of the newest answer in the mean. */
-const newestWeight = 0.1
+const noTurn: Turn = { leave: () => {}, estimate: () => null }
+
+/** Flows that neither wait nor run are remembered up to so many. */
+const idleFlowsMax = 10_000
+/** Hosts tell of what changes, but for one thing that passes by time alone: that one refused the gateway's key. */
+const candidatesMsMax = 1_000
 
 export class Dispatcher {
-  readonly #options: Omit<QueueOptions, 'bytesMax'>
+  readonly #rules: QueueRules
   readonly #parts: DispatcherParts
-  readonly #line: Order<Waiter> = new FirstCome()
-  #leases = 0
-  /** Mean time a slot is held; null until the first was given back. */
-  #holdMsMean: number | null = null
+  readonly #line: Line
+  readonly #flows = new Flows(idleFlowsMax)
+  readonly #estimator: WaitEstimator
+  /** Hosts whose slots are being given out, further up the stack. */
+  readonly #serving = new Set<Host>()
+  #hostsChange = 0
+  #hostsSeenAtMs = 0
+  #paused = false
   #closedBy: GatewayError | null = null
 
   constructor(options: Omit<QueueOptions, 'bytesMax'>, parts: DispatcherParts) {
-    this.#options = options
+    this.#rules = queueRules(options)
     this.#parts = parts
+    this.#line = new Line(ranks[options.order])
+    this.#estimator = new WaitEstimator(parts.clock)
   }
 
-  ask(request: SlotRequest): Leave {
-    const now = this.#parts.clock.now()
+  ask(request: SlotRequest): Turn {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
-    const candidates = this.#candidates(request)
+    const lane = this.#line.laneOf(request)
+    const candidates = this.#candidates(lane)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
-    if (this.#grant(request, this.#free(candidates), 0)) return () => {}
-    if (this.#line.size >= this.#options.lengthMax && !request.returning) {
-      return this.#refuse(request, 'full', this.#busy('queue_full', 'Every slot is busy and the line is full.'))
-    }
-    const noWaiting = request.returning ? null : (this.#parts.noWaiting?.() ?? null)
-    if (noWaiting !== null) return this.#refuse(request, null, noWaiting)
-    const waiter: Waiter = { request, sinceMs: now, timer: null }
-    waiter.timer = this.#parts.clock.after(request.patienceMs ?? this.#options.waitMsMax, () => this.#timeOut(waiter))
-    this.#line.add(waiter, request.returning && request.goesLast !== true)
-    return () => {
-      if (this.#remove(waiter, 'left')) waiter.timer?.cancel()
-    }
+    const flow = this.#flows.of(request.holder)
+    this.#flows.returns(flow, this.#line.leastCounter())
+    if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
+    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now() }))
+    this.#flows.rests(flow)
+    return turn
   }
 
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
-    for (;;) {
-      const served = this.#line.first(({ request }) => this.#free(this.#candidates(request)).length > 0)
-      if (served === undefined || !this.#serve(served)) return
-    }
+    this.#hostsChange++
+    const hosts = new Set<Host>()
+    for (const lane of this.#line.lanes()) for (const { host } of this.#candidates(lane)) hosts.add(host)
+    for (const host of hosts) this.#serve(host)
+  }
+
+  /** Nobody is granted a slot until `resume`; whoever comes waits. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.hostsChanged()
+  }
+
+  get paused(): boolean {
+    return this.#paused
   }
 
   /** From now on everybody is refused, those in the line included. */
   close(error: GatewayError): void {
     this.#closedBy = error
-    for (const waiter of this.#line) {
+    for (const waiter of Array.from(this.#line)) {
       if (this.#remove(waiter, 'refused')) waiter.request.refused(error, 0)
     }
   }
 
-  /** Waiting requests by the name they asked for. */
-  depthByModel(): ReadonlyMap<string, number> {
-    const depths = new Map<string, number>()
-    for (const { request } of this.#line) {
-      depths.set(request.route.model, (depths.get(request.route.model) ?? 0) + 1)
-    }
-    return depths
+  /** Patience of a class. */
+  waitMsMax(ofClass: RequestClass): number {
+    return this.#rules.classes[ofClass].waitMsMax
+  }
+
+  /** All who wait, in no order. */
+  waiting(): Iterable<Waiter> {
+    return this.#line
+  }
+
+  /** Those that wait or run, and some that did. */
+  flows(): Iterable<Flow> {
+    return this.#flows
   }
 
   get length(): number {
     return this.#line.size
   }
 
-  #grant(request: SlotRequest, free: readonly Candidate[], waitMs: number): boolean {
-    const [first, ...others] = free
+  estimateOf(waiter: Waiter): WaitEstimate {
+    return this.#estimator.estimate(waiter, this.#hostsOf(waiter.lane), this.#line.lanes())
+  }
+
+  #wait(waiter: Waiter): Turn {
+    const { request, lane, flow } = waiter
+    const { noWaiting = () => null } = this.#parts
+    const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
+    const estimate = this.#estimator.estimate(waiter, this.#hostsOf(lane), this.#line.lanes())
+    if (request.place === 'newcomer') {
+      const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
+      if (bound !== null) return this.#refuse(request, bound === 'all' ? 'full' : 'key_full', noRoom(bound, estimate))
+      const stopped = noWaiting()
+      if (stopped !== null) return this.#refuse(request, null, stopped)
+      if (!this.#paused && (estimate.p50Ms ?? 0) > patienceMs)
+        return this.#refuse(request, 'wait_too_long', waitTooLong(estimate, patienceMs))
+      waiter.announced = estimate
+    }
+    this.#line.add(waiter, request.place)
+    waiter.patience = this.#parts.clock.after(patienceMs, () => this.#timeOut(waiter))
+    this.#promoteLater(waiter)
+    if (request.class === 'interactive' && !this.#paused) this.#askForSlotBack(waiter)
+    return {
+      leave: () => void this.#remove(waiter, 'left'),
+      estimate: () => (waiter.isWaiting ? this.estimateOf(waiter) : null),
+    }
+  }
+
+  #askForSlotBack({ lane, request }: Waiter): void {
+    if (askForSlotBack(this.#hostsOf(lane)) !== null) this.#parts.events.gaveBack(request.route.model)
+  }
+
+  #promoteLater(waiter: Waiter): void {
+    const { promoteAfterMs } = this.#rules.classes[waiter.class]
+    if (promoteAfterMs === null) return
+    waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => {
+      this.#line.promote(waiter)
+      this.#promoteLater(waiter)
+    })
+  }
+
+  /** Gives the free slots of the host to those who go next. */
+  #serve(host: Host): void {
+    // Whoever is granted one may give it back at once, which leads here again.
+    if (this.#serving.has(host)) return
+    this.#serving.add(host)
+    try {
+      while (!this.#paused && this.#line.size > 0 && host.available && host.hasFreeSlot) {
+        const next = this.#next(host)
+        if (next === undefined || !this.#grantNext(next)) return
+      }
+    } finally {
+      this.#serving.delete(host)
+    }
+  }
+
+  #next(host: Host): Waiter | undefined {
+    const has = leasesByClass(host)
+    const { classes } = this.#rules
+    const { limit } = host.health
+    return this.#line.next({
+      fits: (lane) => this.#candidates(lane).some((candidate) => candidate.host === host),
+      isShort: (ofClass) => has[ofClass] < classes[ofClass].share * limit,
+    })
+  }
+
+  /** False, and it waits on, when its slot was gone by time alone since it was found. */
+  #grantNext(waiter: Waiter): boolean {
+    const candidates = free(this.#candidates(waiter.lane))
+    if (candidates.length === 0) return false
+    const waitMs = this.#parts.clock.now() - waiter.sinceMs
+    this.#takeOut(waiter)
+    this.#tellEstimate(waiter, waitMs)
+    return this.#grant(waiter.request, waiter.flow, candidates, waitMs)
+  }
+
+  #grant(request: SlotRequest, flow: Flow, candidates: readonly Candidate[], waitMs: number): boolean {
+    const [first, ...others] = candidates
     if (first === undefined) return false
-    const choice = this.#parts.policy([first, ...others])
-    const lease = new Lease(choice, this.#parts.clock.now(), (released) => this.#released(released))
-    this.#leases++
-    this.#parts.events.waitEnded(request.route.model, 'granted', waitMs)
+    const { clock, policy, events, costs = tokenCosts } = this.#parts
+    const choice = policy([first, ...others])
+    this.#flows.granted(flow)
+    const lease = new Lease(choice, {
+      grantedAtMs: clock.now(),
+      bill: new Bill(flow, request.tokens, costs),
+      class: request.class,
+      giveBack: request.giveBack?.bind(request),
+      onRelease: (released) => this.#released(released),
+    })
+    events.waitEnded({ model: request.route.model, class: request.class }, 'granted', waitMs)
     request.granted(lease, waitMs)
     return true
   }
 
   #released(lease: Lease): void {
-    const heldMs = this.#parts.clock.now() - lease.grantedAtMs
-    this.#leases--
-    this.#holdMsMean =
-      this.#holdMsMean === null ? heldMs : this.#holdMsMean + newestWeight * (heldMs - this.#holdMsMean)
-    if (this.#line.size === 0 || !lease.host.hasFreeSlot || !lease.host.available) return
-    const next = this.#line.first(({ request }) => this.#candidates(request).some(({ host }) => host === lease.host))
-    if (next !== undefined) this.#serve(next)
-  }
-
-  /** False, and it waits on, when its slot was gone by time alone since it was found. */
-  #serve(waiter: Waiter): boolean {
-    const free = this.#free(this.#candidates(waiter.request))
-    if (free.length === 0) return false
-    this.#line.remove(waiter)
-    waiter.timer?.cancel()
-    return this.#grant(waiter.request, free, this.#parts.clock.now() - waiter.sinceMs)
+    this.#estimator.held(lease, this.#parts.clock.now() - lease.grantedAtMs)
+    this.#flows.released(lease.bill.flow)
+    this.#serve(lease.host)
   }
 
   #timeOut(waiter: Waiter): void {
+    const { request } = waiter
+    const estimate = this.estimateOf(waiter)
     if (!this.#remove(waiter, 'timeout')) return
-    this.#parts.events.rejected(waiter.request.route.model, 'timeout')
-    const seconds = Math.round(this.#options.waitMsMax / 1000)
-    const busyForMs = this.#busyForMs(waiter.request)
-    const error = this.#busy('queue_timeout', `No slot became free within ${seconds} s.`, busyForMs)
-    waiter.request.refused(error, busyForMs)
+    this.#parts.events.rejected(request.route.model, 'timeout')
+    const busyForMs = this.#busyForMs(waiter.lane)
+    const patienceMs = this.waitMsMax(request.class)
+    request.refused(patienceOver(estimate, { patienceMs, busyForMs }), busyForMs)
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
-    if (!this.#line.remove(waiter)) return false
-    waiter.timer?.cancel()
-    this.#parts.events.waitEnded(waiter.request.route.model, outcome, this.#parts.clock.now() - waiter.sinceMs)
+    if (!this.#takeOut(waiter)) return false
+    const { request, sinceMs, flow } = waiter
+    const waitMs = this.#parts.clock.now() - sinceMs
+    this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
+    if (outcome === 'timeout') this.#tellEstimate(waiter, waitMs)
+    this.#flows.rests(flow)
     return true
   }
 
-  #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Leave {
-    if (reason !== null) this.#parts.events.rejected(request.route.model, reason)
-    this.#parts.events.waitEnded(request.route.model, 'refused', 0)
+  #takeOut(waiter: Waiter): boolean {
+    waiter.patience?.cancel()
+    waiter.promotion?.cancel()
+    return this.#line.remove(waiter)
+  }
+
+  #tellEstimate({ announced, request }: Waiter, waitMs: number): void {
+    if (announced === null) return
+    const { model } = request.route
+    this.#estimator.became(announced, { model, class: request.class }, waitMs)
+    const { p50Ms, p90Ms } = announced
+    if (p50Ms !== null && p90Ms !== null) this.#parts.events.estimateTold({ model, p50Ms, p90Ms, waitMs })
+  }
+
+  #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Turn {
+    const { model } = request.route
+    if (reason !== null) this.#parts.events.rejected(model, reason)
+    this.#parts.events.waitEnded({ model, class: request.class }, 'refused', 0)
     request.refused(error, 0)
-    return () => {}
+    return noTurn
   }
 
-  #candidates(request: SlotRequest): readonly Candidate[] {
-    return request.route.candidates(request.excluded)
+  #candidates(lane: Lane): readonly Candidate[] {
+    const now = this.#parts.clock.now()
+    if (now - this.#hostsSeenAtMs >= candidatesMsMax) {
+      this.#hostsSeenAtMs = now
+      this.#hostsChange++
+    }
+    return lane.candidates(this.#hostsChange)
   }
 
-  #free(candidates: readonly Candidate[]): Candidate[] {
-    return candidates.filter(({ host }) => host.hasFreeSlot)
+  #hostsOf(lane: Lane): readonly Host[] {
+    return this.#candidates(lane).map(({ host }) => host)
   }
 
   /** 0 when one of its hosts would take work, or when it has none. */
-  #busyForMs(request: SlotRequest): number {
-    const candidates = this.#candidates(request)
-    return candidates.length === 0 ? 0 : Math.min(...candidates.map(({ host }) => host.health.busyForMs))
+  #busyForMs(lane: Lane): number {
+    const hosts = this.#hostsOf(lane)
+    return hosts.length === 0 ? 0 : Math.min(...hosts.map(({ health }) => health.busyForMs))
   }
+}
 
-  #busy(code: 'queue_full' | 'queue_timeout', message: string, busyForMs = 0): GatewayError {
-    const slots = Math.max(1, this.#leases)
-    const estimateMs = ((this.#line.size + 1) * (this.#holdMsMean ?? retryAfterMsMin)) / slots
-    // ± 20 %, so that those refused together do not come back together.
-    const retryAfterMs = Math.min(Math.max(estimateMs, retryAfterMsMin), retryAfterMsMax) * (0.8 + 0.4 * Math.random())
-    return new GatewayError(code, message, {
-      retryAfterMs: Math.max(Math.min(retryAfterMs, retryAfterMsMax), busyForMs),
-    })
-  }
+function free(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.filter(({ host }) => host.available && host.hasFreeSlot)
+}
+
+function leasesByClass(host: Host): Record<RequestClass, number> {
+  const has: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
+  for (const lease of host.leases) if (lease instanceof Lease) has[lease.class]++
+  return has
 }

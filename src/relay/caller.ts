@@ -1,5 +1,6 @@
 /** Who sent a request, as far as the relay must know: the port that access fills. */
 import { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 
@@ -11,6 +12,10 @@ export interface Caller {
   readonly team: string | null
   /** Under which its share counts of what all requests have together: the key's id, or the network of a client without one. */
   readonly holder: string
+  /** The most urgent class that its requests may have; theirs unless they say less. */
+  readonly class: RequestClass
+  /** Its share of the hosts against others. */
+  readonly weight: number
   /** Most tokens of one answer; null where only the host limits them. */
   readonly maxOutputTokens: number | null
   /** Whether it may ask for this name, be there such a model or not. */
@@ -59,6 +64,8 @@ export const unknownCaller: Caller = {
   key: 'unknown',
   team: null,
   holder: 'unknown',
+  class: 'default',
+  weight: 1,
   maxOutputTokens: null,
   mayUse: () => false,
   limitHeaders: () => ({}),

@@ -1,53 +1,75 @@
-/** A request's turns in the line, at first and after each busy host: its patience is one over all of them. */
+/** A request's turns in the line, at first and after each slot it lost: its patience is one over all of them. */
 import type { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import type { Leave } from '../queue/dispatcher.ts'
+import type { Turn } from '../queue/dispatcher.ts'
+import type { Holder } from '../queue/flow.ts'
 import type { Lease } from '../queue/lease.ts'
+import type { Place } from '../queue/slot-request.ts'
+import type { WaitEstimate } from '../queue/wait-estimate.ts'
 import type { Failover } from './failover.ts'
 import { isBusy } from './failure.ts'
 import { type LastFailure, lineRefusal } from './line-refusal.ts'
 import type { RelayParts } from './relay-parts.ts'
 
-export interface Turn {
+/** What is the same in all its turns. */
+export interface Queued {
   readonly route: Route
-  readonly failover: Failover
-  readonly lastFailure: LastFailure | null
-  /** It had a slot before. */
-  readonly returning: boolean
+  readonly holder: Holder
+  readonly class: RequestClass
+  /** As estimated. */
+  readonly tokens: { readonly input: number; readonly output: number }
   readonly granted: (lease: Lease, waitMs: number) => void
   readonly refused: (error: GatewayError) => void
+  /** Gives its slot to somebody more urgent, if it can; absent where that would lose something. */
+  readonly giveBack?: () => boolean
 }
 
-export class LineTurns {
-  readonly #parts: Pick<RelayParts, 'clock' | 'dispatcher' | 'queueWaitMsMax'>
-  #askedAtMs: number | null = null
-  #leave: Leave | null = null
+type LineParts = Pick<RelayParts, 'clock' | 'dispatcher'>
 
-  constructor(parts: Pick<RelayParts, 'clock' | 'dispatcher' | 'queueWaitMsMax'>) {
+export class LineTurns {
+  readonly #parts: LineParts
+  #askedAtMs: number | null = null
+  #turn: Turn | null = null
+
+  constructor(parts: LineParts) {
     this.#parts = parts
   }
 
-  ask({ route, failover, lastFailure, returning, granted, refused }: Turn): void {
-    const { clock, dispatcher, queueWaitMsMax } = this.#parts
+  /** What is left of the patience of its class; it begins with the first call. */
+  patienceMs(ofClass: RequestClass): number {
+    const { clock, dispatcher } = this.#parts
     this.#askedAtMs ??= clock.now()
-    const patienceMs = Math.max(0, this.#askedAtMs + queueWaitMsMax - clock.now())
+    return Math.max(0, this.#askedAtMs + dispatcher.waitMsMax(ofClass) - clock.now())
+  }
+
+  ask(
+    queued: Queued,
+    place: Place,
+    { failover, lastFailure }: { failover: Failover; lastFailure: LastFailure | null },
+  ) {
+    const patienceMs = this.patienceMs(queued.class)
     // Whoever was told "busy" until the end of patience does not take one more slot to hear it again.
     if (patienceMs === 0 && lastFailure !== null && isBusy(lastFailure.cause)) {
-      refused(lineRefusal(lastFailure.error, lastFailure, 0))
+      queued.refused(lineRefusal(lastFailure.error, lastFailure, 0))
       return
     }
-    this.#leave = dispatcher.ask({
-      route,
+    const turn = this.#parts.dispatcher.ask({
+      ...queued,
       excluded: failover.excluded,
-      returning,
-      goesLast: !failover.keepsPlace,
+      place: place === 'sent_back' && !failover.keepsPlace ? 'last' : place,
       patienceMs,
-      granted,
-      refused: (error, busyForMs) => refused(lineRefusal(error, lastFailure, busyForMs)),
+      refused: (error, busyForMs) => queued.refused(lineRefusal(error, lastFailure, busyForMs)),
     })
+    this.#turn = turn
+  }
+
+  /** Null while it does not wait. */
+  estimate(): WaitEstimate | null {
+    return this.#turn?.estimate() ?? null
   }
 
   leave(): void {
-    this.#leave?.()
+    this.#turn?.leave()
   }
 }

@@ -1,5 +1,6 @@
 /** How a request ended: exactly one of these per request, the source of its log line, its metrics and its ledger row. */
 import type { ErrorCode } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { TokenCounts, TokenSources, UsageSource } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import type { FailureCause } from './failure.ts'
@@ -7,7 +8,7 @@ import type { FailureCause } from './failure.ts'
 /**
  * Who ended it and in which phase, after HAProxy's termination codes.
  * Who: C the client left, c the client was too slow, U a host broke, u a host was too slow, G refused by a rule,
- * R a resource of ours ran out, A shutdown, - normal.
+ * R a resource of ours ran out, A an operator or a shutdown, - normal.
  * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, L last bytes, - none.
  */
 export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${Phase}` | '--'
@@ -29,6 +30,8 @@ export interface Outcome {
   readonly host: string | null
   /** Name of the caller's key; `anonymous` without keys. */
   readonly key: string
+  /** Null where it was refused before that was known. */
+  readonly class: RequestClass | null
   readonly stream: boolean
   /** What the client got; 499 when it left first. */
   readonly status: number
@@ -60,23 +63,23 @@ export function endCode(code: ErrorCode, phase: Phase, cause: FailureCause | nul
   return cause === 'over_bound' ? `G${phase}` : `${blame(code)}${phase}`
 }
 
-function blame(code: ErrorCode): 'c' | 'U' | 'u' | 'G' | 'R' | 'A' {
-  switch (code) {
-    case 'request_timeout':
-      return 'c'
-    case 'upstream_timeout':
-    case 'upstream_stalled':
-      return 'u'
-    case 'gateway_shutting_down':
-      return 'A'
-    case 'queue_full':
-    case 'queue_timeout':
-    case 'internal_error':
-      return 'R'
-    case 'no_upstream_available':
-    case 'model_loading':
-      return 'U'
-    default:
-      return code.startsWith('upstream_') ? 'U' : 'G'
-  }
+type Who = 'c' | 'U' | 'u' | 'G' | 'R' | 'A'
+
+/** Of codes that say nothing else: G where a rule refused, U where the code names the host. */
+const blamed: Partial<Record<ErrorCode, Who>> = {
+  request_timeout: 'c',
+  upstream_timeout: 'u',
+  upstream_stalled: 'u',
+  gateway_shutting_down: 'A',
+  request_cancelled: 'A',
+  queue_full: 'R',
+  queue_timeout: 'R',
+  queue_wait_too_long: 'R',
+  internal_error: 'R',
+  no_upstream_available: 'U',
+  model_loading: 'U',
+}
+
+function blame(code: ErrorCode): Who {
+  return blamed[code] ?? (code.startsWith('upstream_') ? 'U' : 'G')
 }

@@ -25,8 +25,6 @@ export interface RelayParts {
   readonly userAgent: string
   readonly catalog: ModelCatalog
   readonly dispatcher: Dispatcher
-  /** How long a request may wait in the line, over all its turns there. */
-  readonly queueWaitMsMax: number
   readonly zombies: ZombieSlots
   readonly retryBudget: RetryBudget
   /** Clocks that differ for a model, by the name it has at its host. */

@@ -1,9 +1,11 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
+import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
+import type { Place } from '../queue/slot-request.ts'
 import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
@@ -21,10 +23,12 @@ import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import type { LastFailure } from './line-refusal.ts'
-import { LineTurns } from './line-turns.ts'
+import { LineTurns, type Queued } from './line-turns.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
+import { classOf } from './priority.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { type Progress, RequestAccount } from './request-account.ts'
+import { RequestMeter } from './request-meter.ts'
 import { RequestRecord } from './request-record.ts'
 import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
@@ -52,15 +56,15 @@ export class RelayedRequest implements AttemptOwner {
   readonly #requestsLive: () => number
   readonly #failover: Failover
   readonly #line: LineTurns
+  readonly #meter: RequestMeter
   #body: RequestBody | null = null
   #release: (() => void) | null = null
-  #route: Route | null = null
+  #queued: Queued | null = null
   #heartbeat: Heartbeat | null = null
   #plan: AttemptPlan | null = null
   #attempt: Attempt | null = null
   /** Its error less the host's key, fit to be shown. */
   #lastFailure: LastFailure | null = null
-  #meter: Meter | null = null
   #contentSent = false
   /** What was sent is a stream, so that an error can be told inside it. */
   #sendsFrames = false
@@ -79,6 +83,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)
     this.#line = new LineTurns(parts)
+    this.#meter = new RequestMeter(parts, { account: this.#account, key: caller.key })
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onTaken = () => this.#settle('--', null)
@@ -149,7 +154,8 @@ export class RelayedRequest implements AttemptOwner {
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const { lease } = this.#current()
-    const reader = this.#planned().reader(head, sink, this.#meterOf(lease))
+    const plan = this.#planned()
+    const reader = plan.reader(head, sink, this.#meter.of({ lease, plan, model: this.#record.model }))
     this.#sendsFrames = reader.isStream && this.#body?.stream === true
     if (this.#heartbeat !== null) this.#heartbeat.held = !this.#sendsFrames
     return reader
@@ -207,39 +213,49 @@ export class RelayedRequest implements AttemptOwner {
   // --- the way to an attempt
 
   #queue(body: RequestBody): void {
+    const { caller } = this
+    const exchange = this.#exchange
     this.#body = body
     this.#record.asked(body)
     this.#record.phase = 'A'
-    this.#route = routeOf(body, this.#endpoint, { ...this.#parts, caller: this.caller })
-    this.#record.model = this.#route.model
-    this.#account.admit(body, this.#exchange.requestId, () => this.#progress())
-    this.#exchange.setHeaders(this.caller.limitHeaders())
+    const ofClass = classOf(exchange.headers, caller.class)
+    const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
+    this.#record.model = route.model
+    this.#record.class = ofClass
+    this.#account.admit(body, exchange.requestId, () => this.#progress())
+    exchange.setHeaders(caller.limitHeaders())
     this.#heartbeat = Heartbeat.begin(body, {
       ...this.#parts,
       endpoint: this.#endpoint,
-      exchange: this.#exchange,
+      exchange,
       onHeaders: () => {
         this.#record.status = 200
         this.#sendsFrames = true
       },
     })
     this.#parts.retryBudget.deposit()
-    this.#askForSlot(this.#route, false)
+    this.#askForSlot(this.#queuedAs(route, ofClass), 'newcomer')
   }
 
-  #askForSlot(route: Route, returning: boolean): void {
-    this.#record.phase = 'Q'
-    this.#line.ask({
+  #queuedAs(route: Route, ofClass: RequestClass): Queued {
+    const { holder: id, key: name, weight } = this.caller
+    return {
       route,
-      failover: this.#failover,
-      lastFailure: this.#lastFailure,
-      returning,
+      class: ofClass,
+      holder: { id, name, weight },
+      tokens: this.#account.expected,
       granted: (lease, waitMs) => {
         this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
       },
       refused: (error) => this.fail(error),
-    })
+    }
+  }
+
+  #askForSlot(queued: Queued, place: Place): void {
+    this.#queued = queued
+    this.#record.phase = 'Q'
+    this.#line.ask(queued, place, { failover: this.#failover, lastFailure: this.#lastFailure })
   }
 
   #startOrRelease(lease: Lease): void {
@@ -266,39 +282,24 @@ export class RelayedRequest implements AttemptOwner {
     const { outlivesItsConnection } = plan
     const { clock } = this.#parts
     this.#attempt = new Attempt({ lease, fresh, clock, owner: this, limits: plan.limits(body), outlivesItsConnection })
-    this.#meterOf(lease)
+    this.#meter.of({ lease, plan, model: this.#record.model })
     this.#attempt.start(plan.request(body))
   }
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
     if (this.#heartbeat !== null) this.#heartbeat.held = false
     // What it was metered for is over, and who leaves now leaves nobody.
-    this.#meter?.discard()
-    this.#meter = null
+    this.#meter.discard()
     const { lease } = this.#current()
     this.#attempt = null
     if (next === 'fresh_connection') this.#startAttempt(lease, true)
-    else if (this.#route !== null) this.#askForSlot(this.#route, true)
+    else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
   }
 
   #situation() {
-    const elsewhere = (): boolean => (this.#route?.candidates(this.#failover.excluded).length ?? 0) > 0
+    const elsewhere = (): boolean => (this.#queued?.route.candidates(this.#failover.excluded).length ?? 0) > 0
     const requestsLive = this.#requestsLive()
     return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
-  }
-
-  #meterOf(lease: Lease): Meter {
-    const { clock, phases, tallies } = this.#parts
-    const { cover } = this.#account
-    this.#meter ??= new Meter({
-      clock,
-      phases,
-      tally: tallies.tally(this.#record.model ?? lease.model, lease.host.name, this.caller.key),
-      stream: this.#planned().showsContent,
-      live: !this.#planned().assembles,
-      ...(cover === undefined ? {} : { cover }),
-    })
-    return this.#meter
   }
 
   #current(): Attempt {
@@ -352,13 +353,12 @@ export class RelayedRequest implements AttemptOwner {
   #metered(end: EndCode): Metered {
     const keptBack = this.#plan?.assembles === true && !this.#contentSent
     const prompt = this.#account.promptOf(end, this.#progress())
-    return (keptBack ? this.#meter?.discard() : this.#meter?.end(prompt)) ?? nothingMetered
+    return this.#meter.end(prompt, keptBack)
   }
 
   #progress(): Progress {
     const { lease, sent = false } = this.#attempt ?? {}
-    const frames = this.#meter?.counted ?? 0
-    return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames }
+    return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames: this.#meter.counted }
   }
 
   #settle(end: EndCode, error: GatewayError | null): void {

@@ -69,6 +69,11 @@ export class RequestAccount {
     ledger.admitted(admitted, () => this.#figures(model, progress(), admission.promptEstimate))
   }
 
+  /** Tokens it is likely to take; none before it was admitted. */
+  get expected(): { readonly input: number; readonly output: number } {
+    return { input: this.#admission?.promptEstimate ?? 0, output: this.#admission?.outputReserved ?? 0 }
+  }
+
   /** What of its answer is reserved; undefined before it was admitted. */
   get cover(): Cover | undefined {
     const admission = this.#admission

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import { randomId } from '../base/ids.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
@@ -20,6 +21,8 @@ export class RequestRecord {
   /** What the client got, or 499; 0 while nothing was sent. */
   status = 0
   attempts = 0
+  /** Null until it was read. */
+  class: RequestClass | null = null
   /** Over all its turns in the line; null until a slot was granted. */
   queueWaitMs: number | null = null
   /** The name the client asked for, once it is a known one. */
@@ -82,6 +85,7 @@ export class RequestRecord {
       askedModel: this.#askedModel,
       host: this.lease?.host.name ?? null,
       key: this.#key,
+      class: this.class,
       stream: this.#stream,
       status: this.status,
       end,

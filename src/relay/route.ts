@@ -33,6 +33,7 @@ export function routeOf(
     )
   }
   return {
+    id: `${route.id} at ${keeper.name}`,
     model: route.model,
     candidates: (excluded) => route.candidates(excluded).filter(({ host }) => host === keeper),
   }

@@ -2,6 +2,7 @@
 
 import type { LedgerState, TokenTotals } from '../../src/metering/events.ts'
 import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
+import type { QueueDepth } from '../../src/queue/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -9,7 +10,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 export class ScriptedSources implements MetricSources {
   readonly version = '1.2.3'
   readonly models = new Set(['qwen'])
-  readonly depthByModel = new Map([['qwen', 3]])
+  readonly depths: QueueDepth[] = [{ model: 'qwen', class: 'default', waiting: 3, tokens: 900, oldestMs: 2_000 }]
   bytes = 4_096
   dropped = 0
   streams = 2
@@ -20,7 +21,7 @@ export class ScriptedSources implements MetricSources {
   tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]
   phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0.5, decodeSeconds: 2, busySeconds: 1.5 }]
 
-  queue = () => ({ depthByModel: this.depthByModel, bytes: this.bytes })
+  queue = () => ({ depths: this.depths, flows: [], fairnessGap: 0, bytes: this.bytes })
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
   phases = () => this.phaseTotals
@@ -60,6 +61,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     model: 'qwen',
     host: 'studio',
     key: 'alice',
+    class: 'default',
     stream: true,
     status: 200,
     end: '--',
@@ -82,7 +84,7 @@ export function tellEverything(metrics: Metrics): void {
   metrics.requestEnded(outcome())
   metrics.attemptFailed('studio', 'upstream_timeout')
   metrics.failedOver('qwen', 'connect', 'ok')
-  metrics.waitEnded('qwen', 'granted', 40)
+  metrics.waitEnded({ model: 'qwen', class: 'default' }, 'granted', 40)
   metrics.rejected('qwen', 'full')
 }
 

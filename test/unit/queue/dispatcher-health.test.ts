@@ -1,7 +1,7 @@
 /** The line before hosts that are busy, ejected or on their way back, and with requests that return to it. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Host } from '../../../src/hosts/host.ts'
-import { type Candidate, ModelCatalog } from '../../../src/hosts/model-catalog.ts'
+import { ModelCatalog } from '../../../src/hosts/model-catalog.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
 import { line } from './line.ts'
@@ -10,7 +10,7 @@ describe('returning', () => {
   it('has the patience that it brings along, and not a millisecond more', async () => {
     const { ask, clock } = line([knownHost('a', { slots: 1 })])
     ask()
-    const returning = ask('m', { returning: true, patienceMs: 2_000 })
+    const returning = ask('m', { place: 'sent_back', patienceMs: 2_000 })
     await clock.advance(1_999)
     expect(returning.error).toBeNull()
     await clock.advance(1)
@@ -21,14 +21,14 @@ describe('returning', () => {
     const { ask, dispatcher } = line([knownHost('a', { slots: 1 })], { lengthMax: 1 })
     ask()
     ask()
-    expect(ask('m', { returning: true }).error).toBeNull()
+    expect(ask('m', { place: 'sent_back' }).error).toBeNull()
     expect(dispatcher.length).toBe(2)
   })
 
   it('is told when no host is left', () => {
     const a = knownHost('a')
     const { ask, rejections } = line([a])
-    expect(ask('m', { returning: true, excluded: [a] }).error?.code).toBe('no_upstream_available')
+    expect(ask('m', { place: 'sent_back', excluded: [a] }).error?.code).toBe('no_upstream_available')
     expect(rejections).toEqual(['no_host'])
   })
 })
@@ -45,7 +45,7 @@ describe('hosts that take nothing for a while', () => {
     const host = pausing('a', clock, 5_000, () => dispatcher.hostsChanged())
     const { ask, dispatcher, granted } = line([host], { clock })
     const newcomer = ask()
-    const returning = ask('m', { returning: true })
+    const returning = ask('m', { place: 'sent_back' })
     await clock.advance(4_999)
     expect(granted).toEqual([])
     await clock.advance(1)
@@ -55,20 +55,17 @@ describe('hosts that take nothing for a while', () => {
   })
 
   it('nobody is lost when a slot is gone by time alone between the look and the grant', () => {
-    const host = knownHost('a')
-    const candidates: Candidate[] = []
-    const route = { model: 'm', candidates: () => candidates.splice(0) }
-    const full = { host: knownHost('full', { slots: 1 }), model: 'm' }
-    full.host.leases.add({})
+    const host = knownHost('a', { slots: 1 })
     const { ask, dispatcher } = line([host])
-    candidates.push(full)
-    const waiting = ask('m', { route })
-    candidates.push({ host, model: 'm' })
-    // The first look finds the host, the second one nothing.
-    dispatcher.hostsChanged()
+    const running = ask()
+    const waiting = ask()
+    // The first look finds the slot free, the second one does not.
+    const hasFreeSlot = vi.spyOn(host, 'hasFreeSlot', 'get').mockReturnValueOnce(true).mockReturnValue(false)
+    running.lease?.release()
     expect([waiting.lease, dispatcher.length]).toEqual([null, 1])
-    waiting.leave()
-    expect(dispatcher.length).toBe(0)
+    hasFreeSlot.mockRestore()
+    dispatcher.hostsChanged()
+    expect(waiting.lease?.host).toBe(host)
   })
 
   it('when patience ends first, the smallest wait is told, and no hint is shorter', async () => {

@@ -36,8 +36,8 @@ describe('granting', () => {
     const running = ask()
     const early = ask()
     const late = ask()
-    const goingLast = ask('m', { returning: true, goesLast: true })
-    const returning = ask('m', { returning: true })
+    const goingLast = ask('m', { place: 'last' })
+    const returning = ask('m', { place: 'sent_back' })
     running.lease?.release()
     returning.lease?.release()
     early.lease?.release()
@@ -125,8 +125,8 @@ describe('refusing', () => {
     const { ask, clock, waits, dispatcher } = line([knownHost('a', { slots: 1 })])
     const running = ask()
     const leaver = ask()
-    leaver.leave()
-    leaver.leave()
+    leaver.turn.leave()
+    leaver.turn.leave()
     running.lease?.release()
     expect([leaver.lease, leaver.error]).toEqual([null, null])
     expect(waits).toEqual(['granted', 'left'])
@@ -221,7 +221,7 @@ describe('whatever happens', () => {
             const chosen = waiting[one.pick % Math.max(1, waiting.length)]
             if (chosen !== undefined) {
               left.add(chosen)
-              chosen.leave()
+              chosen.turn.leave()
             }
           }
           for (const host of hosts) expect(host.leases.size).toBeLessThanOrEqual(host.slots)
@@ -229,10 +229,10 @@ describe('whatever happens', () => {
           expect(dispatcher.length).toBe(waiting.length)
           expect(new Set(granted).size).toBe(granted.length)
           expect(hosts.reduce((sum, host) => sum + host.leases.size, 0)).toBe(granted.length - released.size)
-          for (const [model, depth] of dispatcher.depthByModel()) {
+          for (const model of new Set([...dispatcher.waiting()].map(({ request }) => request.route.model))) {
             const candidates = catalog.route(model, 'chat_completions').candidates()
             const able = candidates.filter(({ host }) => host.hasFreeSlot).map(({ host }) => host.name)
-            expect({ model, depth, able }).toEqual({ model, depth, able: [] })
+            expect({ model, able }).toEqual({ model, able: [] })
           }
         }
       }),

@@ -1,59 +1,78 @@
 /** A line before hosts in a known state, with a way to ask and what became of those who did. */
+
+import type { z } from 'zod'
 import { leastBusy } from '../../../src/balancing/least-busy.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
+import type { RequestClass } from '../../../src/base/request-class.ts'
 import type { Host } from '../../../src/hosts/host.ts'
 import { ModelCatalog, type Route } from '../../../src/hosts/model-catalog.ts'
-import { Dispatcher, type Leave } from '../../../src/queue/dispatcher.ts'
-import type { Rejection, WaitOutcome } from '../../../src/queue/events.ts'
+import { Dispatcher, type DispatcherParts, type Turn } from '../../../src/queue/dispatcher.ts'
+import type { AnnouncedWait, Rejection, WaitOutcome } from '../../../src/queue/events.ts'
+import type { Holder } from '../../../src/queue/flow.ts'
 import type { Lease } from '../../../src/queue/lease.ts'
+import { queueOptions } from '../../../src/queue/options.ts'
+import type { Place } from '../../../src/queue/slot-request.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 export interface Asker {
-  readonly leave: Leave
+  readonly turn: Turn
   lease: Lease | null
   error: GatewayError | null
   busyForMs: number | null
 }
 
 interface Asked {
-  readonly returning: boolean
-  readonly goesLast: boolean
+  readonly place: Place
   readonly excluded: readonly Host[]
   readonly route: Route
   readonly patienceMs: number
+  readonly class: RequestClass
+  /** Of the key. */
+  readonly key: string
+  readonly weight: number
+  readonly tokens: { readonly input: number; readonly output: number }
+  readonly giveBack: () => boolean
 }
 
-interface LineOptions {
-  readonly lengthMax?: number
-  readonly waitMsMax?: number
-  readonly clock?: FakeClock
-}
+export type LineOptions = Omit<z.input<typeof queueOptions>, 'bytesMax'> &
+  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs'>> & { readonly clock?: FakeClock }
 
 /** A dispatcher before these hosts, and who asked it. */
-export function line(hosts: readonly Host[], { clock = new FakeClock(), ...options }: LineOptions = {}) {
+export function line(
+  hosts: readonly Host[],
+  { clock = new FakeClock(), noWaiting, costs, ...options }: LineOptions = {},
+) {
   const waits: WaitOutcome[] = []
   const rejections: Rejection[] = []
-  const dispatcher = new Dispatcher(
-    { lengthMax: 1_000, waitMsMax: 60_000, ...options },
-    {
-      clock,
-      policy: leastBusy(() => 0.5),
-      events: {
-        waitEnded: (_model, outcome) => void waits.push(outcome),
-        rejected: (_model, reason) => void rejections.push(reason),
-      },
+  const announced: AnnouncedWait[] = []
+  let gaveBack = 0
+  const dispatcher = new Dispatcher(queueOptions.parse({ lengthMax: 1_000, lengthMaxPerKey: 1_000, ...options }), {
+    clock,
+    policy: leastBusy(() => 0.5),
+    events: {
+      waitEnded: (_wait, outcome) => void waits.push(outcome),
+      rejected: (_model, reason) => void rejections.push(reason),
+      estimateTold: (wait) => void announced.push(wait),
+      gaveBack: () => void gaveBack++,
     },
-  )
+    ...(noWaiting === undefined ? {} : { noWaiting }),
+    ...(costs === undefined ? {} : { costs }),
+  })
   const catalog = new ModelCatalog(hosts, {})
   const granted: Asker[] = []
   const ask = (model = 'm', more: Partial<Asked> = {}): Asker => {
-    const asker: Asker & { leave: Leave } = { lease: null, error: null, busyForMs: null, leave: () => {} }
-    asker.leave = dispatcher.ask({
+    const { key = 'alice', weight = 1 } = more
+    const holder: Holder = { id: key, name: key, weight }
+    const asker: Asker & { turn: Turn } = { lease: null, error: null, busyForMs: null, turn: noTurn }
+    asker.turn = dispatcher.ask({
       route: more.route ?? catalog.route(model, 'chat_completions'),
       excluded: new Set(more.excluded ?? []),
-      returning: more.returning ?? false,
-      goesLast: more.goesLast ?? false,
+      holder,
+      class: more.class ?? 'default',
+      tokens: more.tokens ?? { input: 0, output: 0 },
+      place: more.place ?? 'newcomer',
       ...(more.patienceMs === undefined ? {} : { patienceMs: more.patienceMs }),
+      ...(more.giveBack === undefined ? {} : { giveBack: more.giveBack }),
       granted(lease) {
         asker.lease = lease
         granted.push(asker)
@@ -65,5 +84,7 @@ export function line(hosts: readonly Host[], { clock = new FakeClock(), ...optio
     })
     return asker
   }
-  return { clock, dispatcher, ask, granted, waits, rejections }
+  return { clock, dispatcher, ask, granted, waits, rejections, announced, gaveBack: () => gaveBack }
 }
+
+const noTurn: Turn = { leave: () => {}, estimate: () => null }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../../src/hosts/host.ts'
+import { Bill } from '../../../src/queue/bill.ts'
+import { Flow } from '../../../src/queue/flow.ts'
 import { Lease } from '../../../src/queue/lease.ts'
 import { ZombieSlots } from '../../../src/queue/zombie-slots.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
@@ -11,7 +13,15 @@ function slotsOf(host: Host, msMax = 60_000) {
   const released: Lease[] = []
   const slots = new ZombieSlots({ clock, msMax, ask: () => void asked.push(clock.now()) })
   const lease = (): Lease =>
-    new Lease({ candidate: { host, model: 'm' }, reason: 'test' }, clock.now(), (one) => void released.push(one))
+    new Lease(
+      { candidate: { host, model: 'm' }, reason: 'test' },
+      {
+        grantedAtMs: clock.now(),
+        bill: new Bill(new Flow({ id: 'alice', name: 'alice', weight: 1 }), { input: 0, output: 0 }),
+        class: 'default',
+        onRelease: (one) => void released.push(one),
+      },
+    )
   const zombie = (): Lease => {
     const one = lease()
     slots.keep(one)

@@ -1,0 +1,174 @@
+/**
+ * Who goes next. Those who were sent back by a host go first. Then a class that has less than its share of the host's
+ * slots; then interactive and default requests together; then bulk. Among those the flow with the least rank, inside a
+ * flow the class, then the order of arrival.
+ */
+import { type RequestClass, requestClasses } from '../base/request-class.ts'
+import type { Flow } from './flow.ts'
+import type { FlowQueue, Rank } from './flow-queue.ts'
+import { Lane, laneId } from './lane.ts'
+import type { Place, SlotRequest } from './slot-request.ts'
+import type { Waiter } from './waiter.ts'
+
+/** What decides between flows. */
+export const ranks = {
+  /** The least served goes first. */
+  'token-fair': (flow) => flow.counter,
+  /** Whoever came first goes first, whosever it is. */
+  'first-come': (_flow, head) => head.order,
+} as const satisfies Readonly<Record<string, Rank>>
+
+export interface Choosing {
+  /** Whether a slot of the lane's hosts is what there is. */
+  readonly fits: (lane: Lane) => boolean
+  /** The class has less than its share there. */
+  readonly isShort: (ofClass: RequestClass) => boolean
+}
+
+export class Line {
+  readonly #rankOf: Rank
+  readonly #lanes = new Map<string, Lane>()
+  readonly #sentBack = new Set<Waiter>()
+  readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
+  #size = 0
+  #tokens = 0
+  #orderLast = 0
+
+  constructor(rankOf: Rank) {
+    this.#rankOf = rankOf
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Those of all who wait, as estimated. */
+  get tokens(): number {
+    return this.#tokens
+  }
+
+  /** By the class they came with. */
+  waitingOf(ofClass: RequestClass): number {
+    return this.#byClass[ofClass]
+  }
+
+  /** The lane of a request; made when it is asked for, and kept while somebody waits in it. */
+  laneOf({ route, excluded }: Pick<SlotRequest, 'route' | 'excluded'>): Lane {
+    const id = laneId(route, excluded)
+    return this.#lanes.get(id) ?? new Lane(id, { route, excluded, rankOf: this.#rankOf })
+  }
+
+  lanes(): Iterable<Lane> {
+    return this.#lanes.values()
+  }
+
+  add(waiter: Waiter, place: Place): void {
+    const { lane, flow } = waiter
+    waiter.order = ++this.#orderLast
+    waiter.isWaiting = true
+    lane.waiting++
+    this.#lanes.set(lane.id, lane)
+    flow.waiting++
+    flow.waitingTokens += waiter.tokens
+    this.#size++
+    this.#tokens += waiter.tokens
+    this.#byClass[waiter.request.class]++
+    if (place === 'sent_back') {
+      this.#sentBack.add(waiter)
+      return
+    }
+    const queue = lane.queueOf(flow, waiter.class)
+    if (place === 'given_back') waiter.order = Math.min(waiter.order, queue.headOrder) - 0.5
+    queue.add(waiter)
+  }
+
+  /** False when it was not waiting (any more). Costs the same however many wait. */
+  remove(waiter: Waiter): boolean {
+    if (!this.#takeOut(waiter)) return false
+    const { lane, flow } = waiter
+    waiter.isWaiting = false
+    if (--lane.waiting === 0) this.#lanes.delete(lane.id)
+    flow.waiting--
+    flow.waitingTokens -= waiter.tokens
+    this.#size--
+    this.#tokens -= waiter.tokens
+    this.#byClass[waiter.request.class]--
+    return true
+  }
+
+  /** It has waited long: from now on it counts one class higher, behind those of its flow there who came before it. */
+  promote(waiter: Waiter): void {
+    const higher = requestClasses[requestClasses.indexOf(waiter.class) - 1]
+    if (higher === undefined || waiter.queue === null) return
+    this.#takeOut(waiter)
+    waiter.class = higher
+    waiter.lane.queueOf(waiter.flow, higher).add(waiter)
+  }
+
+  /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
+  next({ fits, isShort }: Choosing): Waiter | undefined {
+    for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
+    const bands = requestClasses.map((ofClass) => ({ ofClass, band: bandOf(ofClass, isShort(ofClass)) }))
+    let best: Contender | undefined
+    for (const lane of this.#lanes.values()) {
+      if (!fits(lane)) continue
+      for (const { ofClass, band } of bands) {
+        const queue = lane.firstOf(ofClass)
+        if (queue !== undefined && goesBefore({ queue, band }, best)) best = { queue, band }
+      }
+    }
+    return best?.queue.head ?? undefined
+  }
+
+  /** The least counter of those who wait; null where nobody does. */
+  leastCounter(): number | null {
+    let least: number | null = null
+    for (const flow of this.#firstFlows()) if (least === null || flow.counter < least) least = flow.counter
+    return least
+  }
+
+  *[Symbol.iterator](): Generator<Waiter> {
+    yield* this.#sentBack
+    for (const lane of this.#lanes.values()) for (const queue of lane.queues()) yield* queue
+  }
+
+  /** Of each lane and class that which goes next. */
+  *#firstFlows(): Generator<Flow> {
+    for (const { flow } of this.#sentBack) yield flow
+    for (const lane of this.#lanes.values()) {
+      for (const ofClass of requestClasses) {
+        const queue = lane.firstOf(ofClass)
+        if (queue !== undefined) yield queue.flow
+      }
+    }
+  }
+
+  #takeOut(waiter: Waiter): boolean {
+    if (this.#sentBack.delete(waiter)) return true
+    const { queue, lane } = waiter
+    if (queue === null) return false
+    queue.remove(waiter)
+    if (queue.size === 0) lane.emptied(queue)
+    return true
+  }
+}
+
+/** The lower, the sooner. A class short of its share comes before all others, the more urgent one first. */
+function bandOf(ofClass: RequestClass, isShort: boolean): number {
+  if (isShort) return requestClasses.indexOf(ofClass)
+  return ofClass === 'bulk' ? requestClasses.length + 1 : requestClasses.length
+}
+
+interface Contender {
+  readonly queue: FlowQueue
+  readonly band: number
+}
+
+function goesBefore(one: Contender, other: Contender | undefined): boolean {
+  if (other === undefined) return true
+  if (one.band !== other.band) return one.band < other.band
+  const difference = one.queue.rankNow - other.queue.rankNow
+  if (difference !== 0) return difference < 0
+  const classes = requestClasses.indexOf(one.queue.class) - requestClasses.indexOf(other.queue.class)
+  return classes === 0 ? one.queue.headOrder < other.queue.headOrder : classes < 0
+}

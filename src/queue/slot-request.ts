@@ -1,0 +1,39 @@
+/** What a request asks of the line, and what it hears. */
+import type { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
+import type { Host } from '../hosts/host.ts'
+import type { Route } from '../hosts/model-catalog.ts'
+import type { Holder } from './flow.ts'
+import type { Lease } from './lease.ts'
+
+/**
+ * Where it begins to wait. `newcomer`: behind those of its key and class. `sent_back`: it had a slot whose host could not
+ * take it, and goes in front of all. `given_back`: it gave its slot to somebody more urgent, and goes in front of those of
+ * its key and class. `last`: it was sent back again and again, and goes behind them.
+ */
+export type Place = 'newcomer' | 'sent_back' | 'given_back' | 'last'
+
+export interface SlotRequest {
+  readonly route: Route
+  /** Hosts that must not be chosen (any more). */
+  readonly excluded: ReadonlySet<Host>
+  readonly holder: Holder
+  readonly class: RequestClass
+  /** As estimated; those of the prompt are charged at the grant. */
+  readonly tokens: { readonly input: number; readonly output: number }
+  readonly place: Place
+  /** What is left of its patience; that of its class where absent. */
+  readonly patienceMs?: number
+  /** A slot is there; the receiver must release the lease. May be called before `ask` returns. */
+  granted(lease: Lease, waitMs: number): void
+  /**
+   * There will be no slot, and why. `busyForMs`: at patience's end, the smallest time until one of its hosts takes work
+   * again, where all of them are pausing; else 0. May be called before `ask` returns.
+   */
+  refused(error: GatewayError, busyForMs: number): void
+  /**
+   * Somebody more urgent waits for its slot: true where it gives it back, by releasing its lease soon and asking again.
+   * Absent where it cannot.
+   */
+  giveBack?(): boolean
+}

@@ -1,0 +1,43 @@
+/** One request in the line. */
+import type { Timer } from '../base/clock.ts'
+import type { RequestClass } from '../base/request-class.ts'
+import type { Flow } from './flow.ts'
+import type { FlowQueue } from './flow-queue.ts'
+import type { Lane } from './lane.ts'
+import type { SlotRequest } from './slot-request.ts'
+import type { Announced } from './wait-estimate.ts'
+
+export class Waiter {
+  readonly request: SlotRequest
+  readonly flow: Flow
+  readonly lane: Lane
+  /** Its class, or the one above once it has waited long. */
+  class: RequestClass
+  /** Its place by arrival; behind all others until it has one. */
+  order = Number.POSITIVE_INFINITY
+  /** Monotonic. */
+  readonly sinceMs: number
+  /** What was reckoned when it came; null for one that came again. */
+  announced: Announced | null = null
+  patience: Timer | null = null
+  promotion: Timer | null = null
+  /** Its neighbours, kept by the queue it is in; null while it is in none. */
+  queue: FlowQueue | null = null
+  previous: Waiter | null = null
+  next: Waiter | null = null
+
+  constructor(request: SlotRequest, { flow, lane, sinceMs }: { flow: Flow; lane: Lane; sinceMs: number }) {
+    this.request = request
+    this.flow = flow
+    this.lane = lane
+    this.class = request.class
+    this.sinceMs = sinceMs
+  }
+
+  /** Neither granted nor refused nor gone. */
+  isWaiting = false
+
+  get tokens(): number {
+    return this.request.tokens.input + this.request.tokens.output
+  }
+}

@@ -1,0 +1,53 @@
+/** Counts what the attempts of one request bring: each has a meter of its own, of which at most the last one counts. */
+import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
+import type { Lease } from '../queue/lease.ts'
+import type { AttemptPlan } from './attempt-plan.ts'
+import type { RelayParts } from './relay-parts.ts'
+import type { RequestAccount } from './request-account.ts'
+
+type MeterParts = Pick<RelayParts, 'clock' | 'phases' | 'tallies'>
+
+export class RequestMeter {
+  readonly #parts: MeterParts
+  readonly #account: RequestAccount
+  readonly #key: string
+  #meter: Meter | null = null
+
+  constructor(parts: MeterParts, { account, key }: { account: RequestAccount; key: string }) {
+    this.#parts = parts
+    this.#account = account
+    this.#key = key
+  }
+
+  /** That of the attempt; `model` is the name that was asked for. */
+  of({ lease, plan, model }: { lease: Lease; plan: AttemptPlan; model: string | null }): Meter {
+    const { clock, phases, tallies } = this.#parts
+    const { cover } = this.#account
+    this.#meter ??= new Meter({
+      clock,
+      phases,
+      tally: tallies.tally(model ?? lease.model, lease.host.name, this.#key),
+      stream: plan.showsContent,
+      live: !plan.assembles,
+      charge: lease.bill,
+      ...(cover === undefined ? {} : { cover }),
+    })
+    return this.#meter
+  }
+
+  /** Tokens generated so far, as far as they can be seen. */
+  get counted(): number {
+    return this.#meter?.counted ?? 0
+  }
+
+  /** The attempt brought nothing, and another may follow. */
+  discard(): void {
+    this.#meter?.discard()
+    this.#meter = null
+  }
+
+  /** `keptBack`: nothing of it reached the client, so that it is nobody's use. */
+  end(promptTokens: number, keptBack: boolean): Metered {
+    return (keptBack ? this.#meter?.discard() : this.#meter?.end(promptTokens)) ?? nothingMetered
+  }
+}
