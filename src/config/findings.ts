@@ -96,7 +96,9 @@ function fromUnion(
   path: ConfigPath,
   options: FindingsOptions,
 ): Finding[] {
-  const fitting = issue.errors.find((branch) => branch.every((inner) => inner.path.length > 0))
+  const fitting = issue.errors.find((branch) =>
+    branch.every((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'),
+  )
   if (fitting !== undefined) return fitting.flatMap((inner) => fromIssue(inner, path, options))
   const forms = issue.errors.flatMap((branch) =>
     branch.flatMap((inner) => (inner.code === 'invalid_type' ? [typeNames[inner.expected] ?? inner.expected] : [])),
@@ -105,10 +107,9 @@ function fromUnion(
 }
 
 function unknownKey(path: ConfigPath, key: string): string {
-  const near = suggestion(key, knownKeys(path))
-  if (near !== '') return `unknown key${near}`
   const elsewhere = pathsOfKey(key).map(formatPath)
-  return elsewhere.length === 0 ? 'unknown key' : `unknown key here; did you mean ${oneOf(elsewhere)}?`
+  if (elsewhere.length > 0) return `unknown key here; did you mean ${oneOf(elsewhere)}?`
+  return `unknown key${suggestion(key, knownKeys(path))}`
 }
 
 /** `, not "abc"`: what stands there, as far as it fits on a line. */

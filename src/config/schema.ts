@@ -3,7 +3,14 @@ import { z } from 'zod'
 import { limitsOptions, teamsOptions } from '../access/options.ts'
 import { balancingOptions } from '../balancing/options.ts'
 import { overloadOptions } from '../base/options.ts'
-import { type HostOptions, healthOptions, hostsOptions, modelsOptions, probeOptions } from '../hosts/options.ts'
+import {
+  type HostOptions,
+  healthOptions,
+  hostsOptions,
+  modelsOptions,
+  probeOptions,
+  sloOptions,
+} from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { usageOptions } from '../metering/options.ts'
 import { logOptions } from '../observe/options.ts'
@@ -21,6 +28,7 @@ export const configSchema = z.strictObject({
   models: modelsOptions.prefault({}),
   probe: probeOptions.prefault({}),
   health: healthOptions.prefault({}),
+  slo: sloOptions.prefault({}),
   balancing: balancingOptions.prefault({}),
   queue: queueOptions.prefault({}),
   relay: relayOptions.prefault({}),

@@ -28,6 +28,8 @@ export interface HealthParts {
   /** False when so many hosts are out that this one must stay in the choice. */
   readonly mayEject: () => boolean
   readonly onEjected: (forMs: number) => void
+  /** The host refused a request, whose lease is still held, because it has no room. */
+  readonly onBusy: () => void
   /** The host may take more than before, or was ejected, or its ejection has ended. */
   readonly onChange: () => void
 }
@@ -100,6 +102,7 @@ export class Health {
         break
       case 'busy':
         this.#backPressure.busy(verdict.retryAfterMs, this.#parts.leases(), this.#parts.slots())
+        this.#parts.onBusy()
         break
       case 'neutral':
         return

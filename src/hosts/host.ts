@@ -1,19 +1,20 @@
 /** One inference host: who it is, what it serves, whether it may take work now. */
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
+import { AdaptiveSlots, type AnswerSpeed, type SlotChange } from './adaptive-slots.ts'
 import type { ClockOverrides } from './clocks.ts'
-import type { HostState } from './events.ts'
+import type { HostState, LimitDirection, LimitReason } from './events.ts'
 import { Health } from './health.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
-import type { HealthOptions } from './options.ts'
+import type { HealthOptions, SloOptions } from './options.ts'
+import { type ConfiguredSlots, slotRange } from './slot-range.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 
 export interface HostSettings {
   readonly name: string
   readonly url: string
   readonly kind: HostKind | null
-  /** Configured number of slots; it wins over what the host and its kind say. */
-  readonly slots?: number | undefined
+  readonly slots?: ConfiguredSlots | undefined
   readonly apiKey?: string | undefined
   /** Names it serves beyond those it lists. */
   readonly models: readonly string[]
@@ -29,6 +30,8 @@ export interface HostSettings {
 
 export interface HostOptions extends TransportOptions {
   readonly health: HealthOptions
+  /** What the number of slots is adapted to. */
+  readonly slo: SloOptions
 }
 
 export interface HostParts {
@@ -42,13 +45,12 @@ export interface HostParts {
   readonly canSpare: (host: Host) => boolean
   /** What the host may be given has changed by itself or by how a request ended. */
   readonly onChange: () => void
+  /** Its number of slots was adapted. */
+  readonly onLimitChange?: (host: Host, direction: LimitDirection, reason: LimitReason) => void
 }
 
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
 const keyRefusedMs = 60_000
-
-/** Slots while neither configuration, host nor kind has said a number. */
-const slotsUnknown = 4
 
 export class Host {
   readonly name: string
@@ -69,8 +71,9 @@ export class Host {
   /** False until the first probe ended. */
   probed = false
   readonly #settings: HostSettings
-  readonly #canSpare: (host: Host) => boolean
-  readonly #clock: Clock
+  readonly #parts: HostParts
+  readonly #adaptive: AdaptiveSlots
+  #paused = false
   #up = false
   #everUp = false
   #failuresInARow = 0
@@ -83,8 +86,7 @@ export class Host {
 
   constructor(settings: HostSettings, options: HostOptions, parts: HostParts) {
     this.#settings = settings
-    this.#canSpare = parts.canSpare
-    this.#clock = parts.clock
+    this.#parts = parts
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
@@ -96,6 +98,7 @@ export class Host {
       ...options,
       keepAliveMs: () => settings.keepAliveMs ?? this.kind?.keepAliveMs,
     })
+    this.#adaptive = new AdaptiveSlots(slotRange(settings.slots, undefined, settings.kind), options.slo)
     this.health = new Health(options.health, {
       clock: parts.clock,
       chance: parts.chance,
@@ -106,6 +109,7 @@ export class Host {
         const forSeconds = Math.round(forMs / 1000)
         parts.log('warn', 'requests to a host fail: it is ejected', { host: this.name, forSeconds })
       },
+      onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.leases.size)),
       onChange: parts.onChange,
     })
   }
@@ -127,17 +131,45 @@ export class Host {
     return this.#up && this.problem === null
   }
 
+  /** How many requests it may work on at once while it is well; see `health.limit` for those it may just now. */
   get slots(): number {
-    return this.#settings.slots ?? this.#slotsReported ?? this.kind?.slotsDefault ?? slotsUnknown
+    return this.#adaptive.slots
   }
 
   get hasFreeSlot(): boolean {
-    return this.leases.size < this.health.limit && this.health.busyForMs === 0
+    return !this.#paused && this.leases.size < this.health.limit && this.health.busyForMs === 0
+  }
+
+  /** Somebody wants it to take no new requests; it is not down for that. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Requests at the host go on, and so do probes; no other gets a slot. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#parts.onChange()
+  }
+
+  /** To be called when a request that had to wait was given a slot here; the number of slots grows only after that. */
+  heldBack(): void {
+    // With fewer leases than slots it waited for another reason, such as a pause.
+    if (this.leases.size >= this.slots) this.#adaptive.heldBack()
+  }
+
+  /** To be called once for each attempt that went well, while its lease is still held. */
+  answered(speed: AnswerSpeed): void {
+    this.#slotsAdapted(this.#adaptive.answered(speed, this.leases.size - 1))
   }
 
   /** How long a host that fell during its slow start still stays down, however well it answers. */
   get provenInMs(): number {
-    return this.#canSpare(this) ? this.health.unprovenForMs : 0
+    return this.#parts.canSpare(this) ? this.health.unprovenForMs : 0
   }
 
   get failuresInARow(): number {
@@ -165,11 +197,11 @@ export class Host {
 
   /** It refused the gateway's key a short while ago, so that others are asked first. */
   get refusesKey(): boolean {
-    return this.#keyRefusedAtMs !== null && this.#clock.now() - this.#keyRefusedAtMs < keyRefusedMs
+    return this.#keyRefusedAtMs !== null && this.#parts.clock.now() - this.#keyRefusedAtMs < keyRefusedMs
   }
 
   keyRefused(): void {
-    this.#keyRefusedAtMs = this.#clock.now()
+    this.#keyRefusedAtMs = this.#parts.clock.now()
   }
 
   get configuredModels(): readonly string[] {
@@ -192,6 +224,7 @@ export class Host {
     this.#failuresInARow = 0
     this.#goodInARow++
     this.#slotsReported = result.slots ?? this.#slotsReported
+    this.#adaptive.keepTo(slotRange(this.#settings.slots, this.#slotsReported, this.kind))
     if (this.#up || this.#mayRise(rise)) this.#rise(result.shedding ?? null)
     if (this.slots !== slotsBefore) this.health.reschedule()
     const modelsChanged = result.models !== null && this.#takeModels(result.models)
@@ -237,6 +270,13 @@ export class Host {
       ejected: this.health.ejected,
       models: this.#models?.size ?? 0,
     }
+  }
+
+  #slotsAdapted(change: SlotChange | null): void {
+    if (change === null) return
+    this.health.reschedule()
+    this.#parts.onLimitChange?.(this, change.direction, change.reason)
+    if (change.direction === 'up') this.#parts.onChange()
   }
 
   #mayRise(rise: number): boolean {

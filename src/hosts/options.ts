@@ -12,6 +12,15 @@ const hostUrl = z
   })
   .describe('Where the host listens, without /v1: http://192.168.188.11:1234')
 
+const slotCount = count.max(1024)
+
+const slotBounds = z
+  .strictObject({ min: slotCount.optional(), max: slotCount.optional() })
+  .refine(({ min, max }) => min === undefined || max === undefined || min <= max, {
+    path: ['min'],
+    error: 'must be at most max',
+  })
+
 const hostOptions = z.strictObject({
   name: z
     .string()
@@ -20,7 +29,12 @@ const hostOptions = z.strictObject({
     .describe("Name in headers, logs and metrics; default: the URL's host and port"),
   url: hostUrl,
   kind: z.enum(hostKindNames).optional().describe('Kind of server; detected when absent'),
-  slots: count.max(1024).optional().describe('Parallel requests; default: what the host says, else its kind'),
+  slots: z
+    .union([slotCount, slotBounds])
+    .optional()
+    .describe(
+      'Parallel requests: a number that stays, or bounds inside of which it adapts, such as { min: 2, max: 8 }, each of them optional; default: adapts from what the host says, else from the number of its kind, up to the most of its kind',
+    ),
   apiKey: z
     .string()
     .regex(
@@ -96,6 +110,19 @@ export const healthOptions = z.strictObject({
     ),
 })
 
+export const sloOptions = z.strictObject({
+  timePerOutputTokenMsMax: positiveMilliseconds
+    .default(100)
+    .describe(
+      'Slowest time per output token that is wanted of a host, as p90 of its answers (100: ten tokens a second in each stream); a host that exceeds it gets fewer slots, as far as they adapt',
+    ),
+  firstTokenMsMax: positiveMilliseconds
+    .default(10_000)
+    .describe(
+      'The same for the time from when a request is sent to a host until the first token; what it waited in the line is not part of it',
+    ),
+})
+
 export const modelsOptions = z.strictObject({
   aliases: z
     .record(
@@ -116,6 +143,7 @@ export const modelsOptions = z.strictObject({
 
 export type HostOptions = z.infer<typeof hostOptions>
 export type ProbeOptions = z.infer<typeof probeOptions>
+export type SloOptions = z.infer<typeof sloOptions>
 export type HealthOptions = z.infer<typeof healthOptions>
 
 /** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */

@@ -47,6 +47,12 @@ function summary(config: ResolvedConfig) {
   }
 }
 
+function slotsText(slots: ResolvedConfig['hosts'][number]['slots'] | null): string {
+  if (slots === null || slots === undefined) return 'detected'
+  if (typeof slots === 'number') return String(slots)
+  return `${slots.min ?? 'detected'} to ${slots.max ?? 'detected'}`
+}
+
 function summaryText(file: string | null, config: ResolvedConfig): string {
   const { server, admin, hosts, aliases } = summary(config)
   return [
@@ -54,8 +60,7 @@ function summaryText(file: string | null, config: ResolvedConfig): string {
     `  clients  ${server.bind} port ${server.port}${server.allowAnonymous ? ', open to everybody who reaches it' : ''}`,
     `  metrics  ${admin.bind} port ${admin.port}`,
     ...hosts.map(
-      (host) =>
-        `  host     ${host.name}  ${host.url}  kind ${host.kind ?? 'detected'}  slots ${host.slots ?? 'detected'}`,
+      (host) => `  host     ${host.name}  ${host.url}  kind ${host.kind ?? 'detected'}  slots ${slotsText(host.slots)}`,
     ),
     ...(aliases.length === 0 ? [] : [`  aliases  ${aliases.join(', ')}`]),
   ].join('\n')

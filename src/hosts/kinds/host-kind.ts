@@ -46,6 +46,8 @@ export interface HostKind {
   readonly documentationOnly: boolean
   /** Parallel requests to start with; a configured number and one the host reports win, in this order. */
   readonly slotsDefault: number
+  /** As many as are tried where answers stay fast enough; the default where the server works on its requests one by one. */
+  readonly slotsMax: number
   /** Such a host loads a model when first asked, so the first-content clock gets `loadMsMax` on top until it is resident. */
   readonly loadsOnDemand: boolean
   /**

@@ -5,13 +5,15 @@ import { openAiList, readModelList } from './model-list.ts'
 import { requireKeyTaken, requireOk, serverHeader } from './probe-checks.ts'
 
 /** More than this is a fault of the host, not a number of slots; the bound of the configured number too. */
-const slotsMax = 1_024
+const slotsReportedMax = 1_024
 
 export const llamaCpp: HostKind = {
   name: 'llama-cpp',
   documentationOnly: true,
-  // `--parallel` has been 1 and is now chosen by the server; /props tells it, except of a router.
+  // `--parallel` has been 1 and is now chosen by the server; /props tells it, except of a router. Its slots are a fixed
+  // number for which it set memory aside, and more than these only wait in a line of its own.
   slotsDefault: 4,
+  slotsMax: 4,
   // A router loads the model that a request names, and `--sleep-idle-seconds` unloads one until the next request.
   loadsOnDemand: true,
   onDisconnect: 'cancel',
@@ -62,5 +64,7 @@ function isOffered(status: unknown, autoload: boolean): boolean {
 
 function slotsOf(props: ProbeAnswer): number | undefined {
   const slots = property(props.json, 'total_slots')
-  return typeof slots === 'number' && Number.isInteger(slots) && slots >= 1 && slots <= slotsMax ? slots : undefined
+  return typeof slots === 'number' && Number.isInteger(slots) && slots >= 1 && slots <= slotsReportedMax
+    ? slots
+    : undefined
 }

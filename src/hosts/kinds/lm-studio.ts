@@ -8,6 +8,7 @@ export const lmStudio: HostKind = {
   name: 'lm-studio',
   documentationOnly: true,
   slotsDefault: 4,
+  slotsMax: 8,
   loadsOnDemand: true,
   onDisconnect: 'cancel',
   // Its log says "Client disconnected. Stopping generation"; a prompt being processed is finished first (bug tracker, 1143).

@@ -9,6 +9,7 @@ export const mlxLm: HostKind = {
   name: 'mlx-lm',
   documentationOnly: true,
   slotsDefault: 1,
+  slotsMax: 1,
   loadsOnDemand: true,
   // A stream whose client goes away ends the whole process with a BrokenPipeError (reported in its issue 677).
   onDisconnect: 'drain',

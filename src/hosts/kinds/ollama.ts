@@ -10,6 +10,7 @@ export const ollama: HostKind = {
   documentationOnly: true,
   // OLLAMA_NUM_PARALLEL is 1 unless set, and its own line cannot be seen from outside.
   slotsDefault: 1,
+  slotsMax: 1,
   loadsOnDemand: true,
   onDisconnect: 'cancel',
   // "If you abort the request Ollama will stop generation" (a maintainer, issue 2876); a prompt is finished first (11889).

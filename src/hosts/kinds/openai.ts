@@ -9,6 +9,7 @@ export const openai: HostKind = {
   name: 'openai',
   documentationOnly: true,
   slotsDefault: 4,
+  slotsMax: 8,
   loadsOnDemand: false,
   onDisconnect: 'cancel',
   // Not known; nor would such a host say when it is free again, so that a slot could only be held on a guess.

@@ -8,6 +8,7 @@ export const vllm: HostKind = {
   name: 'vllm',
   documentationOnly: true,
   slotsDefault: 16,
+  slotsMax: 64,
   loadsOnDemand: false,
   onDisconnect: 'cancel',
   // Handlers of answers that are not streamed are `with_cancellation` (its entrypoints/utils.py), streams are cancelled anyway.

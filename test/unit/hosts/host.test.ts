@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { Host, type HostParts } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
-import { healthDefaults, hostParts, knownHost, knownModel } from '../../kit/known-hosts.ts'
+import { healthDefaults, hostParts, knownHost, knownModel, sloDefaults } from '../../kit/known-hosts.ts'
 
 const fall = 3
 const unprobed = (kind: 'lmx' | 'ollama' | null = 'lmx', slots?: number): Host =>
   new Host(
     { name: 'h', url: 'http://127.0.0.1:9/base/', kind: kind === null ? null : hostKind(kind), models: [], slots },
-    { connectMsMax: 100, health: healthDefaults },
+    { connectMsMax: 100, health: healthDefaults, slo: sloDefaults },
     hostParts(),
   )
 

@@ -4,7 +4,7 @@ import { Host } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { Prober } from '../../../src/hosts/prober.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
-import { healthDefaults, hostParts, knownModel } from '../../kit/known-hosts.ts'
+import { healthDefaults, hostParts, knownModel, sloDefaults } from '../../kit/known-hosts.ts'
 
 /** A prober before one host that answers, or not, as `isAlive` says at that time. */
 function probed(isAlive: (ms: number) => boolean, options: { rise?: number } = {}) {
@@ -23,7 +23,7 @@ function probed(isAlive: (ms: number) => boolean, options: { rise?: number } = {
   }
   const host = new Host(
     { name: 'h', url: 'http://127.0.0.1:9', kind, models: [], slots: 4 },
-    { connectMsMax: 100, health: healthDefaults },
+    { connectMsMax: 100, health: healthDefaults, slo: sloDefaults },
     hostParts({ clock }),
   )
   const prober = new Prober(

@@ -1,0 +1,156 @@
+/**
+ * How many requests a host works on at once, learnt from how fast it answers: slowly more while its answers are within
+ * what is wanted and somebody waits, at once fewer where they are not or where the host says that it is busy.
+ *
+ * Never from the shortest time seen: every stream of a batch is slower than one alone although all together are faster,
+ * so a time that grows is no sign of a queue.
+ */
+import type { LimitDirection, LimitReason } from './events.ts'
+import type { SloOptions } from './options.ts'
+import type { SlotRange } from './slot-range.ts'
+
+/** How fast one good answer was. */
+export interface AnswerSpeed {
+  /** From its dispatch to its first token; null where that was not seen. */
+  readonly firstTokenMs: number | null
+  /** Mean time per output token after the first; null where that was not seen or there was only one. */
+  readonly timePerOutputTokenMs: number | null
+}
+
+/** The number of slots has changed. */
+export interface SlotChange {
+  readonly direction: LimitDirection
+  readonly reason: LimitReason
+}
+
+const raise = 0.5
+const answersPerRaise = 10
+/** A number that was once too high is tried again so many times more slowly, or the limit would swing around it. */
+const timesSlowerAfterBreach = 4
+const lowerTo = 0.85
+/** Answers that are judged together, all of them at the same number of slots. */
+const judgedMin = 10
+const judgedMax = 20
+/** The p90 is outside when more than this share of them is; that many more are put down to chance or one long prompt. */
+const shareOutside = 0.1
+const outsideByChance = 2
+
+/** Within its range; a range of one number keeps that number. */
+export class AdaptiveSlots {
+  readonly #slo: SloOptions
+  #range: SlotRange
+  /** Real, so that it can grow by less than a slot; the whole slots in it are used. */
+  #limit: number
+  /** The latest answers at this number of slots. */
+  #judged: AnswerSpeed[] = []
+  /** Answers that began before the last lowering, when more ran than now: so many are not judged. */
+  #unjudged = 0
+  /** Judged answers since the last move before which somebody had been held back. */
+  #bound = 0
+  #heldBack = false
+  /** The number of slots that was too many when last tried; null where none is known. */
+  #tooMany: number | null = null
+
+  constructor(range: SlotRange, slo: SloOptions) {
+    this.#range = range
+    this.#slo = slo
+    this.#limit = range.start
+  }
+
+  get slots(): number {
+    return Math.floor(this.#limit)
+  }
+
+  /** Another number to start with is another server, of which nothing is known yet. */
+  keepTo(range: SlotRange): void {
+    const { min, max, start } = this.#range
+    if (range.min === min && range.max === max && range.start === start) return
+    this.#range = range
+    this.#tooMany = null
+    this.#moveTo(range.start === start ? this.#limit : range.start)
+  }
+
+  /** All slots were taken, and a request had to wait for one. */
+  heldBack(): void {
+    this.#heldBack = true
+  }
+
+  /** A good answer has ended; `others` are still at the host. */
+  answered(speed: AnswerSpeed, others: number): SlotChange | null {
+    if (speed.firstTokenMs === null && speed.timePerOutputTokenMs === null) return null
+    const bound = this.#heldBack
+    this.#heldBack = false
+    if (this.#unjudged > 0) {
+      this.#unjudged--
+      return null
+    }
+    if (bound) this.#bound++
+    this.#judged.push(speed)
+    if (this.#judged.length > judgedMax) this.#judged.shift()
+    if (this.#judged.length < judgedMin) return null
+    const breach = this.#breach()
+    if (breach !== null) {
+      this.#tooMany = this.slots
+      return this.#lower(this.slots * lowerTo, breach, others)
+    }
+    return this.#bound < this.#answersToRaise() ? null : this.#raise()
+  }
+
+  /** The host refused one of `leases` requests because it has no room. */
+  busy(leases: number): SlotChange | null {
+    this.#tooMany = leases
+    return this.#lower(Math.min(this.#limit, leases - 1), 'busy', leases - 1)
+  }
+
+  #breach(): 'tpot' | 'ttft' | null {
+    const { timePerOutputTokenMsMax, firstTokenMsMax } = this.#slo
+    if (
+      isOutside(
+        this.#judged.map((answer) => answer.timePerOutputTokenMs),
+        timePerOutputTokenMsMax,
+      )
+    )
+      return 'tpot'
+    return isOutside(
+      this.#judged.map((answer) => answer.firstTokenMs),
+      firstTokenMsMax,
+    )
+      ? 'ttft'
+      : null
+  }
+
+  #answersToRaise(): number {
+    const nearTooMany = this.#tooMany !== null && this.slots + 1 >= this.#tooMany
+    return answersPerRaise * (nearTooMany ? timesSlowerAfterBreach : 1)
+  }
+
+  #raise(): SlotChange | null {
+    // It was tried again, and is not too many any more.
+    if (this.#tooMany !== null && this.slots >= this.#tooMany) this.#tooMany = null
+    return this.#moveTo(this.#limit + raise) ? { direction: 'up', reason: 'room' } : null
+  }
+
+  #lower(limit: number, reason: LimitReason, others: number): SlotChange | null {
+    this.#judged = []
+    if (!this.#moveTo(limit)) return null
+    this.#unjudged = others
+    return { direction: 'down', reason }
+  }
+
+  /** True when that changes the number of slots. */
+  #moveTo(limit: number): boolean {
+    const before = this.slots
+    this.#limit = Math.min(Math.max(limit, this.#range.min), this.#range.max)
+    this.#bound = 0
+    if (this.slots === before) return false
+    this.#judged = []
+    return true
+  }
+}
+
+/** Whether the p90 of those times that are known is beyond the bound. */
+function isOutside(timesMs: readonly (number | null)[], boundMs: number): boolean {
+  const known = timesMs.filter((ms) => ms !== null)
+  const outside = known.filter((ms) => ms > boundMs).length
+  return outside > known.length * shareOutside + outsideByChance
+}
