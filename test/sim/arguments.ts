@@ -1,0 +1,108 @@
+/** The command line of the simulator. */
+import { parseArgs } from 'node:util'
+import { type SimPolicyName, simPolicyNames } from './policies.ts'
+import { type WorkloadName, workloadNames, workloads } from './workloads/workloads.ts'
+
+/** Something that is asked for cannot be; the message is one sentence. */
+export class UsageError extends Error {}
+
+export interface SimArguments {
+  readonly help: boolean
+  readonly json: boolean
+  readonly workloads: readonly (WorkloadName | 'adaptive')[]
+  readonly trace: string | null
+  readonly load: number
+  readonly requestsMax: number
+  readonly policies: readonly SimPolicyName[]
+  readonly seeds: readonly number[]
+}
+
+const seedsMax = 1_000
+
+export function simArguments(argv: readonly string[]): SimArguments {
+  const values = parsed(argv)
+  if (values.trace !== undefined && values.workload !== undefined) {
+    throw new UsageError('--trace and --workload cannot be used together.')
+  }
+  return {
+    help: values.help,
+    json: values.json,
+    workloads: namesOf('--workload', values.workload ?? 'W4', [...workloadNames, 'adaptive']),
+    trace: values.trace ?? null,
+    load: numberOf('--load', values.load, { least: 0.01, most: 10 }),
+    requestsMax: numberOf('--requests', values.requests, { least: 2, most: 1_000_000 }),
+    policies: namesOf('--policy', values.policy, simPolicyNames),
+    seeds: seedsOf(values.seeds),
+  }
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        json: { type: 'boolean', default: false },
+        workload: { type: 'string' },
+        trace: { type: 'string' },
+        load: { type: 'string', default: '0.8' },
+        requests: { type: 'string', default: '10000' },
+        policy: { type: 'string', default: 'all' },
+        seeds: { type: 'string', default: '1-3' },
+      },
+    })
+    return values
+  } catch (error) {
+    // Of several sentences of advice the first says what is wrong.
+    throw new UsageError(
+      error instanceof Error ? `${error.message.split('. ')[0]?.replace(/\.$/, '')}.` : String(error),
+    )
+  }
+}
+
+function namesOf<Name extends string>(flag: string, text: string, known: readonly Name[]): readonly Name[] {
+  if (text === 'all') return known
+  return text.split(',').map((wanted) => {
+    const found = known.find((name) => name.toLowerCase() === wanted.trim().toLowerCase())
+    if (found === undefined) throw new UsageError(`${flag} knows ${known.join(', ')} and all, not "${wanted}".`)
+    return found
+  })
+}
+
+function numberOf(flag: string, text: string, { least, most }: { least: number; most: number }): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (!(value >= least && value <= most)) {
+    throw new UsageError(`${flag} must be a number from ${least} to ${most}, not "${text}".`)
+  }
+  return value
+}
+
+/** `3`, `1-10` and `1,4,7-9`. */
+function seedsOf(text: string): number[] {
+  const seeds = text.split(',').flatMap((part) => {
+    const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part.trim()) ?? []
+    const count = Number(last) - Number(first) + 1
+    if (!(count >= 1 && count <= seedsMax)) {
+      throw new UsageError(`--seeds must be like 1-10 or 1,2,3, not "${text}".`)
+    }
+    return Array.from({ length: count }, (_, at) => Number(first) + at)
+  })
+  return [...new Set(seeds)]
+}
+
+export const help = `npm run sim -- [options]
+
+The gateway's line, limits and hosts on a virtual clock, before machines that are computed.
+
+  --workload NAMES  one or more of these, or all (default: W4)
+${Object.entries(workloads)
+  .map(([name, { about }]) => `                      ${name.padEnd(10)}${about}`)
+  .join('\n')}
+                      adaptive  fixed numbers of slots against those that the gateway finds
+  --trace FILE      instead: Azure's CSV or Mooncake's JSON lines
+  --load X          of a trace: part of what the hosts can do (default: 0.8)
+  --requests N      of a trace: the first so many (default: 10000)
+  --policy NAMES    ${simPolicyNames.join(', ')} or all (default: all)
+  --seeds LIST      like 1-10 or 1,2,3 (default: 1-3); printed are the median and the worst
+  --json            for a program
+  --help`

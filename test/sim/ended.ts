@@ -1,0 +1,36 @@
+/** What became of one request in a simulation. */
+import type { Arrival } from './workload.ts'
+
+/** `running` and `waiting`: so it was when the simulated time was over. */
+export type Ending = 'done' | 'left' | 'refused' | 'running' | 'waiting'
+
+export interface Ended {
+  readonly arrival: Arrival
+  readonly ending: Ending
+  /** When it ended, or the simulated time was over. */
+  readonly atMs: number
+  /** Of the last attempt. */
+  readonly grantedAtMs: number | null
+  readonly firstTokenAtMs: number | null
+  /** Tokens of its prompt that were read for it, by all of its attempts. */
+  readonly read: number
+  readonly written: number
+}
+
+/** What a request was told of its wait, and what it was. */
+export interface ToldWait {
+  readonly p50Ms: number
+  readonly p90Ms: number
+  readonly waitMs: number
+}
+
+export interface Run {
+  readonly ended: readonly Ended[]
+  readonly told: readonly ToldWait[]
+  readonly durationMs: number
+  /** Tokens of answers, by all hosts. */
+  readonly written: number
+  readonly gapMax: number
+  readonly gapMean: number
+  readonly jain: readonly number[]
+}

@@ -1,0 +1,131 @@
+/** The figures of merit of one run: of everything, and of each stream of requests. */
+import type { Ended, Run, ToldWait } from './ended.ts'
+
+/** Waits that a person notices. */
+const noticedMs = 2_000
+
+/** How a figure is named in a table and written there, and which way it gets worse. */
+export interface Figure {
+  readonly head: string
+  readonly digits: number
+  readonly worse: 'higher' | 'lower'
+}
+
+export const overallFigures = {
+  requests: { head: 'requests', digits: 0, worse: 'lower' },
+  outputPerSecond: { head: 'out tok/s', digits: 1, worse: 'lower' },
+  gapMax: { head: 'gap max', digits: 0, worse: 'higher' },
+  gapMean: { head: 'gap mean', digits: 0, worse: 'higher' },
+  jain: { head: 'Jain 60 s', digits: 2, worse: 'lower' },
+  wastedTokens: { head: 'wasted tok', digits: 0, worse: 'higher' },
+  told: { head: 'waits told', digits: 0, worse: 'lower' },
+  p90Covers: { head: '≤ p90 %', digits: 0, worse: 'lower' },
+  p50Near: { head: 'p50 in 2× %', digits: 0, worse: 'lower' },
+  p90CoversNoticed: { head: '> 2 s: ≤ p90 %', digits: 0, worse: 'lower' },
+  p50NearNoticed: { head: 'p50 in 2× %', digits: 0, worse: 'lower' },
+} as const satisfies Readonly<Record<string, Figure>>
+
+export const streamFigures = {
+  requests: { head: 'requests', digits: 0, worse: 'lower' },
+  doneShare: { head: 'done %', digits: 0, worse: 'lower' },
+  firstTokenP50: { head: 'TTFT p50 s', digits: 1, worse: 'higher' },
+  firstTokenP95: { head: 'p95 s', digits: 1, worse: 'higher' },
+  firstTokenP99: { head: 'p99 s', digits: 1, worse: 'higher' },
+  perTokenP50: { head: 'TPOT p50 ms', digits: 0, worse: 'higher' },
+  perTokenP95: { head: 'p95 ms', digits: 0, worse: 'higher' },
+  goodShare: { head: 'good %', digits: 0, worse: 'lower' },
+  goodPerSecond: { head: 'good tok/s', digits: 1, worse: 'lower' },
+} as const satisfies Readonly<Record<string, Figure>>
+
+export type Overall = Readonly<Record<keyof typeof overallFigures, number>>
+export type OfStream = Readonly<Record<keyof typeof streamFigures, number>>
+
+export interface Figures {
+  readonly overall: Overall
+  /** By the names of the streams; those of one name are judged together. */
+  readonly streams: Readonly<Record<string, OfStream>>
+}
+
+export function figuresOf(run: Run): Figures {
+  const byStream = Map.groupBy(run.ended, ({ arrival }) => arrival.stream.name)
+  const noticed = run.told.filter(({ waitMs }) => waitMs > noticedMs)
+  return {
+    overall: {
+      requests: run.ended.length,
+      outputPerSecond: run.written / (run.durationMs / 1000),
+      gapMax: run.gapMax,
+      gapMean: run.gapMean,
+      jain: run.jain.length === 0 ? Number.NaN : sumOf(run.jain, (index) => index) / run.jain.length,
+      wastedTokens: sumOf(run.ended, wasted),
+      told: run.told.length,
+      ...coverage(run.told),
+      p90CoversNoticed: coverage(noticed).p90Covers,
+      p50NearNoticed: coverage(noticed).p50Near,
+    },
+    streams: Object.fromEntries(
+      [...byStream].map(([name, ended]) => [name, figuresOfStream(ended, run.durationMs / 1000)]),
+    ),
+  }
+}
+
+function figuresOfStream(ended: readonly Ended[], seconds: number): OfStream {
+  const firstTokens = ended.filter(({ ending }) => ending !== 'refused').map(firstTokenMs)
+  const perToken = ended.filter(({ ending }) => ending === 'done').map(timePerTokenMs)
+  const good = ended.filter(isGood)
+  return {
+    requests: ended.length,
+    doneShare: percent(perToken.length, ended.length),
+    firstTokenP50: quantile(firstTokens, 0.5) / 1000,
+    firstTokenP95: quantile(firstTokens, 0.95) / 1000,
+    firstTokenP99: quantile(firstTokens, 0.99) / 1000,
+    perTokenP50: quantile(perToken, 0.5),
+    perTokenP95: quantile(perToken, 0.95),
+    // Of those that were refused, that left and that are not done too: shedding makes no goodput.
+    goodShare: percent(good.length, ended.length),
+    goodPerSecond: sumOf(good, ({ written }) => written) / seconds,
+  }
+}
+
+/** Who has none yet counts with its age, or waiting without end would look like nothing. */
+function firstTokenMs({ arrival, firstTokenAtMs, atMs }: Ended): number {
+  return (firstTokenAtMs ?? atMs) - arrival.atMs
+}
+
+function timePerTokenMs({ firstTokenAtMs, atMs, arrival }: Ended): number {
+  return firstTokenAtMs === null ? Number.NaN : (atMs - firstTokenAtMs) / Math.max(1, arrival.output - 1)
+}
+
+export function isGood(one: Ended): boolean {
+  const { objective } = one.arrival.stream
+  return (
+    one.ending === 'done' &&
+    firstTokenMs(one) <= objective.firstTokenMs &&
+    timePerTokenMs(one) <= objective.timePerOutputTokenMs
+  )
+}
+
+/** Read and written for nothing: for clients that have left, and by attempts that were not the last. */
+function wasted({ ending, read, written, arrival }: Ended): number {
+  if (ending === 'left' || ending === 'refused') return read + written
+  return Math.max(0, read - arrival.input)
+}
+
+function coverage(told: readonly ToldWait[]): { p90Covers: number; p50Near: number } {
+  const covered = told.filter(({ waitMs, p90Ms }) => waitMs <= p90Ms).length
+  const near = told.filter(({ waitMs, p50Ms }) => waitMs <= 2 * p50Ms && p50Ms <= 2 * waitMs).length
+  return { p90Covers: percent(covered, told.length), p50Near: percent(near, told.length) }
+}
+
+/** By nearest rank; NaN of nothing. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+}
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? Number.NaN : (100 * part) / whole
+}
+
+function sumOf<Item>(items: readonly Item[], valueOf: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + valueOf(item), 0)
+}

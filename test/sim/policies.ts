@@ -1,0 +1,23 @@
+/** The orders that are compared: the two of the product, and two that others use, made from its seams. */
+import type { Costs } from '../../src/queue/bill.ts'
+import type { QueueOptions } from '../../src/queue/options.ts'
+
+export interface SimPolicy {
+  readonly order: QueueOptions['order']
+  /** What counts for how much between keys; default: what the product says. */
+  readonly costs?: Costs
+  /** Requests of one key that are given to the line at once; the others wait before it. */
+  readonly perKeyMax?: number
+}
+
+export const simPolicies = {
+  'token-fair': { order: 'token-fair' },
+  'first-come': { order: 'first-come' },
+  /** In turn, a request each: whoever had the fewest requests. */
+  'round-robin': { order: 'token-fair', costs: { request: 1, input: 0, output: 0 } },
+  /** Whoever came first among those whose key has fewer than two running. */
+  'cap-2': { order: 'first-come', perKeyMax: 2 },
+} as const satisfies Readonly<Record<string, SimPolicy>>
+
+export type SimPolicyName = keyof typeof simPolicies
+export const simPolicyNames = Object.keys(simPolicies) as SimPolicyName[]

@@ -1,0 +1,62 @@
+/** What comes to the gateway in a simulation, and what it comes to. */
+import type { Limits } from '../../src/access/limits.ts'
+import type { RequestClass } from '../../src/base/request-class.ts'
+import type { SloOptions } from '../../src/hosts/options.ts'
+import type { HostProfile } from './host-profile.ts'
+
+/** Requests of one key that are alike and are judged together. */
+export interface Stream {
+  readonly name: string
+  /** The name of the key they come with. */
+  readonly key: string
+  readonly class: RequestClass
+  readonly limits?: Limits
+  /** An answer within these is a good one. */
+  readonly objective: { readonly firstTokenMs: number; readonly timePerOutputTokenMs: number }
+  /** How long the gateway may let it wait. */
+  readonly patienceMs: number
+  /** Its client leaves where the answer has not begun by then; default: never. */
+  readonly leavesAfterMs?: number
+}
+
+export interface Arrival {
+  readonly atMs: number
+  readonly stream: Stream
+  readonly input: number
+  readonly output: number
+  /** What the gateway takes its prompt for, before any host has counted it. */
+  readonly inputExpected: number
+  /** By how much what it learned of the lengths of answers is off for this one; 1: not at all. */
+  readonly outputMistake: number
+  /** Of the prompt, what a host that had the request before of the same conversation has read already. */
+  readonly shared: number
+  readonly conversation: number | null
+}
+
+export interface Workload {
+  readonly hosts: readonly HostProfile[]
+  readonly streams: readonly Stream[]
+  readonly durationMs: number
+  /** To what slots are adapted; default: what the product says. */
+  readonly slo?: SloOptions
+  /** In the order of their times. */
+  readonly arrivals: readonly Arrival[]
+  /** What a client that waits for its answers sends after one of them has ended; null: nothing more. */
+  readonly next?: (ended: Arrival, nowMs: number) => Arrival | null
+}
+
+/** An hour in which waiting has no end, so that every order has the same requests to serve. */
+export const hourMs = 3_600_000
+export const endlessMs = 24 * hourMs
+
+/** What a person accepts. */
+export const personal = { firstTokenMs: 10_000, timePerOutputTokenMs: 100 }
+/** What a program accepts that goes on with the answer. */
+export const patient = { firstTokenMs: 60_000, timePerOutputTokenMs: 200 }
+
+/** The largest cost of one request of a workload, in tokens: 1 for each of its prompt, 2 for each of its answer. */
+export function largestCost(arrivals: Iterable<Arrival>): number {
+  let largest = 0
+  for (const { input, output } of arrivals) largest = Math.max(largest, input + 2 * output)
+  return largest
+}
