@@ -13,6 +13,11 @@ export interface Costs {
 /** A generated token keeps a host as busy as several of the prompt; the paper on the counter charges two for one. */
 export const tokenCosts: Costs = { request: 0, input: 1, output: 2 }
 
+/** Of a request of such a size. */
+export function costOf(tokens: { readonly input: number; readonly output: number }, costs: Costs): number {
+  return costs.request + tokens.input * costs.input + tokens.output * costs.output
+}
+
 export interface ServedTokens {
   /** As expected where nothing better is known. */
   readonly input: number | undefined
@@ -28,13 +33,16 @@ export class Bill {
   /** Of then: what is given back later must be what was charged. */
   readonly #weight: number
   #charged = 0
+  #input: number
+  #output = 0
 
   constructor(flow: Flow, expected: { readonly input: number; readonly output: number }, costs: Costs = tokenCosts) {
     this.flow = flow
     this.expected = expected
     this.#costs = costs
     this.#weight = flow.weight
-    this.#add(costs.request + expected.input * costs.input)
+    this.#input = expected.input
+    this.#add(costOf({ input: expected.input, output: 0 }, costs))
   }
 
   /** In cost, not divided by the weight. */
@@ -42,15 +50,28 @@ export class Bill {
     return this.#charged
   }
 
+  /** Tokens so far. */
+  get served(): { readonly input: number; readonly output: number } {
+    return { input: this.#input, output: this.#output }
+  }
+
+  /** Cost that is expected still to come. */
+  get toCome(): number {
+    return Math.max(0, this.expected.output - this.#output) * this.#costs.output
+  }
+
   /** So many more tokens were generated. */
   generated(tokens: number): void {
+    this.#output += tokens
     this.#add(tokens * this.#costs.output)
   }
 
   /** What it really was, so far or in all. */
   correct({ input = this.expected.input, cachedInput, output }: ServedTokens): void {
-    const { request, input: perInput, output: perOutput } = this.#costs
-    this.#add(request + Math.max(0, input - cachedInput) * perInput + output * perOutput - this.#charged)
+    this.#input = input
+    this.#output = output
+    const uncached = Math.max(0, input - cachedInput)
+    this.#add(costOf({ input: uncached, output }, this.#costs) - this.#charged)
   }
 
   /** Nothing came of it. */

@@ -11,7 +11,7 @@ import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
-import { Bill, type Costs, tokenCosts } from './bill.ts'
+import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
 import { askForSlotBack } from './give-back.ts'
@@ -76,7 +76,9 @@ export class Dispatcher {
     const flow = this.#flows.of(request.holder)
     this.#flows.returns(flow, this.#line.leastCounter())
     if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
-    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now() }))
+    const { clock, costs = tokenCosts } = this.#parts
+    const cost = costOf(request.tokens, costs)
+    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: clock.now(), cost }))
     this.#flows.rests(flow)
     return turn
   }
@@ -131,14 +133,14 @@ export class Dispatcher {
   }
 
   estimateOf(waiter: Waiter): WaitEstimate {
-    return this.#estimator.estimate(waiter, this.#hostsOf(waiter.lane), this.#line.lanes())
+    return this.#estimator.estimate(waiter, this.#line, (lane) => this.#hostsOf(lane))
   }
 
   #wait(waiter: Waiter): Turn {
-    const { request, lane, flow } = waiter
+    const { request, flow } = waiter
     const { noWaiting = () => null } = this.#parts
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
-    const estimate = this.#estimator.estimate(waiter, this.#hostsOf(lane), this.#line.lanes())
+    const estimate = this.#estimator.estimate(waiter, this.#line, (one) => this.#hostsOf(one))
     if (request.place === 'newcomer') {
       const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
       if (bound !== null) return this.#refuse(request, bound === 'all' ? 'full' : 'key_full', noRoom(bound, estimate))
@@ -256,12 +258,13 @@ export class Dispatcher {
     return this.#line.remove(waiter)
   }
 
-  #tellEstimate({ announced, request }: Waiter, waitMs: number): void {
+  #tellEstimate(waiter: Waiter, waitMs: number): void {
+    const { announced, request } = waiter
     if (announced === null) return
-    const { model } = request.route
-    this.#estimator.became(announced, { model, class: request.class }, waitMs)
+    this.#estimator.became(waiter, announced, waitMs)
     const { p50Ms, p90Ms } = announced
-    if (p50Ms !== null && p90Ms !== null) this.#parts.events.estimateTold({ model, p50Ms, p90Ms, waitMs })
+    if (p50Ms === null || p90Ms === null) return
+    this.#parts.events.estimateTold({ model: request.route.model, p50Ms, p90Ms, waitMs })
   }
 
   #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Turn {

@@ -22,6 +22,9 @@ export class Flow {
   /** Its waiting requests: how many, and their tokens as estimated. */
   waiting = 0
   waitingTokens = 0
+  /** Those of the prompts among them, and what all will be charged. */
+  waitingInput = 0
+  waitingCost = 0
   /** Slots it has. */
   running = 0
   /** Where they wait: one for each lane and class. */

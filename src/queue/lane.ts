@@ -67,6 +67,11 @@ export class Lane {
     return this.#classes[ofClass].heap.peek()
   }
 
+  /** Of each class all, or so many evenly taken from its heap, each with how many it stands for. */
+  *sample(countMax: number): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
+    for (const ofClass of requestClasses) yield* this.#classes[ofClass].heap.sample(countMax)
+  }
+
   *queues(): Generator<FlowQueue> {
     for (const ofClass of requestClasses) yield* this.#classes[ofClass].heap
   }

@@ -32,6 +32,7 @@ export class Line {
   readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   #size = 0
   #tokens = 0
+  #flowsWaiting = 0
   #orderLast = 0
 
   constructor(rankOf: Rank) {
@@ -45,6 +46,11 @@ export class Line {
   /** Those of all who wait, as estimated. */
   get tokens(): number {
     return this.#tokens
+  }
+
+  /** Flows of which at least one request waits. */
+  get flowsWaiting(): number {
+    return this.#flowsWaiting
   }
 
   /** By the class they came with. */
@@ -68,8 +74,8 @@ export class Line {
     waiter.isWaiting = true
     lane.waiting++
     this.#lanes.set(lane.id, lane)
-    flow.waiting++
-    flow.waitingTokens += waiter.tokens
+    if (flow.waiting === 0) this.#flowsWaiting++
+    count(flow, waiter, 1)
     this.#size++
     this.#tokens += waiter.tokens
     this.#byClass[waiter.request.class]++
@@ -88,8 +94,8 @@ export class Line {
     const { lane, flow } = waiter
     waiter.isWaiting = false
     if (--lane.waiting === 0) this.#lanes.delete(lane.id)
-    flow.waiting--
-    flow.waitingTokens -= waiter.tokens
+    count(flow, waiter, -1)
+    if (flow.waiting === 0) this.#flowsWaiting--
     this.#size--
     this.#tokens -= waiter.tokens
     this.#byClass[waiter.request.class]--
@@ -108,7 +114,11 @@ export class Line {
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
   next({ fits, isShort }: Choosing): Waiter | undefined {
     for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
-    const bands = requestClasses.map((ofClass) => ({ ofClass, band: bandOf(ofClass, isShort(ofClass)) }))
+    const bands = requestClasses.map((ofClass) => {
+      // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
+      const isWanted = this.#byClass[ofClass] > 0
+      return { ofClass, band: bandOf(ofClass, isWanted && isShort(ofClass)) }
+    })
     let best: Contender | undefined
     for (const lane of this.#lanes.values()) {
       if (!fits(lane)) continue
@@ -151,6 +161,13 @@ export class Line {
     if (queue.size === 0) lane.emptied(queue)
     return true
   }
+}
+
+function count(flow: Flow, { request: { tokens }, cost }: Waiter, by: 1 | -1): void {
+  flow.waiting += by
+  flow.waitingTokens += by * (tokens.input + tokens.output)
+  flow.waitingInput += by * tokens.input
+  flow.waitingCost += by * cost
 }
 
 /** The lower, the sooner. A class short of its share comes before all others, the more urgent one first. */

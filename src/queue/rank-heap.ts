@@ -45,6 +45,15 @@ export class RankHeap {
     this.#up(queue)
   }
 
+  *sample(countMax: number): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
+    const { length } = this.#queues
+    const weight = Math.max(1, length / countMax)
+    for (let at = 0; at < length; at += weight) {
+      const queue = this.#queues[Math.floor(at)]
+      if (queue !== undefined) yield { queue, weight }
+    }
+  }
+
   [Symbol.iterator](): Iterator<FlowQueue> {
     return this.#queues.values()
   }

@@ -1,144 +1,172 @@
-/** How long a request will wait, as a range that is calibrated by what waits really were. */
-import { BoundedMap } from '../base/bounded-map.ts'
+/**
+ * How long a request will wait, as a range: who is likely to go before it, how long they and those that run will hold
+ * their slots, and how much longer waits of its kind have really been.
+ */
 import type { Clock } from '../base/clock.ts'
 import { type RequestClass, requestClasses } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
 import type { FlowQueue } from './flow-queue.ts'
+import { HoldTimes } from './hold-times.ts'
 import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
+import type { Line } from './line.ts'
 import { WaitRatios } from './wait-ratios.ts'
+import type { Waiter } from './waiter.ts'
 
 export interface WaitEstimate {
   /** Requests that are likely to be granted a slot before it. */
   readonly position: number
   /** Of these those of its own key. */
   readonly aheadInKey: number
-  /** Keys that have requests waiting, its own included. */
+  /** Keys that have requests waiting. */
   readonly keysWaiting: number
   /** Half of all such waits are shorter; null where nothing is known yet. */
   readonly p50Ms: number | null
   readonly p90Ms: number | null
 }
 
-/** A request that waits, or is about to: then it would come last. */
-export interface Waiting {
-  readonly lane: Lane
-  readonly flow: Flow
-  readonly class: RequestClass
-  /** Its place by arrival; infinite for one that is about to wait. */
-  readonly order: number
-}
-
 /** What a request was told when it came. */
 export interface Announced extends WaitEstimate {
-  /** Before calibration. */
+  /** Before calibration; 0 where nothing was known. */
   readonly baseMs: number
 }
 
-const modelsMax = 1_000
-const newestShare = 0.1
+/** Of so many queues in a lane and class all are looked at; of more a sample. */
+const queuesMax = 256
+/** What has run longer than expected is expected to run on for this part of that. */
+const overdueShare = 0.25
 
 export class WaitEstimator {
   readonly #clock: Clock
-  /** Mean time that a slot is held, by model. */
-  readonly #holdMs = new BoundedMap<string, number>(modelsMax)
-  readonly #ratios = new BoundedMap<string, WaitRatios>(modelsMax)
+  readonly #holds = new HoldTimes()
+  readonly #ratios = new WaitRatios()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** A slot was given back. */
-  held(lease: Lease, heldMs: number): void {
-    const mean = this.#holdMs.get(lease.model)
-    this.#holdMs.set(lease.model, mean === undefined ? heldMs : mean + newestShare * (heldMs - mean))
+  held({ model, bill }: Lease, heldMs: number): void {
+    this.#holds.learn(model, bill.served, heldMs)
   }
 
-  /** What such waits became; a wait that was given up was at least as long. */
-  became(
-    announced: Announced,
-    { model, class: ofClass }: { model: string; class: RequestClass },
-    waitMs: number,
-  ): void {
-    if (announced.baseMs > 0) this.#ratiosOf(model, ofClass).add(waitMs / announced.baseMs)
+  /** How long a wait really was, or that it was given up after so long. */
+  became({ request }: Waiter, { baseMs, position }: Announced, waitMs: number): void {
+    if (baseMs > 0) this.#ratios.add({ model: request.route.model, class: request.class, position }, waitMs / baseMs)
   }
 
-  estimate(waiting: Waiting, hosts: readonly Host[], lanes: Iterable<Lane>): Announced {
-    const { position, aheadInKey, keysWaiting } = placeOf(waiting, hosts, lanes)
-    const baseMs = this.#baseMs(hosts, position)
-    if (baseMs === null) return { position, aheadInKey, keysWaiting, p50Ms: null, p90Ms: null, baseMs: 0 }
-    const { p50, p90 } = this.#ratiosOf(waiting.lane.route.model, waiting.class)
-    return { position, aheadInKey, keysWaiting, p50Ms: baseMs * p50, p90Ms: baseMs * p90, baseMs }
+  /** Of one that waits, or is about to: then it would come last. `hostsOf`: those that could take what waits in a lane. */
+  estimate(waiter: Waiter, line: Line, hostsOf: (lane: Lane) => readonly Host[]): Announced {
+    const hosts = hostsOf(waiter.lane)
+    const running = this.#running(hosts)
+    const ahead = this.#ahead(waiter, running.costToCome, sharing(line.lanes(), hosts, hostsOf))
+    const { position, aheadInKey } = ahead
+    const place = { position, aheadInKey, keysWaiting: line.flowsWaiting }
+    const baseMs = startsInMs(running.restsMs, position, ahead.holdMsMean)
+    if (baseMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
+    const { p50, p90 } = this.#ratios.of({ model: waiter.request.route.model, class: waiter.request.class, position })
+    return { ...place, p50Ms: baseMs * p50, p90Ms: baseMs * p90, baseMs }
   }
 
-  /** When so many others were granted one, the next slot is free; null where nothing is known of how long one is held. */
-  #baseMs(hosts: readonly Host[], position: number): number | null {
+  /** When each slot of the hosts is likely to be given back, and what each flow will still be charged for what runs. */
+  #running(hosts: readonly Host[]) {
     const now = this.#clock.now()
     const restsMs: number[] = []
-    let sumMs = 0
+    const costToCome = new Map<Flow, number>()
     for (const host of hosts) {
       for (const lease of host.leases) {
         if (!(lease instanceof Lease)) continue
-        const holdMs = this.#holdMs.get(lease.model)
-        if (holdMs === undefined) continue
-        restsMs.push(Math.max(holdMs - (now - lease.grantedAtMs), holdMs / 4))
-        sumMs += holdMs
+        const { bill, grantedAtMs, model } = lease
+        const holdMs = this.#holds.expectedMs(model, bill.expected)
+        if (holdMs === null) continue
+        restsMs.push(Math.max(holdMs - (now - grantedAtMs), overdueShare * holdMs))
+        costToCome.set(bill.flow, (costToCome.get(bill.flow) ?? 0) + bill.toCome)
       }
     }
-    if (restsMs.length === 0) return null
-    restsMs.sort((a, b) => a - b)
-    const rounds = Math.floor(position / restsMs.length)
-    return (restsMs[position % restsMs.length] ?? 0) + (rounds * sumMs) / restsMs.length
+    return { restsMs: restsMs.toSorted((a, b) => a - b), costToCome }
   }
 
-  #ratiosOf(model: string, ofClass: RequestClass): WaitRatios {
-    const id = `${ofClass} ${model}`
-    let ratios = this.#ratios.get(id)
-    if (ratios === undefined) {
-      ratios = new WaitRatios()
-      this.#ratios.set(id, ratios)
+  /** Of each other flow that what would be served until its counter has caught up; of its own what came before it. */
+  #ahead(waiter: Waiter, costToCome: ReadonlyMap<Flow, number>, lanes: readonly Lane[]) {
+    const { flow } = waiter
+    const levelOf = (other: Flow): number => other.counter + (costToCome.get(other) ?? 0) / other.weight
+    const own = queuesOf(lanes, (queue) => queue.flow === flow && !isAfter(queue.class, waiter.class))
+    let aheadInKey = 0
+    for (const { queue } of own) aheadInKey += before(queue, waiter)
+    const level = levelOf(flow) + aheadInKey * meanCost(flow)
+    let position = aheadInKey
+    let holdMs = aheadInKey * this.#meanHoldMs(waiter.lane.route.model, flow)
+    for (const { queue, weight } of queuesOf(lanes, (one) => one.flow !== flow && competes(one.class, waiter.class))) {
+      const count = weight * countUntil(queue, level - levelOf(queue.flow), waiter.class)
+      position += count
+      holdMs += count * this.#meanHoldMs(queue.head?.request.route.model ?? '', queue.flow)
     }
-    return ratios
+    return { position: Math.round(position), aheadInKey, holdMsMean: position === 0 ? 0 : holdMs / position }
+  }
+
+  /** Of what waits of the flow. */
+  #meanHoldMs(model: string, { waiting, waitingInput, waitingTokens }: Flow): number {
+    if (waiting === 0) return 0
+    const mean = { input: waitingInput / waiting, output: (waitingTokens - waitingInput) / waiting }
+    return this.#holds.expectedMs(model, mean) ?? 0
   }
 }
 
-/** Who is likely to be granted a slot before it: of each other flow what that would be served until its counter is the same. */
-function placeOf(waiting: Waiting, hosts: readonly Host[], lanes: Iterable<Lane>) {
-  const flows = new Set<Flow>([waiting.flow])
-  let aheadInKey = 0
-  const others: FlowQueue[] = []
+/** When so many were granted a slot before: each slot in turn, as it becomes free. Null where nothing is known. */
+function startsInMs(restsMs: readonly number[], position: number, holdMsMean: number): number | null {
+  const slots = restsMs.length
+  const first = restsMs[position % Math.max(1, slots)]
+  return first === undefined ? null : first + Math.floor(position / slots) * holdMsMean
+}
+
+/** Lanes whose requests could take a slot of these hosts. */
+function sharing(
+  lanes: Iterable<Lane>,
+  hosts: readonly Host[],
+  hostsOf: (lane: Lane) => readonly Host[],
+): readonly Lane[] {
+  return [...lanes].filter((lane) => hostsOf(lane).some((host) => hosts.includes(host)))
+}
+
+/** Those of the lanes that are wanted, each with how many it stands for. */
+function* queuesOf(
+  lanes: readonly Lane[],
+  wanted: (queue: FlowQueue) => boolean,
+): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
   for (const lane of lanes) {
-    if (lane !== waiting.lane && !hosts.some((host) => lane.excluded.size === 0 || !lane.excluded.has(host))) continue
-    for (const queue of lane.queues()) {
-      flows.add(queue.flow)
-      if (queue.flow !== waiting.flow) others.push(queue)
-      else if (!isLower(queue.class, waiting.class)) aheadInKey += sooner(queue, waiting)
-    }
+    for (const { queue, weight } of lane.sample(queuesMax)) if (wanted(queue)) yield { queue, weight }
   }
-  const level = waiting.flow.counter + aheadInKey * meanCostShare(waiting.flow)
-  let ahead = 0
-  for (const queue of others) {
-    if (isLower(queue.class, waiting.class) && queue.class === 'bulk') continue
-    const share = meanCostShare(queue.flow)
-    const before = share === 0 ? queue.size : Math.ceil((level - queue.flow.counter) / share)
-    ahead += Math.min(queue.size, Math.max(0, before))
-  }
-  return { position: aheadInKey + ahead, aheadInKey, keysWaiting: flows.size }
 }
 
-function sooner(queue: FlowQueue, { order }: Waiting): number {
+function before(queue: FlowQueue, { order }: Waiter): number {
   if (order === Number.POSITIVE_INFINITY) return queue.size
   let count = 0
-  for (const waiter of queue) if (waiter.order < order) count++
+  for (const waiter of queue) {
+    if (waiter.order >= order) break
+    count++
+  }
   return count
 }
 
-function isLower(a: RequestClass, b: RequestClass): boolean {
+/** How many of the queue go first, where its flow is so far behind; before bulk, all of what is more urgent. */
+function countUntil(queue: FlowQueue, behind: number, ofClass: RequestClass): number {
+  if (ofClass === 'bulk' && queue.class !== 'bulk') return queue.size
+  const cost = meanCost(queue.flow)
+  if (behind <= 0) return 0
+  return cost === 0 ? queue.size : Math.min(queue.size, Math.ceil(behind / cost))
+}
+
+/** Bulk is never before what is more urgent, and the other two classes compete. */
+function competes(other: RequestClass, own: RequestClass): boolean {
+  return own === 'bulk' || other !== 'bulk'
+}
+
+function isAfter(a: RequestClass, b: RequestClass): boolean {
   return requestClasses.indexOf(a) > requestClasses.indexOf(b)
 }
 
-/** Of one waiting request of the flow, as its counter will see it. */
-function meanCostShare(flow: Flow): number {
-  return flow.waiting === 0 ? 0 : flow.waitingTokens / flow.waiting / flow.weight
+/** Of one request of the flow that waits, as its counter will see it. */
+function meanCost({ waiting, waitingCost, weight }: Flow): number {
+  return waiting === 0 ? 0 : waitingCost / waiting / weight
 }

@@ -7,6 +7,13 @@ import type { Lane } from './lane.ts'
 import type { SlotRequest } from './slot-request.ts'
 import type { Announced } from './wait-estimate.ts'
 
+interface WaiterParts {
+  readonly flow: Flow
+  readonly lane: Lane
+  readonly sinceMs: number
+  readonly cost: number
+}
+
 export class Waiter {
   readonly request: SlotRequest
   readonly flow: Flow
@@ -17,6 +24,8 @@ export class Waiter {
   order = Number.POSITIVE_INFINITY
   /** Monotonic. */
   readonly sinceMs: number
+  /** What it is expected to be charged. */
+  readonly cost: number
   /** What was reckoned when it came; null for one that came again. */
   announced: Announced | null = null
   patience: Timer | null = null
@@ -26,8 +35,9 @@ export class Waiter {
   previous: Waiter | null = null
   next: Waiter | null = null
 
-  constructor(request: SlotRequest, { flow, lane, sinceMs }: { flow: Flow; lane: Lane; sinceMs: number }) {
+  constructor(request: SlotRequest, { flow, lane, sinceMs, cost }: WaiterParts) {
     this.request = request
+    this.cost = cost
     this.flow = flow
     this.lane = lane
     this.class = request.class

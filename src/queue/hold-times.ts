@@ -1,0 +1,70 @@
+/**
+ * How long requests hold their slot, learned per model from those that did: so much a token of the prompt, so much a
+ * generated one, and what is left of that on the mean.
+ */
+import { BoundedMap } from '../base/bounded-map.ts'
+
+interface Tokens {
+  readonly input: number
+  readonly output: number
+}
+
+/** Decayed sums of a least-squares fit of held = perInput x input + perOutput x output. */
+interface Fit {
+  inputs: number
+  outputs: number
+  both: number
+  inputTimes: number
+  outputTimes: number
+  restMs: number
+}
+
+const modelsMax = 1_000
+/** So much of what was known stays with each request. */
+const memory = 0.97
+/** So much of the mean of what is left over comes from the newest. */
+const restShare = 0.1
+/** Known before the first: a thousand tokens of prompt and fifty generated ones a second, worth little. */
+const prior = { perInputMs: 1, perOutputMs: 20 }
+const priorTokens = 30
+
+export class HoldTimes {
+  readonly #fits = new BoundedMap<string, Fit>(modelsMax)
+
+  learn(model: string, { input, output }: Tokens, heldMs: number): void {
+    const known = this.#fits.get(model)
+    const fit = known ?? { inputs: 0, outputs: 0, both: 0, inputTimes: 0, outputTimes: 0, restMs: 0 }
+    fit.inputs = memory * fit.inputs + input * input
+    fit.outputs = memory * fit.outputs + output * output
+    fit.both = memory * fit.both + input * output
+    fit.inputTimes = memory * fit.inputTimes + input * heldMs
+    fit.outputTimes = memory * fit.outputTimes + output * heldMs
+    const { perInputMs, perOutputMs } = solved(fit)
+    const restMs = heldMs - perInputMs * input - perOutputMs * output
+    fit.restMs = known === undefined ? restMs : fit.restMs + restShare * (restMs - fit.restMs)
+    this.#fits.set(model, fit)
+  }
+
+  /** Null while nothing is known of the model. */
+  expectedMs(model: string, { input, output }: Tokens): number | null {
+    const fit = this.#fits.get(model)
+    if (fit === undefined) return null
+    const { perInputMs, perOutputMs } = solved(fit)
+    return Math.max(0, perInputMs * input + perOutputMs * output + fit.restMs)
+  }
+}
+
+/** With the prior as one more observation of each kind, so that there always is a solution; no token takes less than no time. */
+function solved(fit: Fit): { readonly perInputMs: number; readonly perOutputMs: number } {
+  const evidence = priorTokens * priorTokens
+  const a = fit.inputs + evidence
+  const d = fit.outputs + evidence
+  const x = fit.inputTimes + evidence * prior.perInputMs
+  const y = fit.outputTimes + evidence * prior.perOutputMs
+  const determinant = a * d - fit.both * fit.both
+  const perInputMs = (d * x - fit.both * y) / determinant
+  const perOutputMs = (a * y - fit.both * x) / determinant
+  if (perInputMs < 0) return { perInputMs: 0, perOutputMs: y / d }
+  if (perOutputMs < 0) return { perInputMs: x / a, perOutputMs: 0 }
+  return { perInputMs, perOutputMs }
+}
