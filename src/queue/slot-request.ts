@@ -13,7 +13,18 @@ import type { Lease } from './lease.ts'
  */
 export type Place = 'newcomer' | 'sent_back' | 'given_back' | 'last'
 
+/** By what those who look at the line know it. */
+export interface RequestLabel {
+  /** Of the gateway, never twice. */
+  readonly id: string
+  /** The client's own where it sent one. */
+  readonly requestId: string
+  readonly endpoint: string
+}
+
 export interface SlotRequest {
+  /** Absent where nobody looks. */
+  readonly label?: RequestLabel
   readonly route: Route
   /** Hosts that must not be chosen (any more). */
   readonly excluded: ReadonlySet<Host>

@@ -5,11 +5,15 @@ import { randomId } from '../base/ids.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
+import type { RequestLabel } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import type { RequestBody } from '../wire/request-body.ts'
+import type { Caller } from './caller.ts'
 import type { FailoverPhase } from './events.ts'
 import type { Exchange } from './exchange.ts'
+import { type LiveRequest, phaseNames } from './live-request.ts'
 import type { EndCode, Outcome, Phase } from './outcome.ts'
+import type { Progress } from './request-account.ts'
 
 const idChars = 22
 const askedCharsMax = 64
@@ -17,7 +21,6 @@ const askedCharsMax = 64
 export class RequestRecord {
   /** Made by the gateway, never twice. */
   readonly id = randomId(idChars)
-  phase: Phase = 'R'
   /** What the client got, or 499; 0 while nothing was sent. */
   status = 0
   attempts = 0
@@ -37,6 +40,8 @@ export class RequestRecord {
   readonly #exchange: Exchange
   readonly #key: string
   readonly #clock: Clock
+  #phase: Phase = 'R'
+  #phaseSinceMs: number
 
   constructor({
     endpoint,
@@ -48,6 +53,21 @@ export class RequestRecord {
     this.#exchange = exchange
     this.#key = key
     this.#clock = clock
+    this.#phaseSinceMs = clock.now()
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  set phase(phase: Phase) {
+    this.#phase = phase
+    this.#phaseSinceMs = this.#clock.now()
+  }
+
+  /** By what it is known in the line. */
+  get label(): RequestLabel {
+    return { id: this.id, requestId: this.#exchange.requestId, endpoint: this.#endpoint.name }
   }
 
   asked({ model, stream }: RequestBody): void {
@@ -70,6 +90,31 @@ export class RequestRecord {
       'x-lmx-gateway-queue-ms': String(Math.round(this.queueWaitMs ?? 0)),
       'x-lmx-gateway-attempts': String(this.attempts),
       'x-lmx-gateway-reason': failover === null ? reason : `retry_${failover}`,
+    }
+  }
+
+  /** As it is now. `promptTokens`: as estimated. */
+  live({ keyId, team }: Caller, promptTokens: number, { host, frames }: Progress): LiveRequest {
+    const nowMs = this.#clock.now()
+    const phaseMs = nowMs - this.#phaseSinceMs
+    const waitedMs = this.#phase === 'Q' ? (this.queueWaitMs ?? 0) + phaseMs : this.queueWaitMs
+    return {
+      ...this.label,
+      key: this.#key,
+      keyId,
+      team,
+      class: this.class,
+      model: this.model,
+      stream: this.#stream,
+      phase: phaseNames[this.#phase],
+      phaseMs: Math.round(phaseMs),
+      host,
+      ageMs: Math.round(nowMs - this.#exchange.acceptedAtMs),
+      queueWaitMs: waitedMs === null ? null : Math.round(waitedMs),
+      promptTokens,
+      outputTokens: frames,
+      attempts: this.attempts,
+      clientLeft: this.leftAtMs !== null,
     }
   }
 
