@@ -15,6 +15,7 @@ const exposedHeaders = [
   ...['host', 'model', 'queue-ms', 'attempts', 'reason', 'assembled', 'heartbeat'].map(
     (part) => `x-lmx-gateway-${part}`,
   ),
+  ...['position', 'wait-ms', 'wait-p90-ms'].map((part) => `x-lmx-gateway-queue-${part}`),
 ].join(', ')
 
 export class Cors {

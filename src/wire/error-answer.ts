@@ -1,5 +1,5 @@
 /** A GatewayError as it goes over the wire: status, headers and the envelope of the caller's dialect. */
-import type { GatewayError } from '../base/errors.ts'
+import type { GatewayError, PredictedWait } from '../base/errors.ts'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -15,7 +15,7 @@ export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswe
   const { status, shouldRetry } = error.kind
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   const retryAfterMs = error.detail.retryAfterMs ?? spread(error.retryAfterMs)
-  const { allow } = error.detail
+  const { allow, wait } = error.detail
   let retry = shouldRetry
   if (retryAfterMs !== null) {
     const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000))
@@ -25,7 +25,16 @@ export function errorAnswer(error: GatewayError, anthropic: boolean): ErrorAnswe
   }
   headers['x-should-retry'] = String(retry)
   if (allow !== undefined) headers['allow'] = allow
+  if (wait !== undefined) Object.assign(headers, waitHeaders(wait))
   return { status, headers, body: errorBody(error, anthropic) }
+}
+
+/** What the line would have been for a request that it did not take or keep; of times that are not known there is no header. */
+function waitHeaders({ position, p50Ms, p90Ms }: PredictedWait): Record<string, string> {
+  const headers: Record<string, string> = { 'x-lmx-gateway-queue-position': String(position) }
+  if (p50Ms !== null) headers['x-lmx-gateway-queue-wait-ms'] = String(Math.ceil(p50Ms))
+  if (p90Ms !== null) headers['x-lmx-gateway-queue-wait-p90-ms'] = String(Math.ceil(p90Ms))
+  return headers
 }
 
 /** ± 20 %, so that those refused together, as at the end of the gateway, do not come back together. */

@@ -1,13 +1,25 @@
 /** What a stream that waits is sent, so that neither a client nor a proxy between takes it for dead. */
-import { GatewayError } from '../base/errors.ts'
+import { GatewayError, type PredictedWait } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { DialectName } from './endpoints.ts'
 import type { HeaderFields } from './headers.ts'
 
 export const heartbeatForms = ['off', 'comment', 'chunk'] as const
 export type HeartbeatForm = (typeof heartbeatForms)[number]
 
+/** A request's place in the line, as it is told to the client that waits. */
+export interface PlaceInLine extends PredictedWait {
+  /** Of those before it the ones of its own key. */
+  readonly aheadInKey: number
+  /** Keys that have requests waiting. */
+  readonly keysWaiting: number
+  readonly class: RequestClass
+}
+
 /** By this header a client chooses for itself. */
 const heartbeatHeader = 'x-lmx-gateway-heartbeat'
+/** By this one it asks to be told of its wait. */
+const queueEventsHeader = 'x-lmx-gateway-queue-events'
 
 /** The form for one request: the client's own wish, else the configured one. A wish that is none of the forms is a mistake. */
 export function heartbeatForm(headers: HeaderFields, configured: HeartbeatForm): HeartbeatForm {
@@ -15,6 +27,15 @@ export function heartbeatForm(headers: HeaderFields, configured: HeartbeatForm):
   const form = wish === undefined ? configured : heartbeatForms.find((known) => known === wish)
   if (form !== undefined) return form
   throw new GatewayError('invalid_request', `The header ${heartbeatHeader} must be off, comment or chunk.`)
+}
+
+/** Whether the client wants to be told of its place in the line. */
+export function wantsQueueEvents(headers: HeaderFields): boolean {
+  const wish = headers[queueEventsHeader]
+  if (wish === undefined || wish === '0') return false
+  if (wish === '1') return true
+  const message = `The header ${queueEventsHeader} must be 1 or 0.`
+  throw new GatewayError('invalid_request', message, { param: queueEventsHeader })
 }
 
 /**
@@ -48,6 +69,26 @@ export function heartbeat(
       // No event of theirs says nothing.
       return comment
   }
+}
+
+/**
+ * The same heartbeat of a request that waits in the line: a comment that tells its place, instead of one that tells
+ * nothing. The empty line is for those who read a stream block by block; it goes to nobody who did not ask for it.
+ */
+export function heartbeatInLine(plain: string, place: PlaceInLine): string {
+  const queue = {
+    position: place.position,
+    ahead_in_key: place.aheadInKey,
+    keys_waiting: place.keysWaiting,
+    eta_seconds: tenthsOfSeconds(place.p50Ms),
+    eta_p90_seconds: tenthsOfSeconds(place.p90Ms),
+    class: place.class,
+  }
+  return `: lmx-gateway ${JSON.stringify({ queue })}\n\n${plain === comment ? '' : plain}`
+}
+
+function tenthsOfSeconds(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms / 100) / 10
 }
 
 function data(chunk: object): string {

@@ -3,7 +3,7 @@ import type { Exchange } from '../../../src/relay/exchange.ts'
 import { Heartbeat } from '../../../src/relay/heartbeat.ts'
 import { relayOptions } from '../../../src/relay/options.ts'
 import { endpoints } from '../../../src/wire/endpoints.ts'
-import type { HeartbeatForm } from '../../../src/wire/heartbeat.ts'
+import type { HeartbeatForm, PlaceInLine } from '../../../src/wire/heartbeat.ts'
 import { readJsonBody } from '../../../src/wire/request-body.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
@@ -27,6 +27,7 @@ function begun({
   const acceptedAtMs = clock.now()
   clock.advanceSync(sinceMs)
   const told: string[] = []
+  const line: { place: PlaceInLine | null } = { place: null }
   const exchange = {
     acceptedAtMs,
     headers,
@@ -46,9 +47,10 @@ function begun({
     options,
     endpoint,
     exchange: exchange as unknown as Exchange,
+    place: () => line.place,
     onHeaders: () => void told.push('headers'),
   })
-  return { clock, told, exchange, heartbeat }
+  return { clock, told, exchange, heartbeat, line }
 }
 
 const beat = ': waiting\n'
@@ -93,6 +95,74 @@ describe('beats', () => {
     heartbeat.held = false
     clock.advanceSync(1_000)
     expect(told).toEqual(['headers', 'head 200', beat])
+  })
+})
+
+describe('the place in the line', () => {
+  const headers = { 'x-lmx-gateway-queue-events': '1' }
+  const place: PlaceInLine = {
+    position: 3,
+    aheadInKey: 1,
+    keysWaiting: 2,
+    p50Ms: 12_345,
+    p90Ms: 40_060,
+    class: 'default',
+  }
+  const told =
+    ': lmx-gateway {"queue":{"position":3,"ahead_in_key":1,"keys_waiting":2,"eta_seconds":12.3,"eta_p90_seconds":40.1,"class":"default"}}\n\n'
+
+  it('is told at each beat to who asked and waits there, as it is then, and afterwards comes the plain beat', () => {
+    const waiting = begun({ headers })
+    waiting.line.place = place
+    waiting.clock.advanceSync(10_000)
+    waiting.line.place = { ...place, position: 0, aheadInKey: 0, p50Ms: null, p90Ms: null, class: 'bulk' }
+    waiting.clock.advanceSync(15_000)
+    waiting.line.place = null
+    waiting.clock.advanceSync(15_000)
+    expect(waiting.told.slice(2)).toEqual([
+      told,
+      ': lmx-gateway {"queue":{"position":0,"ahead_in_key":0,"keys_waiting":2,"eta_seconds":null,"eta_p90_seconds":null,"class":"bulk"}}\n\n',
+      beat,
+    ])
+  })
+
+  it.each<[string, Begun, string]>([
+    ['where heartbeats are off', { form: 'off', headers }, ''],
+    ['against its own wish for none', { headers: { ...headers, 'x-lmx-gateway-heartbeat': 'off' } }, ''],
+    ['before the frame that says nothing', { form: 'chunk', headers, path: '/v1/messages' }, 'event: ping\n'],
+    [
+      'in place of the comment of a dialect without such a frame',
+      { form: 'chunk', headers, path: '/v1/responses' },
+      '',
+    ],
+  ])('is told %s', (_what, how, then) => {
+    const one = begun(how)
+    one.line.place = place
+    one.clock.advanceSync(10_000)
+    const [, , bytes = ''] = one.told
+    expect(bytes.startsWith(told + then)).toBe(true)
+    if (then === '') expect(bytes).toBe(told)
+  })
+
+  it('is told to nobody who did not ask', () => {
+    for (const wish of [{}, { 'x-lmx-gateway-queue-events': '0' }]) {
+      const one = begun({ headers: wish })
+      one.line.place = place
+      one.clock.advanceSync(10_000)
+      expect(one.told.at(-1)).toBe(beat)
+      expect(begun({ form: 'off', headers: wish }).heartbeat).toBeNull()
+    }
+  })
+
+  it('is asked for by 1, and by nothing else but 0, with a stream or without', () => {
+    for (const wish of ['', '2', 'true', '1, 1', 'on']) {
+      for (const stream of [true, false]) {
+        expect(() => begun({ stream, headers: { 'x-lmx-gateway-queue-events': wish } })).toThrow(
+          'The header x-lmx-gateway-queue-events must be 1 or 0.',
+        )
+      }
+    }
+    expect(begun({ stream: false, headers }).heartbeat).toBeNull()
   })
 })
 

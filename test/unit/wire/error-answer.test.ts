@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type ErrorCode, errorCatalogue, GatewayError } from '../../../src/base/errors.ts'
+import { type ErrorCode, errorCatalogue, GatewayError, type PredictedWait } from '../../../src/base/errors.ts'
 import { errorAnswer, errorBody } from '../../../src/wire/error-answer.ts'
 
 const codes = Object.keys(errorCatalogue) as ErrorCode[]
@@ -127,4 +127,26 @@ test('a sentence with quotes, line ends and half a character is one line of JSON
   expect(body).not.toMatch(/[\r\n]/)
   expect(JSON.parse(body)).toMatchObject({ error: { message: '"\r\n\u2028\ud83e' } })
   expect(Buffer.from(body).toString('utf8')).toBe(body)
+})
+
+describe('the wait that a refusal by the line tells', () => {
+  const headersOf = (wait: PredictedWait, anthropic = false) => {
+    const { headers } = errorAnswer(new GatewayError('queue_full', 'Full.', { wait }), anthropic)
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-lmx-gateway-')))
+  }
+
+  test('is in whole milliseconds, for clients of either kind', () => {
+    const told = {
+      'x-lmx-gateway-queue-position': '3',
+      'x-lmx-gateway-queue-wait-ms': '1235',
+      'x-lmx-gateway-queue-wait-p90-ms': '4000',
+    }
+    for (const anthropic of [false, true]) {
+      expect(headersOf({ position: 3, p50Ms: 1_234.5, p90Ms: 4_000 }, anthropic)).toEqual(told)
+    }
+  })
+
+  test('is the place alone where nothing is known of how long', () => {
+    expect(headersOf({ position: 0, p50Ms: null, p90Ms: null })).toEqual({ 'x-lmx-gateway-queue-position': '0' })
+  })
 })
