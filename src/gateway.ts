@@ -166,6 +166,8 @@ class BuiltGateway implements Gateway {
       limits,
       teams,
       chance: Math.random,
+      waitingMax: config.queue.lengthMaxPerKey,
+      mayWait: () => this.#overload.noWaiting() === null,
       onRevoked: (key) => this.#endRevoked(key),
     })
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })

@@ -1,15 +1,18 @@
 /** The door of shared access: who sends a request, what they may use, and what is left of it. */
 import type { Clock } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
-import { Estimates } from './estimates.ts'
+import { Estimates, type Expected } from './estimates.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
 import type { KeyRecord } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
-import { Limiter, type Past, type Subject } from './limiter.ts'
+import { Limiter, type Past, type Reservation, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
+import { OwnLines } from './own-lines.ts'
 
 export interface AccessParts {
   readonly clock: Clock
@@ -19,6 +22,10 @@ export interface AccessParts {
   readonly allowAnonymous: boolean
   /** From 0 to 1. */
   readonly chance: () => number
+  /** Requests of one key or address that wait for its limits. */
+  readonly waitingMax: number
+  /** Whether anybody may begin to wait just now. */
+  readonly mayWait: () => boolean
   /** What waits under the key is to end, and what runs too where the record says so. */
   readonly onRevoked: (key: KeyRecord) => void
 }
@@ -35,12 +42,20 @@ export interface Approach {
 export class Access {
   readonly guesses: KeyGuesses
   readonly limiter: Limiter
+  readonly #lines: OwnLines
   readonly #ring: KeyRing
   readonly #estimates: Estimates
 
-  constructor({ clock, limits, teams, allowAnonymous, chance, onRevoked }: AccessParts) {
+  constructor({ clock, limits, teams, allowAnonymous, chance, onRevoked, ...waiting }: AccessParts) {
     this.guesses = new KeyGuesses({ failedKeysPerMinute: limits.failedKeysPerMinute, clock })
     this.limiter = new Limiter({ clock, limits, teams, chance })
+    this.#lines = new OwnLines({
+      clock,
+      limiter: this.limiter,
+      waitMsMax: limits.waitMsMax ?? Number.POSITIVE_INFINITY,
+      lengthMax: waiting.waitingMax,
+      mayWait: waiting.mayWait,
+    })
     this.#ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous, onRevoked })
     this.#estimates = new Estimates(limits.clientsMax)
   }
@@ -72,6 +87,8 @@ export class Access {
   /** All keys at the start, those that changed later. */
   apply(change: KeyChange): void {
     this.#ring.apply(change)
+    // Who waits for a limit may have more of it now.
+    for (const { id } of change.keys) this.#lines.lookAgain(id)
   }
 
   /** What the ledger says was used, so that no limit is forgotten by a restart. */
@@ -84,7 +101,12 @@ export class Access {
     const misplaced = keyInTarget(target)
     if (misplaced !== null) throw misplaced
     const key = this.#identify(credentialOf(headers), address)
-    return new AccessCaller(key, address, { limiter: this.limiter, estimates: this.#estimates, ring: this.#ring })
+    return new AccessCaller(key, address, {
+      limiter: this.limiter,
+      lines: this.#lines,
+      estimates: this.#estimates,
+      ring: this.#ring,
+    })
   }
 
   #identify(credential: Credential, address: string): KeyRecord | null {
@@ -101,6 +123,13 @@ export class Access {
 /** Keyless clients appear under this name; no key may have it. */
 const anonymous = 'anonymous'
 
+interface CallerParts {
+  readonly limiter: Limiter
+  readonly lines: OwnLines
+  readonly estimates: Estimates
+  readonly ring: KeyRing
+}
+
 interface Ask {
   readonly model: string
   readonly endpoint: EndpointName
@@ -108,6 +137,20 @@ interface Ask {
   readonly maxOutputTokens: number | null
   readonly leastOutputTokens: number | null
   readonly choices: number
+}
+
+interface Admission {
+  readonly promptEstimate: number
+  readonly outputReserved: number
+  topUp(output: number): number
+  settle(used: TokenCounts | null, how: { readonly reported: boolean; readonly blameless: boolean }): void
+}
+
+interface Turn {
+  readonly class: RequestClass
+  readonly patienceMs: number
+  admitted(admission: Admission): void
+  refused(error: GatewayError): void
 }
 
 /** The relay's port of the same name. */
@@ -122,13 +165,10 @@ export class AccessCaller {
   readonly #known: KeyRecord | null
   readonly #ring: KeyRing
   readonly #limiter: Limiter
+  readonly #lines: OwnLines
   readonly #estimates: Estimates
 
-  constructor(
-    key: KeyRecord | null,
-    address: string,
-    parts: { limiter: Limiter; estimates: Estimates; ring: KeyRing },
-  ) {
+  constructor(key: KeyRecord | null, address: string, parts: CallerParts) {
     this.keyId = key?.id ?? null
     this.key = key?.name ?? anonymous
     this.team = key?.team ?? null
@@ -138,6 +178,7 @@ export class AccessCaller {
     this.#known = key
     this.#ring = parts.ring
     this.#limiter = parts.limiter
+    this.#lines = parts.lines
     this.#estimates = parts.estimates
   }
 
@@ -145,10 +186,24 @@ export class AccessCaller {
     return this.keyId ?? this.#network
   }
 
+  get class(): RequestClass {
+    return this.#key?.class ?? 'default'
+  }
+
+  get weight(): number {
+    return this.#key?.weight ?? 1
+  }
+
+  /** As of now. */
+  get #key(): KeyRecord | null {
+    return this.#known === null ? null : (this.#ring.get(this.#known.id) ?? this.#known)
+  }
+
   /** With the limits of now: a body may take a minute to come, and what was changed meanwhile holds for it, too. */
   get #subject(): Subject {
-    if (this.#known === null) return { keyId: null, address: this.#network }
-    const { id: keyId, name, team, limits } = this.#ring.get(this.#known.id) ?? this.#known
+    const known = this.#key
+    if (known === null) return { keyId: null, address: this.#network }
+    const { id: keyId, name, team, limits } = known
     return { keyId, name, team, limits }
   }
 
@@ -160,17 +215,34 @@ export class AccessCaller {
     return this.#limiter.headers(this.#subject)
   }
 
-  /** Throws a GatewayError of 429. */
-  admit(ask: Ask) {
-    const { expected, learn } = this.#estimates.expect({ who: this.holder, ...ask })
-    const reservation = this.#limiter.admit(this.#subject, expected)
+  /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429. Returns how it leaves. */
+  admit(ask: Ask, turn: Turn): () => void {
+    const { holder } = this
+    const { expected, learn } = this.#estimates.expect({ who: holder, ...ask })
+    return this.#lines.enter({
+      holder,
+      subject: () => this.#subject,
+      cost: { requests: 1, ...expected },
+      class: turn.class,
+      patienceMs: turn.patienceMs,
+      admitted: (reservation) => turn.admitted(this.#admission(reservation, expected, learn)),
+      refused: (error) => turn.refused(error),
+    })
+  }
+
+  #admission(
+    reservation: Reservation,
+    { input: promptEstimate }: Expected,
+    learn: (used: TokenCounts) => void,
+  ): Admission {
     return {
-      promptEstimate: expected.input,
+      promptEstimate,
       outputReserved: reservation.output,
-      topUp: (output: number) => reservation.topUp(output),
-      settle: (used: TokenCounts | null, { reported, blameless }: { reported: boolean; blameless: boolean }) => {
+      topUp: (output) => reservation.topUp(output),
+      settle: (used, { reported, blameless }) => {
         reservation.settle(used, blameless)
         if (reported && used !== null) learn(used)
+        this.#lines.lookAgain(this.holder)
       },
     }
   }

@@ -1,7 +1,7 @@
 /** All limits of one key, team or address, and what is charged to it. */
 import { Allowance } from './allowance.ts'
 import { type Calendar, type PeriodKind, periodKinds } from './calendar.ts'
-import { type Cost, Held, type MinuteLimit } from './held.ts'
+import { type Cost, Held, type MinuteLimit, noCost } from './held.ts'
 import { type LimitName, type Limits, limitKinds, limitNames } from './limits.ts'
 import { fitsBudget, PeriodCounts, type PeriodUse } from './quota.ts'
 
@@ -73,9 +73,25 @@ export class Account {
     this.#calendar = calendar
   }
 
-  /** Requests that hold a reservation. */
+  /** Requests that hold a reservation, or a place while they wait for one. */
   get live(): number {
     return this.#live
+  }
+
+  /** What keeps one more request away, by their number at once alone; null where nothing does. */
+  full(): Obstacle | null {
+    const { concurrentRequests } = this.#limits
+    if (concurrentRequests === undefined || this.#live < concurrentRequests) return null
+    return this.#obstacle('concurrentRequests', 1, concurrencyWaitMs)
+  }
+
+  /** A request that waits counts among those at once, until it leaves its place. */
+  takePlace(): void {
+    this.#live += 1
+  }
+
+  leavePlace(): void {
+    this.#live -= 1
   }
 
   /** New numbers hold from the next request on. `since`: since when an allowance that is new is full. */
@@ -103,19 +119,19 @@ export class Account {
       const waitMs = allowance.comeBackInMs(amount, who, now.ms, elsewhereMs)
       found = added(found, this.#obstacle(name, amount, waitMs))
     }
-    const { concurrentRequests } = this.#limits
-    if (concurrentRequests !== undefined && this.#live >= concurrentRequests)
-      found = added(found, this.#obstacle('concurrentRequests', 1, concurrencyWaitMs))
-    for (const { limit, kind } of budgets) {
-      const budget = this.#limits[limit]
-      if (budget === undefined) continue
-      const counts = limitKinds[limit].counts
-      const amount = counts === 'requests' ? cost.requests : cost.input + cost.output
-      const period = this.#calendar.period(kind, now.wallMs)
-      if (fitsBudget(this.#counts[kind].during(period)[counts], amount, budget)) continue
-      found = added(found, this.#obstacle(limit, amount, period.endsMs - now.wallMs))
+    const full = this.full()
+    if (full !== null) found = added(found, full)
+    return this.#overBudget(cost, noCost, now, found) ?? []
+  }
+
+  /** What keeps a request away that goes behind others of its owner, which take `ahead` first; changes nothing. */
+  obstaclesBehind(cost: Cost, ahead: Cost, now: Now): readonly Obstacle[] {
+    let found: Obstacle[] | null = null
+    for (const { name, amountOf, allowance } of this.#minute) {
+      const waitMs = allowance.fitsBehindInMs(amountOf(ahead), amountOf(cost), now.ms)
+      if (waitMs > 0) found = added(found, this.#obstacle(name, amountOf(cost), waitMs))
     }
-    return found ?? []
+    return this.#overBudget(cost, ahead, now, found) ?? []
   }
 
   /** The request was told to come back then; its large parts have some of the refill put aside. */
@@ -203,9 +219,29 @@ export class Account {
     return periodKinds.map((kind) => this.#counts[kind].during(this.#calendar.period(kind, wallMs)))
   }
 
+  /** Adds the limits per day and month that have no room for the cost behind what goes first. */
+  #overBudget(cost: Cost, ahead: Cost, now: Now, others: Obstacle[] | null): Obstacle[] | null {
+    let found = others
+    for (const { limit, kind } of budgets) {
+      const budget = this.#limits[limit]
+      if (budget === undefined) continue
+      const counts = limitKinds[limit].counts
+      const amount = counted(cost, counts)
+      const period = this.#calendar.period(kind, now.wallMs)
+      const used = this.#counts[kind].during(period)[counts] + counted(ahead, counts)
+      if (fitsBudget(used, amount, budget)) continue
+      found = added(found, this.#obstacle(limit, amount, period.endsMs - now.wallMs))
+    }
+    return found
+  }
+
   #obstacle(limit: LimitName, cost: number, waitMs: number): Obstacle {
     return { owner: this.owner, limit, most: this.#limits[limit] ?? 0, cost, waitMs }
   }
+}
+
+function counted({ requests, input, output }: Cost, what: 'requests' | 'tokens'): number {
+  return what === 'requests' ? requests : input + output
 }
 
 function added(list: Obstacle[] | null, obstacle: Obstacle): Obstacle[] {

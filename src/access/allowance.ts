@@ -103,6 +103,16 @@ export class Allowance {
     return Math.max(own, Math.min(lapsesInMs, this.#msUntilBeyond(claim, cost, nowMs, own)))
   }
 
+  /**
+   * Whole milliseconds until this cost is admitted behind others that take `ahead` first, if nobody else is charged; what
+   * is put aside for a claim is not looked at.
+   */
+  fitsBehindInMs(ahead: number, cost: number, nowMs: number): number {
+    if (cost <= 0) return 0
+    this.#advance(nowMs)
+    return Math.max(this.#msUntilLevel(ahead + this.#need(cost)), this.#msUntilCharged(ahead + cost, nowMs))
+  }
+
   /** What to tell a refused ask: the time until it fits; on its return in vain, until it does whatever others do. */
   comeBackInMs(cost: number, who: string, nowMs: number, elsewhereMs = 0): number {
     const fitsInMs = this.fitsInMs(cost, who, nowMs, elsewhereMs)

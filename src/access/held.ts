@@ -29,7 +29,7 @@ interface HeldParts {
   readonly onEnd: () => void
 }
 
-const nothing: Cost = { requests: 0, input: 0, output: 0 }
+export const noCost: Cost = { requests: 0, input: 0, output: 0 }
 
 export class Held {
   readonly #parts: HeldParts
@@ -37,7 +37,7 @@ export class Held {
   /** By limit. */
   readonly #draws: readonly Draw[]
   readonly #charges: Charge[] = []
-  #cost = nothing
+  #cost = noCost
 
   constructor(parts: HeldParts, nowMs: number) {
     this.#parts = parts

@@ -1,8 +1,6 @@
 /** An API key as it is stored: everything about it but its secret, of which only a digest is kept. */
+import type { RequestClass } from '../base/request-class.ts'
 import type { Limits } from './limits.ts'
-
-export const keyClasses = ['interactive', 'default', 'bulk'] as const
-export type KeyClass = (typeof keyClasses)[number]
 
 export interface KeySecret {
   /** SHA-256 of the whole key as it is sent, in hex. The secret has 256 random bits, so nothing slower is needed. */
@@ -20,7 +18,7 @@ export interface KeyRecord {
   /** Names as clients ask for them, `*` at the end standing for any rest; null for all. */
   readonly models: readonly string[] | null
   /** The highest class that its requests may have. */
-  readonly class: KeyClass
+  readonly class: RequestClass
   /** Its share against other keys; 1 unless changed. */
   readonly weight: number
   /** Most tokens of one answer; null for what the host allows. */

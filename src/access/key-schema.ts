@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { GatewayError } from '../base/errors.ts'
 import { count } from '../base/option-types.ts'
 import { looksLikeOurs } from '../base/our-secrets.ts'
+import { requestClasses } from '../base/request-class.ts'
 import { checked } from './checked.ts'
-import { keyClasses } from './key-record.ts'
 import { limitKinds, perLimit } from './limits.ts'
 import { limitsSchema } from './options.ts'
 import { isPrintable } from './shown.ts'
@@ -62,7 +62,7 @@ const fields = {
     .nullable()
     .describe('Team of the configuration whose limits it shares; null for none'),
   models: models.nullable().describe('Models that it may use; * at the end stands for any rest; null for all'),
-  class: z.enum(keyClasses).describe('Highest class that its requests may have'),
+  class: z.enum(requestClasses).describe('Highest class that its requests may have'),
   // Shares that differ by more than a million leave nothing to the smaller one.
   weight: z.number().min(0.001).max(1_000).describe('Its share against other keys; 1 unless changed'),
   maxOutputTokens: count.nullable().describe('Most tokens of one answer; null for what the host allows'),
@@ -92,7 +92,7 @@ export const keyViewSchema = z.strictObject({
   state: z.enum(['live', 'expired', 'revoked']),
   team: z.string().nullable(),
   models: z.array(z.string()).nullable().describe('Null for all'),
-  class: z.enum(keyClasses),
+  class: z.enum(requestClasses),
   weight: z.number(),
   maxOutputTokens: z.int().nullable(),
   limits: limitsSchema,

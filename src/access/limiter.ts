@@ -1,14 +1,15 @@
 /** Decides whether a request fits the limits of its key and its team, and holds what it takes until it is settled. */
 import type { Clock } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import { Account, type Now, type Obstacle, type Owner } from './account.ts'
 import { Calendar } from './calendar.ts'
-import type { Cost, Held } from './held.ts'
+import { type Cost, type Held, noCost } from './held.ts'
 import type { Limits } from './limits.ts'
 import { type LimitLeft, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
-import { longest, refusal } from './refusal.ts'
+import { longest, refusal, tooManyWait } from './refusal.ts'
 
 /** Whose limits count: of a key and its team, or of the address of a client without one. */
 export type Subject =
@@ -48,6 +49,8 @@ export interface LimiterParts {
   readonly chance: () => number
 }
 
+export type Places = Pick<Account, 'full' | 'takePlace' | 'leavePlace'>
+
 const windowMs = 60_000
 /** Each limit that lets a request through later may make another do so. */
 const passesMax = 4
@@ -74,20 +77,53 @@ export class Limiter {
     this.#calendar = new Calendar(limits.timeZone)
   }
 
-  /** All limits or none are charged. Throws a GatewayError of 429. */
-  admit(subject: Subject, tokens: { readonly input: number; readonly output: number }): Reservation {
+  /** All limits or none are charged: what is held of them, or the one that keeps the request away for the longest. */
+  ask(subject: Subject, cost: Cost): Reservation | Obstacle {
     const now = this.#now()
     const who = whoOf(subject)
     const accounts = this.#accounts(subject, now)
-    const cost = { requests: 1, input: Math.ceil(tokens.input), output: Math.ceil(tokens.output) }
     const obstaclesAfter = (ms: number) => longest(accounts.flatMap((account) => account.obstacles(cost, who, now, ms)))
     const worst = lastOf(obstaclesAfter)
-    if (worst === undefined) {
-      const helds = accounts.map((account) => account.hold(cost, who, now))
-      return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
+    if (worst !== undefined) return worst
+    const helds = accounts.map((account) => account.hold(cost, who, now))
+    return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
+  }
+
+  /** The request waits in its key's line and asks again then: among others of its team, some of the refill is put aside. */
+  waits(subject: Subject, cost: Cost, { waitMs }: Obstacle): void {
+    const now = this.#now()
+    for (const account of this.#accounts(subject, now)) {
+      if (account.owner.kind === 'team') account.claim(cost, whoOf(subject), now.ms, waitMs)
     }
-    for (const account of accounts) account.claim(cost, who, now.ms, worst.waitMs)
-    throw refusal(worst, this.#chance)
+  }
+
+  /** The request is refused and told to come back then, and some of the refill is put aside for it. Of 429. */
+  refuse(subject: Subject, cost: Cost, obstacle: Obstacle): GatewayError {
+    const now = this.#now()
+    const accounts = this.#accounts(subject, now)
+    for (const account of accounts) account.claim(cost, whoOf(subject), now.ms, obstacle.waitMs)
+    return refusal(obstacle, 0, this.#chance)
+  }
+
+  /** What keeps a request away for the longest that goes behind others of its key; undefined where nothing would. */
+  behind(subject: Subject, cost: Cost, ahead: Cost): Obstacle | undefined {
+    const now = this.#now()
+    return longest(this.#accounts(subject, now).flatMap((account) => account.obstaclesBehind(cost, ahead, now)))
+  }
+
+  /** Where its requests at once are counted: those that wait for its limits among them. */
+  placesOf(subject: Subject): Places {
+    return this.#ownAccount(subject, this.#now())
+  }
+
+  /** Of 429, for a request of whose key so many wait already and go first. */
+  refuseBehind(ahead: number, obstacle: Obstacle): GatewayError {
+    return refusal(obstacle, ahead, this.#chance)
+  }
+
+  /** Of 429: `most` of the same key wait already, and the next would for so long. */
+  tooManyWait(most: number, waitMs: number): GatewayError {
+    return tooManyWait(most, waitMs, this.#chance)
   }
 
   headers(subject: Subject): Readonly<Record<string, string>> {
@@ -146,15 +182,18 @@ export class Limiter {
   }
 
   #accounts(subject: Subject, now: Now): readonly Account[] {
-    if (subject.keyId === null) {
-      const { address } = subject
-      const account = this.#found(this.#addresses, address, { kind: 'address', name: address }, now)
-      account.use(nothing, this.#options.default, now.ms)
-      return [account]
-    }
-    const key = this.#keyAccount(subject, now.ms, now)
-    const team = subject.team === null ? null : this.#teamAccount(subject.team, now.ms)
-    return team === null ? [key] : [key, team]
+    const own = this.#ownAccount(subject, now)
+    if (subject.keyId === null || subject.team === null) return [own]
+    const team = this.#teamAccount(subject.team, now.ms)
+    return team === null ? [own] : [own, team]
+  }
+
+  #ownAccount(subject: Subject, now: Now): Account {
+    if (subject.keyId !== null) return this.#keyAccount(subject, now.ms, now)
+    const { address } = subject
+    const account = this.#found(this.#addresses, address, { kind: 'address', name: address }, now)
+    account.use(nothing, this.#options.default, now.ms)
+    return account
   }
 
   #keyAccount(
@@ -256,7 +295,7 @@ export class Reservation {
   settle(used: TokenCounts | null, blameless = false): void {
     if (this.#settled) return
     this.#settled = true
-    const cost = used === null ? nothingUsed : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
+    const cost = used === null ? noCost : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
     const needed = blameless ? null : { requests: 1, input: used?.input ?? 0, output: used?.output ?? 0 }
     for (const held of this.#helds) held.settle(cost, needed, this.#clock.now())
   }
@@ -272,8 +311,6 @@ function lastOf(obstaclesAfter: (ms: number) => Obstacle | undefined): Obstacle 
   }
   return worst
 }
-
-const nothingUsed: Cost = { requests: 0, input: 0, output: 0 }
 
 function whoOf(subject: Subject): string {
   return subject.keyId ?? subject.address

@@ -1,6 +1,6 @@
 /** Options of shared access: what keys, teams and clients without a key may use. */
 import { z } from 'zod'
-import { count, timeZone } from '../base/option-types.ts'
+import { count, milliseconds, timeZone } from '../base/option-types.ts'
 import { limitKinds, perLimit } from './limits.ts'
 
 /** Limits as a file or a request writes them. */
@@ -17,6 +17,11 @@ export const limitsOptions = z.strictObject({
   default: limitsSchema
     .prefault({})
     .describe('For each key in what it has no limit of its own, and for each address of clients without a key'),
+  waitMsMax: milliseconds
+    .optional()
+    .describe(
+      'How long a request may wait for the limits of its key, team or address instead of being answered 429, if they will admit it by then; default: its whole patience (queue.waitMsMax, or that of its class). 0 answers 429 at once: for clients that would rather ask elsewhere than wait',
+    ),
   failedKeysPerMinute: count
     .default(20)
     .describe('Wrong keys from one address in a minute; beyond it wrong ones are answered 429, good ones go on'),

@@ -34,11 +34,19 @@ export function longest(obstacles: readonly Obstacle[]): Obstacle | undefined {
   return worst
 }
 
-export function refusal(obstacle: Obstacle, chance: () => number): GatewayError {
+/** `ahead`: so many of the same key wait already and go first. */
+export function refusal(obstacle: Obstacle, ahead: number, chance: () => number): GatewayError {
   const { limit, most, cost, waitMs } = obstacle
   const { code, unit } = wordings[limit]
-  const message = `The limit of ${nameOf(obstacle.owner)} is ${most} ${unit}${need(limit, cost)}.${when(limit, waitMs)}`
+  const why = ahead === 0 ? need(limit, cost) : `, and ${ahead} of its requests wait for it already`
+  const message = `The limit of ${nameOf(obstacle.owner)} is ${most} ${unit}${why}.${when(limit, waitMs)}`
   return new GatewayError(code, message, { retryAfterMs: Math.ceil(spread(waitMs, chance)), saysWhen: true })
+}
+
+/** As many requests as may wait for the limits of their key already. */
+export function tooManyWait(most: number, waitMs: number, chance: () => number): GatewayError {
+  const message = `Of your requests ${most} wait for your limits already, and no more may.`
+  return new GatewayError('concurrency_limit_exceeded', message, { retryAfterMs: Math.ceil(spread(waitMs, chance)) })
 }
 
 function spread(waitMs: number, chance: () => number): number {

@@ -1,6 +1,6 @@
 /** Flags of what a key has, and the body of the admin API that they make. */
-import { keyClasses } from '../access/key-record.ts'
 import { limitKinds } from '../access/limits.ts'
+import { requestClasses } from '../base/request-class.ts'
 import { suggestion } from '../config/nearest.ts'
 import type { FlagValues } from '../config/settings.ts'
 import type { Flag } from './command.ts'
@@ -47,7 +47,7 @@ const fields: readonly Field[] = [
     read: models,
   },
   {
-    flag: { name: 'class', value: 'CLASS', help: `The highest class of its requests: ${keyClasses.join(', ')}` },
+    flag: { name: 'class', value: 'CLASS', help: `The highest class of its requests: ${requestClasses.join(', ')}` },
     name: 'class',
     read: keyClass,
   },
@@ -136,9 +136,9 @@ function weight(values: readonly string[], flag: string): number {
 }
 
 function keyClass(values: readonly string[], flag: string): string {
-  const found = keyClasses.find((known) => known === last(values))
+  const found = requestClasses.find((known) => known === last(values))
   if (found !== undefined) return found
-  const tail = suggestion(last(values), keyClasses) || `; there are ${keyClasses.join(', ')}`
+  const tail = suggestion(last(values), requestClasses) || `; there are ${requestClasses.join(', ')}`
   throw new Bad(`--${flag}: there is no class "${last(values)}"${tail}`)
 }
 

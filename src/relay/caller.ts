@@ -22,8 +22,20 @@ export interface Caller {
   mayUse(model: string): boolean
   /** OpenAI's rate-limit headers as of now. */
   limitHeaders(): Readonly<Record<string, string>>
-  /** Takes what the request is expected to use, or throws a GatewayError of 429 with the time until it fits. */
-  admit(ask: Ask): Admission
+  /**
+   * Takes what the request is expected to use: at once, or as soon as it fits if that is inside its patience. Returns how
+   * it leaves while it waits, without effect afterwards.
+   */
+  admit(ask: Ask, turn: AdmissionTurn): () => void
+}
+
+/** Exactly one of its functions is called, before `admit` returns or later; they must not throw. */
+export interface AdmissionTurn {
+  readonly class: RequestClass
+  readonly patienceMs: number
+  admitted(admission: Admission): void
+  /** A GatewayError of 429 with the time until it fits. */
+  refused(error: GatewayError): void
 }
 
 /** What is known of a request that asks to be admitted. */
@@ -69,7 +81,8 @@ export const unknownCaller: Caller = {
   maxOutputTokens: null,
   mayUse: () => false,
   limitHeaders: () => ({}),
-  admit: () => {
-    throw new GatewayError('invalid_api_key', 'Nobody is known by this key.')
+  admit: (_ask, turn) => {
+    turn.refused(new GatewayError('invalid_api_key', 'Nobody is known by this key.'))
+    return () => {}
   },
 }

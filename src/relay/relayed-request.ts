@@ -222,8 +222,6 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
-    this.#account.admit(body, exchange.requestId, () => this.#progress())
-    exchange.setHeaders(caller.limitHeaders())
     this.#heartbeat = Heartbeat.begin(body, {
       ...this.#parts,
       endpoint: this.#endpoint,
@@ -233,6 +231,18 @@ export class RelayedRequest implements AttemptOwner {
         this.#sendsFrames = true
       },
     })
+    this.#account.admit(body, {
+      requestId: exchange.requestId,
+      progress: () => this.#progress(),
+      class: ofClass,
+      patienceMs: this.#line.patienceMs(ofClass),
+      admitted: () => this.#admitted(route, ofClass),
+      failed: (error) => this.fault(error),
+    })
+  }
+
+  #admitted(route: Route, ofClass: RequestClass): void {
+    this.#exchange.setHeaders(this.caller.limitHeaders())
     this.#parts.retryBudget.deposit()
     this.#askForSlot(this.#queuedAs(route, ofClass), 'newcomer')
   }

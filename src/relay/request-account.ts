@@ -1,5 +1,5 @@
 /** What a request owes: its reservation under the limits of its caller, and its row in the ledger. */
-
+import type { RequestClass } from '../base/request-class.ts'
 import type { RequestFigures } from '../metering/ledger-store.ts'
 import type { Cover } from '../metering/meter.ts'
 import type { TokenCounts } from '../metering/usage.ts'
@@ -21,6 +21,16 @@ export interface Progress {
   readonly frames: number
 }
 
+export interface AccountTurn {
+  readonly requestId: string
+  readonly progress: () => Progress
+  readonly class: RequestClass
+  readonly patienceMs: number
+  admitted(): void
+  /** It was refused with a GatewayError of 429, or something failed that must not. */
+  failed(error: unknown): void
+}
+
 type AccountParts = Pick<RelayParts, 'ledger' | 'clock' | 'costOf'>
 
 export class RequestAccount {
@@ -29,6 +39,8 @@ export class RequestAccount {
   readonly #endpoint: Endpoint
   readonly #id: string
   #admission: Admission | null = null
+  /** Ends the wait for its caller's limits. */
+  #leave: () => void = () => {}
 
   constructor(parts: AccountParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
     this.#parts = parts
@@ -37,10 +49,8 @@ export class RequestAccount {
     this.#id = id
   }
 
-  /** Reserves what the request may use and opens its row. Throws GatewayError 429. */
-  admit(body: RequestBody, requestId: string, progress: () => Progress): void {
-    const { ledger, clock } = this.#parts
-    const { keyId, key, team } = this.#caller
+  /** Reserves what the request may use, at once or after a wait for the limits of its caller, and opens its row. */
+  admit(body: RequestBody, turn: AccountTurn): void {
     const { outputLimits } = body
     const { maxOutputTokens } = this.#caller
     const surest = surestOutputTokens(outputLimits, this.#endpoint.outputLimit)
@@ -52,7 +62,24 @@ export class RequestAccount {
       leastOutputTokens: least(leastOutputTokens(outputLimits), maxOutputTokens),
       choices: body.generations,
     }
-    const admission = this.#caller.admit(ask)
+    this.#leave = this.#caller.admit(ask, {
+      class: turn.class,
+      patienceMs: turn.patienceMs,
+      admitted: (admission) => {
+        try {
+          this.#open(admission, body, turn)
+          turn.admitted()
+        } catch (error) {
+          turn.failed(error)
+        }
+      },
+      refused: (error) => turn.failed(error),
+    })
+  }
+
+  #open(admission: Admission, { model, stream }: RequestBody, { requestId, progress }: AccountTurn): void {
+    const { ledger, clock } = this.#parts
+    const { keyId, key, team } = this.#caller
     this.#admission = admission
     const admitted = {
       id: this.#id,
@@ -61,11 +88,10 @@ export class RequestAccount {
       keyName: key,
       team,
       endpoint: this.#endpoint.name,
-      model: body.model,
-      stream: body.stream,
+      model,
+      stream,
       startedAtMs: clock.wallMs(),
     }
-    const { model } = body
     ledger.admitted(admitted, () => this.#figures(model, progress(), admission.promptEstimate))
   }
 
@@ -99,7 +125,9 @@ export class RequestAccount {
     }
   }
 
+  /** At its end, however it came. */
   settle(outcome: Outcome, atHost: string | null): void {
+    this.#leave()
     const { ledger, costOf, clock } = this.#parts
     const { tokens, sources, usageSource, end, status, model } = outcome
     if (this.#admission === null) return

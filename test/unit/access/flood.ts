@@ -1,11 +1,10 @@
 /** A flood of chat requests against one limiter, in simulated time: for the bounds that hold whatever is asked. */
 
 import { Estimates } from '../../../src/access/estimates.ts'
-import { Limiter, type Reservation } from '../../../src/access/limiter.ts'
+import { Limiter, Reservation } from '../../../src/access/limiter.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { Clock } from '../../../src/base/clock.ts'
-import { GatewayError } from '../../../src/base/errors.ts'
 import { type Random, seeded, sizeOfRequest } from './request-sizes.ts'
 
 export interface FloodSettings {
@@ -129,13 +128,13 @@ class Flood {
         leastOutputTokens: null,
         choices: 1,
       })
-      try {
-        const reservation = this.#limiter.admit(subject, expected)
+      const cost = { requests: 1, ...expected }
+      const answer = this.#limiter.ask(subject, cost)
+      if (answer instanceof Reservation) {
         share.admitted += 1
-        this.#serve(reservation, { input, output, expected }, learn)
-      } catch (error) {
-        if (!(error instanceof GatewayError)) throw error
-        const waitMs = error.retryAfterMs ?? 0
+        this.#serve(answer, { input, output, expected }, learn)
+      } else {
+        const waitMs = this.#limiter.refuse(subject, cost, answer).retryAfterMs ?? 0
         if (retriesLeft > 0 && waitMs <= windowMs) this.#events.add(this.#atMs + waitMs, () => attempt(retriesLeft - 1))
       }
     }

@@ -1,6 +1,6 @@
 /** A limiter on a clock of its own, with a key, its team and an address. */
 
-import { Limiter, type Reservation, type Subject } from '../../../src/access/limiter.ts'
+import { Limiter, Reservation, type Subject } from '../../../src/access/limiter.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { type LimitsOptions, limitsOptions, type TeamsOptions } from '../../../src/access/options.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
@@ -31,12 +31,9 @@ export function limiterOf(
   })
   /** The reservation, or the refusal. */
   const ask = (subject: Subject, input: number, output = 0): Reservation | GatewayError => {
-    try {
-      return limiter.admit(subject, { input, output })
-    } catch (error) {
-      if (error instanceof GatewayError) return error
-      throw error
-    }
+    const cost = { requests: 1, input, output }
+    const answer = limiter.ask(subject, cost)
+    return answer instanceof Reservation ? answer : limiter.refuse(subject, cost, answer)
   }
   const admit = (subject: Subject, input: number, output = 0): Reservation => {
     const answer = ask(subject, input, output)

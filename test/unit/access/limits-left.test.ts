@@ -1,7 +1,7 @@
 /** What an operator is told of a key's limits. */
 
 import { expect, test } from 'vitest'
-import { Limiter } from '../../../src/access/limiter.ts'
+import { Limiter, Reservation } from '../../../src/access/limiter.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
@@ -20,13 +20,13 @@ test('each limit of the key and of its team is told, those for all keys among th
     { limit: 'concurrentRequests', of: 'key', maximum: 2, remaining: 2, resetMs: 0 },
     { limit: 'tokensPerDay', of: 'team', maximum: 1_000, remaining: 1_000, resetMs: 0 },
   ])
-  const reservation = limiter.admit(subject, { input: 100, output: 50 })
+  const reservation = limiter.ask(subject, { requests: 1, input: 100, output: 50 })
   expect(limiter.left(subject)).toEqual([
     { limit: 'requestsPerMinute', of: 'key', maximum: 60, remaining: 14, resetMs: 1_000 },
     { limit: 'concurrentRequests', of: 'key', maximum: 2, remaining: 1, resetMs: null },
     { limit: 'tokensPerDay', of: 'team', maximum: 1_000, remaining: 850, resetMs: 86_400_000 },
   ])
-  reservation.settle(null)
+  if (reservation instanceof Reservation) reservation.settle(null)
   expect(limiter.left(subject).map(({ remaining }) => remaining)).toEqual([15, 2, 1_000])
 })
 

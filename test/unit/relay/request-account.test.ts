@@ -1,6 +1,6 @@
 /** Which ends of a request are not its owner's doing, so that what it reserved in vain costs its owner nothing. */
 import { expect, test } from 'vitest'
-import { type Settlement, unknownCaller } from '../../../src/relay/caller.ts'
+import { type Caller, type Settlement, unknownCaller } from '../../../src/relay/caller.ts'
 import type { EndCode } from '../../../src/relay/outcome.ts'
 import { RequestAccount } from '../../../src/relay/request-account.ts'
 import { endpoints } from '../../../src/wire/endpoints.ts'
@@ -23,12 +23,28 @@ function isBlameless(end: EndCode): boolean {
     topUp: () => 10,
     settle: (_used: unknown, how: Settlement) => told.push(how),
   }
+  const caller: Caller = {
+    ...unknownCaller,
+    admit: (_ask, turn) => {
+      turn.admitted(admission)
+      return () => {}
+    },
+  }
   const account = new RequestAccount(
     { ledger: { admitted: () => {}, settled: () => {} }, clock: new FakeClock(), costOf: () => null },
-    { caller: { ...unknownCaller, admit: () => admission }, endpoint: endpoints[0]!, id: 'r' },
+    { caller, endpoint: endpoints[0]!, id: 'r' },
   )
   const body = readJsonBody(Buffer.from('{"model":"m","messages":[]}'), { choicesMax: 4, messagesMax: 4 })
-  account.admit(body, 'r', () => ({ host: null, modelAtHost: null, sent: false, frames: 0 }))
+  account.admit(body, {
+    requestId: 'r',
+    progress: () => ({ host: null, modelAtHost: null, sent: false, frames: 0 }),
+    class: 'default',
+    patienceMs: 0,
+    admitted: () => {},
+    failed: (error) => {
+      throw error
+    },
+  })
   account.settle(outcome({ end }), null)
   expect(told).toHaveLength(1)
   return told[0]!.blameless

@@ -19,6 +19,8 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
     teams: {},
     allowAnonymous: true,
     chance: () => 0,
+    waitingMax: 1,
+    mayWait: () => true,
     onRevoked: () => {},
   })
   const store = new LateStore({ path: ':memory:', role: 'gateway', clock })

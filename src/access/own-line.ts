@@ -1,0 +1,208 @@
+/**
+ * Requests of one key, or of one address, that its limits will admit inside their patience. By class, then in order of
+ * arrival; the first blocks the others, so that a large one is not starved by small ones. Only the first asks, at the time
+ * it was told, like a client that comes back then: nobody else's requests wait longer for it.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import type { GatewayError } from '../base/errors.ts'
+import { type RequestClass, requestClasses } from '../base/request-class.ts'
+import type { Obstacle } from './account.ts'
+import { type Cost, noCost } from './held.ts'
+import { type Limiter, type Places, Reservation, type Subject } from './limiter.ts'
+import { longest } from './refusal.ts'
+
+export interface Asking {
+  /** Whose line it is. */
+  readonly holder: string
+  /** With the limits of now, whenever it is asked. */
+  readonly subject: () => Subject
+  readonly cost: Cost
+  readonly class: RequestClass
+  readonly patienceMs: number
+  /** At once, or later; it must not throw then. */
+  admitted(reservation: Reservation): void
+  /** Of 429. At once, or later; it must not throw then. */
+  refused(error: GatewayError): void
+}
+
+interface Waiter {
+  readonly asking: Asking
+  /** It counts among the requests at once of its key. */
+  readonly places: Places
+  readonly endsAtMs: number
+  readonly patience: Timer
+}
+
+/** What the first was told. */
+interface Told {
+  readonly waiter: Waiter
+  readonly obstacle: Obstacle
+  readonly atMs: number
+}
+
+interface OwnLineParts {
+  readonly clock: Clock
+  readonly limiter: Limiter
+  readonly onEmpty: () => void
+}
+
+export class OwnLine {
+  readonly #parts: OwnLineParts
+  // Sets keep the order of arrival and forget an entry in constant time.
+  readonly #waiting: Readonly<Record<RequestClass, Set<Waiter>>> = {
+    interactive: new Set(),
+    default: new Set(),
+    bulk: new Set(),
+  }
+  #told: Told | null = null
+  /** Until the first is looked at again. */
+  #timer: Timer | null = null
+
+  constructor(parts: OwnLineParts) {
+    this.#parts = parts
+  }
+
+  get length(): number {
+    return this.lengthBefore('bulk')
+  }
+
+  /** Those that go before a newcomer of this class. */
+  lengthBefore(newcomer: RequestClass): number {
+    const { interactive, default: ordinary, bulk } = this.#waiting
+    if (newcomer === 'interactive') return interactive.size
+    return interactive.size + ordinary.size + (newcomer === 'bulk' ? bulk.size : 0)
+  }
+
+  /** What keeps a newcomer away for the longest behind those that go first: their wait, and the refill of what they take. */
+  obstacleBehind(newcomer: Asking): Obstacle | undefined {
+    return this.#obstacleBehind(newcomer, this.#ahead(newcomer.class))
+  }
+
+  /** `told`: what its limits said now to one that goes first; null for all others. Returns how it leaves. */
+  add(asking: Asking, patienceMs: number, told: Obstacle | null): () => void {
+    const { clock, limiter } = this.#parts
+    const places = limiter.placesOf(asking.subject())
+    places.takePlace()
+    const waiter: Waiter = {
+      asking,
+      places,
+      endsAtMs: clock.now() + patienceMs,
+      patience: clock.after(patienceMs, () => this.#timeOut(waiter)),
+    }
+    this.#waiting[asking.class].add(waiter)
+    if (told !== null) this.#wait(waiter, told)
+    return () => this.#leave(waiter)
+  }
+
+  /** In the next turn, so that many that leave at once cost one look, and nobody follows one that is being ended before it is ended too. */
+  lookSoon(): void {
+    this.#timer?.cancel()
+    this.#timer = this.#parts.clock.afterTurn(() => this.#look())
+  }
+
+  /** One at a time: who came back at this very time in another line of the team is heard before the next of this one. */
+  #look(): void {
+    const first = this.#first()
+    if (first === undefined) return
+    const nowMs = this.#parts.clock.now()
+    const told = this.#told?.waiter === first ? this.#told : null
+    const isEarly = told !== null && nowMs < told.atMs
+    const answer = this.#ask(first)
+    if (answer instanceof Reservation) this.#end(first, () => first.asking.admitted(answer))
+    else if (isEarly) this.#lookIn(Math.min(answer.waitMs, told.atMs - nowMs), first, answer)
+    else if (nowMs + answer.waitMs > first.endsAtMs) this.#end(first, () => this.#refuse(first, answer))
+    else this.#wait(first, answer)
+  }
+
+  #wait(waiter: Waiter, obstacle: Obstacle): void {
+    const { subject, cost } = waiter.asking
+    this.#parts.limiter.waits(subject(), cost, obstacle)
+    this.#lookIn(obstacle.waitMs, waiter, obstacle)
+  }
+
+  #lookIn(waitMs: number, waiter: Waiter, obstacle: Obstacle): void {
+    const { clock } = this.#parts
+    // A timer may be early by a part of a millisecond; then what is left is waited for.
+    const delayMs = Math.max(1, Math.ceil(waitMs))
+    this.#told = { waiter, obstacle, atMs: clock.now() + waitMs }
+    this.#timer?.cancel()
+    this.#timer = clock.after(delayMs, () => this.#look())
+  }
+
+  #timeOut(waiter: Waiter): void {
+    const { asking } = waiter
+    const ahead = this.#ahead(asking.class, waiter)
+    // Where nothing keeps it away behind the others, all of them fit now.
+    const behind = ahead.requests > 0 ? this.#obstacleBehind(asking, ahead) : undefined
+    const answer = behind ?? this.#ask(waiter)
+    this.#end(waiter, () => {
+      if (answer instanceof Reservation) asking.admitted(answer)
+      else if (behind === undefined) this.#refuse(waiter, answer)
+      else asking.refused(this.#parts.limiter.refuseBehind(ahead.requests, behind))
+    })
+  }
+
+  #refuse({ asking }: Waiter, obstacle: Obstacle): void {
+    asking.refused(this.#parts.limiter.refuse(asking.subject(), asking.cost, obstacle))
+  }
+
+  #leave(waiter: Waiter): void {
+    this.#end(waiter, () => {})
+  }
+
+  /** The place that it holds does not keep it away itself. */
+  #ask({ asking, places }: Waiter): Reservation | Obstacle {
+    places.leavePlace()
+    const answer = this.#parts.limiter.ask(asking.subject(), asking.cost)
+    places.takePlace()
+    return answer
+  }
+
+  /** Nothing happens where it does not wait any more. */
+  #end(waiter: Waiter, then: () => void): void {
+    const wasFirst = this.#first() === waiter
+    if (!this.#waiting[waiter.asking.class].delete(waiter)) return
+    waiter.patience.cancel()
+    waiter.places.leavePlace()
+    if (wasFirst) {
+      this.#told = null
+      this.lookSoon()
+    }
+    if (this.length === 0) {
+      this.#timer?.cancel()
+      this.#parts.onEmpty()
+    }
+    then()
+  }
+
+  #obstacleBehind({ subject, cost }: Asking, ahead: Cost): Obstacle | undefined {
+    const { clock, limiter } = this.#parts
+    const obstacles = [limiter.behind(subject(), cost, ahead)]
+    // Not before the first, whatever keeps that one away.
+    if (this.#told !== null) {
+      const { obstacle, atMs } = this.#told
+      obstacles.push({ ...obstacle, waitMs: Math.max(0, Math.ceil(atMs - clock.now())) })
+    }
+    return longest(obstacles.filter((obstacle) => obstacle !== undefined))
+  }
+
+  #first(): Waiter | undefined {
+    for (const one of requestClasses) for (const waiter of this.#waiting[one]) return waiter
+    return undefined
+  }
+
+  /** What those take together that go before one of a class: before all that come later, or before `waiter`. */
+  #ahead(ofClass: RequestClass, waiter?: Waiter): Cost {
+    let { requests, input, output } = noCost
+    for (const one of requestClasses) {
+      for (const other of this.#waiting[one]) {
+        if (other === waiter) break
+        requests += other.asking.cost.requests
+        input += other.asking.cost.input
+        output += other.asking.cost.output
+      }
+      if (one === ofClass) break
+    }
+    return { requests, input, output }
+  }
+}
