@@ -21,7 +21,8 @@ import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, noRoom, patienceOver, waitTooLong } from './refusals.ts'
 import type { SlotRequest } from './slot-request.ts'
-import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
+import { type Announced, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
 
 export interface DispatcherParts {
@@ -54,6 +55,7 @@ export class Dispatcher {
   readonly #line: Line
   readonly #flows = new Flows(idleFlowsMax)
   readonly #estimator: WaitEstimator
+  readonly #accuracy = new WaitAccuracy()
   /** Hosts whose slots are being given out, further up the stack. */
   readonly #serving = new Set<Host>()
   #hostsChange = 0
@@ -91,9 +93,11 @@ export class Dispatcher {
     for (const host of hosts) this.#serve(host)
   }
 
-  /** Nobody is granted a slot until `resume`; whoever comes waits. */
+  /** Nobody is granted a slot until `resume`; whoever comes waits, for as long as its patience lasts. */
   pause(): void {
     this.#paused = true
+    // What those were told who wait already holds no more, and nothing is to be learned from it.
+    for (const waiter of this.#line) waiter.announced = null
   }
 
   resume(): void {
@@ -133,22 +137,37 @@ export class Dispatcher {
   }
 
   estimateOf(waiter: Waiter): WaitEstimate {
+    return this.#told(this.#estimate(waiter))
+  }
+
+  /** How good the estimates were that requests were told when they came. */
+  accuracy(): Accuracy {
+    return this.#accuracy.get()
+  }
+
+  #estimate(waiter: Waiter): Announced {
     return this.#estimator.estimate(waiter, this.#line, (lane) => this.#hostsOf(lane))
+  }
+
+  /** How long a pause lasts nobody can tell. */
+  #told(estimate: WaitEstimate): WaitEstimate {
+    return this.#paused ? { ...estimate, p50Ms: null, p90Ms: null } : estimate
   }
 
   #wait(waiter: Waiter): Turn {
     const { request, flow } = waiter
     const { noWaiting = () => null } = this.#parts
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
-    const estimate = this.#estimator.estimate(waiter, this.#line, (one) => this.#hostsOf(one))
+    const announced = this.#estimate(waiter)
+    const estimate = this.#told(announced)
     if (request.place === 'newcomer') {
       const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
       if (bound !== null) return this.#refuse(request, bound === 'all' ? 'full' : 'key_full', noRoom(bound, estimate))
       const stopped = noWaiting()
       if (stopped !== null) return this.#refuse(request, null, stopped)
-      if (!this.#paused && (estimate.p50Ms ?? 0) > patienceMs)
+      if ((estimate.p50Ms ?? 0) > patienceMs)
         return this.#refuse(request, 'wait_too_long', waitTooLong(estimate, patienceMs))
-      waiter.announced = estimate
+      if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
     waiter.patience = this.#parts.clock.after(patienceMs, () => this.#timeOut(waiter))
@@ -264,6 +283,7 @@ export class Dispatcher {
     this.#estimator.became(waiter, announced, waitMs)
     const { p50Ms, p90Ms } = announced
     if (p50Ms === null || p90Ms === null) return
+    this.#accuracy.add({ p50Ms, p90Ms, waitMs })
     this.#parts.events.estimateTold({ model: request.route.model, p50Ms, p90Ms, waitMs })
   }
 
@@ -284,8 +304,9 @@ export class Dispatcher {
     return lane.candidates(this.#hostsChange)
   }
 
+  /** Those whose slots it may be granted; a paused one gives none. */
   #hostsOf(lane: Lane): readonly Host[] {
-    return this.#candidates(lane).map(({ host }) => host)
+    return this.#candidates(lane).flatMap(({ host }) => (host.paused ? [] : [host]))
   }
 
   /** 0 when one of its hosts would take work, or when it has none. */
