@@ -5,7 +5,7 @@ import type { Route } from '../hosts/model-catalog.ts'
 import type { Turn } from '../queue/dispatcher.ts'
 import type { Holder } from '../queue/flow.ts'
 import type { Lease } from '../queue/lease.ts'
-import type { Place } from '../queue/slot-request.ts'
+import type { Place, RequestLabel } from '../queue/slot-request.ts'
 import type { WaitEstimate } from '../queue/wait-estimate.ts'
 import type { Failover } from './failover.ts'
 import { isBusy } from './failure.ts'
@@ -14,6 +14,7 @@ import type { RelayParts } from './relay-parts.ts'
 
 /** What is the same in all its turns. */
 export interface Queued {
+  readonly label: RequestLabel
   readonly route: Route
   readonly holder: Holder
   readonly class: RequestClass

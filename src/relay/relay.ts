@@ -1,8 +1,9 @@
 /** The hot path's front door: takes an exchange and sees it to its one outcome. */
-import type { GatewayError } from '../base/errors.ts'
+import { GatewayError } from '../base/errors.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
+import type { LiveRequest } from './live-request.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RelayedRequest } from './relayed-request.ts'
 
@@ -34,6 +35,23 @@ export class Relay {
     for (const request of this.#live) {
       if (request.caller.keyId === keyId && (running || request.waiting)) request.fail(error)
     }
+  }
+
+  /** All that wait or run as they are now, the oldest first. */
+  *live(): Generator<LiveRequest> {
+    for (const request of this.#live) yield request.live
+  }
+
+  /** Ends one as an operator wants; returns what it was. Throws a GatewayError where there is nothing to end. */
+  cancel(id: string): LiveRequest {
+    for (const request of this.#live) {
+      if (request.id !== id) continue
+      const { live } = request
+      request.fail(new GatewayError('request_cancelled', 'An operator of the gateway ended this request.'))
+      if (!this.#live.has(request)) return live
+      throw new GatewayError('conflict', 'Its answer is whole already: only the last bytes are on their way.')
+    }
+    throw new GatewayError('not_found', 'There is no such request, or it has ended.')
   }
 
   #take(endpoint: Endpoint, exchange: Exchange, caller: Caller): RelayedRequest {

@@ -24,6 +24,7 @@ import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import type { LastFailure } from './line-refusal.ts'
 import { LineTurns, type Queued } from './line-turns.ts'
+import type { LiveRequest } from './live-request.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import { classOf } from './priority.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -99,6 +100,15 @@ export class RelayedRequest implements AttemptOwner {
   /** No host has it yet. */
   get waiting(): boolean {
     return this.#attempt === null && !this.#settled
+  }
+
+  get id(): string {
+    return this.#record.id
+  }
+
+  /** As it is now. */
+  get live(): LiveRequest {
+    return this.#record.live(this.caller, this.#account.expected.input, this.#progress())
   }
 
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
@@ -250,6 +260,7 @@ export class RelayedRequest implements AttemptOwner {
   #queuedAs(route: Route, ofClass: RequestClass): Queued {
     const { holder: id, key: name, weight } = this.caller
     return {
+      label: this.#record.label,
       route,
       class: ofClass,
       holder: { id, name, weight },
