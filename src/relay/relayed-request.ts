@@ -3,7 +3,6 @@ import type { Timer } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place } from '../queue/slot-request.ts'
 import { dialects } from '../wire/dialect.ts'
@@ -11,8 +10,7 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts'
-import { AttemptPlan } from './attempt-plan.ts'
+import type { Attempt, AttemptFailure, AttemptOwner } from './attempt.ts'
 import type { Caller } from './caller.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
@@ -28,8 +26,8 @@ import type { LiveRequest } from './live-request.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import { classOf } from './priority.ts'
 import type { RelayParts } from './relay-parts.ts'
-import { type Progress, RequestAccount } from './request-account.ts'
-import { RequestMeter } from './request-meter.ts'
+import { RequestAccount } from './request-account.ts'
+import { RequestAttempts } from './request-attempts.ts'
 import { RequestRecord } from './request-record.ts'
 import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
@@ -57,13 +55,11 @@ export class RelayedRequest implements AttemptOwner {
   readonly #requestsLive: () => number
   readonly #failover: Failover
   readonly #line: LineTurns
-  readonly #meter: RequestMeter
+  readonly #attempts: RequestAttempts
   #body: RequestBody | null = null
   #release: (() => void) | null = null
   #queued: Queued | null = null
   #heartbeat: Heartbeat | null = null
-  #plan: AttemptPlan | null = null
-  #attempt: Attempt | null = null
   /** Its error less the host's key, fit to be shown. */
   #lastFailure: LastFailure | null = null
   #contentSent = false
@@ -84,11 +80,12 @@ export class RelayedRequest implements AttemptOwner {
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)
     this.#line = new LineTurns(parts)
-    this.#meter = new RequestMeter(parts, { account: this.#account, key: caller.key })
+    const told = { record: this.#record, account: this.#account, owner: this }
+    this.#attempts = new RequestAttempts(parts, { endpoint, exchange, caller, ...told })
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onTaken = () => this.#settle('--', null)
-    exchange.onDrain = () => this.#attempt?.resume()
+    exchange.onDrain = () => this.#attempts.underWay?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
   }
 
@@ -99,7 +96,7 @@ export class RelayedRequest implements AttemptOwner {
 
   /** No host has it yet. */
   get waiting(): boolean {
-    return this.#attempt === null && !this.#settled
+    return this.#attempts.underWay === null && !this.#settled
   }
 
   get id(): string {
@@ -108,7 +105,7 @@ export class RelayedRequest implements AttemptOwner {
 
   /** As it is now. */
   get live(): LiveRequest {
-    return this.#record.live(this.caller, this.#account.expected.input, this.#progress())
+    return this.#record.live(this.caller, this.#account.expected.input, this.#attempts.progress())
   }
 
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
@@ -140,7 +137,7 @@ export class RelayedRequest implements AttemptOwner {
     // What is whole is not taken back while its last bytes leave.
     if (this.#settled || this.#record.phase === 'L') return
     this.#line.leave()
-    this.#attempt?.abort()
+    this.#attempts.underWay?.abort()
     if (this.#reading !== null) {
       this.#settle(this.#reading.end, null)
       return
@@ -163,9 +160,7 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
-    const { lease } = this.#current()
-    const plan = this.#planned()
-    const reader = plan.reader(head, sink, this.#meter.of({ lease, plan, model: this.#record.model }))
+    const reader = this.#attempts.reader(head, sink)
     this.#sendsFrames = reader.isStream && this.#body?.stream === true
     if (this.#heartbeat !== null) this.#heartbeat.held = !this.#sendsFrames
     return reader
@@ -190,7 +185,7 @@ export class RelayedRequest implements AttemptOwner {
 
   completed(last?: Buffer): void {
     if (this.#settled) return
-    this.#current().lease.host.health.attemptEnded({ kind: 'ok' })
+    this.#attempts.speaking.lease.host.health.attemptEnded({ kind: 'ok' })
     if (this.#reading === null) {
       this.#exchange.end(last)
       // It has ended well when its last bytes were taken, which is told later; a fault until here is one of the answer.
@@ -200,7 +195,7 @@ export class RelayedRequest implements AttemptOwner {
 
   failed(failed: AttemptFailure): void {
     if (this.#settled) return
-    const { lease } = this.#current()
+    const { lease } = this.#attempts.speaking
     const { host } = lease
     const { cause, verdict } = failed.failure
     tellFailure(this.#parts, { endpoint: this.#endpoint, bytes: this.#body?.bytes ?? noBytes }, lease, failed)
@@ -214,10 +209,7 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   over(attempt: Attempt): void {
-    // A lease lives on when its attempt was repeated on a fresh connection.
-    if (attempt !== this.#attempt && attempt.lease === this.#attempt?.lease) return
-    if (attempt.livesOn) this.#parts.zombies.keep(attempt.lease)
-    else attempt.lease.release()
+    this.#attempts.over(attempt)
   }
 
   // --- the way to an attempt
@@ -243,7 +235,7 @@ export class RelayedRequest implements AttemptOwner {
     })
     this.#account.admit(body, {
       requestId: exchange.requestId,
-      progress: () => this.#progress(),
+      progress: () => this.#attempts.progress(),
       class: ofClass,
       patienceMs: this.#line.patienceMs(ofClass),
       admitted: () => this.#admitted(route, ofClass),
@@ -290,29 +282,13 @@ export class RelayedRequest implements AttemptOwner {
 
   #startAttempt(lease: Lease, fresh: boolean): void {
     const body = this.#body
-    if (body === null || this.#settled) {
-      lease.release()
-      return
-    }
-    this.#record.attempts++
-    const plan = new AttemptPlan(
-      { parts: this.#parts, endpoint: this.#endpoint, exchange: this.#exchange, caller: this.caller, lease },
-      body,
-    )
-    this.#plan = plan
-    const { outlivesItsConnection } = plan
-    const { clock } = this.#parts
-    this.#attempt = new Attempt({ lease, fresh, clock, owner: this, limits: plan.limits(body), outlivesItsConnection })
-    this.#meter.of({ lease, plan, model: this.#record.model })
-    this.#attempt.start(plan.request(body))
+    if (body === null || this.#settled) lease.release()
+    else this.#attempts.start(lease, body, fresh)
   }
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
     if (this.#heartbeat !== null) this.#heartbeat.held = false
-    // What it was metered for is over, and who leaves now leaves nobody.
-    this.#meter.discard()
-    const { lease } = this.#current()
-    this.#attempt = null
+    const lease = this.#attempts.drop()
     if (next === 'fresh_connection') this.#startAttempt(lease, true)
     else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
   }
@@ -321,16 +297,6 @@ export class RelayedRequest implements AttemptOwner {
     const elsewhere = (): boolean => (this.#queued?.route.candidates(this.#failover.excluded).length ?? 0) > 0
     const requestsLive = this.#requestsLive()
     return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
-  }
-
-  #current(): Attempt {
-    if (this.#attempt === null) throw new Error('an attempt spoke before it was made')
-    return this.#attempt
-  }
-
-  #planned(): AttemptPlan {
-    if (this.#plan === null) throw new Error('an attempt was made without a plan')
-    return this.#plan
   }
 
   // --- the end
@@ -344,18 +310,13 @@ export class RelayedRequest implements AttemptOwner {
     this.#record.status = status
     this.#heartbeat?.stop()
     this.#line.leave()
-    const attempt = this.#attempt
-    if (attempt !== null && this.#mustReadOn(attempt)) {
-      this.#readOn(end, attempt)
+    const { underWay, mustBeReadOn } = this.#attempts
+    if (underWay !== null && mustBeReadOn) {
+      this.#readOn(end, underWay)
       return
     }
-    attempt?.abort()
+    underWay?.abort()
     this.#settle(end, null)
-  }
-
-  #mustReadOn(attempt: Attempt): boolean {
-    const isUnderWay = attempt.sent && this.#record.phase !== 'L'
-    return isUnderWay && attempt.lease.host.onDisconnect === 'drain'
   }
 
   /** The host does not survive being cut off: its answer is read to the end, which the slot is held for, and thrown away. */
@@ -370,18 +331,6 @@ export class RelayedRequest implements AttemptOwner {
     attempt.resume()
   }
 
-  /** An answer that is put together before it is sent is of no use until then, however much of it was generated. */
-  #metered(end: EndCode): Metered {
-    const keptBack = this.#plan?.assembles === true && !this.#contentSent
-    const prompt = this.#account.promptOf(end, this.#progress())
-    return this.#meter.end(prompt, keptBack)
-  }
-
-  #progress(): Progress {
-    const { lease, sent = false } = this.#attempt ?? {}
-    return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames: this.#meter.counted }
-  }
-
   #settle(end: EndCode, error: GatewayError | null): void {
     if (this.#settled) return
     this.#settled = true
@@ -390,7 +339,7 @@ export class RelayedRequest implements AttemptOwner {
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
     try {
-      const outcome = this.#record.outcome(end, error, this.#metered(end))
+      const outcome = this.#record.outcome(end, error, this.#attempts.metered(end, this.#contentSent))
       this.#account.settle(outcome, this.#record.lease?.model ?? null)
       this.#parts.events.requestEnded(outcome)
       this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))

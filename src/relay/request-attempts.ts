@@ -1,0 +1,103 @@
+/** The attempts of one request, one after the other: the one under way, what it was planned to be, and what it brings. */
+import type { Metered } from '../metering/meter.ts'
+import type { Lease } from '../queue/lease.ts'
+import type { Endpoint } from '../wire/endpoints.ts'
+import type { RequestBody } from '../wire/request-body.ts'
+import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { AttemptPlan } from './attempt-plan.ts'
+import type { Caller } from './caller.ts'
+import type { Exchange } from './exchange.ts'
+import type { EndCode } from './outcome.ts'
+import type { RelayParts } from './relay-parts.ts'
+import type { Progress, RequestAccount } from './request-account.ts'
+import { RequestMeter } from './request-meter.ts'
+import type { RequestRecord } from './request-record.ts'
+
+export interface RequestAttemptsSettings {
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
+  readonly caller: Caller
+  readonly record: RequestRecord
+  readonly account: RequestAccount
+  readonly owner: AttemptOwner
+}
+
+export class RequestAttempts {
+  readonly #parts: RelayParts
+  readonly #request: RequestAttemptsSettings
+  readonly #meter: RequestMeter
+  #plan: AttemptPlan | null = null
+  #underWay: Attempt | null = null
+
+  constructor(parts: RelayParts, request: RequestAttemptsSettings) {
+    this.#parts = parts
+    this.#request = request
+    this.#meter = new RequestMeter(parts, { account: request.account, key: request.caller.key })
+  }
+
+  get underWay(): Attempt | null {
+    return this.#underWay
+  }
+
+  /** That which has something to tell. */
+  get speaking(): Attempt {
+    if (this.#underWay === null) throw new Error('an attempt spoke before it was made')
+    return this.#underWay
+  }
+
+  /** `fresh`: on a connection of its own. */
+  start(lease: Lease, body: RequestBody, fresh: boolean): void {
+    const { endpoint, exchange, caller, record, owner } = this.#request
+    record.attempts++
+    const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease }, body)
+    this.#plan = plan
+    const { outlivesItsConnection } = plan
+    const { clock } = this.#parts
+    const attempt = new Attempt({ lease, fresh, clock, owner, limits: plan.limits(body), outlivesItsConnection })
+    this.#underWay = attempt
+    this.#meter.of({ lease, plan, model: record.model })
+    attempt.start(plan.request(body))
+  }
+
+  reader(head: AnswerHead, sink: AnswerSink): AnswerReader {
+    const { lease } = this.speaking
+    const plan = this.#plan
+    if (plan === null) throw new Error('an attempt was made without a plan')
+    return plan.reader(head, sink, this.#meter.of({ lease, plan, model: this.#request.record.model }))
+  }
+
+  /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */
+  drop(): Lease {
+    this.#meter.discard()
+    const { lease } = this.speaking
+    this.#underWay = null
+    return lease
+  }
+
+  /** The host is done with it: its slot is free, unless the lease goes on with an attempt on a fresh connection. */
+  over(attempt: Attempt): void {
+    if (attempt !== this.#underWay && attempt.lease === this.#underWay?.lease) return
+    if (attempt.livesOn) this.#parts.zombies.keep(attempt.lease)
+    else attempt.lease.release()
+  }
+
+  /** The answer must be read to its end although its client left: the host does not survive being cut off. */
+  get mustBeReadOn(): boolean {
+    const attempt = this.#underWay
+    if (attempt === null) return false
+    const isUnderWay = attempt.sent && this.#request.record.phase !== 'L'
+    return isUnderWay && attempt.lease.host.onDisconnect === 'drain'
+  }
+
+  /** An answer that is put together before it is sent is of no use until then, however much of it was generated. */
+  metered(end: EndCode, contentSent: boolean): Metered {
+    const keptBack = this.#plan?.assembles === true && !contentSent
+    return this.#meter.end(this.#request.account.promptOf(end, this.progress()), keptBack)
+  }
+
+  progress(): Progress {
+    const { lease, sent = false } = this.#underWay ?? {}
+    return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames: this.#meter.counted }
+  }
+}
