@@ -48,7 +48,7 @@ describe('waiting in line', () => {
     await waiting.leave()
     await gaugeReaches(gateway, 'queue_depth', 0)
     expect((await gateway.outcomesOnce(1))[0]!.fields).toMatchObject({ status: 499, end: 'CQ', attempts: 0 })
-    expect(await gateway.metric('queue_wait_seconds_count', { model, outcome: 'left' })).toBe(1)
+    expect(await gateway.metric('queue_wait_seconds_count', { model, class: 'default', outcome: 'left' })).toBe(1)
 
     const next = client.chat.completions.create(ask('next', 1))
     await gaugeReaches(gateway, 'queue_depth', 1)
