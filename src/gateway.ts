@@ -17,7 +17,7 @@ import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { ClockOverrides } from './hosts/clocks.ts'
-import { canSpare, Host, mayEjectOneMore } from './hosts/host.ts'
+import { canSpare, Host, type HostParts, mayEjectOneMore } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
@@ -39,6 +39,7 @@ import { TokenTallies } from './metering/token-tallies.ts'
 import type { UsageSink } from './metering/usage-record.ts'
 import { withAccessLog } from './observe/access-log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
+import { tokenCosts } from './queue/bill.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import type { QueueState } from './queue/events.ts'
@@ -180,13 +181,14 @@ class BuiltGateway implements Gateway {
     const { health, slo } = this.#config
     const { log, resolveName } = this.#parts
     const clock = this.#clock
-    const parts = {
+    const parts: HostParts = {
       clock,
       log,
       chance: Math.random,
       mayEject: () => mayEjectOneMore(this.#hosts),
-      canSpare: (host: Host) => canSpare(host, this.#hosts),
+      canSpare: (host) => canSpare(host, this.#hosts),
       onChange: () => this.#dispatcher.hostsChanged(),
+      onLimitChange: ({ name }, direction, reason) => this.#metrics.limitChanged(name, direction, reason),
     }
     return this.#config.hosts.map(({ kind, ...host }) => {
       const connectMsMax = this.#longestConnectMs(host.clocks) + connectMarginMs
@@ -206,6 +208,7 @@ class BuiltGateway implements Gateway {
   #makeMetrics(): Metrics {
     return createMetrics({
       version: this.#parts.version,
+      tokenCosts,
       queue: () => this.#queueState(),
       hosts: () => this.#hosts.map((host) => ({ ...host.state(), zombieSlots: this.#zombies.count(host) })),
       tokens: () => this.#tallies,

@@ -17,6 +17,9 @@ const perTokenBuckets = [
   0.3, 0.5, 1, 2,
 ]
 
+/** What was, by what was told. */
+const ratioBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10]
+
 export const metricPrefix = 'lmx_gateway_'
 
 /** Keyed by the name without its prefix. */
@@ -51,11 +54,53 @@ export const metricDefinitions = {
     buckets: waitBuckets,
   },
   queue_depth: { type: 'gauge', labels: ['model', 'class'], help: 'Requests waiting for a slot now.' },
+  queue_estimated_tokens: {
+    type: 'gauge',
+    labels: ['model', 'class'],
+    help: 'Tokens of the requests waiting for a slot now, input and output, as estimated.',
+  },
+  queue_oldest_age_seconds: {
+    type: 'gauge',
+    labels: ['model', 'class'],
+    help: 'How long the oldest of the requests waiting for a slot has waited; 0 where none waits.',
+  },
   queue_bytes: { type: 'gauge', labels: [], help: 'Bytes of request bodies held now.' },
   queue_rejections_total: {
     type: 'counter',
     labels: ['model', 'reason'],
     help: 'Requests refused by the line: full, key_full, wait_too_long, bytes, timeout or no_host.',
+  },
+  wait_estimate_ratio: {
+    type: 'histogram',
+    labels: ['model'],
+    help: 'Real wait by the wait that was predicted when the request came, of which half should be shorter; one that gave up counts with the time it waited.',
+    buckets: ratioBuckets,
+  },
+  wait_estimate_p90_misses_total: {
+    type: 'counter',
+    labels: ['model'],
+    help: 'Waits that were longer than nine of ten should have been by what was predicted; wait_estimate_ratio counts all of them.',
+  },
+  bulk_given_back_total: {
+    type: 'counter',
+    labels: ['model'],
+    help: 'Slots that a bulk request gave back to an interactive one, by the model of the latter.',
+  },
+  key_queue_depth: {
+    type: 'gauge',
+    labels: ['key'],
+    help: 'Requests of the key waiting for a slot now; anonymous is all clients without a key.',
+  },
+  key_inflight: { type: 'gauge', labels: ['key'], help: 'Slots the key has now.' },
+  key_service_cost_total: {
+    type: 'counter',
+    labels: ['key'],
+    help: 'What the key was served, in the measure by which the line is fair: input that did not come from a cache + 2 x output tokens.',
+  },
+  fairness_gap_cost: {
+    type: 'gauge',
+    labels: [],
+    help: 'Between the most and the least served of the keys that wait now, in the measure of key_service_cost_total for a weight of 1; 0 where fewer than two wait.',
   },
   tokens_total: {
     type: 'counter',
@@ -98,6 +143,11 @@ export const metricDefinitions = {
     type: 'gauge',
     labels: ['host'],
     help: 'Slots of the host that may be used now: fewer than it has after busy answers and in a slow start.',
+  },
+  host_limit_changes_total: {
+    type: 'counter',
+    labels: ['host', 'direction', 'reason'],
+    help: 'Changes of the number of slots that is learnt: up for room, down for tpot (time per output token), ttft (time to first token) or busy (the host said so).',
   },
   host_zombie_slots: {
     type: 'gauge',

@@ -2,17 +2,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { errorCatalogue } from '../base/errors.ts'
-import type { HostState } from '../hosts/events.ts'
+import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
 import type { LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
-import type { HeldSlots, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
+import type { HeldSlots, QueueEvents, QueueState } from '../queue/events.ts'
 import { failoverPhases, type RelayEvents } from '../relay/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
+import { lineEvents, startLineAtZero, type TokenCosts, writeLine, writeServiceCost } from './line-metrics.ts'
 import { otherLabel, SeriesTable } from './series-table.ts'
 
 /** What a scrape reads; nothing here is called at any other time, but for `knownModel`. */
 export interface MetricSources {
   /** Of the gateway. */
   readonly version: string
+  readonly tokenCosts: TokenCosts
   queue(): QueueState
   hosts(): readonly (HostState & HeldSlots)[]
   tokens(): Iterable<TokenTotals>
@@ -27,6 +29,8 @@ export interface MetricSources {
 }
 
 export interface Metrics extends RelayEvents, QueueEvents {
+  /** A host has another number of slots. */
+  limitChanged(host: string, direction: LimitDirection, reason: LimitReason): void
   render(): Promise<Exposition>
 }
 
@@ -58,11 +62,8 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
     requestEnded: (outcome) => recordRequest(table, outcome),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
     failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),
-    waitEnded: ({ model, class: ofClass }, outcome, waitMs) =>
-      table.observe('queue_wait_seconds', { model: model ?? otherLabel, class: ofClass, outcome }, waitMs / 1000),
-    rejected: (model, reason) => table.increase('queue_rejections_total', { model: model ?? otherLabel, reason }),
-    estimateTold: () => {},
-    gaveBack: () => {},
+    ...lineEvents(table),
+    limitChanged: (host, direction, reason) => table.increase('host_limit_changes_total', { host, direction, reason }),
     /** Scrapes that come while one is being answered get the same answer: twenty at once cost as much as one. */
     render() {
       rendering ??= render().finally(() => {
@@ -99,6 +100,7 @@ async function refresh(table: SeriesTable, sources: MetricSources): Promise<void
     writeTokens(table, tokens, type)
     await nextTurn()
   }
+  writeServiceCost(table, tokens, sources.tokenCosts)
   table.mirror(
     'usage_rejected_total',
     tokens.map(({ host, usageRejected }) => [{ host }, usageRejected] as const),
@@ -140,10 +142,7 @@ function writeSeconds(table: SeriesTable, totals: readonly PhaseTotals[]): void 
 }
 
 function writeState(table: SeriesTable, sources: MetricSources, hosts: readonly (HostState & HeldSlots)[]): void {
-  const queue = sources.queue()
-  const depths = queue.depths.map(({ model, class: ofClass, waiting }) => [{ model, class: ofClass }, waiting] as const)
-  table.rewrite('queue_depth', depths, 'zero')
-  table.rewrite('queue_bytes', [[{}, queue.bytes]], 'zero')
+  writeLine(table, sources.queue())
   table.rewrite('open_streams', [[{}, sources.openStreams()]], 'zero')
   table.mirror('log_dropped_total', [[{}, sources.logDropped()]])
   const { pendingRows, lostRows, errors } = sources.ledger()
@@ -175,18 +174,27 @@ function writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)[
 }
 
 const hostFaults = Object.keys(errorCatalogue).filter((code) => code.startsWith('upstream_'))
-const rejections: readonly Rejection[] = ['full', 'bytes', 'timeout', 'no_host']
+/** A limit falls for what was too slow or too much, and grows for room. */
+const limitChanges = [
+  ['up', 'room'],
+  ['down', 'tpot'],
+  ['down', 'ttft'],
+  ['down', 'busy'],
+] as const satisfies readonly (readonly [LimitDirection, LimitReason])[]
 
 /** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
 function startAtZero(table: SeriesTable, hosts: readonly HostState[], models: ReadonlySet<string>): void {
   for (const { name: host } of hosts) {
     for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
     for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
+    for (const [direction, reason] of limitChanges) {
+      table.increase('host_limit_changes_total', { host, direction, reason }, 0)
+    }
     table.increase('usage_rejected_total', { host }, 0)
     table.increase('bad_frames_total', { host }, 0)
   }
   for (const model of models) {
-    for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)
+    startLineAtZero(table, model)
     for (const phase of failoverPhases) {
       for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
     }

@@ -69,22 +69,27 @@ export class SeriesTable {
    * A total that fell (its keeper forgot a part) leaves the counter where it is, and what grows from there counts.
    */
   mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): void {
-    for (const [series, total] of this.#sums(pick(this.#families.counter, name), rows)) {
+    for (const [series, total] of this.#folded(pick(this.#families.counter, name), rows, 'sum')) {
       if (total === series.mirrored) continue
       series.metric.inc(series.labels, Math.max(0, total - (series.mirrored ?? 0)))
       series.mirrored = total
     }
   }
 
-  /** Writes a gauge anew; rows that share a label set are added up. A series without a row becomes 0 or goes. */
-  rewrite<N extends GaugeName>(name: N, rows: Iterable<Row<N>>, absent: 'zero' | 'gone'): void {
+  /** Writes a gauge anew; rows that share a label set are folded into one. A series without a row becomes 0 or goes. */
+  rewrite<N extends GaugeName>(
+    name: N,
+    rows: Iterable<Row<N>>,
+    absent: 'zero' | 'gone',
+    fold: 'sum' | 'max' = 'sum',
+  ): void {
     const family = pick(this.#families.gauge, name)
     if (absent === 'gone') {
       this.#lines -= family.lines
       family.clear()
     }
     for (const series of family.all()) series.metric.set(series.labels, 0)
-    for (const [series, value] of this.#sums(family, rows)) series.metric.set(series.labels, value)
+    for (const [series, value] of this.#folded(family, rows, fold)) series.metric.set(series.labels, value)
   }
 
   /** The exposition text, with a turn of the event loop between its pages: streams must not wait for a scrape. */
@@ -104,13 +109,19 @@ export class SeriesTable {
     return [...counter.values(), ...gauge.values(), ...histogram.values()]
   }
 
-  #sums<M>(family: SeriesFamily<M>, rows: Iterable<readonly [LabelValues, number]>): Map<Series<M>, number> {
-    const sums = new Map<Series<M>, number>()
+  #folded<M>(
+    family: SeriesFamily<M>,
+    rows: Iterable<readonly [LabelValues, number]>,
+    fold: 'sum' | 'max',
+  ): Map<Series<M>, number> {
+    const values = new Map<Series<M>, number>()
     for (const [labels, value] of rows) {
       const series = this.#find(family, labels)
-      if (isAmount(value)) sums.set(series, (sums.get(series) ?? 0) + value)
+      if (!isAmount(value)) continue
+      const before = values.get(series) ?? 0
+      values.set(series, fold === 'sum' ? before + value : Math.max(before, value))
     }
-    return sums
+    return values
   }
 
   /** The series of a label set. One that exists stays what it is, even if its model is no longer known or the budget is spent. */

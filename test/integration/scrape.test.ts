@@ -23,7 +23,9 @@ beforeAll(async () => {
   }
   const metrics = createMetrics(sources)
   // 400 label sets of 25 lines: 10,000 series.
-  for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
+  for (let index = 0; index < 400; index += 1) {
+    metrics.waitEnded({ model: `model-${index}`, class: 'default' }, 'granted', index)
+  }
   admin = await startAdmin({ metrics, metricsOpen: true })
   port = admin.port
 })

@@ -2,15 +2,21 @@
 
 import type { LedgerState, TokenTotals } from '../../src/metering/events.ts'
 import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
-import type { QueueDepth } from '../../src/queue/events.ts'
+import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export class ScriptedSources implements MetricSources {
   readonly version = '1.2.3'
+  readonly tokenCosts = { input: 1, output: 2 }
   readonly models = new Set(['qwen'])
   readonly depths: QueueDepth[] = [{ model: 'qwen', class: 'default', waiting: 3, tokens: 900, oldestMs: 2_000 }]
+  readonly flows: FlowState[] = [
+    { key: 'alice', waiting: 2, running: 1 },
+    { key: 'anonymous', waiting: 1, running: 0 },
+  ]
+  fairnessGap = 250
   bytes = 4_096
   dropped = 0
   streams = 2
@@ -21,7 +27,7 @@ export class ScriptedSources implements MetricSources {
   tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]
   phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0.5, decodeSeconds: 2, busySeconds: 1.5 }]
 
-  queue = () => ({ depths: this.depths, flows: [], fairnessGap: 0, bytes: this.bytes })
+  queue = () => ({ depths: this.depths, flows: this.flows, fairnessGap: this.fairnessGap, bytes: this.bytes })
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
   phases = () => this.phaseTotals
@@ -86,6 +92,9 @@ export function tellEverything(metrics: Metrics): void {
   metrics.failedOver('qwen', 'connect', 'ok')
   metrics.waitEnded({ model: 'qwen', class: 'default' }, 'granted', 40)
   metrics.rejected('qwen', 'full')
+  metrics.estimateTold({ model: 'qwen', p50Ms: 30, p90Ms: 90, waitMs: 40 })
+  metrics.gaveBack('qwen')
+  metrics.limitChanged('studio', 'up', 'room')
 }
 
 /** Series and their values; throws on a line that is none, a series named twice, and one that its TYPE line does not announce. */

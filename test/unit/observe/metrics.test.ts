@@ -30,7 +30,13 @@ describe('what a scrape shows', () => {
     const sources = new ScriptedSources()
     const metrics = createMetrics(sources)
     const first = await scrape(metrics)
-    expect(first.get(at('queue_depth', '{model="qwen"}'))).toBe(3)
+    expect(first.get(at('queue_depth', '{model="qwen",class="default"}'))).toBe(3)
+    expect(first.get(at('queue_estimated_tokens', '{model="qwen",class="default"}'))).toBe(900)
+    expect(first.get(at('queue_oldest_age_seconds', '{model="qwen",class="default"}'))).toBe(2)
+    expect(first.get(at('key_queue_depth', '{key="alice"}'))).toBe(2)
+    expect(first.get(at('key_inflight', '{key="alice"}'))).toBe(1)
+    expect(first.get(at('key_queue_depth', '{key="anonymous"}'))).toBe(1)
+    expect(first.get(at('fairness_gap_cost'))).toBe(250)
     expect(first.get(at('queue_bytes'))).toBe(4_096)
     expect(first.get(at('open_streams'))).toBe(2)
     expect(first.get(at('host_up', '{host="studio"}'))).toBe(1)
@@ -47,10 +53,14 @@ describe('what a scrape shows', () => {
     const metrics = createMetrics(sources)
     await scrape(metrics)
     sources.hostStates = sources.hostStates.slice(0, 1)
-    sources.depthByModel.clear()
+    sources.depths.length = 0
+    sources.flows.length = 0
     const values = await scrape(metrics)
     expect(values.has(at('host_up', '{host="mini"}'))).toBe(false)
-    expect(values.get(at('queue_depth', '{model="qwen"}'))).toBe(0)
+    for (const name of ['queue_depth', 'queue_estimated_tokens', 'queue_oldest_age_seconds']) {
+      expect(values.get(at(name, '{model="qwen",class="default"}'))).toBe(0)
+    }
+    for (const name of ['key_queue_depth', 'key_inflight']) expect(values.get(at(name, '{key="alice"}'))).toBe(0)
   })
 
   it('counts its own series', async () => {
@@ -129,19 +139,6 @@ describe('a request that ended', () => {
     const values = await scrape(metrics)
     expect(values.get(at('requests_total', answered('200', '--')))).toBe(1)
     expect([...values.keys()].filter((series) => series.includes('_seconds_count'))).toEqual([])
-  })
-})
-
-describe('what the line tells', () => {
-  it('is counted by how the wait ended, in seconds, and without a known model as other', async () => {
-    const metrics = createMetrics(new ScriptedSources())
-    metrics.waitEnded('qwen', 'granted', 1_500)
-    metrics.waitEnded(null, 'left', 250)
-    metrics.rejected(null, 'bytes')
-    const values = await scrape(metrics)
-    expect(values.get(at('queue_wait_seconds_sum', '{model="qwen",outcome="granted"}'))).toBe(1.5)
-    expect(values.get(at('queue_wait_seconds_sum', '{model="other",outcome="left"}'))).toBe(0.25)
-    expect(values.get(at('queue_rejections_total', '{model="other",reason="bytes"}'))).toBe(1)
   })
 })
 
@@ -229,7 +226,9 @@ describe('the number of series', () => {
     const metrics = createMetrics(new ScriptedSources())
     const told = (model: string | null) => {
       metrics.requestEnded(outcome({ model }))
-      metrics.waitEnded(model, 'refused', 1)
+      metrics.waitEnded({ model, class: 'default' }, 'refused', 1)
+      metrics.estimateTold({ model, p50Ms: 1, p90Ms: 2, waitMs: 3 })
+      metrics.gaveBack(model)
       metrics.failedOver(model ?? 'invented', 'connect', 'failed')
       metrics.rejected(model, 'no_host')
     }
@@ -299,9 +298,10 @@ describe('the text of a large scrape', () => {
   it('is made once for all who ask at the same time, and anew for who asks later', async () => {
     const sources = new ScriptedSources()
     let readings = 0
+    const queue = sources.queue
     sources.queue = () => {
       readings += 1
-      return { depthByModel: sources.depthByModel, bytes: sources.bytes }
+      return queue()
     }
     const metrics = createMetrics(sources)
     const bodies = await Promise.all(Array.from({ length: 20 }, () => metrics.render()))
@@ -333,6 +333,8 @@ function large() {
   const sources = new ScriptedSources()
   sources.knownModel = () => true
   const metrics = createMetrics(sources)
-  for (let index = 0; index < 400; index += 1) metrics.waitEnded(`model-${index}`, 'granted', index)
+  for (let index = 0; index < 400; index += 1) {
+    metrics.waitEnded({ model: `model-${index}`, class: 'default' }, 'granted', index)
+  }
   return metrics
 }
