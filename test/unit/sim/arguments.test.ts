@@ -1,0 +1,50 @@
+/** The simulator's command line: what it takes, and the one sentence for what it does not. */
+import { describe, expect, it } from 'vitest'
+import { help, simArguments, UsageError } from '../../sim/arguments.ts'
+import { simPolicyNames } from '../../sim/policies.ts'
+import { workloadNames } from '../../sim/workloads/workloads.ts'
+
+describe('the command line', () => {
+  it('without a word is the flood, with all orders', () => {
+    const given = simArguments([])
+    expect(given.workloads).toEqual(['W4'])
+    expect(given.policies).toEqual(simPolicyNames)
+    expect(given.seeds).toEqual([1, 2, 3])
+  })
+
+  it.each([
+    ['1-10', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+    ['7', [7]],
+    ['1,4, 6-7,4', [1, 4, 6, 7]],
+  ])('takes the seeds %s', (text, seeds) => {
+    expect(simArguments(['--seeds', text]).seeds).toEqual(seeds)
+  })
+
+  it('takes names in any case, several of them, and all', () => {
+    expect(simArguments(['--workload', 'w1,Adaptive', '--policy', 'token-fair']).workloads).toEqual(['W1', 'adaptive'])
+    expect(simArguments(['--workload', 'all']).workloads).toEqual([...workloadNames, 'adaptive'])
+  })
+
+  it.each([
+    [['--seeds', '3-1'], '--seeds must be like 1-10 or 1,2,3, not "3-1".'],
+    [['--seeds', ''], '--seeds must be like'],
+    [['--seeds', '1-1001'], '--seeds must be like'],
+    [['--workload', 'W9'], '--workload knows W1-0.5, '],
+    [['--policy', 'lottery'], '--policy knows token-fair, '],
+    [['--load', 'much'], '--load must be a number from 0.01 to 10, not "much".'],
+    [['--requests', '1'], '--requests must be a number from 2'],
+    [['--trace', 'x', '--workload', 'W1'], 'cannot be used together.'],
+    [['--sedes', '1'], "Unknown option '--sedes'"],
+    [['--seeds'], "Option '--seeds <value>' argument missing"],
+    [['extra'], "Unexpected argument 'extra'"],
+  ])('%j is refused in one sentence', (argv, sentence) => {
+    const refused = () => simArguments(argv)
+    expect(refused).toThrow(UsageError)
+    expect(refused).toThrow(sentence)
+    expect(refused).toThrow(/^[^\n]+\.$/)
+  })
+})
+
+it('the help names every workload and every order', () => {
+  for (const name of [...workloadNames, ...simPolicyNames, 'adaptive']) expect(help).toContain(name)
+})

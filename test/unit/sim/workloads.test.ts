@@ -1,0 +1,98 @@
+/** The workloads are what they say: rates, lengths, and that a seed decides everything. */
+import { describe, expect, it } from 'vitest'
+import { quantile } from '../../sim/figures.ts'
+import { capacity } from '../../sim/host-profile.ts'
+import type { Workload } from '../../sim/workload.ts'
+import { workloadNames, workloads } from '../../sim/workloads/workloads.ts'
+
+const within = (actual: number, expected: number, share: number) => {
+  expect(actual).toBeGreaterThan(expected * (1 - share))
+  expect(actual).toBeLessThan(expected * (1 + share))
+}
+
+function load({ arrivals, hosts, durationMs }: Workload): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const input = mean(arrivals.map((arrival) => arrival.input))
+  const output = mean(arrivals.map((arrival) => arrival.output))
+  const perSecond = arrivals.length / (durationMs / 1000)
+  return perSecond / hosts.reduce((sum, host) => sum + capacity(host, input, output), 0)
+}
+
+describe.each(workloadNames)('%s', (name) => {
+  it('is the same for the same seed, and another for another', () => {
+    expect(workloads[name].make(3).arrivals).toEqual(workloads[name].make(3).arrivals)
+    expect(workloads[name].make(3).arrivals).not.toEqual(workloads[name].make(4).arrivals)
+  })
+
+  it('has its arrivals in order, within its time, of its streams', () => {
+    const { arrivals, streams, durationMs } = workloads[name].make(1)
+    for (const [at, { atMs, stream, input, output }] of arrivals.entries()) {
+      expect(atMs).toBeGreaterThanOrEqual(arrivals[at - 1]?.atMs ?? 0)
+      expect(atMs).toBeLessThan(durationMs)
+      expect(streams).toContain(stream)
+      expect(input).toBeGreaterThan(0)
+      expect(output).toBeGreaterThan(0)
+    }
+  })
+})
+
+it.each([
+  ['W1-0.5', 0.5],
+  ['W1', 0.8],
+  ['W1-1.1', 1.1],
+] as const)('%s asks for %d of what its hosts can do, with the lengths of the trace', (name, expected) => {
+  const { arrivals } = workloads[name].make(1)
+  within(load(workloads[name].make(1)), expected, 0.08)
+  within(
+    quantile(
+      arrivals.map(({ input }) => input),
+      0.5,
+    ),
+    1_020,
+    0.08,
+  )
+  within(
+    quantile(
+      arrivals.map(({ output }) => output),
+      0.95,
+    ),
+    451,
+    0.12,
+  )
+})
+
+it('W4 has a flood of 300 at the end of the first minute; without it all others stay as they are', () => {
+  const flooded = workloads.W4.make(2).arrivals
+  const isBatch = ({ stream }: (typeof flooded)[number]) => stream.name === 'batch'
+  expect(flooded.filter((one) => isBatch(one) && one.atMs === 60_000)).toHaveLength(300)
+  const named = ({ stream, ...rest }: (typeof flooded)[number]) => ({ name: stream.name, ...rest })
+  const calm = workloads['W4-calm'].make(2).arrivals.map(named)
+  expect(flooded.filter((one) => !isBatch(one)).map(named)).toEqual(calm)
+  within(calm.filter(({ name }) => name === 'chat1').length, 0.06 * 3_600, 0.25)
+})
+
+it('W5 lets a context grow by the answer and what a tool gave, until it begins anew', () => {
+  const { arrivals, next } = workloads.W5.make(1)
+  let turn = arrivals[0]!
+  let grown = 0
+  for (let turns = 0; turns < 60; turns++) {
+    const following = next!(turn, turn.atMs)!
+    if (following.conversation === turn.conversation) {
+      expect(following.input).toBeGreaterThan(turn.input + turn.output)
+      expect(following.shared).toBe(turn.input + turn.output)
+      grown++
+    } else expect(following.shared).toBe(0)
+    expect(following.atMs).toBeGreaterThan(turn.atMs)
+    turn = following
+  }
+  expect(grown).toBeGreaterThan(30)
+})
+
+it('W8 mistakes lengths by a factor of e on average, W4 hardly', () => {
+  const sigma = (workload: Workload) => {
+    const off = workload.arrivals.map(({ inputExpected, input }) => Math.log(inputExpected / input) ** 2)
+    return Math.sqrt(off.reduce((sum, one) => sum + one, 0) / off.length)
+  }
+  within(sigma(workloads.W8.make(1)), 1, 0.1)
+  expect(sigma(workloads.W4.make(1))).toBeLessThan(0.15)
+})
