@@ -27,9 +27,12 @@ export function pathsOfKey(key: string): ConfigPath[] {
   return found
 }
 
+/** Of a value that may be of several forms, those of the mappings among them. */
 function properties(schema: unknown): object {
   const found = member(schema, 'properties')
-  return typeof found === 'object' && found !== null ? found : {}
+  if (typeof found === 'object' && found !== null) return found
+  const forms = member(schema, 'anyOf')
+  return Array.isArray(forms) ? Object.fromEntries(forms.flatMap((form) => Object.entries(properties(form)))) : {}
 }
 
 function member(value: unknown, name: string): unknown {
