@@ -77,7 +77,7 @@ describe('the dashboard', () => {
 
   it('has seven rows, and no panel over another or beyond the page', () => {
     const rows = committed.panels.filter(({ type }) => type === 'row').map(({ title }) => title)
-    expect(rows).toEqual(['Now', 'Latency', 'Throughput', 'Queue', 'Hosts', 'Errors', 'Gateway'])
+    expect(rows).toEqual(['Now', 'Latency', 'Throughput', 'The line', 'Hosts', 'Errors', 'Gateway'])
     expect(new Set(committed.panels.map(({ id }) => id)).size).toBe(committed.panels.length)
     const taken = new Map<string, string>()
     for (const { title, gridPos } of committed.panels) {

@@ -1,7 +1,8 @@
 /** The dashboard: its name, variables and rows. `test/bin/make-dashboard.ts` writes it to `grafana/`. */
 
 import { dashboardJson, type Row, type Variable } from './grafana-json.ts'
-import { errors, gateway, hosts, queue } from './health-panels.ts'
+import { errors, gateway, hosts } from './health-panels.ts'
+import { line } from './line-panels.ts'
 import { latency, now, throughput } from './speed-panels.ts'
 
 const variables: readonly Variable[] = [
@@ -13,7 +14,7 @@ const rows: readonly Row[] = [
   { title: 'Now', panels: now },
   { title: 'Latency', panels: latency },
   { title: 'Throughput', panels: throughput },
-  { title: 'Queue', panels: queue },
+  { title: 'The line', panels: line },
   { title: 'Hosts', panels: hosts },
   { title: 'Errors', panels: errors },
   { title: 'Gateway', panels: gateway },

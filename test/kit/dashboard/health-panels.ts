@@ -1,64 +1,11 @@
-/** The rows on what is going on: the line, the hosts, what went wrong, and the gateway itself. */
+/** The rows on what is going on: the hosts, what went wrong, and the gateway itself. */
 
 import type { Panel } from './grafana-json.ts'
-import { gauge, ofProcess, quantile, rate } from './promql.ts'
+import { gauge, ofProcess, rate } from './promql.ts'
 import { failedShare, host, hostsUp, model, requestsPerSecond } from './shared-queries.ts'
 
 /** Node tells the time between two ticks of its sampling timer, whose period is no lag. */
 const eventLoopSampleMs = 10
-
-export const queue: readonly Panel[] = [
-  {
-    kind: 'stacked',
-    title: 'Waiting requests',
-    description: 'Requests that wait for a slot, by model.',
-    unit: 'none',
-    width: 8,
-    targets: [{ expr: gauge('queue_depth', { follow: model, by: model }), legend: '{{model}}' }],
-  },
-  {
-    kind: 'lines',
-    title: 'Wait for a slot',
-    description: 'From asking for a slot to getting one; requests that never got one are not in it.',
-    unit: 's',
-    width: 8,
-    targets: [0.5, 0.95, 0.99].map((q) => ({
-      expr: quantile(q, 'queue_wait_seconds', { follow: model, where: { outcome: '="granted"' } }),
-      legend: `p${q * 100}`,
-    })),
-  },
-  {
-    kind: 'lines',
-    title: 'How waits ended',
-    description:
-      'granted: got a slot; timeout: waited too long; left: the client went; refused: could not wait at all.',
-    unit: requestsPerSecond,
-    width: 8,
-    targets: [
-      {
-        expr: `sum by (outcome) (rate(lmx_gateway_queue_wait_seconds_count{model=~"$model"}[$__rate_interval]))`,
-        legend: '{{outcome}}',
-      },
-    ],
-  },
-  {
-    kind: 'lines',
-    title: 'Refused by the line',
-    description:
-      'full: too many wait; bytes: they hold too much memory; timeout: waited too long; no_host: none that could serve it is up.',
-    unit: requestsPerSecond,
-    width: 12,
-    targets: [{ expr: rate('queue_rejections_total', { follow: model, by: ['reason'] }), legend: '{{reason}}' }],
-  },
-  {
-    kind: 'lines',
-    title: 'Bodies held',
-    description: 'Bytes of request bodies in memory, from the first byte read.',
-    unit: 'bytes',
-    width: 12,
-    targets: [{ expr: gauge('queue_bytes'), legend: 'bodies' }],
-  },
-]
 
 export const hosts: readonly Panel[] = [
   {
@@ -118,7 +65,7 @@ export const hosts: readonly Panel[] = [
     title: 'Ejected',
     description: '1 while the host gets no requests because they failed one after the other, whatever its probes say.',
     unit: 'none',
-    width: 12,
+    width: 8,
     targets: [{ expr: gauge('host_circuit_open', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
   },
   {
@@ -126,8 +73,22 @@ export const hosts: readonly Panel[] = [
     title: 'Slots taken by answers that nobody waits for',
     description: 'The client left or a clock ran out, and the host goes on computing: such a slot is not free yet.',
     unit: 'none',
-    width: 12,
+    width: 8,
     targets: [{ expr: gauge('host_zombie_slots', { follow: host, by: host }), legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Changes of slots',
+    description:
+      'Where the number of slots is learnt: up for room; down for tpot (time per output token), ttft (time to first token) or busy (the host said so).',
+    unit: 'suffix: /s',
+    width: 8,
+    targets: [
+      {
+        expr: rate('host_limit_changes_total', { follow: host, by: ['host', 'direction', 'reason'] }),
+        legend: '{{host}} {{direction}} {{reason}}',
+      },
+    ],
   },
 ]
 

@@ -37,14 +37,21 @@ export function heatmap<N extends HistogramName>(name: N, selection: Selection<L
 
 /** The sum of the values by their number, each over the same window: a mean of all, never a mean of means. */
 export function mean<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
-  const part = (suffix: string) =>
-    `sum${by(selection.by)}(rate(lmx_gateway_${name}_${suffix}${matchers(selection)}[$__rate_interval]))`
-  return `${part('sum')} / ${part('count')}`
+  return `${partRate(name, 'sum', selection)} / ${valuesRate(name, selection)}`
+}
+
+/** How many values a histogram got, per second. */
+export function valuesRate<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  return partRate(name, 'count', selection)
 }
 
 /** A figure of the process, for gateways alone: other jobs have series of the same name. */
 export function ofProcess(expr: string): string {
   return `${expr} and on (job, instance) lmx_gateway_build_info`
+}
+
+function partRate<L extends string>(name: string, part: 'sum' | 'count', selection: Selection<L>): string {
+  return `sum${by(selection.by)}(rate(lmx_gateway_${name}_${part}${matchers(selection)}[$__rate_interval]))`
 }
 
 function buckets<L extends string>(change: 'rate' | 'increase', name: string, selection: Selection<L>): string {
