@@ -109,6 +109,10 @@ export class Dispatcher {
     return this.#paused
   }
 
+  get rules(): QueueRules {
+    return this.#rules
+  }
+
   /** From now on everybody is refused, those in the line included. */
   close(error: GatewayError): void {
     this.#closedBy = error
