@@ -14,14 +14,14 @@ export interface ByteShare {
 export const unshared: ByteShare = { take: () => null, give: () => {} }
 
 export class ByteBudget {
-  readonly #bytesMax: number
+  readonly bytesMax: number
   readonly #onRefused: () => void
   /** Callers that hold some, and how many bytes. */
   readonly #byOwner = new Map<string, number>()
   #held = 0
 
   constructor(bytesMax: number, onRefused: () => void) {
-    this.#bytesMax = bytesMax
+    this.bytesMax = bytesMax
     this.#onRefused = onRefused
   }
 
@@ -40,7 +40,7 @@ export class ByteBudget {
   #take(owner: string, bytes: number): NoRoom | null {
     const own = (this.#byOwner.get(owner) ?? 0) + bytes
     const held = this.#held + bytes
-    if (own * 2 > this.#bytesMax - held) {
+    if (own * 2 > this.bytesMax - held) {
       this.#onRefused()
       return own > held / 2 ? 'own' : 'all'
     }

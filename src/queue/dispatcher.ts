@@ -20,6 +20,7 @@ import { Lease } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, noRoom, patienceOver, waitTooLong } from './refusals.ts'
+import { slotsOf } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
 import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
 import { type Announced, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
@@ -77,6 +78,7 @@ export class Dispatcher {
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
     const flow = this.#flows.of(request.holder)
     this.#flows.returns(flow, this.#line.leastCounter())
+    if (request.place === 'newcomer') this.#estimator.came(flow, request)
     if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
     const { clock, costs = tokenCosts } = this.#parts
     const cost = costOf(request.tokens, costs)
@@ -183,8 +185,9 @@ export class Dispatcher {
     }
   }
 
-  #askForSlotBack({ lane, request }: Waiter): void {
-    if (askForSlotBack(this.#hostsOf(lane)) !== null) this.#parts.events.gaveBack(request.route.model)
+  #askForSlotBack({ lane }: Waiter): void {
+    const given = askForSlotBack(this.#hostsOf(lane), this.#rules.classes)
+    if (given !== null) this.#parts.events.gaveBack(given.asked)
   }
 
   #promoteLater(waiter: Waiter): void {
@@ -212,12 +215,10 @@ export class Dispatcher {
   }
 
   #next(host: Host): Waiter | undefined {
-    const has = leasesByClass(host)
-    const { classes } = this.#rules
-    const { limit } = host.health
+    const { isShort } = slotsOf(host, this.#rules.classes)
     return this.#line.next({
       fits: (lane) => this.#candidates(lane).some((candidate) => candidate.host === host),
-      isShort: (ofClass) => has[ofClass] < classes[ofClass].share * limit,
+      isShort,
     })
   }
 
@@ -240,6 +241,7 @@ export class Dispatcher {
     const lease = new Lease(choice, {
       grantedAtMs: clock.now(),
       bill: new Bill(flow, request.tokens, costs),
+      asked: request.route.model,
       class: request.class,
       giveBack: request.giveBack?.bind(request),
       onRelease: (released) => this.#released(released),
@@ -322,10 +324,4 @@ export class Dispatcher {
 
 function free(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ host }) => host.available && host.hasFreeSlot)
-}
-
-function leasesByClass(host: Host): Record<RequestClass, number> {
-  const has: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
-  for (const lease of host.leases) if (lease instanceof Lease) has[lease.class]++
-  return has
 }

@@ -1,12 +1,14 @@
 /**
  * How long requests hold their slot, learned per model from those that did: so much a token of the prompt, so much a
- * generated one, and what is left of that on the mean.
+ * generated one among so many others, and what is left of that on the mean.
  */
 import { BoundedMap } from '../base/bounded-map.ts'
 
-interface Tokens {
+interface Work {
   readonly input: number
   readonly output: number
+  /** Requests at the host on the mean meanwhile, itself included. */
+  readonly together: number
 }
 
 /** Decayed sums of a least-squares fit of held = perInput x input + perOutput x output. */
@@ -20,6 +22,11 @@ interface Fit {
 }
 
 const modelsMax = 1_000
+/**
+ * Each stream more slows the others down by this part of what one takes alone; of public figures of Apple silicon about the
+ * middle. A host that is always full teaches what it takes then; this is for the step from one that was not.
+ */
+const slowdown = 0.28
 /** So much of what was known stays with each request. */
 const memory = 0.97
 /** So much of the mean of what is left over comes from the newest. */
@@ -31,7 +38,9 @@ const priorTokens = 30
 export class HoldTimes {
   readonly #fits = new BoundedMap<string, Fit>(modelsMax)
 
-  learn(model: string, { input, output }: Tokens, heldMs: number): void {
+  learn(model: string, work: Work, heldMs: number): void {
+    const { input } = work
+    const output = slowed(work)
     const known = this.#fits.get(model)
     const fit = known ?? { inputs: 0, outputs: 0, both: 0, inputTimes: 0, outputTimes: 0, restMs: 0 }
     fit.inputs = memory * fit.inputs + input * input
@@ -46,12 +55,17 @@ export class HoldTimes {
   }
 
   /** Null while nothing is known of the model. */
-  expectedMs(model: string, { input, output }: Tokens): number | null {
+  expectedMs(model: string, work: Work): number | null {
     const fit = this.#fits.get(model)
     if (fit === undefined) return null
     const { perInputMs, perOutputMs } = solved(fit)
-    return Math.max(0, perInputMs * input + perOutputMs * output + fit.restMs)
+    return Math.max(0, perInputMs * work.input + perOutputMs * slowed(work) + fit.restMs)
   }
+}
+
+/** Generated tokens as if there were no others. */
+function slowed({ output, together }: Work): number {
+  return output * (1 + slowdown * Math.max(0, together - 1))
 }
 
 /** With the prior as one more observation of each kind, so that there always is a solution; no token takes less than no time. */

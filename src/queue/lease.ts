@@ -7,9 +7,11 @@ import type { Bill } from './bill.ts'
 export interface LeaseParts {
   readonly grantedAtMs: number
   readonly bill: Bill
+  /** The name its client used. */
+  readonly asked: string
   readonly class: RequestClass
   /** As `SlotRequest.giveBack`. */
-  readonly giveBack?: (() => boolean) | undefined
+  readonly giveBack?: ((lease: Lease) => boolean) | undefined
   readonly onRelease: (lease: Lease) => void
 }
 
@@ -22,23 +24,33 @@ export class Lease {
   /** Monotonic. */
   readonly grantedAtMs: number
   readonly bill: Bill
+  /** The name its client used for the model. */
+  readonly asked: string
   readonly class: RequestClass
-  readonly #giveBack: (() => boolean) | undefined
+  readonly #leasesAtGrant: number
+  readonly #giveBack: ((lease: Lease) => boolean) | undefined
   readonly #onRelease: (lease: Lease) => void
   #released = false
   #givesBack = false
 
-  constructor(choice: Choice, { grantedAtMs, bill, class: ofClass, giveBack, onRelease }: LeaseParts) {
+  constructor(choice: Choice, { grantedAtMs, bill, asked, class: ofClass, giveBack, onRelease }: LeaseParts) {
     this.grantedAtMs = grantedAtMs
     this.host = choice.candidate.host
     this.model = choice.candidate.model
     this.reason = choice.reason
     this.bill = bill
+    this.asked = asked
     this.class = ofClass
     this.#giveBack = giveBack
     this.#onRelease = onRelease
     this.host.leases.add(this)
+    this.#leasesAtGrant = this.host.leases.size
     this.host.health.attemptBegan()
+  }
+
+  /** Leases of the host while it was held, itself included, about the mean; to be asked when it was released. */
+  get together(): number {
+    return (this.#leasesAtGrant + this.host.leases.size + 1) / 2
   }
 
   /** It was asked to be given back, and will be. */
@@ -49,7 +61,7 @@ export class Lease {
   /** Somebody more urgent waits: true where it will be released soon. */
   askBack(): boolean {
     if (this.#released || this.#givesBack || this.#giveBack === undefined) return false
-    this.#givesBack = this.#giveBack()
+    this.#givesBack = this.#giveBack(this)
     return this.#givesBack
   }
 

@@ -43,8 +43,8 @@ export interface SlotRequest {
    */
   refused(error: GatewayError, busyForMs: number): void
   /**
-   * Somebody more urgent waits for its slot: true where it gives it back, by releasing its lease soon and asking again.
-   * Absent where it cannot.
+   * Somebody more urgent waits for its slot: true where it gives it back, by asking again and releasing the lease soon,
+   * in whichever order. Absent where it cannot.
    */
-  giveBack?(): boolean
+  giveBack?(lease: Lease): boolean
 }

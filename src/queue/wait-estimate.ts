@@ -5,12 +5,14 @@
 import type { Clock } from '../base/clock.ts'
 import { type RequestClass, requestClasses } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
+import { Demands } from './demands.ts'
 import type { Flow } from './flow.ts'
 import type { FlowQueue } from './flow-queue.ts'
 import { HoldTimes } from './hold-times.ts'
 import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
 import type { Line } from './line.ts'
+import type { SlotRequest } from './slot-request.ts'
 import { WaitRatios } from './wait-ratios.ts'
 import type { Waiter } from './waiter.ts'
 
@@ -35,11 +37,14 @@ export interface Announced extends WaitEstimate {
 /** Of so many queues in a lane and class all are looked at; of more a sample. */
 const queuesMax = 256
 /** What has run longer than expected is expected to run on for this part of that. */
-const overdueShare = 0.25
+const overdueShare = 0.5
+/** A flow is left this part of the slots at least, or a wait would have no end. */
+const shareLeast = 0.1
 
 export class WaitEstimator {
   readonly #clock: Clock
   readonly #holds = new HoldTimes()
+  readonly #demands = new Demands()
   readonly #ratios = new WaitRatios()
 
   constructor(clock: Clock) {
@@ -47,48 +52,65 @@ export class WaitEstimator {
   }
 
   /** A slot was given back. */
-  held({ model, bill }: Lease, heldMs: number): void {
-    this.#holds.learn(model, bill.served, heldMs)
+  held({ asked, bill, together }: Lease, heldMs: number): void {
+    this.#holds.learn(asked, { ...bill.served, together }, heldMs)
+  }
+
+  /** It came for a slot: what its flow asks for is known from such. */
+  came(flow: Flow, { route, tokens }: SlotRequest): void {
+    const holdMs = this.#holds.expectedMs(route.model, { ...tokens, together: 1 })
+    if (holdMs !== null) this.#demands.add(flow, holdMs, this.#clock.now())
   }
 
   /** How long a wait really was, or that it was given up after so long. */
-  became({ request }: Waiter, { baseMs, position }: Announced, waitMs: number): void {
-    if (baseMs > 0) this.#ratios.add({ model: request.route.model, class: request.class, position }, waitMs / baseMs)
+  became(waiter: Waiter, { baseMs, position }: Announced, waitMs: number): void {
+    if (baseMs > 0) this.#ratios.add(kindOf(waiter, position), waitMs / baseMs)
   }
 
   /** Of one that waits, or is about to: then it would come last. `hostsOf`: those that could take what waits in a lane. */
   estimate(waiter: Waiter, line: Line, hostsOf: (lane: Lane) => readonly Host[]): Announced {
     const hosts = hostsOf(waiter.lane)
     const running = this.#running(hosts)
-    const ahead = this.#ahead(waiter, running.costToCome, sharing(line.lanes(), hosts, hostsOf))
+    const ahead = this.#ahead(waiter, running, sharing(line.lanes(), hosts, hostsOf))
     const { position, aheadInKey } = ahead
     const place = { position, aheadInKey, keysWaiting: line.flowsWaiting }
-    const baseMs = startsInMs(running.restsMs, position, ahead.holdMsMean)
-    if (baseMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
-    const { p50, p90 } = this.#ratios.of({ model: waiter.request.route.model, class: waiter.request.class, position })
+    const startMs = startsInMs(running.restsMs, position, ahead.holdMsMean)
+    if (startMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
+    const baseMs = startMs * this.#stretch(waiter.flow, aheadInKey, running.restsMs.length)
+    const { p50, p90 } = this.#ratios.of(kindOf(waiter, position))
     return { ...place, p50Ms: baseMs * p50, p90Ms: baseMs * p90, baseMs }
   }
 
+  /** Newcomers of other flows pass those that wait behind requests of their own flow; one that is its first is not passed. */
+  #stretch(flow: Flow, aheadInKey: number, slots: number): number {
+    if (aheadInKey === 0) return 1
+    const share = Math.max(shareLeast, this.#demands.shareLeft(flow, slots, this.#clock.now()))
+    const passed = aheadInKey / (aheadInKey + 1)
+    return 1 + passed * (1 / share - 1)
+  }
+
   /** When each slot of the hosts is likely to be given back, and what each flow will still be charged for what runs. */
-  #running(hosts: readonly Host[]) {
+  #running(hosts: readonly Host[]): Running {
     const now = this.#clock.now()
     const restsMs: number[] = []
     const costToCome = new Map<Flow, number>()
+    let together = 1
     for (const host of hosts) {
+      together = Math.max(together, host.leases.size)
       for (const lease of host.leases) {
         if (!(lease instanceof Lease)) continue
-        const { bill, grantedAtMs, model } = lease
-        const holdMs = this.#holds.expectedMs(model, bill.expected)
+        const { bill, grantedAtMs, asked } = lease
+        const holdMs = this.#holds.expectedMs(asked, { ...bill.expected, together: host.leases.size })
         if (holdMs === null) continue
         restsMs.push(Math.max(holdMs - (now - grantedAtMs), overdueShare * holdMs))
         costToCome.set(bill.flow, (costToCome.get(bill.flow) ?? 0) + bill.toCome)
       }
     }
-    return { restsMs: restsMs.toSorted((a, b) => a - b), costToCome }
+    return { restsMs: restsMs.toSorted((a, b) => a - b), costToCome, together }
   }
 
   /** Of each other flow that what would be served until its counter has caught up; of its own what came before it. */
-  #ahead(waiter: Waiter, costToCome: ReadonlyMap<Flow, number>, lanes: readonly Lane[]) {
+  #ahead(waiter: Waiter, { costToCome, together }: Running, lanes: readonly Lane[]) {
     const { flow } = waiter
     const levelOf = (other: Flow): number => other.counter + (costToCome.get(other) ?? 0) / other.weight
     const own = queuesOf(lanes, (queue) => queue.flow === flow && !isAfter(queue.class, waiter.class))
@@ -96,21 +118,33 @@ export class WaitEstimator {
     for (const { queue } of own) aheadInKey += before(queue, waiter)
     const level = levelOf(flow) + aheadInKey * meanCost(flow)
     let position = aheadInKey
-    let holdMs = aheadInKey * this.#meanHoldMs(waiter.lane.route.model, flow)
+    let holdMs = aheadInKey * this.#meanHoldMs(waiter.lane.route.model, flow, together)
     for (const { queue, weight } of queuesOf(lanes, (one) => one.flow !== flow && competes(one.class, waiter.class))) {
       const count = weight * countUntil(queue, level - levelOf(queue.flow), waiter.class)
       position += count
-      holdMs += count * this.#meanHoldMs(queue.head?.request.route.model ?? '', queue.flow)
+      holdMs += count * this.#meanHoldMs(queue.head?.request.route.model ?? '', queue.flow, together)
     }
     return { position: Math.round(position), aheadInKey, holdMsMean: position === 0 ? 0 : holdMs / position }
   }
 
   /** Of what waits of the flow. */
-  #meanHoldMs(model: string, { waiting, waitingInput, waitingTokens }: Flow): number {
+  #meanHoldMs(model: string, { waiting, waitingInput, waitingTokens }: Flow, together: number): number {
     if (waiting === 0) return 0
-    const mean = { input: waitingInput / waiting, output: (waitingTokens - waitingInput) / waiting }
+    const mean = { input: waitingInput / waiting, output: (waitingTokens - waitingInput) / waiting, together }
     return this.#holds.expectedMs(model, mean) ?? 0
   }
+}
+
+function kindOf({ flow, request }: Waiter, position: number) {
+  return { flow: flow.id, model: request.route.model, class: request.class, position }
+}
+
+interface Running {
+  /** The soonest first. */
+  readonly restsMs: readonly number[]
+  readonly costToCome: ReadonlyMap<Flow, number>
+  /** Leases of the fullest of the hosts. */
+  readonly together: number
 }
 
 /** When so many were granted a slot before: each slot in turn, as it becomes free. Null where nothing is known. */

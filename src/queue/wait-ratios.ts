@@ -3,61 +3,91 @@ import { BoundedMap } from '../base/bounded-map.ts'
 import type { RequestClass } from '../base/request-class.ts'
 
 interface Kind {
+  /** Whose it is. */
+  readonly flow: string
   readonly model: string
   readonly class: RequestClass
   /** How many were before it. */
   readonly position: number
 }
 
-interface Ratios {
-  readonly last: number[]
-  oldestAt: number
-  sorted: readonly number[] | null
+interface Quantiles {
+  readonly p50: number
+  readonly p90: number
 }
 
-const kindsMax = 4_000
-const kept = 200
-/** Until there are so many of a kind, what is usual counts as well. */
+const kindsMax = 2_000
+/** Of one flow, and of all together. */
+const keptOfFlow = 40
+const keptOfAll = 200
+/** Until there are so many of a kind, what is known of more counts as well. */
 const enough = 20
 /** The next free slot may come at any time; the more are ahead, the more evens out, and the more newcomers pass. */
-const positions = [
+const positions: readonly { readonly below: number; readonly usual: Quantiles }[] = [
   { below: 1, usual: { p50: 0.8, p90: 2.5 } },
   { below: 4, usual: { p50: 1, p90: 2.2 } },
   { below: 16, usual: { p50: 1.1, p90: 2 } },
   { below: Number.POSITIVE_INFINITY, usual: { p50: 1.2, p90: 2 } },
-] as const
+]
 
 export class WaitRatios {
-  readonly #kinds = new BoundedMap<string, Ratios>(kindsMax)
+  readonly #ofFlows = new BoundedMap<string, LastRatios>(kindsMax)
+  readonly #ofAll = new BoundedMap<string, LastRatios>(kindsMax)
 
   add(kind: Kind, ratio: number): void {
-    const id = idOf(kind)
-    const ratios = this.#kinds.get(id) ?? { last: [], oldestAt: 0, sorted: null }
-    ratios.last[ratios.oldestAt] = ratio
-    ratios.oldestAt = (ratios.oldestAt + 1) % kept
-    ratios.sorted = null
-    this.#kinds.set(id, ratios)
+    const { flow, all } = idsOf(kind)
+    lastOf(this.#ofFlows, flow, keptOfFlow).add(ratio)
+    lastOf(this.#ofAll, all, keptOfAll).add(ratio)
   }
 
-  of(kind: Kind): { readonly p50: number; readonly p90: number } {
-    const { usual } = bandOf(kind.position)
-    const ratios = this.#kinds.get(idOf(kind))
-    if (ratios === undefined) return usual
-    ratios.sorted ??= ratios.last.toSorted((a, b) => a - b)
-    const known = Math.min(1, ratios.sorted.length / enough)
-    const mixed = (share: number, before: number): number => {
-      const measured =
-        ratios.sorted?.[Math.min(ratios.last.length - 1, Math.floor(share * ratios.last.length))] ?? before
-      return before + known * (measured - before)
+  of(kind: Kind): Quantiles {
+    const { flow, all } = idsOf(kind)
+    const usual = positions.find(({ below }) => kind.position < below)?.usual ?? { p50: 1, p90: 2 }
+    const ofAll = this.#ofAll.get(all)?.mixedWith(usual) ?? usual
+    return this.#ofFlows.get(flow)?.mixedWith(ofAll) ?? ofAll
+  }
+}
+
+/** The last ratios of one kind. */
+class LastRatios {
+  readonly #kept: number
+  readonly #ratios: number[] = []
+  #oldestAt = 0
+  #sorted: readonly number[] | null = null
+
+  constructor(kept: number) {
+    this.#kept = kept
+  }
+
+  add(ratio: number): void {
+    this.#ratios[this.#oldestAt] = ratio
+    this.#oldestAt = (this.#oldestAt + 1) % this.#kept
+    this.#sorted = null
+  }
+
+  /** What is known of more counts for what is missing here. */
+  mixedWith(broader: Quantiles): Quantiles {
+    this.#sorted ??= this.#ratios.toSorted((a, b) => a - b)
+    const known = Math.min(1, this.#sorted.length / enough)
+    return {
+      p50: broader.p50 + known * (this.#quantile(0.5) - broader.p50),
+      p90: broader.p90 + known * (this.#quantile(0.9) - broader.p90),
     }
-    return { p50: mixed(0.5, usual.p50), p90: mixed(0.9, usual.p90) }
+  }
+
+  #quantile(share: number): number {
+    const sorted = this.#sorted ?? []
+    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 1
   }
 }
 
-function bandOf(position: number): (typeof positions)[number] {
-  return positions.find(({ below }) => position < below) ?? positions[positions.length - 1] ?? positions[0]
+function lastOf(map: BoundedMap<string, LastRatios>, id: string, kept: number): LastRatios {
+  const known = map.get(id) ?? new LastRatios(kept)
+  map.set(id, known)
+  return known
 }
 
-function idOf({ model, class: ofClass, position }: Kind): string {
-  return `${bandOf(position).below} ${ofClass} ${model}`
+function idsOf({ flow, model, class: ofClass, position }: Kind): { readonly flow: string; readonly all: string } {
+  const all = `${positions.findIndex(({ below }) => position < below)} ${ofClass} ${model}`
+  return { flow: `${flow} ${all}`, all }
 }

@@ -18,6 +18,7 @@ function slotsOf(host: Host, msMax = 60_000) {
       {
         grantedAtMs: clock.now(),
         bill: new Bill(new Flow({ id: 'alice', name: 'alice', weight: 1 }), { input: 0, output: 0 }),
+        asked: 'm',
         class: 'default',
         onRelease: (one) => void released.push(one),
       },
