@@ -53,6 +53,11 @@ export class Failover {
     return next
   }
 
+  /** Its attempt was given up for another request: what comes next is an attempt like the first. */
+  gaveBack(): void {
+    this.#fresh = false
+  }
+
   /** Whether it keeps its place in front of those who never had a slot: only the first time a host said that it is busy. */
   get keepsPlace(): boolean {
     return [...this.#busy.values()].every(({ times }) => times < 2)

@@ -6,7 +6,7 @@ import type { Turn } from '../queue/dispatcher.ts'
 import type { Holder } from '../queue/flow.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place, RequestLabel } from '../queue/slot-request.ts'
-import type { WaitEstimate } from '../queue/wait-estimate.ts'
+import type { PlaceInLine } from '../wire/heartbeat.ts'
 import type { Failover } from './failover.ts'
 import { isBusy } from './failure.ts'
 import { type LastFailure, lineRefusal } from './line-refusal.ts'
@@ -22,8 +22,8 @@ export interface Queued {
   readonly tokens: { readonly input: number; readonly output: number }
   readonly granted: (lease: Lease, waitMs: number) => void
   readonly refused: (error: GatewayError) => void
-  /** Gives its slot to somebody more urgent, if it can; absent where that would lose something. */
-  readonly giveBack?: () => boolean
+  /** As `SlotRequest.giveBack`. */
+  readonly giveBack?: (lease: Lease) => boolean
 }
 
 type LineParts = Pick<RelayParts, 'clock' | 'dispatcher'>
@@ -42,6 +42,11 @@ export class LineTurns {
     const { clock, dispatcher } = this.#parts
     this.#askedAtMs ??= clock.now()
     return Math.max(0, this.#askedAtMs + dispatcher.waitMsMax(ofClass) - clock.now())
+  }
+
+  /** Most of its patience is left, so that it can well wait once more. */
+  isPatient(ofClass: RequestClass): boolean {
+    return this.patienceMs(ofClass) * 2 > this.#parts.dispatcher.waitMsMax(ofClass)
   }
 
   ask(
@@ -66,8 +71,9 @@ export class LineTurns {
   }
 
   /** Null while it does not wait. */
-  estimate(): WaitEstimate | null {
-    return this.#turn?.estimate() ?? null
+  place(ofClass: RequestClass): PlaceInLine | null {
+    const estimate = this.#turn?.estimate() ?? null
+    return estimate && { ...estimate, class: ofClass }
   }
 
   leave(): void {

@@ -228,6 +228,7 @@ export class RelayedRequest implements AttemptOwner {
       ...this.#parts,
       endpoint: this.#endpoint,
       exchange,
+      place: () => this.#line.place(ofClass),
       onHeaders: () => {
         this.#record.status = 200
         this.#sendsFrames = true
@@ -262,6 +263,7 @@ export class RelayedRequest implements AttemptOwner {
         this.#startOrRelease(lease)
       },
       refused: (error) => this.fail(error),
+      ...(ofClass === 'bulk' && { giveBack: (lease) => this.#giveBack(lease) }),
     }
   }
 
@@ -288,13 +290,31 @@ export class RelayedRequest implements AttemptOwner {
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
     if (this.#heartbeat !== null) this.#heartbeat.held = false
-    const lease = this.#attempts.drop()
+    const { lease } = this.#attempts.drop()
     if (next === 'fresh_connection') this.#startAttempt(lease, true)
     else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
   }
 
+  /** Somebody more urgent waits for the slot: it begins anew with another one, as long as it has time and nothing of it was sent. */
+  #giveBack(lease: Lease): boolean {
+    const queued = this.#queued
+    if (queued === null || this.#settled || this.#contentSent || !this.#hasHosts()) return false
+    if (!this.#line.isPatient(queued.class) || !this.#attempts.mayGiveBack(lease)) return false
+    if (this.#heartbeat !== null) this.#heartbeat.held = false
+    const attempt = this.#attempts.giveBack()
+    this.#failover.gaveBack()
+    // Before the slot is free, so that both are in the line when it is given to the next.
+    this.#askForSlot(queued, 'given_back')
+    attempt.abort()
+    return true
+  }
+
+  #hasHosts(): boolean {
+    return (this.#queued?.route.candidates(this.#failover.excluded).length ?? 0) > 0
+  }
+
   #situation() {
-    const elsewhere = (): boolean => (this.#queued?.route.candidates(this.#failover.excluded).length ?? 0) > 0
+    const elsewhere = (): boolean => this.#hasHosts()
     const requestsLive = this.#requestsLive()
     return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
   }

@@ -23,12 +23,16 @@ export interface RequestAttemptsSettings {
   readonly owner: AttemptOwner
 }
 
+/** So that bulk work is done in the end, however much else there is. */
+const timesGivenBackMax = 3
+
 export class RequestAttempts {
   readonly #parts: RelayParts
   readonly #request: RequestAttemptsSettings
   readonly #meter: RequestMeter
   #plan: AttemptPlan | null = null
   #underWay: Attempt | null = null
+  #timesGivenBack = 0
 
   constructor(parts: RelayParts, request: RequestAttemptsSettings) {
     this.#parts = parts
@@ -68,11 +72,24 @@ export class RequestAttempts {
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */
-  drop(): Lease {
+  drop(): Attempt {
     this.#meter.discard()
-    const { lease } = this.speaking
+    const attempt = this.speaking
     this.#underWay = null
-    return lease
+    return attempt
+  }
+
+  /** Whether the slot is free as soon as its attempt is given up, which can be made again. */
+  mayGiveBack(lease: Lease): boolean {
+    if (this.#underWay?.lease !== lease || this.#timesGivenBack >= timesGivenBackMax) return false
+    const stopsAtOnce = lease.host.onDisconnect === 'cancel' && this.#plan?.outlivesItsConnection === false
+    return stopsAtOnce && this.#request.endpoint.repeatable
+  }
+
+  /** As `drop`; the attempt is to be aborted. */
+  giveBack(): Attempt {
+    this.#timesGivenBack++
+    return this.drop()
   }
 
   /** The host is done with it: its slot is free, unless the lease goes on with an attempt on a fresh connection. */
