@@ -43,7 +43,7 @@ function strayUnitTests(tests: readonly string[], sources: readonly string[]): s
     .filter((path) => path.startsWith('test/unit/'))
     .flatMap((path) => {
       const [room = ''] = path.slice('test/unit/'.length).split('/')
-      const folder = room === 'kit' || room === 'bin' || room === 'sim' ? `test/${room}/` : `src/${room}/`
+      const folder = ['bench', 'bin', 'kit', 'sim'].includes(room) ? `test/${room}/` : `src/${room}/`
       const subjects = sources
         .filter((source) => source.startsWith(folder))
         .flatMap((source) => source.slice(folder.length).split('/'))
