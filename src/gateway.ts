@@ -301,6 +301,7 @@ class BuiltGateway implements Gateway {
       }),
       keyStore: keys,
       allKeys: () => this.#access.keys(),
+      traffic: { dispatcher: this.#dispatcher, relay: this.#relay, hosts: this.#hosts, budget: this.#budget },
       ledger,
       teams,
       timeZone: limits.timeZone,

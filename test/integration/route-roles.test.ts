@@ -47,6 +47,13 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
     'GET /admin/limits/:id': 'operator',
     'GET /admin/usage': 'operator',
     'GET /admin/audit': 'operator',
+    'GET /admin/queue': 'operator',
+    'POST /admin/queue/pause': 'operator',
+    'POST /admin/queue/resume': 'operator',
+    'GET /admin/requests': 'operator',
+    'POST /admin/requests/:id/cancel': 'operator',
+    'POST /admin/hosts/:id/pause': 'operator',
+    'POST /admin/hosts/:id/resume': 'operator',
     'GET /admin/openapi.json': 'operator',
   },
 }

@@ -25,7 +25,7 @@ export class AdminDocument {
     this.#schemas.addSchema(document, 'document')
   }
 
-  static async of(admin: AdminUnderTest): Promise<AdminDocument> {
+  static async of(admin: Pick<AdminUnderTest, 'ask'>): Promise<AdminDocument> {
     const { json } = await admin.ask('GET', '/admin/openapi.json')
     return new AdminDocument(json as { paths: AdminDocument['paths'] })
   }

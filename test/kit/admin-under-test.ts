@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { type Headers as HeaderFields, requestBytes } from './http-bytes.ts'
 import type { HttpMessage } from './http-message.ts'
 import { MemoryKeys } from './memory-keys.ts'
+import { quietTraffic } from './quiet-traffic.ts'
 import { RawClient } from './raw-client.ts'
 import { ScriptedSources } from './scripted-sources.ts'
 
@@ -76,6 +77,7 @@ export async function startAdmin(
     keys: new KeyAdmin(withChangeLog(keys, write), { clock, teams: Object.keys(teams) }),
     keyStore: keys,
     allKeys: () => keys.records.values(),
+    traffic: quietTraffic(),
     ledger: {
       usage: async (query) => {
         asked.push(query)
@@ -121,7 +123,12 @@ export async function startAdmin(
   }
 }
 
-async function askAdmin(url: string, method: string, { body, headers = {}, token }: AdminCall): Promise<AdminReply> {
+/** With the token of the call, if it has one. */
+export async function askAdmin(
+  url: string,
+  method: string,
+  { body, headers = {}, token }: AdminCall,
+): Promise<AdminReply> {
   const reply = await fetch(url, {
     method,
     headers: {

@@ -37,8 +37,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'http',
     'config',
   ],
-  // Decides where the log goes, hence knows its writer; administers keys and reads the ledger without a gateway.
-  cli: ['base', 'metering', 'access', 'stores', 'config', 'gateway.ts', 'observe/log-writer.ts'],
+  // Decides where the log goes, hence knows its writer; administers keys and reads the ledger without a gateway, and
+  // checks what a gateway elsewhere says of its traffic.
+  cli: [
+    'base',
+    'metering',
+    'access',
+    'queue/line-view-schema.ts',
+    'stores',
+    'relay/live-request.ts',
+    'config',
+    'gateway.ts',
+    'observe/log-writer.ts',
+  ],
   'main.ts': ['base', 'config', 'gateway.ts', 'cli'],
   // Runs on any old Node and must look before it loads anything.
   'launch.js': ['main.ts'],

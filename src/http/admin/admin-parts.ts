@@ -8,7 +8,14 @@ import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { LedgerStore } from '../../metering/ledger-store.ts'
 import type { Metrics } from '../../observe/metrics.ts'
+import type { LineParts } from '../../queue/line-view.ts'
+import type { Relay } from '../../relay/relay.ts'
 import type { OperatorParts } from './operator.ts'
+
+/** What waits and runs. */
+export interface Traffic extends LineParts {
+  readonly relay: Pick<Relay, 'live' | 'cancel'>
+}
 
 export interface AdminParts extends OperatorParts {
   readonly version: string
@@ -22,6 +29,7 @@ export interface AdminParts extends OperatorParts {
   readonly keyStore: Pick<KeyStore, 'audit'>
   /** As they are now, in order of creation: read out of a store, 100,000 of them would hold up every stream meanwhile. */
   readonly allKeys: () => Iterable<KeyRecord>
+  readonly traffic: Traffic
   readonly ledger: Pick<LedgerStore, 'usage'>
   readonly teams: TeamsOptions
   /** `limits.timeZone` and `usage.currency`. */

@@ -25,6 +25,8 @@ interface Described {
   /** Name of the operation in the document. */
   readonly operation: string
   readonly summary: string
+  /** What `:id` of the path is; that of a key where absent. */
+  readonly idMeans?: string
   /** Of the answer by content type; null for what is no JSON. */
   readonly answers: Readonly<Record<string, z.ZodType | null>>
   /** Beside those that every route has. */

@@ -34,7 +34,7 @@ export function openApiDocument(routes: readonly AdminRoute[], version: string):
     info: {
       title: 'Admin API of LMX gateway',
       version,
-      description: 'Keys, limits, usage and the trail of changes, on the admin listener.',
+      description: 'Keys, limits, usage, the trail of changes, and what waits and runs, on the admin listener.',
     },
     servers: [{ url: '/' }],
     security: [{ adminToken: [] }],
@@ -56,7 +56,7 @@ function operationOf(route: AdminRoute): Json {
     summary,
     // An empty requirement: open, where only this machine can reach the listener.
     ...(role === 'scraper' ? { security: [{ metricsToken: [] }, { adminToken: [] }, {}] } : {}),
-    parameters: [...pathParameters(route.path), ...queryParameters(query)],
+    parameters: [...pathParameters(route), ...queryParameters(query)],
     ...(body === null
       ? {}
       : {
@@ -99,15 +99,17 @@ function errorResponses(codes: readonly ErrorCode[]): Json {
   )
 }
 
-function pathParameters(path: string): Json[] {
+function pathParameters({ path, idMeans = idOfKey }: AdminRoute): Json[] {
   return [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
-    description: 'Id of a key, or its name where that is a plain word',
+    description: idMeans,
     schema: { type: 'string' },
   }))
 }
+
+const idOfKey = 'Id of a key, or its name where that is a plain word'
 
 function queryParameters(query: z.ZodType): Json[] {
   const { properties = {}, required = [] } = z.toJSONSchema(query, { io: 'input' })

@@ -5,6 +5,7 @@ import { published } from './documented.ts'
 import { keyRoutes } from './key-routes.ts'
 import { openApiDocument } from './open-api.ts'
 import { nothing } from './request-input.ts'
+import { trafficRoutes } from './traffic-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 
 export const adminRoutes: readonly AdminRoute[] = [
@@ -23,6 +24,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   }),
   ...keyRoutes,
   ...usageRoutes,
+  ...trafficRoutes,
   reads({
     path: '/admin/openapi.json',
     operation: 'readDocument',

@@ -62,6 +62,11 @@ test('a body is required but where a request without one says all that is needed
     changeKey: true,
     rotateKey: false,
     revokeKey: false,
+    pauseLine: false,
+    resumeLine: false,
+    cancelRequest: false,
+    pauseHost: false,
+    resumeHost: false,
   })
 })
 

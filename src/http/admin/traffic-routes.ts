@@ -1,0 +1,187 @@
+/** What waits and runs: shown, ended, paused and resumed. Nothing of it outlives the process: after a start nothing is paused. */
+import { z } from 'zod'
+import { GatewayError } from '../../base/errors.ts'
+import type { RequestClass } from '../../base/request-class.ts'
+import type { Host } from '../../hosts/host.ts'
+import { lineHost, lineView } from '../../queue/line-view.ts'
+import { lineHostSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
+import { isIn, type LiveRequest, liveRequestSchema, phaseFilters } from '../../relay/live-request.ts'
+import type { AdminParts } from './admin-parts.ts'
+import { type AdminRoute, changes, reads } from './admin-route.ts'
+import { nameText, published, sent, wholeText } from './documented.ts'
+import { nothing } from './request-input.ts'
+
+const waitingCountDefault = 100
+const waitingCountMax = 1_000
+const requestsCountDefault = 1_000
+const requestsCountMax = 10_000
+
+const noFields = sent('NoFields', nothing)
+
+const lineAnswer = published('Line', lineViewSchema)
+const lineStateAnswer = published('LineState', z.strictObject({ paused: z.boolean() }))
+const hostAnswer = published('LineHost', lineHostSchema)
+const requestAnswer = published('LiveRequest', liveRequestSchema)
+const requestsAnswer = published(
+  'LiveRequests',
+  z.strictObject({
+    requests: z.array(requestAnswer).describe('The oldest first'),
+    matching: z.int().min(0).describe('As many there are, with those that are not listed'),
+  }),
+)
+
+const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
+
+const requestFilters = z.strictObject({
+  key: filter('key, by id or name'),
+  model: filter('model'),
+  host: filter('host'),
+  phase: z.enum(phaseFilters).optional().describe('Only in this phase; waiting and running are several together'),
+  count: wholeText(requestsCountMax).describe('Requests to list, a thousand unless said'),
+})
+
+const requestId = 'Id of a request, as a list of them has it'
+const hostName = 'Name of a host'
+
+export const trafficRoutes: readonly AdminRoute[] = [
+  reads({
+    path: '/admin/queue',
+    operation: 'getLine',
+    summary: 'The line: who waits, for how long, and what each key has had.',
+    query: z.strictObject({
+      key: nameText.optional().describe('List only the waiting requests of this key, by id or name'),
+      count: wholeText(waitingCountMax).describe('Waiting requests to list, a hundred unless said'),
+    }),
+    answers: { 'application/json': lineAnswer },
+    handle: ({ query: { key = null, count = waitingCountDefault } }, { traffic, allKeys, clock }) => {
+      const classesOf = (ids: ReadonlySet<string>) => classesOfKeys(allKeys, ids)
+      return { json: lineView(traffic, { nowMs: clock.now(), count, key, classesOf }) }
+    },
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/queue/pause',
+    operation: 'pauseLine',
+    summary:
+      'Gives nobody a slot until it is resumed, or the gateway starts again: what runs goes on, what waits or comes waits for as long as its patience lasts.',
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': lineStateAnswer },
+    handle: ({ actor }, parts) => setLine(parts, actor, true),
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/queue/resume',
+    operation: 'resumeLine',
+    summary: 'Gives slots again.',
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': lineStateAnswer },
+    handle: ({ actor }, parts) => setLine(parts, actor, false),
+  }),
+  reads({
+    path: '/admin/requests',
+    operation: 'listRequests',
+    summary: 'The requests that wait or run, the oldest first.',
+    query: requestFilters,
+    answers: { 'application/json': requestsAnswer },
+    handle: ({ query: { count = requestsCountDefault, ...wanted } }, { traffic }) => {
+      const requests: LiveRequest[] = []
+      let matching = 0
+      for (const request of traffic.relay.live()) {
+        if (!isWanted(request, wanted)) continue
+        matching++
+        if (requests.length < count) requests.push(request)
+      }
+      return { json: { requests, matching } }
+    },
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/requests/:id/cancel',
+    operation: 'cancelRequest',
+    summary:
+      'Ends a request: its client is told request_cancelled, the connection to its host is closed. Answers what it was.',
+    idMeans: requestId,
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': requestAnswer },
+    refusals: ['not_found', 'conflict'],
+    handle: ({ id, actor }, { traffic, log }) => {
+      const request = traffic.relay.cancel(id)
+      const { requestId: ofClient, key, phase, host } = request
+      log('info', adminChange, { actor, action: 'request.cancel', id, requestId: ofClient, key, phase, host })
+      return { json: request }
+    },
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/hosts/:id/pause',
+    operation: 'pauseHost',
+    summary:
+      'Gives a host no request until it is resumed, or the gateway starts again: what runs there goes on, and so do probes.',
+    idMeans: hostName,
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': hostAnswer },
+    refusals: ['not_found'],
+    handle: ({ id, actor }, parts) => setHost(parts, { id, actor, paused: true }),
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/hosts/:id/resume',
+    operation: 'resumeHost',
+    summary: 'Gives a host requests again.',
+    idMeans: hostName,
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': hostAnswer },
+    refusals: ['not_found'],
+    handle: ({ id, actor }, parts) => setHost(parts, { id, actor, paused: false }),
+  }),
+]
+
+/** As changes of keys are called in the log. */
+const adminChange = 'admin change'
+
+function setLine({ traffic: { dispatcher }, log }: AdminParts, actor: string, paused: boolean) {
+  if (dispatcher.paused !== paused) {
+    if (paused) dispatcher.pause()
+    else dispatcher.resume()
+    log('info', adminChange, { actor, action: paused ? 'queue.pause' : 'queue.resume' })
+  }
+  return { json: { paused: dispatcher.paused } }
+}
+
+function setHost(parts: AdminParts, { id, actor, paused }: { id: string; actor: string; paused: boolean }) {
+  const host = hostOf(parts.traffic.hosts, id)
+  if (host.paused !== paused) {
+    if (paused) host.pause()
+    else host.resume()
+    parts.log('info', adminChange, { actor, action: paused ? 'host.pause' : 'host.resume', host: host.name })
+  }
+  return { json: lineHost(host) }
+}
+
+function hostOf(hosts: readonly Host[], name: string): Host {
+  const found = hosts.find((host) => host.name === name)
+  if (found !== undefined) return found
+  const known = hosts.map((host) => host.name).join(', ')
+  throw new GatewayError('not_found', `There is no such host; there are: ${known}.`)
+}
+
+function classesOfKeys(allKeys: AdminParts['allKeys'], ids: ReadonlySet<string>): ReadonlyMap<string, RequestClass> {
+  const classes = new Map<string, RequestClass>()
+  for (const record of allKeys()) if (ids.has(record.id)) classes.set(record.id, record.class)
+  return classes
+}
+
+function isWanted(request: LiveRequest, wanted: Omit<z.output<typeof requestFilters>, 'count'>): boolean {
+  const { key, model, host, phase } = wanted
+  return (
+    (key === undefined || request.key === key || request.keyId === key) &&
+    (model === undefined || request.model === model) &&
+    (host === undefined || request.host === host) &&
+    (phase === undefined || isIn(phase, request.phase))
+  )
+}

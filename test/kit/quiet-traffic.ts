@@ -1,0 +1,25 @@
+/** A fleet of one host at which nothing happens, for tests of what is beside it. */
+import { leastBusy } from '../../src/balancing/least-busy.ts'
+import { GatewayError } from '../../src/base/errors.ts'
+import type { Traffic } from '../../src/http/admin/admin-parts.ts'
+import { ByteBudget } from '../../src/queue/byte-budget.ts'
+import { Dispatcher } from '../../src/queue/dispatcher.ts'
+import { queueOptions } from '../../src/queue/options.ts'
+import { FakeClock } from './fake-clock.ts'
+import { knownHost } from './known-hosts.ts'
+
+export function quietTraffic(): Traffic {
+  const options = queueOptions.parse({})
+  const events = { waitEnded: () => {}, rejected: () => {}, estimateTold: () => {}, gaveBack: () => {} }
+  return {
+    dispatcher: new Dispatcher(options, { clock: new FakeClock(), policy: leastBusy(() => 0.5), events }),
+    hosts: [knownHost('studio')],
+    budget: new ByteBudget(options.bytesMax, () => {}),
+    relay: {
+      *live() {},
+      cancel() {
+        throw new GatewayError('not_found', 'There is no such request, or it has ended.')
+      },
+    },
+  }
+}
