@@ -20,6 +20,8 @@ export interface Entering {
   readonly name?: string
   readonly class?: RequestClass
   readonly patienceMs?: number
+  /** Once it was admitted or refused. */
+  readonly onEnd?: (waitedMs: number, reservation: Reservation | null) => void
 }
 
 export interface OwnLinesSettings extends Partial<Omit<OwnLinesParts, 'clock' | 'limiter'>> {
@@ -47,8 +49,12 @@ export function ownLinesOf({ limits = {}, teams = {}, wallMs = startWallMs, ...p
       admitted: (reservation) => {
         Object.assign(state, { reservation, waitedMs: clock.now() - sinceMs })
         admitted.push(state.name)
+        entering.onEnd?.(clock.now() - sinceMs, reservation)
       },
-      refused: (error) => void Object.assign(state, { error, waitedMs: clock.now() - sinceMs }),
+      refused: (error) => {
+        Object.assign(state, { error, waitedMs: clock.now() - sinceMs })
+        entering.onEnd?.(clock.now() - sinceMs, null)
+      },
     })
     return Object.assign(state, { leave })
   }
