@@ -137,7 +137,7 @@ interface Series {
 function series(text: string, name: string, labels: Readonly<Record<string, string>>): Series[] {
   const found: Series[] = []
   for (const line of text.split('\n')) {
-    const match = /^lmx_gateway_([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line)
+    const match = /^lmx_gateway_([a-z0-9_]+)(?:\{(.*)\})? (\S+)$/.exec(line)
     if (match?.[1] !== name) continue
     const pairs = [...(match[2] ?? '').matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map((pair) => [pair[1], pair[2]])
     const own = Object.fromEntries(pairs) as Record<string, string>

@@ -208,7 +208,10 @@ function relayedPart(text: string): string {
     .replace(/(?:event: error\n)?data: \{(?:"type":"error",)?"error":.*\}\n\n$/, '')
     .replaceAll(done, '')
     .replace(/^\uFEFF/, '')
-    .replaceAll(/^(?:: waiting\n|data: \{"id":"(?:chat)?cmpl-waiting",.*\}\n\n|event: ping\ndata: .*\n\n)/gm, '')
+    .replaceAll(
+      /^(?:: waiting\n|: lmx-gateway .*\n\n|data: \{"id":"(?:chat)?cmpl-waiting",.*\}\n\n|event: ping\ndata: .*\n\n)/gm,
+      '',
+    )
     .replaceAll(/^data: \{.*"choices": ?\[\].*\}\n\n/gm, '')
 }
 
