@@ -42,6 +42,7 @@ export function accessLog(log: Log): (outcome: Outcome) => void {
       asked: outcome.askedModel === outcome.model ? undefined : outcome.askedModel,
       host: outcome.host,
       key: outcome.key,
+      class: outcome.class,
       stream: outcome.stream,
       status: outcome.status,
       end: outcome.end,

@@ -9,8 +9,8 @@ export interface SlotsOfHost {
   /** By the class they came with. */
   readonly has: Readonly<Record<RequestClass, number>>
   /** Slots that are reserved for the class. */
-  share(ofClass: RequestClass): number
-  isShort(ofClass: RequestClass): boolean
+  readonly share: (ofClass: RequestClass) => number
+  readonly isShort: (ofClass: RequestClass) => boolean
 }
 
 export function slotsOf(host: Host, classes: QueueRules['classes']): SlotsOfHost {

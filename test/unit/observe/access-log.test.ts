@@ -23,6 +23,7 @@ describe('the line of a request', () => {
         asked: undefined,
         host: 'studio',
         key: 'alice',
+        class: 'default',
         stream: true,
         status: 200,
         end: '--',

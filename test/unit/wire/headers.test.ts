@@ -34,6 +34,8 @@ const clientHeaders: HeaderFields = {
   'x-priority': 'high',
   'x-serving-lane': 'fast',
   'x-client-id': 'me',
+  'x-lmx-gateway-priority': 'interactive',
+  'x-lmx-gateway-heartbeat': 'comment',
   'x-stainless-lang': 'python',
   'openai-organization': 'org',
   'idempotency-key': 'a',
