@@ -22,29 +22,27 @@ async function heldHost(heartbeat: 'off' | 'chunk' = 'off') {
 
 /** What a client was sent, beside what it makes of it. */
 function recordingFetch() {
-  let text: Promise<string> | undefined
-  return {
-    bytes: () => text,
-    async fetch(...asked: Parameters<typeof fetch>): Promise<Response> {
-      const response = await fetch(...asked)
-      text = response.clone().text()
-      return response
-    },
+  let body: Promise<string> | undefined
+  const recording: typeof fetch = async (...asked) => {
+    const response = await fetch(...asked)
+    body = response.clone().text()
+    return response
   }
+  return { recording, bytes: () => body }
 }
 
 test.each(['off', 'chunk'] as const)(
   'the official client waits and then reads its answer; heartbeats are %s',
   async (form) => {
     const { client, double, gateway, finish } = await heldHost(form)
-    const { fetch, bytes } = recordingFetch()
+    const { recording, bytes } = recordingFetch()
     const holder = client.chat.completions.create(ask('holder', 1), once)
     await double.waitFor(({ running }) => running === 1, 'the holder at the host')
     // Resolved by the headers, which come with the first comment.
     const stream = await within(
       5_000,
       'the headers of one that waits',
-      clientOf(gateway, { fetch }).chat.completions.create(
+      clientOf(gateway, { fetch: recording }).chat.completions.create(
         { ...ask('waiter', 3), stream: true },
         { ...once, ...queueEvents },
       ),
