@@ -16,10 +16,10 @@ import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
-import type { ClockOverrides } from './hosts/clocks.ts'
-import { canSpare, Host, type HostParts, mayEjectOneMore } from './hosts/host.ts'
+import { makeFleet } from './hosts/fleet.ts'
+import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
-import { detectKind, hostKind } from './hosts/kinds/kinds.ts'
+import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
@@ -93,8 +93,6 @@ export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gate
 
 /** At the end, for what the ledger has yet to write. */
 const flushMsMax = 2_000
-/** What the transport waits for a connection beyond the relay's own clock. */
-const connectMarginMs = 1_000
 
 class BuiltGateway implements Gateway {
   readonly #config: ResolvedConfig
@@ -134,7 +132,14 @@ class BuiltGateway implements Gateway {
     this.#phases = new PhaseTimes(clock)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#metrics.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
-    this.#hosts = this.#makeHosts()
+    this.#hosts = makeFleet(config, {
+      clock,
+      log,
+      chance: Math.random,
+      resolveName: parts.resolveName,
+      onChange: () => this.#dispatcher.hostsChanged(),
+      onLimitChange: ({ name }, direction, reason) => this.#metrics.limitChanged(name, direction, reason),
+    })
     this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
     this.#metrics = this.#makeMetrics()
     this.#dispatcher = new Dispatcher(config.queue, {
@@ -175,34 +180,6 @@ class BuiltGateway implements Gateway {
     this.#relay = this.#makeRelay()
     this.#data = this.#makeDataListener()
     this.#admin = this.#makeAdminListener()
-  }
-
-  #makeHosts(): readonly Host[] {
-    const { health, slo } = this.#config
-    const { log, resolveName } = this.#parts
-    const clock = this.#clock
-    const parts: HostParts = {
-      clock,
-      log,
-      chance: Math.random,
-      mayEject: () => mayEjectOneMore(this.#hosts),
-      canSpare: (host) => canSpare(host, this.#hosts),
-      onChange: () => this.#dispatcher.hostsChanged(),
-      onLimitChange: ({ name }, direction, reason) => this.#metrics.limitChanged(name, direction, reason),
-    }
-    return this.#config.hosts.map(({ kind, ...host }) => {
-      const connectMsMax = this.#longestConnectMs(host.clocks) + connectMarginMs
-      const settings = { ...host, kind: kind === undefined ? null : hostKind(kind) }
-      const authorities = authoritiesOf(host)
-      return new Host(settings, { connectMsMax, authorities, clock, resolveName, health, slo }, parts)
-    })
-  }
-
-  /** Of all requests to the host: the relay's own clocks, of which a model may have longer ones, are to fire first. */
-  #longestConnectMs(ofHost: ClockOverrides | undefined): number {
-    const { relay, models } = this.#config
-    const ofModels = Object.values(models.clocks).map(({ connectMsMax = 0 }) => connectMsMax)
-    return Math.max(ofHost?.connectMsMax ?? relay.connectMsMax, ...ofModels)
   }
 
   #makeMetrics(): Metrics {

@@ -141,6 +141,12 @@ export class Meter {
     return nothingMetered
   }
 
+  /** As far as it can be told by now: when content began, monotonic, and the mean of a token since. */
+  get pace(): Pick<Metered, 'firstContentAtMs' | 'timePerOutputTokenMs'> {
+    const output = Math.max(this.#reported?.output ?? 0, this.#frames)
+    return { firstContentAtMs: this.#firstContentAtMs, timePerOutputTokenMs: this.#timePerToken(output) }
+  }
+
   /**
    * Settles the counters; a counter only grows, so a report below what was seen to pass is recorded but not taken back.
    * `promptEstimate` counts where a prompt was read and the host told nothing of it; 0 where none was.

@@ -246,6 +246,7 @@ export class Dispatcher {
       giveBack: request.giveBack?.bind(request),
       onRelease: (released) => this.#released(released),
     })
+    if (waitMs > 0) lease.host.heldBack()
     events.waitEnded({ model: request.route.model, class: request.class }, 'granted', waitMs)
     request.granted(lease, waitMs)
     return true

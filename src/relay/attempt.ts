@@ -61,6 +61,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #reader: AnswerReader | null = null
   #answered = false
   #paused = false
+  #wasPaused = false
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
   /** It gave its whole answer, or said itself that it gives none. */
@@ -82,6 +83,11 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   /** The host has been sent the request, or part of it. */
   get sent(): boolean {
     return this.#sentAtMs !== null
+  }
+
+  /** A client that did not keep up held it up at least once, so that its times say nothing of its host. */
+  get wasPaused(): boolean {
+    return this.#wasPaused
   }
 
   /** We closed the connection before the host was done, and the host goes on all the same. */
@@ -185,6 +191,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   write(bytes: Buffer): void {
     if (this.#parts.owner.write(bytes) || this.#paused) return
     this.#paused = true
+    this.#wasPaused = true
     this.#clocks.pause()
     this.#trip?.pause()
   }

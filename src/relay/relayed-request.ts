@@ -185,7 +185,7 @@ export class RelayedRequest implements AttemptOwner {
 
   completed(last?: Buffer): void {
     if (this.#settled) return
-    this.#attempts.speaking.lease.host.health.attemptEnded({ kind: 'ok' })
+    this.#attempts.completed()
     if (this.#reading === null) {
       this.#exchange.end(last)
       // It has ended well when its last bytes were taken, which is told later; a fault until here is one of the answer.

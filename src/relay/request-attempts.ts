@@ -32,6 +32,8 @@ export class RequestAttempts {
   readonly #meter: RequestMeter
   #plan: AttemptPlan | null = null
   #underWay: Attempt | null = null
+  /** Its host had to load the model first. */
+  #loads = false
   #timesGivenBack = 0
 
   constructor(parts: RelayParts, request: RequestAttemptsSettings) {
@@ -60,6 +62,7 @@ export class RequestAttempts {
     const { clock } = this.#parts
     const attempt = new Attempt({ lease, fresh, clock, owner, limits: plan.limits(body), outlivesItsConnection })
     this.#underWay = attempt
+    this.#loads = lease.host.mustLoad(lease.model)
     this.#meter.of({ lease, plan, model: record.model })
     attempt.start(plan.request(body))
   }
@@ -69,6 +72,18 @@ export class RequestAttempts {
     const plan = this.#plan
     if (plan === null) throw new Error('an attempt was made without a plan')
     return plan.reader(head, sink, this.#meter.of({ lease, plan, model: this.#request.record.model }))
+  }
+
+  /** The one under way went well: its host is told, while the lease is held. */
+  completed(): void {
+    const { lease, wasPaused } = this.speaking
+    const { host } = lease
+    host.health.attemptEnded({ kind: 'ok' })
+    const { firstTokenMs, timePerOutputTokenMs } = this.#meter.speedOf(lease)
+    host.answered({
+      firstTokenMs: this.#loads ? null : firstTokenMs,
+      timePerOutputTokenMs: wasPaused ? null : timePerOutputTokenMs,
+    })
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */

@@ -40,6 +40,15 @@ export class RequestMeter {
     return this.#meter?.counted ?? 0
   }
 
+  /** How fast the host was; null where it cannot be told. */
+  speedOf({ grantedAtMs }: Lease): {
+    readonly firstTokenMs: number | null
+    readonly timePerOutputTokenMs: number | null
+  } {
+    const { firstContentAtMs = null, timePerOutputTokenMs = null } = this.#meter?.pace ?? {}
+    return { firstTokenMs: firstContentAtMs === null ? null : firstContentAtMs - grantedAtMs, timePerOutputTokenMs }
+  }
+
   /** The attempt brought nothing, and another may follow. */
   discard(): void {
     this.#meter?.discard()

@@ -14,8 +14,8 @@ export const lmx: HostKind = {
   documentationOnly: false,
   // It has 4, or 2 in its stable profile, and quietly takes some away under load; what waits should wait in our line.
   slotsDefault: 2,
-  // Beyond it all streams together gain little on a Mac, whatever the model.
-  slotsMax: 8,
+  // Its own number unless it was told another: more would wait in its line, which is not fair and gives up after 30 s.
+  slotsMax: 4,
   // A model that is not loaded is a 404; loading is an administrator's business.
   loadsOnDemand: false,
   onDisconnect: 'cancel',
