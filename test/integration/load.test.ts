@@ -82,7 +82,7 @@ test('200 streams over three hosts: all whole, and the sums are the same everywh
   expect(await gateway.sum('requests_total', { model, status: '200', end: '--' })).toBe(200)
   expect(await gateway.sum('request_duration_seconds_count')).toBe(200)
   expect(await gateway.sum('time_to_first_token_seconds_count')).toBe(200)
-  expect(await gateway.metric('queue_wait_seconds_count', { model, outcome: 'granted' })).toBe(200)
+  expect(await gateway.metric('queue_wait_seconds_count', { model, class: 'default', outcome: 'granted' })).toBe(200)
 })
 
 test('a mixture with faults and clients that leave: one outcome each, and nothing is left over', async () => {

@@ -70,7 +70,7 @@ describe('slots that adapt', () => {
   })
 
   test('a busy answer takes slots for good where the host may have fewer, and the pause is over all the same', () => {
-    const { clock, host, told, release, endAll } = watched()
+    const { clock, host, told, release, endAll } = watched({ slots: { min: 2, max: 8 } })
     endAll(81, good)
     expect([host.slots, host.leases.size]).toEqual([6, 6])
     told.length = 0
@@ -98,7 +98,7 @@ describe('slots that adapt', () => {
   })
 
   test('are bounded by what the host says from its next probe on', () => {
-    const { host, endAll } = watched()
+    const { host, endAll } = watched({ slots: { min: 2, max: 8 } })
     endAll(81, good)
     expect(host.slots).toBe(6)
     expect(host.probeSucceeded({ models: null, slots: 3 })).toBe(true)

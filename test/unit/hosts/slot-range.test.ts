@@ -7,7 +7,7 @@ import { type ConfiguredSlots, type SlotRange, slotRange } from '../../../src/ho
 const range = (min: number, max: number, start = min): SlotRange => ({ min, max, start })
 
 test.each([
-  ['lmx', range(2, 8)],
+  ['lmx', range(2, 4)],
   ['vllm', range(16, 64)],
   ['lm-studio', range(4, 8)],
   ['openai', range(4, 8)],
@@ -27,7 +27,7 @@ test.each<[string, ConfiguredSlots | undefined, number | undefined, SlotRange]>(
   ['a configured number wins over what the host says', 3, 6, range(3, 3)],
   ['a configured maximum', { max: 5 }, undefined, range(2, 5)],
   ['a maximum below the usual number takes the minimum along', { max: 1 }, undefined, range(1, 1)],
-  ['a configured minimum below the usual number: it begins with that', { min: 1 }, undefined, range(1, 8, 2)],
+  ['a configured minimum below the usual number: it begins with that', { min: 1 }, undefined, range(1, 4, 2)],
   ['a minimum above the most of the kind takes the maximum along', { min: 12 }, undefined, range(12, 12)],
   ['a maximum beyond what the host says has no effect', { max: 16 }, 6, range(6, 6)],
   ['nor has such a minimum', { min: 7, max: 16 }, 6, range(6, 6)],
