@@ -1,56 +1,12 @@
-/** Who goes next at a slot: shares of the classes, counters of the keys, order of arrival, and what patience changes. */
+/** Who goes next by class: order inside of a key, shares of a host's slots, what patience changes, and the bounds of each class. */
 import { describe, expect, it } from 'vitest'
-import type { RequestClass } from '../../../src/base/request-class.ts'
-import type { Host } from '../../../src/hosts/host.ts'
-import type { Lease } from '../../../src/queue/lease.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
-import { type Asker, type LineOptions, line } from './line.ts'
-
-interface Sent {
-  readonly key?: string
-  readonly class?: RequestClass
-  readonly model?: string
-  readonly weight?: number
-  /** Of its prompt: charged at the grant. */
-  readonly tokens?: number
-}
-
-/** A line whose requests have names, so that an order can be read. */
-function scene(hosts: readonly Host[], options: LineOptions = {}) {
-  const before = line(hosts, options)
-  const names = new Map<Asker, string>()
-  const send = (name: string, { model = 'm', tokens = 0, ...more }: Sent = {}): Asker => {
-    const asker = before.ask(model, { ...more, tokens: { input: tokens, output: 0 } })
-    names.set(asker, name)
-    // It may have been granted before it had a name.
-    return asker
-  }
-  const order = (): string[] => before.granted.map((asker) => names.get(asker) ?? '?')
-  /** Ends the oldest that runs, again and again, until nobody waits; the names in the order of their grants since. */
-  const serveAll = (): string[] => {
-    const from = before.granted.length
-    for (let ended = 0; before.dispatcher.length > 0; ended += 1) before.granted[ended]?.lease?.release()
-    return order().slice(from)
-  }
-  return { ...before, send, order, serveAll }
-}
-
-const oneSlot = () => [knownHost('a', { slots: 1 })]
-
-/** Runs alone on the host until its key has been served so many tokens, and holds a slot. */
-function served(
-  send: (name: string, sent: Sent) => Asker,
-  key: string,
-  tokens: number,
-  ofClass: RequestClass = 'default',
-) {
-  return send(`running of ${key}`, { key, tokens, class: ofClass })
-}
+import { namedLine, oneSlot, served } from './named-line.ts'
 
 describe('inside of a key', () => {
   it('class decides, then arrival', () => {
-    const { send, serveAll } = scene(oneSlot())
+    const { send, serveAll } = namedLine(oneSlot())
     send('running')
     send('bulk 1', { class: 'bulk' })
     send('default 1')
@@ -62,7 +18,7 @@ describe('inside of a key', () => {
   })
 
   it('one that gave its slot back goes before its like, one that a host sent back before all', () => {
-    const { send, ask, granted } = scene(oneSlot())
+    const { send, ask, granted } = namedLine(oneSlot())
     const running = send('running')
     const bulk = ask('m', { class: 'bulk' })
     const given = ask('m', { class: 'bulk', place: 'given_back' })
@@ -73,7 +29,7 @@ describe('inside of a key', () => {
   })
 
   it('one that gave its slot back goes before no other key that was served less', () => {
-    const { send, ask, granted } = scene(oneSlot())
+    const { send, ask, granted } = namedLine(oneSlot())
     const running = served(send, 'night', 1_000, 'bulk')
     const newcomer = ask('m', { class: 'bulk', key: 'other' })
     const given = ask('m', { class: 'bulk', key: 'night', place: 'given_back' })
@@ -85,7 +41,7 @@ describe('inside of a key', () => {
 
 describe('shares', () => {
   it('a class without its share of the slots goes first, whatever its key was served', () => {
-    const { send, order } = scene([knownHost('a', { slots: 4 })])
+    const { send, order } = namedLine([knownHost('a', { slots: 4 })])
     const running = [1, 2, 3, 4].map(() => served(send, 'busy', 1_000))
     send('default of the least served', { key: 'quiet' })
     send('interactive', { key: 'busy', class: 'interactive' })
@@ -94,7 +50,7 @@ describe('shares', () => {
   })
 
   it('with its share it goes by counter like any other', () => {
-    const { send, order } = scene([knownHost('a', { slots: 4 })])
+    const { send, order } = namedLine([knownHost('a', { slots: 4 })])
     served(send, 'busy', 1_000, 'interactive')
     const running = [1, 2, 3].map(() => served(send, 'busy', 1_000))
     send('default of the least served', { key: 'quiet' })
@@ -104,7 +60,7 @@ describe('shares', () => {
   })
 
   it('default has one, too, against a fleet full of interactive requests', () => {
-    const { send, order } = scene([knownHost('a', { slots: 4 })])
+    const { send, order } = namedLine([knownHost('a', { slots: 4 })])
     const running = [1, 2, 3, 4].map(() => served(send, 'person', 10, 'interactive'))
     send('interactive', { key: 'other person', class: 'interactive' })
     send('default', { key: 'person' })
@@ -113,7 +69,7 @@ describe('shares', () => {
   })
 
   it('of two classes that are short the more urgent one goes first', () => {
-    const { send, order } = scene([knownHost('a', { slots: 4 })])
+    const { send, order } = namedLine([knownHost('a', { slots: 4 })])
     const running = [1, 2, 3, 4].map(() => served(send, 'night', 10, 'bulk'))
     send('default', { key: 'quiet' })
     send('interactive', { key: 'night', class: 'interactive' })
@@ -123,14 +79,14 @@ describe('shares', () => {
   })
 
   it.each(['interactive', 'default', 'bulk'] as const)('are lent: %s alone has every slot', (ofClass) => {
-    const { send, granted } = scene([knownHost('a', { slots: 4 })])
+    const { send, granted } = namedLine([knownHost('a', { slots: 4 })])
     for (let number = 1; number <= 4; number += 1) send(`${number}`, { class: ofClass })
     expect(granted).toHaveLength(4)
   })
 
   it('bulk has what it is given', () => {
     const classes = { bulk: { share: 0.25 } }
-    const { send, order } = scene([knownHost('a', { slots: 4 })], { classes })
+    const { send, order } = namedLine([knownHost('a', { slots: 4 })], { classes })
     served(send, 'person', 10, 'interactive')
     const running = [1, 2, 3].map(() => served(send, 'program', 10))
     send('default', { key: 'quiet' })
@@ -142,7 +98,7 @@ describe('shares', () => {
   it('are those of one host and not of all', () => {
     const a = knownHost('a', { slots: 1, lists: ['only-a'] })
     const b = knownHost('b', { slots: 1, lists: ['only-b'] })
-    const { send, order } = scene([a, b])
+    const { send, order } = namedLine([a, b])
     send('interactive on b', { model: 'only-b', key: 'person', class: 'interactive' })
     const running = send('default on a', { model: 'only-a', key: 'busy', tokens: 1_000 })
     send('default', { model: 'only-a', key: 'quiet' })
@@ -154,7 +110,7 @@ describe('shares', () => {
 
 describe('bulk', () => {
   it('goes behind everybody else, even of a key that was served far more', () => {
-    const { send, serveAll } = scene(oneSlot())
+    const { send, serveAll } = namedLine(oneSlot())
     served(send, 'busy', 100_000)
     send('bulk', { key: 'quiet', class: 'bulk' })
     send('default 1', { key: 'busy', tokens: 1_000 })
@@ -165,7 +121,7 @@ describe('bulk', () => {
   it('has the slots that nobody else could use', () => {
     const a = knownHost('a', { slots: 1, lists: ['only-a'] })
     const b = knownHost('b', { slots: 1, lists: ['only-b'] })
-    const { send, order } = scene([a, b])
+    const { send, order } = namedLine([a, b])
     const onA = send('on a', { model: 'only-a' })
     send('on b', { model: 'only-b' })
     send('bulk', { model: 'only-a', class: 'bulk' })
@@ -180,7 +136,7 @@ describe('promotion', () => {
 
   it('bulk that waited its time goes by counter with default requests', async () => {
     const clock = new FakeClock()
-    const { send, order } = scene(oneSlot(), { clock, ...patient })
+    const { send, order } = namedLine(oneSlot(), { clock, ...patient })
     const running = served(send, 'busy', 1_000)
     send('bulk', { key: 'quiet', class: 'bulk' })
     const first = send('default 1', { key: 'busy', tokens: 1_000 })
@@ -195,7 +151,7 @@ describe('promotion', () => {
 
   it('one step at a time, and only while it waits', async () => {
     const clock = new FakeClock()
-    const { ask, dispatcher } = scene(oneSlot(), { clock, ...patient })
+    const { ask, dispatcher } = namedLine(oneSlot(), { clock, ...patient })
     ask()
     ask('m', { class: 'bulk' })
     const classes = () => [...dispatcher.waiting()].map((waiter) => waiter.class)
@@ -213,7 +169,7 @@ describe('promotion', () => {
 
   it('a default request is not starved by a steady stream of interactive ones of its own key', async () => {
     const clock = new FakeClock()
-    const { send, order, granted } = scene(oneSlot(), { clock, ...patient })
+    const { send, order, granted } = namedLine(oneSlot(), { clock, ...patient })
     send('running', { class: 'interactive' })
     send('default')
     send('interactive 1', { class: 'interactive' })
@@ -228,7 +184,7 @@ describe('promotion', () => {
   it('comes when the operator says', async () => {
     const clock = new FakeClock()
     const classes = { bulk: { promoteAfterMs: 5 } }
-    const { ask, dispatcher } = scene(oneSlot(), { clock, classes })
+    const { ask, dispatcher } = namedLine(oneSlot(), { clock, classes })
     ask()
     ask('m', { class: 'bulk' })
     await clock.advance(5)
@@ -237,7 +193,7 @@ describe('promotion', () => {
 
   it('leaves no timer behind when it has a slot, or leaves', async () => {
     const clock = new FakeClock()
-    const { ask } = scene(oneSlot(), { clock })
+    const { ask } = namedLine(oneSlot(), { clock })
     const running = ask()
     ask('m', { class: 'bulk' })
     const leaving = ask('m', { class: 'bulk' })
@@ -247,126 +203,9 @@ describe('promotion', () => {
   })
 })
 
-describe('between keys', () => {
-  const floods = (
-    send: (name: string, sent: Sent) => Asker,
-    keys: readonly (Sent & { key: string })[],
-    count: number,
-  ) => {
-    for (const { key, ...sent } of keys) for (let number = 0; number < count; number += 1) send(key, { key, ...sent })
-  }
-  const shareOf = (names: readonly string[], key: string) => names.filter((name) => name === key).length
-
-  it('they take turns by tokens: a prompt of ten times as many is served a tenth as often', () => {
-    const { send, serveAll } = scene(oneSlot())
-    send('running')
-    floods(
-      send,
-      [
-        { key: 'large', tokens: 1_000 },
-        { key: 'small', tokens: 100 },
-      ],
-      110,
-    )
-    const first = serveAll().slice(0, 110)
-    expect(shareOf(first, 'large')).toBe(10)
-    expect(shareOf(first, 'small')).toBe(100)
-  })
-
-  it('a key of weight 2 is served twice the tokens of one of weight 1', () => {
-    const { send, serveAll } = scene(oneSlot())
-    send('running')
-    floods(
-      send,
-      [
-        { key: 'heavy', tokens: 100, weight: 2 },
-        { key: 'light', tokens: 100, weight: 1 },
-      ],
-      60,
-    )
-    const first = serveAll().slice(0, 60)
-    expect(shareOf(first, 'heavy')).toBe(40)
-    expect(shareOf(first, 'light')).toBe(20)
-  })
-
-  it('what was generated counts twice, and what was refunded not at all', () => {
-    const orderAfter = (charge: (bill: Lease['bill']) => void): string[] => {
-      const { send, serveAll } = scene(oneSlot())
-      const { lease } = send('running', { key: 'writer' })
-      send('reader 1', { key: 'reader', tokens: 150 })
-      send('reader 2', { key: 'reader' })
-      send('writer', { key: 'writer' })
-      if (lease !== null) charge(lease.bill)
-      return serveAll()
-    }
-    expect(orderAfter((bill) => bill.generated(70))).toEqual(['reader 1', 'writer', 'reader 2'])
-    expect(orderAfter((bill) => bill.generated(80))).toEqual(['reader 1', 'reader 2', 'writer'])
-    const refunded = orderAfter((bill) => {
-      bill.generated(80)
-      bill.refund()
-    })
-    expect(refunded).toEqual(['reader 1', 'writer', 'reader 2'])
-  })
-
-  it('nobody saves up by staying away', () => {
-    const { send, serveAll } = scene(oneSlot())
-    const early = send('sleeper', { key: 'sleeper', tokens: 1 })
-    early.lease?.release()
-    for (let number = 0; number < 10; number += 1) served(send, 'worker', 100).lease?.release()
-    served(send, 'worker', 100)
-    floods(
-      send,
-      [
-        { key: 'worker', tokens: 100 },
-        { key: 'sleeper', tokens: 100 },
-      ],
-      6,
-    )
-    const first = serveAll().slice(0, 6)
-    expect(shareOf(first, 'worker')).toBeGreaterThanOrEqual(2)
-  })
-
-  it('nobody owes for what it had of an idle fleet', () => {
-    const { send, serveAll } = scene(oneSlot())
-    for (let number = 0; number < 50; number += 1) served(send, 'worker', 1_000).lease?.release()
-    served(send, 'worker', 100)
-    floods(
-      send,
-      [
-        { key: 'newcomer', tokens: 100 },
-        { key: 'worker', tokens: 100 },
-      ],
-      10,
-    )
-    const first = serveAll().slice(0, 10)
-    expect(shareOf(first, 'worker')).toBeGreaterThanOrEqual(4)
-  })
-
-  it('a key that leaves the line and returns is no better off', () => {
-    const { send, order } = scene(oneSlot())
-    const running = served(send, 'busy', 1_000)
-    const next = send('quiet', { key: 'quiet', tokens: 10 })
-    send('quiet 2', { key: 'quiet', tokens: 10 })
-    send('busy 1', { key: 'busy' }).turn.leave()
-    send('busy 2', { key: 'busy' })
-    running.lease?.release()
-    expect(order().at(-1)).toBe('quiet')
-    next.lease?.release()
-    expect(order().at(-1)).toBe('quiet 2')
-  })
-
-  it('in the order first-come whoever came first goes first, whosever it is and whatever it was served', () => {
-    const { send, serveAll } = scene(oneSlot(), { order: 'first-come' })
-    served(send, 'busy', 100_000)
-    for (const number of [1, 2, 3]) send(`busy ${number}`, { key: 'busy', tokens: 1_000 })
-    send('quiet', { key: 'quiet' })
-    expect(serveAll()).toEqual(['busy 1', 'busy 2', 'busy 3', 'quiet'])
-  })
-})
-
 describe('bounds of a class', () => {
   it('lengthMax of its waiters wait and one more is refused, while others still may', () => {
-    const { ask, rejections } = scene(oneSlot(), { classes: { bulk: { lengthMax: 2 } } })
+    const { ask, rejections } = namedLine(oneSlot(), { classes: { bulk: { lengthMax: 2 } } })
     ask()
     const bulk = [1, 2, 3].map(() => ask('m', { class: 'bulk' }))
     expect(bulk.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'queue_full'])
@@ -380,7 +219,7 @@ describe('bounds of a class', () => {
   it('a promoted waiter still counts for the class it came with', async () => {
     const clock = new FakeClock()
     const classes = { bulk: { lengthMax: 1, promoteAfterMs: 5 }, default: { lengthMax: 1 } }
-    const { ask } = scene(oneSlot(), { clock, classes })
+    const { ask } = namedLine(oneSlot(), { clock, classes })
     ask()
     ask('m', { class: 'bulk' })
     await clock.advance(5)
@@ -395,7 +234,7 @@ describe('bounds of a class', () => {
   ] as const)('patience of %s ends after its own %d ms', async (ofClass, waitMsMax) => {
     const clock = new FakeClock()
     const own = { interactive: { waitMsMax: 1_000 }, default: { waitMsMax: 2_000 }, bulk: { waitMsMax: 3_000 } }
-    const { ask } = scene(oneSlot(), { clock, classes: own })
+    const { ask } = namedLine(oneSlot(), { clock, classes: own })
     ask()
     const waiting = ask('m', { class: ofClass })
     await clock.advance(waitMsMax - 1)
@@ -406,7 +245,7 @@ describe('bounds of a class', () => {
 
   it('without its own, patience is that of the line', async () => {
     const clock = new FakeClock()
-    const { ask } = scene(oneSlot(), { clock, waitMsMax: 5_000 })
+    const { ask } = namedLine(oneSlot(), { clock, waitMsMax: 5_000 })
     ask()
     const waiting = [ask('m', { class: 'interactive' }), ask('m', { class: 'default' }), ask('m', { class: 'bulk' })]
     await clock.advance(5_000)
