@@ -12,16 +12,16 @@ import { table } from './table.ts'
 import { endlessMs, hourMs, type Stream, type Workload } from './workload.ts'
 import { type Asking, arrivalOf, randomOf } from './workloads/arrivals.ts'
 
-export const slowdowns = [0.05, 0.28, 0.58]
-export const slotsMax = 24
-export const slo = { timePerOutputTokenMsMax: 80, firstTokenMsMax: 5_000 }
+const slowdowns = [0.05, 0.28, 0.58]
+const slotsMax = 24
+const slo = { timePerOutputTokenMsMax: 80, firstTokenMsMax: 5_000 }
 
 /** Of each run the first third is not counted: by then the number of slots is found. */
 const uncounted = 1 / 3
 const adaptiveMs = 4 * hourMs
 const fixedMs = hourMs
 
-export interface Measured {
+interface Measured {
   readonly slots: number
   readonly goodPerSecond: number
 }

@@ -37,8 +37,8 @@ export const streamFigures = {
   goodPerSecond: { head: 'good tok/s', digits: 1, worse: 'lower' },
 } as const satisfies Readonly<Record<string, Figure>>
 
-export type Overall = Readonly<Record<keyof typeof overallFigures, number>>
-export type OfStream = Readonly<Record<keyof typeof streamFigures, number>>
+type Overall = Readonly<Record<keyof typeof overallFigures, number>>
+type OfStream = Readonly<Record<keyof typeof streamFigures, number>>
 
 export interface Figures {
   readonly overall: Overall
@@ -95,7 +95,7 @@ function timePerTokenMs({ firstTokenAtMs, atMs, arrival }: Ended): number {
   return firstTokenAtMs === null ? Number.NaN : (atMs - firstTokenAtMs) / Math.max(1, arrival.output - 1)
 }
 
-export function isGood(one: Ended): boolean {
+function isGood(one: Ended): boolean {
   const { objective } = one.arrival.stream
   return (
     one.ending === 'done' &&

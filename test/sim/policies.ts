@@ -6,7 +6,7 @@ export interface SimPolicy {
   readonly order: QueueOptions['order']
   /** What counts for how much between keys; default: what the product says. */
   readonly costs?: Costs
-  /** Requests of one key that are given to the line at once; the others wait before it. */
+  /** Requests of one key that are in the line or on hosts at once; the others wait before it. */
   readonly perKeyMax?: number
 }
 
@@ -15,7 +15,7 @@ export const simPolicies = {
   'first-come': { order: 'first-come' },
   /** In turn, a request each: whoever had the fewest requests. */
   'round-robin': { order: 'token-fair', costs: { request: 1, input: 0, output: 0 } },
-  /** Whoever came first among those whose key has fewer than two running. */
+  /** Whoever came first, with two requests of a key in the line and on hosts at the most. */
   'cap-2': { order: 'first-come', perKeyMax: 2 },
 } as const satisfies Readonly<Record<string, SimPolicy>>
 

@@ -48,7 +48,7 @@ export class Random {
   }
 }
 
-export function sigmaOf({ p50, p95 }: Lengths): number {
+function sigmaOf({ p50, p95 }: Lengths): number {
   return Math.log(p95 / p50) / normalP95
 }
 

@@ -54,7 +54,7 @@ function cells<Names extends string>(
   return (Object.keys(figures) as Names[]).map((name) => cell(of[name], figures[name].digits))
 }
 
-export function cell({ median, worst }: Spread, digits: number): string {
+function cell({ median, worst }: Spread, digits: number): string {
   if (Number.isNaN(median)) return '–'
   const [middle, far] = [median.toFixed(digits), worst.toFixed(digits)]
   return middle === far ? middle : `${middle} (${far})`

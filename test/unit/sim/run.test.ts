@@ -1,0 +1,48 @@
+/** The simulator as a command: what it prints, and how it ends. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+
+const script = fileURLToPath(new URL('../../sim/run.ts', import.meta.url))
+const timeout = 60_000
+
+function sim(...argv: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+it('ends with 1 and one sentence for what it cannot do', { timeout }, () => {
+  const refused = sim('--trace', join(tmpdir(), 'lmx-sim-no-such-trace.csv'))
+  expect(refused.stdout).toBe('')
+  expect(refused.stderr).toMatch(/^[^\n]*lmx-sim-no-such-trace\.csv cannot be read: ENOENT[^\n]*\n$/)
+  expect(refused.status).toBe(1)
+})
+
+it('prints what each order makes of a trace, as tables and for a program', { timeout }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lmx-sim-'))
+  const path = join(folder, 'trace.jsonl')
+  const row = (at: number) => JSON.stringify({ timestamp: at * 500, input_length: 900, output_length: 50 + (at % 7) })
+  writeFileSync(path, Array.from({ length: 60 }, (_, at) => row(at)).join('\n'))
+  const given = ['--trace', path, '--policy', 'token-fair,cap-2', '--seeds', '1,2']
+  const tables = sim(...given)
+  const json = sim(...given, '--json')
+  rmSync(folder, { recursive: true })
+  expect([tables.status, tables.stderr, json.status, json.stderr]).toEqual([0, '', 0, ''])
+  expect(tables.stdout).toMatch(/^trace +token-fair +60 +100 /m)
+  expect(tables.stdout).toMatch(/^cap-2 +60 /m)
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    results: [
+      {
+        seeds: [1, 2],
+        policies: [
+          { policy: 'token-fair', runs: [{ overall: { requests: 60 } }, { streams: { trace: { doneShare: 100 } } }] },
+          { policy: 'cap-2', runs: [{ overall: { requests: 60 } }, { streams: { trace: { doneShare: 100 } } }] },
+        ],
+      },
+    ],
+    adaptive: null,
+  })
+})
