@@ -19,9 +19,9 @@ export function namedLine(hosts: readonly Host[], options: LineOptions = {}) {
   const send = (name: string, { model = 'm', tokens = 0, ...more }: Sent = {}): Asker => {
     const asker = before.ask(model, { ...more, tokens: { input: tokens, output: 0 } })
     names.set(asker, name)
-    // It may have been granted before it had a name.
     return asker
   }
+  /** Of the grants so far. */
   const order = (): string[] => before.granted.map((asker) => names.get(asker) ?? '?')
   /** Ends the oldest that runs, again and again, until nobody waits; the names in the order of their grants since. */
   const serveAll = (): string[] => {
@@ -34,7 +34,7 @@ export function namedLine(hosts: readonly Host[], options: LineOptions = {}) {
 
 export const oneSlot = () => [knownHost('a', { slots: 1 })]
 
-/** Runs alone on the host until its key has been served so many tokens, and holds a slot. */
+/** Holds a slot, for which its key was charged so many tokens. */
 export function served(
   send: (name: string, sent: Sent) => Asker,
   key: string,
