@@ -1,7 +1,7 @@
 /** What waits and runs, through the admin API of a real gateway: shown and ended, as the document of the API says. */
 
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { gaugeReaches, model, oneHost } from '../kit/fleet.ts'
+import { ask, gaugeReaches, model } from '../kit/fleet.ts'
 import { jsonRequestBytes } from '../kit/http-bytes.ts'
 import { RawClient } from '../kit/raw-client.ts'
 import {
@@ -197,18 +197,19 @@ describe('ended by an operator', () => {
   })
 
   test('one whose last bytes are on their way stays: it is whole already', async () => {
-    const reply = () => Array.from({ length: 200 }, () => 'x'.repeat(50_000))
-    const { gateway } = await oneHost({ reply }, { host: { streamUpstream: true } })
+    const { clock, double, gateway, finish } = await held({ host: { slots: 2 } })
     const raw = await RawClient.open(gateway.port)
     onTestFinished(() => raw.close())
-    raw.socket.pause()
-    await raw.send(jsonRequestBytes('/v1/chat/completions', { model, messages: [{ role: 'user', content: 'much' }] }))
+    const bytesOf = (maxTokens: number) => jsonRequestBytes('/v1/chat/completions', ask('pipelined', maxTokens))
+    await raw.send(Buffer.concat([bytesOf(8), bytesOf(1)]))
+    await double.waitFor(({ running }) => running === 2, 'both requests')
+    // The second answer is whole, and goes out behind the first one.
+    await clock.advance(300)
     const { id } = await firstOnce(gateway, '?phase=last_bytes')
     const refused = await admin(gateway, 'POST', `/admin/requests/${id}/cancel`)
     expect([refused.status, refused.json]).toMatchObject([409, { error: { code: 'conflict' } }])
-    raw.socket.resume()
-    const [outcome] = await gateway.outcomesOnce(1)
-    expect(outcome?.fields).toMatchObject({ status: 200, end: '--' })
+    await finish()
+    for (const { fields } of await gateway.outcomesOnce(2)) expect(fields).toMatchObject({ status: 200, end: '--' })
   })
 })
 
