@@ -84,7 +84,7 @@ export const metricDefinitions = {
   bulk_given_back_total: {
     type: 'counter',
     labels: ['model'],
-    help: 'Slots that a bulk request gave back to an interactive one, by the model of the latter.',
+    help: 'Slots that a bulk request gave back to an interactive one, by the model that the bulk request asked for.',
   },
   key_queue_depth: {
     type: 'gauge',
