@@ -7,6 +7,8 @@ import { shuffled } from './statistics.ts'
 
 export interface ToLineBench {
   readonly waiting: number
+  /** Over which the requests are spread. */
+  readonly models: number
   /** Requests that are added, taken and left by each step that is measured. */
   readonly steps: number
 }
@@ -24,13 +26,9 @@ export interface LineCost {
 
 export interface FromLineBench {
   readonly alone: LineCost
-  readonly aloneManyModels: LineCost
   readonly dispatcher: LineCost
-  readonly dispatcherManyModels: LineCost
 }
 
-/** Models over which requests are spread where the choice among them is measured. */
-const manyModels = 1_000
 const leaversMax = 10_000
 /** Of so many at a time, so that the line stays about as long. */
 const batch = 100
@@ -42,10 +40,8 @@ process.on('disconnect', () => process.exit(0))
 
 function measured(order: ToLineBench): FromLineBench {
   return {
-    alone: costOf(() => new LineAlone(1), order),
-    aloneManyModels: costOf(() => new LineAlone(manyModels), order),
-    dispatcher: costOf(() => new LineInDispatcher(1), order),
-    dispatcherManyModels: costOf(() => new LineInDispatcher(manyModels), order),
+    alone: costOf(() => new LineAlone(order.models), order),
+    dispatcher: costOf(() => new LineInDispatcher(order.models), order),
   }
 }
 

@@ -24,43 +24,23 @@ interface Figure extends Pick<LineFigure, 'name' | 'unit' | 'bound'> {
 
 const step: Bound = { goal: 1, must: 5 }
 const leavingAtOnce: Bound = { goal: 5, must: 5 }
-/** With fewer, a figure in all or in memory says nothing. */
-const waitingForTotals = 10_000
 
 const figures: readonly Figure[] = [
   { name: 'line: add and take', unit: 'µs', bound: step, of: ({ alone }) => alone.addUs + alone.takeUs },
   { name: 'line: leave', unit: 'µs', bound: step, of: ({ alone }) => alone.leaveUs },
   { name: 'line: 10,000 leave at once', unit: 'ms', bound: leavingAtOnce, of: ({ alone }) => alone.leaveAllMs },
   { name: 'line: memory a waiter', unit: 'bytes', bound: null, of: ({ alone }) => alone.bytes },
-  {
-    name: 'line, 1000 models: add and take',
-    unit: 'µs',
-    bound: null,
-    of: ({ aloneManyModels }) => aloneManyModels.addUs + aloneManyModels.takeUs,
-  },
   { name: 'dispatcher: ask, with its estimate', unit: 'µs', bound: null, of: ({ dispatcher }) => dispatcher.addUs },
   { name: 'dispatcher: a slot to the next', unit: 'µs', bound: null, of: ({ dispatcher }) => dispatcher.takeUs },
-  { name: 'dispatcher: leave', unit: 'µs', bound: step, of: ({ dispatcher }) => dispatcher.leaveUs },
-  {
-    name: 'dispatcher: 10,000 leave at once',
-    unit: 'ms',
-    bound: leavingAtOnce,
-    of: ({ dispatcher }) => dispatcher.leaveAllMs,
-  },
+  { name: 'dispatcher: leave', unit: 'µs', bound: null, of: ({ dispatcher }) => dispatcher.leaveUs },
+  { name: 'dispatcher: 10,000 leave at once', unit: 'ms', bound: null, of: ({ dispatcher }) => dispatcher.leaveAllMs },
   { name: 'dispatcher: memory a request', unit: 'bytes', bound: null, of: ({ dispatcher }) => dispatcher.bytes },
-  {
-    name: 'dispatcher, 1000 models: ask, with its estimate',
-    unit: 'µs',
-    bound: null,
-    of: ({ dispatcherManyModels }) => dispatcherManyModels.addUs,
-  },
-  {
-    name: 'dispatcher, 1000 models: a slot to the next',
-    unit: 'µs',
-    bound: null,
-    of: ({ dispatcherManyModels }) => dispatcherManyModels.takeUs,
-  },
 ]
+
+/** With fewer, a figure of all or of memory says nothing. */
+const waitingForTotals = 10_000
+/** Where clients ask for very many models: the line at its usual bound, in as many lanes. Each step is dear there. */
+const manyModels = { waiting: 1_024, models: 1_000, stepsShare: 0.05 }
 
 /** `core`: where it runs; any where null. */
 export async function lineFigures(
@@ -69,21 +49,39 @@ export async function lineFigures(
 ): Promise<LineFigure[]> {
   const found: LineFigure[] = []
   for (const length of waiting) {
-    const costs: FromLineBench[] = []
-    for (let round = 1; round <= rounds; round++) {
-      costs.push(await costsOf({ waiting: length, steps }, core))
-      say(`line of ${length}, round ${round} of ${rounds}`)
-    }
-    found.push(
-      ...figures
-        .filter(({ unit }) => unit === 'µs' || length >= waitingForTotals)
-        .map(({ name, unit, bound, of }) => ({ name, waiting: length, unit, bound, figure: spreadOf(costs.map(of)) })),
-    )
+    const order = { waiting: length, models: 1, steps }
+    found.push(...figuresOf(order, await costsOf(order, { rounds, core, say })))
   }
-  return found
+  const { models, stepsShare } = manyModels
+  const order = {
+    waiting: Math.min(manyModels.waiting, Math.max(...waiting)),
+    models,
+    steps: Math.ceil(steps * stepsShare),
+  }
+  return [...found, ...figuresOf(order, await costsOf(order, { rounds, core, say }))]
 }
 
-async function costsOf(order: ToLineBench, core: string | null): Promise<FromLineBench> {
-  await using child = startHelper(core, 'line-bench.ts', ['--expose-gc'])
-  return await answerOf<FromLineBench>(child, order, 600_000)
+function figuresOf({ waiting, models }: ToLineBench, costs: readonly FromLineBench[]): LineFigure[] {
+  return figures
+    .filter(({ unit }) => unit === 'µs' || waiting >= waitingForTotals)
+    .map(({ name, unit, bound, of }) => ({
+      name: models === 1 ? name : `${name}, ${models} models`,
+      waiting,
+      unit,
+      bound: models === 1 ? bound : null,
+      figure: spreadOf(costs.map(of)),
+    }))
+}
+
+async function costsOf(
+  order: ToLineBench,
+  { rounds, core, say }: { rounds: number; core: string | null; say: (line: string) => void },
+): Promise<FromLineBench[]> {
+  const costs: FromLineBench[] = []
+  for (let round = 1; round <= rounds; round++) {
+    await using child = startHelper(core, 'line-bench.ts', ['--expose-gc'])
+    costs.push(await answerOf<FromLineBench>(child, order, 600_000))
+    say(`line of ${order.waiting} in ${order.models} models, round ${round} of ${rounds}`)
+  }
+  return costs
 }
