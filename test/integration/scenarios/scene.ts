@@ -70,6 +70,8 @@ export async function scenario(options: SceneOptions, play: (scene: Scene) => Pr
       // Probes at the start only, so that what a host sees afterwards is the scenario's own.
       probe: { everyMs: 600_000 },
       ...options.config,
+      // What does not fit is refused at once, so that a scene can tell of it; how it waits is told in short-deficits.test.ts.
+      limits: { waitMsMax: 0, ...options.config?.limits },
     }
     const gateway = await startGateway(config, options.clock === undefined ? {} : { clock: options.clock })
     const scene = new Scene(gateway, hosts)
