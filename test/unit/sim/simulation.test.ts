@@ -122,8 +122,9 @@ it('charges a prompt when its slot is granted and each token when it is written'
 })
 
 it('clients that leave end as left, and what was made for them counts as wasted', () => {
-  const leaving = short({ streams: [{ leavesAfterMs: 4_000 }, {}], perSecond: 1, slots: 1 })
+  const leaving = short({ streams: [{ leavesAfterMs: 4_000 }, {}], perSecond: 0.5, slots: 1 })
   const { ended, ...rest } = run(leaving)
+  expect(new Set(ended.map(({ ending }) => ending))).toEqual(new Set(['left', 'done']))
   const left = ended.filter(({ ending }) => ending === 'left')
   expect(left.length).toBeGreaterThan(10)
   for (const { arrival, atMs } of left) expect(atMs - arrival.atMs).toBeCloseTo(4_000, 6)
