@@ -8,7 +8,7 @@ export interface Spread {
   readonly interval: 'bootstrap 95 %' | 'min to max'
 }
 
-/** Below it a resampled median takes too few values to say anything. */
+/** Below it a resampled median takes too few values for its interval to mean anything. */
 const roundsForBootstrap = 6
 const resamples = 2_000
 
@@ -37,8 +37,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** What an interval of ratios, after to before, allows to say. */
-export function verdictOn({ low, high }: Spread): 'dearer' | 'cheaper' | 'no difference seen' {
+/** What an interval of ratios, after to before, allows to say; a few rounds fall on the same side by chance. */
+export function verdictOn({ low, high, interval }: Spread): string {
+  if (interval === 'min to max') return 'too few rounds to tell'
   if (low > 1) return 'dearer'
   if (high < 1) return 'cheaper'
   return 'no difference seen'

@@ -53,7 +53,8 @@ test.each([
   [0.9, 1.1, 'no difference seen'],
   [1, 1.1, 'no difference seen'],
 ])('ratios from %d to %d: %s', (low, high, verdict) => {
-  expect(verdictOn({ median: (low + high) / 2, low, high, interval: 'min to max' })).toBe(verdict)
+  expect(verdictOn({ median: (low + high) / 2, low, high, interval: 'bootstrap 95 %' })).toBe(verdict)
+  expect(verdictOn(spreadOf([low, high]))).toBe('too few rounds to tell')
 })
 
 test('a shuffled order has every item once, and each of them is first at times', () => {
