@@ -15,8 +15,8 @@ interface Heard {
   readonly retryAfterMs: number
 }
 
-type Refusal = APIError<number | undefined>
-const isRefusal = (error: unknown): error is Refusal => error instanceof APIError
+// The class itself would make every field of it `any`.
+const isRefusal = (error: unknown): error is APIError => error instanceof APIError
 
 /** What each was answered, in order. */
 class Answers {
@@ -103,8 +103,8 @@ describe('a burst of one key', () => {
     const client = keyed(fleet, key)
     const answers = new Answers()
     // Of the 22,500 tokens that are there it leaves too few: what is missing takes some seconds to be refilled.
-    await answers.ask('first', client, ask('word '.repeat(12_000), 2))
-    const large = answers.ask('large', client, ask('word '.repeat(6_500), 2))
+    await answers.ask('first', client, ask('word '.repeat(16_000), 2))
+    const large = answers.ask('large', client, ask('word '.repeat(9_000), 2))
     await waitingAre(gateway, 1)
     const small: Promise<Heard>[] = []
     for (let i = 0; i < 3; i++) {
@@ -115,7 +115,7 @@ describe('a burst of one key', () => {
     expect(answers.names).toEqual(['first', 'large'])
     await waitingAre(gateway, 3)
     // So that the rest need not be waited for.
-    await gateway.admin('PATCH', `/admin/keys/${id}`, { limits: { tokensPerMinute: 6_000_000 } })
+    await gateway.admin('PATCH', `/admin/keys/${id}`, { limits: { tokensPerMinute: null } })
     expect((await Promise.all(small)).map(({ status }) => status)).toEqual([200, 200, 200])
   })
 })
