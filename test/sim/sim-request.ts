@@ -148,7 +148,6 @@ export class SimRequest {
   }
 
   #granted(lease: Lease): void {
-    if (this.#isWaiting) lease.host.heldBack()
     this.#waits(false)
     const work = this.#sim.machine(lease.host).start({
       inputTokens: this.arrival.input,

@@ -35,29 +35,27 @@ it('who leaves before it has entered never does, and who has entered is told so'
 })
 
 it('clients that leave before the gate, in the line and at a host hold nobody up', () => {
-  const stream: Stream = {
-    name: 'hasty',
-    key: 'a',
-    class: 'default',
-    objective: personal,
-    patienceMs: endlessMs,
-    leavesAfterMs: 1_500,
+  const stream = (name: string, leavesAfterMs: number): Stream => {
+    return { name, key: 'a', class: 'default', objective: personal, patienceMs: endlessMs, leavesAfterMs }
   }
   const random = randomOf(1, 0)
-  const lengths = { input: { p50: 3_000, p95: 3_001 }, output: { p50: 10, p95: 11 } }
-  const hasty = Array.from({ length: 6 }, () => arrivalOf(random, 0, { stream, ...lengths }))
-  const { leavesAfterMs: _never, ...patient } = stream
-  const last = arrivalOf(random, 2_000, { stream: { ...patient, name: 'patient' }, ...lengths })
+  const arrival = (atMs: number, of: Stream) =>
+    arrivalOf(random, atMs, { stream: of, input: { p50: 6_000, p95: 6_001 }, output: { p50: 10, p95: 11 } })
+  // One at the host and one in the line leave after those that the gate has kept.
+  const inside = [1, 2].map(() => arrival(0, stream('inside', 3_000)))
+  const before = [1, 2, 3].map(() => arrival(0, stream('before', 1_000)))
+  const last = arrival(2_000, stream('last', 50_000))
   const workload = {
     hosts: [{ ...macOfTheFlood, slots: 1 }],
-    streams: [stream],
+    streams: [stream('any', 0)],
     durationMs: 60_000,
-    arrivals: [...hasty, last],
+    arrivals: [...inside, ...before, last],
   }
   const { ended } = new Simulation(workload, simPolicies['cap-2'], 1).run()
-  expect(ended.filter(({ ending }) => ending === 'left')).toHaveLength(6)
-  const patientOne = ended.find(({ arrival }) => arrival === last)
-  expect(patientOne?.ending).toBe('done')
-  // All had left by then, so it had the machine for itself at once.
-  expect(patientOne?.grantedAtMs).toBe(2_000)
+  expect(ended.map(({ ending, atMs }) => [ending, atMs])).toEqual([
+    ...before.map(() => ['left', 1_000]),
+    ...inside.map(() => ['left', 3_000]),
+    ['done', expect.any(Number)],
+  ])
+  expect(ended.at(-1)).toMatchObject({ arrival: last, grantedAtMs: 3_000 })
 })
