@@ -1,6 +1,6 @@
 /** Lines of keys that wait for their own limits, on a clock of its own, and what became of each request. */
 
-import type { Limiter, Reservation, Subject } from '../../../src/access/limiter.ts'
+import type { Reservation, Subject } from '../../../src/access/limiter.ts'
 import type { LimitsOptions, TeamsOptions } from '../../../src/access/options.ts'
 import { OwnLines, type OwnLinesParts } from '../../../src/access/own-lines.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
@@ -66,11 +66,6 @@ export function ownLinesOf({ limits = {}, teams = {}, wallMs = startWallMs, ...p
   return { clock, limiter, lines, enter, settle, admitted }
 }
 
-export function holderOf(subject: Subject): string {
+function holderOf(subject: Subject): string {
   return subject.keyId ?? subject.address
-}
-
-/** Uses up what may be used at once of a limit of tokens; what a small request needs is left to be refilled. */
-export function empty(limiter: Limiter, subject: Subject, tokens: number): void {
-  limiter.ask(subject, { requests: 1, input: tokens, output: 0 })
 }
