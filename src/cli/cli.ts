@@ -7,6 +7,7 @@ import { checkConfig } from './commands/check-config.ts'
 import { configSchema } from './commands/config-schema.ts'
 import { keyCommands } from './commands/keys.ts'
 import { serve } from './commands/serve.ts'
+import { trafficCommands } from './commands/traffic.ts'
 import { usage } from './commands/usage.ts'
 import { commandHelp, groupHelp, mainHelp } from './help.ts'
 import { printable } from './printable.ts'
@@ -17,6 +18,7 @@ export const commands: readonly [Command, ...Command[]] = [
   serve,
   ...keyCommands,
   usage,
+  ...trafficCommands,
   ...adminTokenCommands,
   checkConfig,
   configSchema,

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { lineText, requestsText } from '../../../src/cli/traffic-text.ts'
+import type { LineView } from '../../../src/queue/line-view-schema.ts'
+import type { LiveRequest } from '../../../src/relay/live-request.ts'
+
+const line: LineView = {
+  paused: false,
+  order: 'token-fair',
+  waiting: 1_200,
+  tokens: 90_000,
+  bytes: 0,
+  bounds: { lengthMax: 2_000, lengthMaxPerKey: 256, tokensMax: 4_000_000, tokensMaxPerKey: 1, bytesMax: 1_000 },
+  hosts: [
+    { name: 'studio', paused: true, up: true, running: 2, slots: 4 },
+    { name: 'mini', paused: false, up: false, running: 0, slots: 12 },
+  ],
+  depths: [{ model: 'qwen', class: 'bulk', waiting: 1_200, tokens: 90_000, oldestMs: 61_250 }],
+  keys: [{ id: 'k', key: 'alice', class: 'interactive', weight: 0.5, waiting: 1_200, running: 2, counter: 1_000.4 }],
+  requests: [
+    {
+      id: 'r1',
+      requestId: 'own',
+      key: 'alice',
+      class: 'bulk',
+      model: 'qwen',
+      endpoint: 'chat_completions',
+      waitedMs: 61_250,
+      tokens: 75,
+      position: 3,
+      aheadInKey: 0,
+      keysWaiting: 2,
+      p50Ms: 2_000,
+      p90Ms: null,
+      excludedHosts: [],
+    },
+  ],
+  estimates: { waits: 40, withinP90: 0.9, nearP50: 0.625 },
+}
+
+test('the line: its state, its hosts, what waits and for whom, and how much more there is', () => {
+  expect(lineText(line).split('\n')).toEqual([
+    'The line is open. 1,200 requests of 2,000 that may wait,',
+    '90,000 of 4,000,000 tokens, 0 of 1,000 bytes. Of the last 40 waits 90 % were within their p90, 63 % near their p50.',
+    '',
+    'host    state   running  slots',
+    'studio  paused        2      4',
+    'mini    down          0     12',
+    '',
+    'model  class  waiting  tokens  oldest',
+    'qwen   bulk     1,200  90,000  61.3 s',
+    '',
+    'key    class        weight  waiting  running  served more',
+    'alice  interactive     0.5    1,200        2        1,000',
+    '',
+    'id  key    class  model  tokens  waited  ahead    p50  p90',
+    'r1  alice  bulk   qwen       75  61.3 s      3  2.0 s    -',
+    'and 1,199 more',
+  ])
+})
+
+test('an empty line of which nothing is known says no more than that', () => {
+  const empty = { waiting: 0, tokens: 0, hosts: [], depths: [], keys: [], requests: [] }
+  const estimates = { waits: 0, withinP90: null, nearP50: null }
+  expect(lineText({ ...line, ...empty, paused: true, estimates }).split('\n')).toEqual([
+    'The line is paused: nobody is given a slot. 0 requests of 2,000 that may wait,',
+    '0 of 4,000,000 tokens, 0 of 1,000 bytes.',
+  ])
+})
+
+test('requests stand in columns, and nothing that a client wrote steers the terminal', () => {
+  const request: LiveRequest = {
+    id: 'r1',
+    requestId: 'own',
+    key: 'a\u001b[2J',
+    keyId: null,
+    team: null,
+    class: null,
+    endpoint: 'chat_completions',
+    model: null,
+    stream: true,
+    phase: 'reading',
+    phaseMs: 40,
+    host: null,
+    ageMs: 1_000,
+    queueWaitMs: null,
+    promptTokens: 1_500,
+    outputTokens: 0,
+    attempts: 0,
+    clientLeft: false,
+  }
+  expect(requestsText([request], 1).split('\n')).toEqual([
+    'id  key    class  model  endpoint          phase    since  host    age  prompt  answer',
+    'r1  a?[2J  -      -      chat_completions  reading  0.0 s  -     1.0 s   1,500       0',
+  ])
+})
