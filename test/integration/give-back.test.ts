@@ -77,7 +77,7 @@ describe('bulk of which nothing was sent', () => {
   })
 
   test('is charged for the answer that its client got, and its host for no failure', async () => {
-    const { double, gateway, keys, send, finish } = await scene()
+    const { double, gateway, send, finish } = await scene()
     const bulk = send('bulk', 'night work')
     await arrived(double, 1)
     const person = send('interactive', 'hello?')
@@ -99,7 +99,35 @@ describe('bulk of which nothing was sent', () => {
     await finish()
     // Two requests of ten, although three attempts were made.
     expect((await within(5_000, 'the next answer', next)).headers.get('x-ratelimit-remaining-requests')).toBe('8')
-    expect(keys.bulk.name).toBe('night')
+  })
+
+  test('has its charge refunded, so that its key loses no turn against another one', async () => {
+    const { double, gateway, send, finish } = await scene()
+    const { key: otherKey } = await gateway.createKey({ name: 'second-night', class: 'bulk' })
+    const other = (content: string) => {
+      const client = clientOf(gateway, { apiKey: otherKey, maxRetries: 0 })
+      return client.chat.completions.create({ ...ask(content), stream: true }).asResponse()
+    }
+    const short = other('other 1')
+    await arrived(double, 1)
+    await finish()
+    await (await short).text()
+    const long = `night 1 ${'word '.repeat(500)}`
+    const answers: PromiseLike<unknown>[] = [send('bulk', long)]
+    await arrived(double, 2)
+    const waiting = other('other 2')
+    answers.push(waiting.then((response) => response.text()))
+    await gaugeReaches(gateway, 'queue_depth', 1)
+    answers.push(send('bulk', 'night 2'))
+    await gaugeReaches(gateway, 'queue_depth', 2)
+    answers.push(send('interactive', 'person'))
+    for (let count = 3; count <= 6; count += 1) {
+      await arrived(double, count)
+      await finish()
+    }
+    await within(5_000, 'all answers', Promise.all(answers))
+    const names = contents(double).map((content) => content.slice(0, 'night 1'.length))
+    expect(names).toEqual(['other 1', 'night 1', 'person', 'night 1', 'other 2', 'night 2'])
   })
 
   test('goes in front of the bulk work of its key that waits, and behind default requests', async () => {
