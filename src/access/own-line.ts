@@ -33,6 +33,13 @@ interface Waiter {
   readonly patience: Timer
 }
 
+interface OfClass {
+  /** In order of arrival; a Set forgets an entry in constant time. */
+  readonly waiters: Set<Waiter>
+  /** Of all of them. */
+  readonly cost: { -readonly [Part in keyof Cost]: Cost[Part] }
+}
+
 /** What the first was told. */
 interface Told {
   readonly waiter: Waiter
@@ -48,15 +55,16 @@ interface OwnLineParts {
 
 export class OwnLine {
   readonly #parts: OwnLineParts
-  // Sets keep the order of arrival and forget an entry in constant time.
-  readonly #waiting: Readonly<Record<RequestClass, Set<Waiter>>> = {
-    interactive: new Set(),
-    default: new Set(),
-    bulk: new Set(),
+  readonly #waiting: Readonly<Record<RequestClass, OfClass>> = {
+    interactive: { waiters: new Set(), cost: { ...noCost } },
+    default: { waiters: new Set(), cost: { ...noCost } },
+    bulk: { waiters: new Set(), cost: { ...noCost } },
   }
+  /** Null between one first and the next, until that is looked at. */
   #told: Told | null = null
   /** Until the first is looked at again. */
   #timer: Timer | null = null
+  #looksSoon = false
 
   constructor(parts: OwnLineParts) {
     this.#parts = parts
@@ -69,8 +77,8 @@ export class OwnLine {
   /** Those that go before a newcomer of this class. */
   lengthBefore(newcomer: RequestClass): number {
     const { interactive, default: ordinary, bulk } = this.#waiting
-    if (newcomer === 'interactive') return interactive.size
-    return interactive.size + ordinary.size + (newcomer === 'bulk' ? bulk.size : 0)
+    if (newcomer === 'interactive') return interactive.waiters.size
+    return interactive.waiters.size + ordinary.waiters.size + (newcomer === 'bulk' ? bulk.waiters.size : 0)
   }
 
   /** What keeps a newcomer away for the longest behind those that go first: their wait, and the refill of what they take. */
@@ -89,19 +97,24 @@ export class OwnLine {
       endsAtMs: clock.now() + patienceMs,
       patience: clock.after(patienceMs, () => this.#timeOut(waiter)),
     }
-    this.#waiting[asking.class].add(waiter)
+    const { waiters, cost } = this.#waiting[asking.class]
+    waiters.add(waiter)
+    addTo(cost, asking.cost, 1)
     if (told !== null) this.#wait(waiter, told)
     return () => this.#leave(waiter)
   }
 
   /** In the next turn, so that many that leave at once cost one look, and nobody follows one that is being ended before it is ended too. */
   lookSoon(): void {
+    if (this.#looksSoon) return
+    this.#looksSoon = true
     this.#timer?.cancel()
     this.#timer = this.#parts.clock.afterTurn(() => this.#look())
   }
 
   /** One at a time: who came back at this very time in another line of the team is heard before the next of this one. */
   #look(): void {
+    this.#looksSoon = false
     const first = this.#first()
     if (first === undefined) return
     const nowMs = this.#parts.clock.now()
@@ -125,6 +138,7 @@ export class OwnLine {
     // A timer may be early by a part of a millisecond; then what is left is waited for.
     const delayMs = Math.max(1, Math.ceil(waitMs))
     this.#told = { waiter, obstacle, atMs: clock.now() + waitMs }
+    this.#looksSoon = false
     this.#timer?.cancel()
     this.#timer = clock.after(delayMs, () => this.#look())
   }
@@ -160,11 +174,12 @@ export class OwnLine {
 
   /** Nothing happens where it does not wait any more. */
   #end(waiter: Waiter, then: () => void): void {
-    const wasFirst = this.#first() === waiter
-    if (!this.#waiting[waiter.asking.class].delete(waiter)) return
+    const { waiters, cost } = this.#waiting[waiter.asking.class]
+    if (!waiters.delete(waiter)) return
+    addTo(cost, waiter.asking.cost, -1)
     waiter.patience.cancel()
     waiter.places.leavePlace()
-    if (wasFirst) {
+    if (this.#told === null || this.#told.waiter === waiter) {
       this.#told = null
       this.lookSoon()
     }
@@ -187,22 +202,32 @@ export class OwnLine {
   }
 
   #first(): Waiter | undefined {
-    for (const one of requestClasses) for (const waiter of this.#waiting[one]) return waiter
+    for (const one of requestClasses) for (const waiter of this.#waiting[one].waiters) return waiter
     return undefined
   }
 
   /** What those take together that go before one of a class: before all that come later, or before `waiter`. */
   #ahead(ofClass: RequestClass, waiter?: Waiter): Cost {
-    let { requests, input, output } = noCost
+    const ahead = { ...noCost }
     for (const one of requestClasses) {
-      for (const other of this.#waiting[one]) {
-        if (other === waiter) break
-        requests += other.asking.cost.requests
-        input += other.asking.cost.input
-        output += other.asking.cost.output
-      }
+      const { waiters, cost } = this.#waiting[one]
+      if (one !== ofClass || waiter === undefined) addTo(ahead, cost, 1)
+      else for (const other of waitersBefore(waiter, waiters)) addTo(ahead, other.asking.cost, 1)
       if (one === ofClass) break
     }
-    return { requests, input, output }
+    return ahead
   }
+}
+
+function* waitersBefore(waiter: Waiter, waiters: Iterable<Waiter>): Iterable<Waiter> {
+  for (const other of waiters) {
+    if (other === waiter) return
+    yield other
+  }
+}
+
+function addTo(sum: OfClass['cost'], { requests, input, output }: Cost, sign: 1 | -1): void {
+  sum.requests += sign * requests
+  sum.input += sign * input
+  sum.output += sign * output
 }
