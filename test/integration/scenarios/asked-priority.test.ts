@@ -61,7 +61,7 @@ test('S07: x-lmx-gateway-priority is what the key allows at the most', () =>
       { user: 'urgentWantsIt', key: urgent, headers: wants('interactive') },
     ])
     expect(order.slice(0, 2)).toEqual(['urgentWantsIt', 'standardWantsMore'])
-    expect(order.slice(2).toSorted()).toEqual(['bulkWantsMore', 'urgentWantsLess'])
+    expect(new Set(order.slice(2))).toEqual(new Set(['bulkWantsMore', 'urgentWantsLess']))
     const classes = (await gateway.outcomesOnce(5)).map(({ fields }) => fields['class'])
     expect(classes).toEqual(['default', 'interactive', 'default', 'bulk', 'bulk'])
     return { requests: 5, attempts: { a: 5 } }

@@ -1,12 +1,12 @@
 /** A client that asks again while its first request still runs: two requests, each with an end of its own. */
 import { describe, expect, test } from 'vitest'
-import { pause, wholeRequest } from '../../kit/chaos-host.ts'
+import { pause, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
 import { gaugeReaches } from '../../kit/fleet.ts'
 import { chunkBytes, finalChunk, type Headers, sseHeadBytes } from '../../kit/http-bytes.ts'
 import type { RawClient } from '../../kit/raw-client.ts'
 import { chatBytes, contentFrame, done, finishFrame, type Scene, scenario } from './scene.ts'
 
-const begun = [wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('one'))]
+const begun: readonly ScriptStep[] = [wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('one'))]
 const rest = [chunkBytes(contentFrame('two') + finishFrame + done), finalChunk]
 
 async function asks(scene: Scene, headers: Headers = {}): Promise<RawClient> {
@@ -42,7 +42,7 @@ describe.each<[string, Headers]>([
       await stayed.step()
       await expectWhole(scene, clients[stayer]!)
       const ends = (await scene.gateway.outcomesOnce(2)).map(({ fields }) => fields['status'])
-      expect(ends.toSorted()).toEqual([200, 499])
+      expect(new Set(ends)).toEqual(new Set([200, 499]))
       return { requests: 2, attempts: { a: 2 } }
     }),
   )
