@@ -5,19 +5,17 @@ import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place } from '../queue/slot-request.ts'
-import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
-import { errorBody } from '../wire/error-answer.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import type { Attempt, AttemptFailure, AttemptOwner } from './attempt.ts'
 import type { Caller } from './caller.ts'
+import { ClientAnswer } from './client-answer.ts'
 import { ClientLeft, type Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
 import type { FailureCause } from './failure.ts'
 import { asGatewayError } from './gateway-fault.ts'
-import { Heartbeat } from './heartbeat.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import type { LastFailure } from './line-refusal.ts'
@@ -56,15 +54,12 @@ export class RelayedRequest implements AttemptOwner {
   readonly #failover: Failover
   readonly #line: LineTurns
   readonly #attempts: RequestAttempts
+  readonly #answer: ClientAnswer
   #body: RequestBody | null = null
   #release: (() => void) | null = null
   #queued: Queued | null = null
-  #heartbeat: Heartbeat | null = null
   /** Its error less the host's key, fit to be shown. */
   #lastFailure: LastFailure | null = null
-  #contentSent = false
-  /** What was sent is a stream, so that an error can be told inside it. */
-  #sendsFrames = false
   /** The client is gone and the answer is read to its end all the same. */
   #reading: { readonly end: EndCode; readonly patience: Timer } | null = null
   #settled = false
@@ -80,8 +75,9 @@ export class RelayedRequest implements AttemptOwner {
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)
     this.#line = new LineTurns(parts)
-    const told = { record: this.#record, account: this.#account, owner: this }
-    this.#attempts = new RequestAttempts(parts, { endpoint, exchange, caller, ...told })
+    const common = { endpoint, exchange, caller, record: this.#record }
+    this.#attempts = new RequestAttempts(parts, { ...common, account: this.#account, owner: this })
+    this.#answer = new ClientAnswer(parts, { ...common, failover: this.#failover })
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onTaken = () => this.#settle('--', null)
@@ -142,14 +138,7 @@ export class RelayedRequest implements AttemptOwner {
       this.#settle(this.#reading.end, null)
       return
     }
-    const { anthropic, dialect } = this.#endpoint
-    if (this.#exchange.committed) {
-      this.#exchange.cut(this.#sendsFrames ? dialects[dialect].errorFrame(errorBody(error, anthropic)) : '')
-    } else {
-      this.#record.status = error.kind.status
-      this.#exchange.setHeaders({ ...this.caller.limitHeaders(), ...this.#record.routeHeaders(this.#failover.phase) })
-      this.#exchange.fail(error, anthropic)
-    }
+    this.#answer.fail(error)
     this.#settle(endCode(error.code, this.#record.phase, cause), error)
   }
 
@@ -161,20 +150,14 @@ export class RelayedRequest implements AttemptOwner {
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const reader = this.#attempts.reader(head, sink)
-    this.#sendsFrames = reader.isStream && this.#body?.stream === true
-    if (this.#heartbeat !== null) this.#heartbeat.held = !this.#sendsFrames
+    this.#answer.comes(reader.isStream && this.#body?.stream === true)
     return reader
   }
 
   commit(status: number, headers: Readonly<Record<string, string>>): void {
-    this.#heartbeat?.stop()
-    this.#contentSent = true
+    this.#answer.begin()
     this.#dropBody()
-    if (this.#reading === null) {
-      this.#record.status = status
-      const routeHeaders = this.#record.routeHeaders(this.#failover.phase)
-      if (!this.#exchange.committed) this.#exchange.head(status, { ...headers, ...routeHeaders })
-    }
+    if (this.#reading === null) this.#answer.head(status, headers)
     // After the headers, which tell of the failover too.
     this.#tellFailover('ok')
   }
@@ -224,16 +207,7 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
-    this.#heartbeat = Heartbeat.begin(body, {
-      ...this.#parts,
-      endpoint: this.#endpoint,
-      exchange,
-      place: () => this.#line.place(ofClass),
-      onHeaders: () => {
-        this.#record.status = 200
-        this.#sendsFrames = true
-      },
-    })
+    this.#answer.beat(body, () => this.#line.place(ofClass))
     this.#account.admit(body, {
       requestId: exchange.requestId,
       progress: () => this.#attempts.progress(),
@@ -289,7 +263,7 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #goOn(next: 'fresh_connection' | 'in_line'): void {
-    if (this.#heartbeat !== null) this.#heartbeat.held = false
+    this.#answer.waitsAgain()
     const { lease } = this.#attempts.drop()
     if (next === 'fresh_connection') this.#startAttempt(lease, true)
     else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
@@ -298,9 +272,9 @@ export class RelayedRequest implements AttemptOwner {
   /** Somebody more urgent waits for the slot: it begins anew with another one, as long as it has time and nothing of it was sent. */
   #giveBack(lease: Lease): boolean {
     const queued = this.#queued
-    if (queued === null || this.#settled || this.#contentSent || !this.#hasHosts()) return false
+    if (queued === null || this.#settled || this.#answer.begun || !this.#hasHosts()) return false
     if (!this.#line.isPatient(queued.class) || !this.#attempts.mayGiveBack(lease)) return false
-    if (this.#heartbeat !== null) this.#heartbeat.held = false
+    this.#answer.waitsAgain()
     const attempt = this.#attempts.giveBack()
     this.#failover.gaveBack()
     // Before the slot is free, so that both are in the line when it is given to the next.
@@ -316,7 +290,7 @@ export class RelayedRequest implements AttemptOwner {
   #situation() {
     const elsewhere = (): boolean => this.#hasHosts()
     const requestsLive = this.#requestsLive()
-    return { contentSent: this.#contentSent, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
+    return { contentSent: this.#answer.begun, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
   }
 
   // --- the end
@@ -328,7 +302,7 @@ export class RelayedRequest implements AttemptOwner {
   #clientGone(end: EndCode, status: number): void {
     if (this.#settled || this.#reading !== null) return
     this.#record.status = status
-    this.#heartbeat?.stop()
+    this.#answer.stopBeats()
     this.#line.leave()
     const { underWay, mustBeReadOn } = this.#attempts
     if (underWay !== null && mustBeReadOn) {
@@ -354,12 +328,12 @@ export class RelayedRequest implements AttemptOwner {
   #settle(end: EndCode, error: GatewayError | null): void {
     if (this.#settled) return
     this.#settled = true
-    this.#heartbeat?.stop()
+    this.#answer.stopBeats()
     this.#reading?.patience.cancel()
     this.#releaseBody()
     if (end !== '--') this.#tellFailover('failed')
     try {
-      const outcome = this.#record.outcome(end, error, this.#attempts.metered(end, this.#contentSent))
+      const outcome = this.#record.outcome(end, error, this.#attempts.metered(end, this.#answer.begun))
       this.#account.settle(outcome, this.#record.lease?.model ?? null)
       this.#parts.events.requestEnded(outcome)
       this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
