@@ -13,7 +13,7 @@ import { type WorkloadName, workloads } from '../../sim/workloads/workloads.ts'
 
 const isLong = process.env['TEST_LONG'] === 'true'
 const seeds = Array.from({ length: isLong ? 10 : 3 }, (_, at) => at + 1)
-const timeoutMs = isLong ? 600_000 : 60_000
+const timeoutMs = isLong ? 1_800_000 : 120_000
 
 const figures = (name: WorkloadName, policy: SimPolicyName): Figures[] =>
   seeds.map((seed) => figuresOf(new Simulation(workloads[name].make(seed), simPolicies[policy], seed).run()))
