@@ -1,4 +1,5 @@
 /** The line as it is shown to whoever administers the gateway. */
+import type { Clock } from '../base/clock.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { ByteBudget } from './byte-budget.ts'
@@ -14,9 +15,12 @@ export interface LineParts {
   readonly budget: ByteBudget
 }
 
+/** An estimate looks at every key that waits. After so long everything else has its turn. */
+const turnMsMax = 2
+
 export interface LineQuestion {
-  readonly nowMs: number
-  /** Waiting requests that are listed at the most: each costs an estimate. */
+  readonly clock: Clock
+  /** Waiting requests that are listed at the most, those that came first. */
   readonly count: number
   /** Name or id of the key whose waiting requests are listed; null for all. */
   readonly key: string | null
@@ -24,11 +28,12 @@ export interface LineQuestion {
   readonly classesOf: (ids: ReadonlySet<string>) => ReadonlyMap<string, RequestClass>
 }
 
-export function lineView({ dispatcher, hosts, budget }: LineParts, question: LineQuestion): LineView {
-  const { nowMs } = question
+export async function lineView({ dispatcher, hosts, budget }: LineParts, question: LineQuestion): Promise<LineView> {
+  const { clock } = question
+  const requests = await requestsOf(firstOf(dispatcher.waiting(), question), dispatcher, clock)
   const { lengthMax, lengthMaxPerKey, tokensMax, tokensMaxPerKey, order } = dispatcher.rules
-  const waiting = [...dispatcher.waiting()]
-  const { depths } = queueState({ waiting, flows: [] }, { nowMs, bytes: budget.held })
+  const line = { waiting: dispatcher.waiting(), flows: [] }
+  const { depths } = queueState(line, { nowMs: clock.now(), bytes: budget.held })
   return {
     paused: dispatcher.paused,
     order,
@@ -39,7 +44,7 @@ export function lineView({ dispatcher, hosts, budget }: LineParts, question: Lin
     hosts: hosts.map(lineHost),
     depths: depths.map((depth) => ({ ...depth, oldestMs: Math.round(depth.oldestMs) })),
     keys: keysOf(dispatcher.flows(), question),
-    requests: firstOf(waiting, question).map((waiter) => requestOf(waiter, dispatcher, nowMs)),
+    requests,
     estimates: dispatcher.accuracy(),
   }
 }
@@ -64,9 +69,33 @@ function keysOf(flows: Iterable<Flow>, { classesOf }: LineQuestion): LineView['k
   }))
 }
 
-function firstOf(waiting: readonly Waiter[], { key, count }: LineQuestion): readonly Waiter[] {
-  const wanted = key === null ? waiting : waiting.filter(({ flow }) => flow.name === key || flow.id === key)
-  return wanted.toSorted((a, b) => a.order - b.order).slice(0, count)
+/** Of a line of any length, without putting all of it in order. */
+function firstOf(waiting: Iterable<Waiter>, { key, count }: LineQuestion): readonly Waiter[] {
+  let first: Waiter[] = []
+  const cut = (): void => {
+    first = first.toSorted((a, b) => a.order - b.order).slice(0, count)
+  }
+  for (const waiter of waiting) {
+    const { flow } = waiter
+    if (key !== null && flow.name !== key && flow.id !== key) continue
+    first.push(waiter)
+    if (first.length >= 10 * count) cut()
+  }
+  cut()
+  return first
+}
+
+async function requestsOf(waiters: readonly Waiter[], dispatcher: Dispatcher, clock: Clock) {
+  const requests: LineView['requests'] = []
+  let beganMs = clock.now()
+  for (const waiter of waiters) {
+    if (clock.now() - beganMs >= turnMsMax) {
+      await new Promise<void>((resolve) => void clock.afterTurn(resolve))
+      beganMs = clock.now()
+    }
+    if (waiter.isWaiting) requests.push(requestOf(waiter, dispatcher, clock.now()))
+  }
+  return requests
 }
 
 function requestOf(waiter: Waiter, dispatcher: Dispatcher, nowMs: number): LineView['requests'][number] {

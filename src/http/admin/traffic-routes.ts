@@ -53,9 +53,9 @@ export const trafficRoutes: readonly AdminRoute[] = [
       count: wholeText(waitingCountMax).describe('Waiting requests to list, a hundred unless said'),
     }),
     answers: { 'application/json': lineAnswer },
-    handle: ({ query: { key = null, count = waitingCountDefault } }, { traffic, allKeys, clock }) => {
+    handle: async ({ query: { key = null, count = waitingCountDefault } }, { traffic, allKeys, clock }) => {
       const classesOf = (ids: ReadonlySet<string>) => classesOfKeys(allKeys, ids)
-      return { json: lineView(traffic, { nowMs: clock.now(), count, key, classesOf }) }
+      return { json: await lineView(traffic, { clock, count, key, classesOf }) }
     },
   }),
   changes({

@@ -1,5 +1,6 @@
 /** The line as pages show it: of each key what it was served, of each waiting request where it stands. */
 import { expect, test } from 'vitest'
+import type { Clock } from '../../../src/base/clock.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import { ByteBudget } from '../../../src/queue/byte-budget.ts'
 import { lineView } from '../../../src/queue/line-view.ts'
@@ -13,8 +14,8 @@ function shown() {
   const parts = { dispatcher: world.dispatcher, hosts, budget: new ByteBudget(1_000, () => {}) }
   const classes = new Map<string, RequestClass>([['bob', 'bulk']])
   const view = (count = 100, key: string | null = null) =>
-    lineView(parts, { nowMs: world.clock.now(), count, key, classesOf: () => classes })
-  return { ...world, hosts, view }
+    lineView(parts, { clock: world.clock, count, key, classesOf: () => classes })
+  return { ...world, ...parts, view }
 }
 
 test('keys stand in the order of what they were served, and idle ones not at all', async () => {
@@ -25,7 +26,7 @@ test('keys stand in the order of what they were served, and idle ones not at all
   ask('m', { key: 'alice', weight: 2, tokens })
   ask('other', { key: 'carol', tokens }).lease?.release()
   await clock.advance(250)
-  const { keys, depths, tokens: all, waiting, hosts } = view()
+  const { keys, depths, tokens: all, waiting, hosts } = await view()
   expect(keys.map(({ key, waiting: waits, running: runs }) => [key, waits, runs])).toEqual([
     ['bob', 1, 0],
     ['alice', 1, 1],
@@ -45,20 +46,50 @@ test('keys stand in the order of what they were served, and idle ones not at all
   running.lease?.release()
 })
 
-test('requests stand in the order in which they came, with the hosts that they are not sent to', () => {
+test('requests stand in the order in which they came, with the hosts that they are not sent to', async () => {
   const { ask, hosts, view, dispatcher } = shown()
   ask()
   dispatcher.pause()
   ask('m', { key: 'alice' })
   ask('m', { key: 'bob', excluded: [hosts[1]!] })
   ask('m', { key: 'alice' })
-  const { requests } = lineViewSchema.parse(view())
+  const { requests } = lineViewSchema.parse(await view())
   expect(requests.map(({ key, excludedHosts }) => [key, excludedHosts])).toEqual([
     ['alice', []],
     ['bob', ['b']],
     ['alice', []],
   ])
-  expect(view(1).requests.map(({ key }) => key)).toEqual(['alice'])
-  expect(view(100, 'bob').requests.map(({ key }) => key)).toEqual(['bob'])
-  expect(view(100, 'nobody').requests).toEqual([])
+  expect((await view(1)).requests.map(({ key }) => key)).toEqual(['alice'])
+  expect((await view(100, 'bob')).requests.map(({ key }) => key)).toEqual(['bob'])
+  expect((await view(100, 'nobody')).requests).toEqual([])
+})
+
+test('of a line that is much longer than asked for, those that came first', async () => {
+  const { ask, view } = shown()
+  for (let nth = 0; nth < 101; nth += 1) ask('m', { key: `key ${nth % 7} ${nth}` })
+  expect((await view(3)).requests.map(({ key }) => key)).toEqual(['key 1 1', 'key 2 2', 'key 3 3'])
+})
+
+test('while estimates are made everything else has its turns, and who waits no more by then is not listed', async () => {
+  const { ask, hosts, dispatcher, budget } = shown()
+  ask('m', { key: 'running' })
+  const waiting = Array.from({ length: 5 }, (_, nth) => ask('m', { key: `key ${nth}` }))
+  let nowMs = 0
+  let turns = 0
+  // Each look at it is a millisecond later; in the turn of others one leaves.
+  const slow: Clock = {
+    now: () => nowMs++,
+    wallMs: () => 0,
+    after: () => ({ cancel: () => {} }),
+    afterTurn(callback) {
+      turns++
+      waiting.at(-1)?.turn.leave()
+      callback()
+      return { cancel: () => {} }
+    },
+  }
+  const question = { clock: slow, count: 100, key: null, classesOf: () => new Map<string, RequestClass>() }
+  const { requests } = await lineView({ dispatcher, hosts, budget }, question)
+  expect(turns).toBeGreaterThan(1)
+  expect(requests.map(({ key }) => key)).toEqual(['key 0', 'key 1', 'key 2', 'key 3'])
 })
