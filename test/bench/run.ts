@@ -38,7 +38,8 @@ async function bench(wanted: BenchArguments): Promise<void> {
     )
   }
   const folder = await mkdtemp(join(tmpdir(), 'lmx-gateway-bench-'))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => cutOff(folder))
+  // Heard to the end: who runs it in a group sends a signal twice, and the second one must not cut off the first.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cutOff(folder))
   try {
     const found = await measure(wanted, folder)
     const report: BenchReport = {

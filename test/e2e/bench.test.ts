@@ -52,6 +52,8 @@ test('a baseline that is no commit is refused, and nothing is left behind', asyn
 test('cut off in the middle, it ends its processes and removes its folder', async () => {
   await using child = bench([...short, '--parts', 'stream', '--tokens', '100000', '--baseline', 'HEAD'])
   await eventually(30_000, 'a gateway of the benchmark', () => gatewaysRunning() > 0)
+  // As a terminal and npm both do it.
+  child.signal('SIGTERM')
   child.signal('SIGTERM')
   expect(await child.end(30_000)).toEqual({ code: 130, signal: null })
   await eventually(10_000, 'the gateway to be gone', () => gatewaysRunning() === 0)
