@@ -253,7 +253,8 @@ export class Dispatcher {
   }
 
   #released(lease: Lease): void {
-    this.#estimator.held(lease, this.#parts.clock.now() - lease.grantedAtMs)
+    // How long one was held that was given back tells nothing of the work.
+    if (!lease.givesBack) this.#estimator.held(lease, this.#parts.clock.now() - lease.grantedAtMs)
     this.#flows.released(lease.bill.flow)
     this.#serve(lease.host)
   }

@@ -61,6 +61,8 @@ export class Lease {
   /** Somebody more urgent waits: true where it will be released soon. */
   askBack(): boolean {
     if (this.#released || this.#givesBack || this.#giveBack === undefined) return false
+    // It may be released before this returns.
+    this.#givesBack = true
     this.#givesBack = this.#giveBack(this)
     return this.#givesBack
   }

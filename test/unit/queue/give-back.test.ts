@@ -178,6 +178,32 @@ describe('the slot', () => {
     expect(person.lease).toBeNull()
   })
 
+  it.each([
+    ['a slot that was given back tells nothing of how long work takes', true],
+    ['one that was held to the end does', false],
+  ])('%s', async (_, gives) => {
+    const clock = new FakeClock()
+    const { ask } = line([knownHost('a', { slots: 1 })], { clock })
+    const tokens = { input: 100, output: 100 }
+    const work = ask('m', {
+      class: 'bulk',
+      tokens,
+      giveBack: () => {
+        work.lease?.release()
+        return true
+      },
+    })
+    work.lease?.bill.correct({ input: 100, cachedInput: 0, output: 100 })
+    await clock.advance(10_000)
+    if (gives) ask('m', { class: 'interactive', key: 'person', tokens })
+    else {
+      work.lease?.release()
+      ask('m', { class: 'interactive', key: 'person', tokens })
+    }
+    const waiting = ask('m', { key: 'program', tokens })
+    expect(waiting.turn.estimate()?.p50Ms === null).toBe(gives)
+  })
+
   it('of those who gave theirs back the one that was granted first has the next again', async () => {
     const clock = new FakeClock()
     const { ask, granted } = line([knownHost('a', { slots: 2 })], { clock })
