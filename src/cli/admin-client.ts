@@ -1,5 +1,4 @@
 /** Asks the admin API of a gateway; nothing that answers there is taken as it comes. */
-import type { z } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { type ErrorCode, errorCatalogue, GatewayError } from '../base/errors.ts'
 
@@ -7,6 +6,11 @@ const answerMsMax = 30_000
 /** Of all answers to one command: some ten times what 100,000 keys take. */
 const answerBytesMax = 268_435_456
 const messageCharsMax = 2_000
+
+/** What an answer must be. */
+interface Schema<Answer> {
+  safeParse(value: unknown): { success: true; data: Answer } | { success: false }
+}
 
 export class AdminClient {
   /** Where it asks. */
@@ -54,7 +58,7 @@ export class AdminClient {
   }
 
   /** The same, held against the schema. */
-  async askFor<Answer>(schema: z.ZodType<Answer>, method: string, path: string, body?: object): Promise<Answer> {
+  async askFor<Answer>(schema: Schema<Answer>, method: string, path: string, body?: object): Promise<Answer> {
     const result = schema.safeParse(await this.ask(method, path, body))
     if (result.success) return result.data
     throw noAnswer()

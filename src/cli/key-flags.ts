@@ -89,7 +89,7 @@ export const keyFlags: readonly Flag[] = [...fields.map(({ flag }) => flag), ...
 export function flagOf(param: string): string | undefined {
   const [first, second] = param.split('.')
   if (first === 'limits') return limitFlags.find(({ name }) => name === second)?.flag.name
-  if (first !== undefined && ['to', 'from', 'count'].includes(first)) return first
+  if (first !== undefined && ['to', 'count', 'from'].includes(first)) return first
   return fields.find(({ name }) => name === first)?.flag.name
 }
 

@@ -1,6 +1,6 @@
 /** What waits and runs as people read it. */
 import type { LineHost, LineView } from '../queue/line-view-schema.ts'
-import type { LiveRequest } from '../relay/live-request.ts'
+import type { LiveRequest } from '../relay/live-request-schema.ts'
 import { type Column, grouped, textTable } from './text-table.ts'
 
 export function lineText(line: LineView): string {

@@ -86,5 +86,8 @@ export const lineViewSchema = z.strictObject({
     .describe('How good they were, of the last waits that have ended'),
 })
 
+/** What pausing and resuming the line answer. */
+export const lineStateSchema = z.strictObject({ paused: z.boolean() })
+
 export type LineView = z.infer<typeof lineViewSchema>
 export type LineHost = z.infer<typeof lineHostSchema>

@@ -3,7 +3,7 @@ import { GatewayError } from '../base/errors.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
-import type { LiveRequest } from './live-request.ts'
+import type { LiveRequest } from './live-request-schema.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RelayedRequest } from './relayed-request.ts'
 

@@ -11,8 +11,9 @@ import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { FailoverPhase } from './events.ts'
 import type { Exchange } from './exchange.ts'
-import { type LiveRequest, phaseNames } from './live-request.ts'
+import type { LiveRequest } from './live-request-schema.ts'
 import type { EndCode, Outcome, Phase } from './outcome.ts'
+import { phaseNames } from './phase-names.ts'
 import type { Progress } from './request-account.ts'
 
 const idChars = 22

@@ -2,7 +2,7 @@
 
 import { beforeAll, expect } from 'vitest'
 import type { LineView } from '../../src/queue/line-view-schema.ts'
-import type { LiveRequest } from '../../src/relay/live-request.ts'
+import type { LiveRequest } from '../../src/relay/live-request-schema.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
 import { type AdminReply, askAdmin, startAdmin } from '../kit/admin-under-test.ts'
 import { FakeClock } from '../kit/fake-clock.ts'

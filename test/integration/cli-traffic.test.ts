@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { LineView } from '../../src/queue/line-view-schema.ts'
-import type { LiveRequest } from '../../src/relay/live-request.ts'
+import type { LiveRequest } from '../../src/relay/live-request-schema.ts'
 import { cli, StoreFolder } from '../kit/cli-run.ts'
 import { gaugeReaches } from '../kit/fleet.ts'
 import { listen } from '../kit/servers.ts'

@@ -45,7 +45,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'access',
     'queue/line-view-schema.ts',
     'stores',
-    'relay/live-request.ts',
+    'relay/live-request-schema.ts',
     'config',
     'gateway.ts',
     'observe/log-writer.ts',

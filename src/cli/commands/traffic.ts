@@ -1,10 +1,9 @@
 /** `queue …`, `requests …` and `hosts …`: what waits and runs at a running gateway. */
-import { z } from 'zod'
 import { GatewayError } from '../../base/errors.ts'
 import { suggestion } from '../../config/nearest.ts'
 import type { FlagValues } from '../../config/settings.ts'
-import { lineHostSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
-import { liveRequestSchema, phaseFilters } from '../../relay/live-request.ts'
+import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
+import { liveRequestSchema, liveRequestsSchema, phaseFilters } from '../../relay/live-request-schema.ts'
 import type { AdminClient } from '../admin-client.ts'
 import type { Command, Flag, Io } from '../command.ts'
 import { printable, printableJson } from '../printable.ts'
@@ -12,9 +11,6 @@ import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 import { lineText, requestsText } from '../traffic-text.ts'
 
 const json: Flag = { name: 'json', value: '', help: 'The answer of the admin API as JSON' }
-
-const lineStateSchema = z.strictObject({ paused: z.boolean() })
-const requestsSchema = z.strictObject({ requests: z.array(liveRequestSchema), matching: z.int().min(0) })
 
 const showQueue: Command = {
   name: 'queue show',
@@ -88,7 +84,7 @@ const listRequests: Command = {
     }
     return withGateway(flags, io, async (gateway) => {
       const query = queryOf(flags, ['key', 'model', 'host', 'phase', 'count'])
-      const answer = await gateway.askFor(requestsSchema, 'GET', `requests?${query}`)
+      const answer = await gateway.askFor(liveRequestsSchema, 'GET', `requests?${query}`)
       return tell(flags, io, { answer, text: requestsText(answer.requests, answer.matching) })
     })
   },

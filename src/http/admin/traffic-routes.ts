@@ -4,8 +4,14 @@ import { GatewayError } from '../../base/errors.ts'
 import type { RequestClass } from '../../base/request-class.ts'
 import type { Host } from '../../hosts/host.ts'
 import { lineHost, lineView } from '../../queue/line-view.ts'
-import { lineHostSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
-import { isIn, type LiveRequest, liveRequestSchema, phaseFilters } from '../../relay/live-request.ts'
+import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
+import {
+  isIn,
+  type LiveRequest,
+  liveRequestSchema,
+  liveRequestsSchema,
+  phaseFilters,
+} from '../../relay/live-request-schema.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminRoute, changes, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
@@ -19,16 +25,10 @@ const requestsCountMax = 10_000
 const noFields = sent('NoFields', nothing)
 
 const lineAnswer = published('Line', lineViewSchema)
-const lineStateAnswer = published('LineState', z.strictObject({ paused: z.boolean() }))
+const lineStateAnswer = published('LineState', lineStateSchema)
 const hostAnswer = published('LineHost', lineHostSchema)
 const requestAnswer = published('LiveRequest', liveRequestSchema)
-const requestsAnswer = published(
-  'LiveRequests',
-  z.strictObject({
-    requests: z.array(requestAnswer).describe('The oldest first'),
-    matching: z.int().min(0).describe('As many there are, with those that are not listed'),
-  }),
-)
+const requestsAnswer = published('LiveRequests', liveRequestsSchema)
 
 const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { lineText, requestsText } from '../../../src/cli/traffic-text.ts'
 import type { LineView } from '../../../src/queue/line-view-schema.ts'
-import type { LiveRequest } from '../../../src/relay/live-request.ts'
+import type { LiveRequest } from '../../../src/relay/live-request-schema.ts'
 
 const line: LineView = {
   paused: false,

@@ -1,19 +1,7 @@
 /** A request that waits or runs, as it is shown to whoever administers the gateway: nothing of what it asks or is answered. */
 import { z } from 'zod'
 import { requestClasses } from '../base/request-class.ts'
-import type { Phase } from './outcome.ts'
-
-/** What each phase is called: in its own line a request waits for the limits of its key, in the line for a slot. */
-export const phaseNames = {
-  R: 'reading',
-  A: 'limit',
-  Q: 'line',
-  C: 'connect',
-  H: 'headers',
-  F: 'first_content',
-  D: 'content',
-  L: 'last_bytes',
-} as const satisfies Record<Phase, string>
+import { phaseNames } from './phase-names.ts'
 
 const phases = Object.values(phaseNames)
 type PhaseName = (typeof phases)[number]
@@ -59,3 +47,8 @@ export const liveRequestSchema = z.strictObject({
 })
 
 export type LiveRequest = z.infer<typeof liveRequestSchema>
+
+export const liveRequestsSchema = z.strictObject({
+  requests: z.array(liveRequestSchema).describe('The oldest first'),
+  matching: amount.describe('As many there are, with those that are not listed'),
+})
