@@ -261,8 +261,8 @@ describe('bulk of which nothing was sent', () => {
 
 describe('keeps its slot', () => {
   /** A bulk request at the host and an interactive one in the line, which is served only when the first has ended. */
-  async function expectKept(host: Partial<HostInput>, asked: Asked = {}) {
-    const { double, gateway, send, finish } = await scene(host)
+  async function expectKept(host: Partial<HostInput>, asked: Asked = {}, config: Omit<ConfigInput, 'hosts'> = {}) {
+    const { double, gateway, send, finish } = await scene(host, config)
     const bulk = send('bulk', 'night work', asked)
     await arrived(double, 1)
     const person = send('interactive', 'hello?')
@@ -280,6 +280,9 @@ describe('keeps its slot', () => {
   test('bulk work before a host that must not be cut off', () => expectKept({ onDisconnect: 'drain' }))
 
   test('bulk work that its host would go on with: a whole answer of LMX', () => expectKept({}, { stream: false }))
+
+  test('bulk work whose patience is nearly over, since it might find no other', () =>
+    expectKept({}, {}, { queue: { classes: { bulk: { waitMsMax: 1 } } } }))
 
   test('bulk work that has begun to answer', async () => {
     const { clock, double, gateway, keys, send, finish } = await scene()

@@ -111,6 +111,13 @@ describe('a kept connection that was gone', () => {
     expect(fails(b, 'connection_lost')).toBe('none')
   })
 
+  it('is tried anew after an attempt that was given up for another request', () => {
+    const { failover, fails } = begun()
+    expect(fails(a, 'connection_lost', { attempt: race })).toBe('fresh_connection')
+    failover.gaveBack()
+    expect(fails(a, 'connection_lost', { attempt: race })).toBe('fresh_connection')
+  })
+
   it('does not take the host out of the choice: it may yet say that it is busy, and be waited for', () => {
     const { failover, fails } = begun()
     fails(a, 'connection_lost', { attempt: race })
