@@ -38,7 +38,9 @@ async function open(flags: FlagValues, io: Io): Promise<AdminClient | null> {
   ])
   const token = adminToken()
   if (token !== null) return new Client(adminUrl, token, systemClock)
-  io.err('lmx-gateway: this needs the admin token of the gateway in LMX_GATEWAY_ADMIN_TOKEN')
+  io.err(
+    'lmx-gateway: this needs the admin token of the gateway in LMX_GATEWAY_ADMIN_TOKEN (admin-token rotate makes another)',
+  )
   return null
 }
 

@@ -121,7 +121,8 @@ describe('where the gateway is', () => {
     async ({ words }) => {
       vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', '')
       const untold = await cli([...words, '--admin-url', 'http://127.0.0.1:1'])
-      const sentence = 'lmx-gateway: this needs the admin token of the gateway in LMX_GATEWAY_ADMIN_TOKEN'
+      const sentence =
+        'lmx-gateway: this needs the admin token of the gateway in LMX_GATEWAY_ADMIN_TOKEN (admin-token rotate makes another)'
       expect(untold).toEqual({ code: 1, out: '', err: sentence })
       vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', 'lmx_admin_x')
       const none = await cli([...words, '--admin-url', 'http://127.0.0.1:1'])
