@@ -47,6 +47,13 @@ const contents = ({ inferenceRequests }: LmxDouble) =>
 const arrived = (double: LmxDouble, count: number) =>
   double.waitFor(({ inferenceRequests }) => inferenceRequests.length === count, `request ${count} at the host`)
 
+/** Its end and the next request come on two connections, so that a host may see either first. */
+const cutOff = (double: LmxDouble, index: number) =>
+  double.waitFor(
+    ({ inferenceRequests }) => inferenceRequests[index]?.endedBy === 'client_closed',
+    `the end of ${index}`,
+  )
+
 const outcomeOf = (gateway: GatewayUnderTest, key: string) =>
   gateway.outcomes().find(({ fields }) => fields['key'] === key)?.fields
 
@@ -57,8 +64,7 @@ describe('bulk of which nothing was sent', () => {
     await arrived(double, 1)
     const person = send('interactive', 'hello?')
     await arrived(double, 2)
-    expect(double.inferenceRequests[0]).toMatchObject({ endedBy: 'client_closed' })
-    expect(double.runningMax).toBe(1)
+    await cutOff(double, 0)
     await gaugeReaches(gateway, 'queue_depth', 1)
     await finish()
     expect((await within(5_000, 'the interactive answer', person)).headers.get('x-lmx-gateway-attempts')).toBe('1')
@@ -176,15 +182,11 @@ describe('bulk of which nothing was sent', () => {
     await arrived(double, 2)
     const people = [send('interactive', 'person 1')]
     await arrived(double, 3)
-    expect(double.inferenceRequests.map(({ endedBy }) => endedBy)).toEqual([null, 'client_closed', null])
+    await cutOff(double, 1)
+    expect(double.inferenceRequests[0]!.endedBy).toBeNull()
     people.push(send('interactive', 'person 2'))
     await arrived(double, 4)
-    expect(double.inferenceRequests.map(({ endedBy }) => endedBy)).toEqual([
-      'client_closed',
-      'client_closed',
-      null,
-      null,
-    ])
+    await cutOff(double, 0)
     await finish()
     await within(5_000, 'the interactive answers', Promise.all(people))
     await arrived(double, 6)
