@@ -17,6 +17,9 @@ const slotsInAll = slots.a + slots.b
 /** Each key has so many waiting whenever one of them may be granted a slot. */
 const waitingMin = slotsInAll + 1
 
+/** Who has waited long goes before others of its class for that, whosever they are: that is age and no share. */
+const never = 1e9
+
 const tokens = fc.nat({ max: tokensMax })
 const size = fc.record({ input: tokens, output: tokens })
 /** What a key asks for is always the same, and is not what it gets. */
@@ -39,7 +42,10 @@ it('between keys that always wait there is never more than all slots hold, each 
       (keys, ofClass, steps) => {
         const clock = new FakeClock()
         const hosts = [knownHost('a', { slots: slots.a }), knownHost('b', { slots: slots.b })]
-        const { ask, granted, dispatcher } = line(hosts, { clock })
+        const { ask, granted, dispatcher } = line(hosts, {
+          clock,
+          classes: { default: { promoteAfterMs: never }, bulk: { promoteAfterMs: never } },
+        })
         const running: { readonly asker: Asker; readonly of: Key; generated: number }[] = []
         const owners = new Map<Asker, Key>()
         const fill = (): void => {
