@@ -35,6 +35,7 @@ export class Bill {
   #charged = 0
   #input: number
   #output = 0
+  #refunded = false
 
   constructor(flow: Flow, expected: { readonly input: number; readonly output: number }, costs: Costs = tokenCosts) {
     this.flow = flow
@@ -53,6 +54,10 @@ export class Bill {
   /** Tokens so far. */
   get served(): { readonly input: number; readonly output: number } {
     return { input: this.#input, output: this.#output }
+  }
+
+  get refunded(): boolean {
+    return this.#refunded
   }
 
   /** Cost that is expected still to come. */
@@ -76,6 +81,7 @@ export class Bill {
 
   /** Nothing came of it. */
   refund(): void {
+    this.#refunded = true
     this.#add(-this.#charged)
   }
 

@@ -12,7 +12,7 @@ const memoryMs = 300_000
 /** What was seen for a shorter time tells nothing of how much comes in how long. */
 const seenMsMin = 10_000
 /** The latest that asked. */
-const flowsMax = 256
+const flowsMax = 64
 
 export class Demands {
   readonly #byFlow = new Map<Flow, Demand>()

@@ -23,7 +23,7 @@ import { boundMet, noRoom, patienceOver, waitTooLong } from './refusals.ts'
 import { slotsOf } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
 import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
-import { type Announced, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import { type Announced, type Fleet, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
 
 export interface DispatcherParts {
@@ -57,6 +57,10 @@ export class Dispatcher {
   readonly #flows = new Flows(idleFlowsMax)
   readonly #estimator: WaitEstimator
   readonly #accuracy = new WaitAccuracy()
+  readonly #fleet: Fleet = {
+    hostsOf: (lane) => this.#hostsOf(lane),
+    takes: (lane, host) => this.#takes(lane, host),
+  }
   /** Hosts whose slots are being given out, further up the stack. */
   readonly #serving = new Set<Host>()
   #hostsChange = 0
@@ -68,7 +72,7 @@ export class Dispatcher {
     this.#rules = queueRules(options)
     this.#parts = parts
     this.#line = new Line(ranks[options.order])
-    this.#estimator = new WaitEstimator(parts.clock)
+    this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
   }
 
   ask(request: SlotRequest): Turn {
@@ -77,7 +81,7 @@ export class Dispatcher {
     const candidates = this.#candidates(lane)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
     const flow = this.#flows.of(request.holder)
-    this.#flows.returns(flow, this.#line.leastCounter())
+    this.#flows.returns(flow, () => this.#line.leastCounter())
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
     if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
     const { clock, costs = tokenCosts } = this.#parts
@@ -152,7 +156,7 @@ export class Dispatcher {
   }
 
   #estimate(waiter: Waiter): Announced {
-    return this.#estimator.estimate(waiter, this.#line, (lane) => this.#hostsOf(lane))
+    return this.#estimator.estimate(waiter, this.#line, this.#fleet)
   }
 
   /** How long a pause lasts nobody can tell. */
@@ -171,7 +175,7 @@ export class Dispatcher {
       if (bound !== null) return this.#refuse(request, bound === 'all' ? 'full' : 'key_full', noRoom(bound, estimate))
       const stopped = noWaiting()
       if (stopped !== null) return this.#refuse(request, null, stopped)
-      if ((estimate.p50Ms ?? 0) > patienceMs)
+      if ((estimate.p50Ms ?? 0) > patienceMs && this.#estimator.isSure(request))
         return this.#refuse(request, 'wait_too_long', waitTooLong(estimate, patienceMs))
       if (!this.#paused) waiter.announced = announced
     }
@@ -217,7 +221,7 @@ export class Dispatcher {
   #next(host: Host): Waiter | undefined {
     const { isShort } = slotsOf(host, this.#rules.classes)
     return this.#line.next({
-      fits: (lane) => this.#candidates(lane).some((candidate) => candidate.host === host),
+      fits: (lane) => this.#takes(lane, host),
       isShort,
     })
   }
@@ -310,6 +314,10 @@ export class Dispatcher {
       this.#hostsChange++
     }
     return lane.candidates(this.#hostsChange)
+  }
+
+  #takes(lane: Lane, host: Host): boolean {
+    return this.#candidates(lane).some((candidate) => candidate.host === host)
   }
 
   /** Those whose slots it may be granted; a paused one gives none. */

@@ -1,6 +1,7 @@
 /** The waiting requests of one flow in one lane and one class, in the order of arrival. */
 import type { RequestClass } from '../base/request-class.ts'
 import type { Flow } from './flow.ts'
+import type { Lane } from './lane.ts'
 import type { RankHeap } from './rank-heap.ts'
 import type { Waiter } from './waiter.ts'
 
@@ -9,6 +10,7 @@ export type Rank = (flow: Flow, head: Waiter) => number
 
 export class FlowQueue {
   readonly flow: Flow
+  readonly lane: Lane
   readonly class: RequestClass
   /** Place in the heap of its lane and class, and the rank by which it stands there. */
   at = 0
@@ -19,8 +21,9 @@ export class FlowQueue {
   #tail: Waiter | null = null
   #size = 0
 
-  constructor(flow: Flow, ofClass: RequestClass, { heap, rankOf }: { heap: RankHeap; rankOf: Rank }) {
+  constructor(flow: Flow, ofClass: RequestClass, { lane, heap, rankOf }: { lane: Lane; heap: RankHeap; rankOf: Rank }) {
     this.flow = flow
+    this.lane = lane
     this.class = ofClass
     this.#heap = heap
     this.#rankOf = rankOf

@@ -78,9 +78,9 @@ export class Flows {
    * It asks for a slot. With nothing waiting before it has no claim on what others were served meanwhile, nor owes what
    * it had while nobody waited. `leastWaiting`: the least counter of those who wait, null where nobody does.
    */
-  returns(flow: Flow, leastWaiting: number | null): void {
+  returns(flow: Flow, leastWaiting: () => number | null): void {
     this.#idle.delete(flow)
-    if (flow.waiting === 0) flow.counter = Math.max(flow.counter, leastWaiting ?? this.#counterOfLast)
+    if (flow.waiting === 0) flow.counter = Math.max(flow.counter, leastWaiting() ?? this.#counterOfLast)
   }
 
   granted(flow: Flow): void {

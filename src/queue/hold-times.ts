@@ -11,6 +11,11 @@ interface Work {
   readonly together: number
 }
 
+interface PerToken {
+  readonly perInputMs: number
+  readonly perOutputMs: number
+}
+
 /** Decayed sums of a least-squares fit of held = perInput x input + perOutput x output. */
 interface Fit {
   inputs: number
@@ -19,9 +24,15 @@ interface Fit {
   inputTimes: number
   outputTimes: number
   restMs: number
+  /** Of how many it was learned. */
+  count: number
+  /** What follows from the sums. */
+  perToken: PerToken
 }
 
 const modelsMax = 1_000
+/** The first few may have been anything: a cold start, a test of somebody's. */
+const countSure = 5
 /**
  * Each stream more slows the others down by this part of what one takes alone; of public figures of Apple silicon about the
  * middle. A host that is always full teaches what it takes then; this is for the step from one that was not.
@@ -32,7 +43,7 @@ const memory = 0.97
 /** So much of the mean of what is left over comes from the newest. */
 const restShare = 0.1
 /** Known before the first: a thousand tokens of prompt and fifty generated ones a second, worth little. */
-const prior = { perInputMs: 1, perOutputMs: 20 }
+const prior: PerToken = { perInputMs: 1, perOutputMs: 20 }
 const priorTokens = 30
 
 export class HoldTimes {
@@ -42,23 +53,39 @@ export class HoldTimes {
     const { input } = work
     const output = slowed(work)
     const known = this.#fits.get(model)
-    const fit = known ?? { inputs: 0, outputs: 0, both: 0, inputTimes: 0, outputTimes: 0, restMs: 0 }
+    const fit = known ?? {
+      inputs: 0,
+      outputs: 0,
+      both: 0,
+      inputTimes: 0,
+      outputTimes: 0,
+      restMs: 0,
+      count: 0,
+      perToken: prior,
+    }
     fit.inputs = memory * fit.inputs + input * input
     fit.outputs = memory * fit.outputs + output * output
     fit.both = memory * fit.both + input * output
     fit.inputTimes = memory * fit.inputTimes + input * heldMs
     fit.outputTimes = memory * fit.outputTimes + output * heldMs
-    const { perInputMs, perOutputMs } = solved(fit)
+    fit.count++
+    fit.perToken = solved(fit)
+    const { perInputMs, perOutputMs } = fit.perToken
     const restMs = heldMs - perInputMs * input - perOutputMs * output
     fit.restMs = known === undefined ? restMs : fit.restMs + restShare * (restMs - fit.restMs)
     this.#fits.set(model, fit)
+  }
+
+  /** Whether enough is known of the model to refuse somebody for it. */
+  isSure(model: string): boolean {
+    return (this.#fits.get(model)?.count ?? 0) >= countSure
   }
 
   /** Null while nothing is known of the model. */
   expectedMs(model: string, work: Work): number | null {
     const fit = this.#fits.get(model)
     if (fit === undefined) return null
-    const { perInputMs, perOutputMs } = solved(fit)
+    const { perInputMs, perOutputMs } = fit.perToken
     return Math.max(0, perInputMs * work.input + perOutputMs * slowed(work) + fit.restMs)
   }
 }
@@ -69,7 +96,7 @@ function slowed({ output, together }: Work): number {
 }
 
 /** With the prior as one more observation of each kind, so that there always is a solution; no token takes less than no time. */
-function solved(fit: Fit): { readonly perInputMs: number; readonly perOutputMs: number } {
+function solved(fit: Omit<Fit, 'perToken' | 'count'>): PerToken {
   const evidence = priorTokens * priorTokens
   const a = fit.inputs + evidence
   const d = fit.outputs + evidence

@@ -16,6 +16,8 @@ export class Lane {
   readonly route: Route
   readonly excluded: ReadonlySet<Host>
   waiting = 0
+  /** By the class they came with. */
+  readonly waitingOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   readonly #rankOf: Rank
   readonly #classes: Readonly<Record<RequestClass, OfClass>> = {
     interactive: { heap: new RankHeap(), queues: new Map() },
@@ -51,7 +53,7 @@ export class Lane {
     const { heap, queues } = this.#classes[ofClass]
     let queue = queues.get(flow)
     if (queue === undefined) {
-      queue = new FlowQueue(flow, ofClass, { heap, rankOf: this.#rankOf })
+      queue = new FlowQueue(flow, ofClass, { lane: this, heap, rankOf: this.#rankOf })
       queues.set(flow, queue)
     }
     return queue
@@ -67,9 +69,9 @@ export class Lane {
     return this.#classes[ofClass].heap.peek()
   }
 
-  /** Of each class all, or so many evenly taken from its heap, each with how many it stands for. */
-  *sample(countMax: number): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
-    for (const ofClass of requestClasses) yield* this.#classes[ofClass].heap.sample(countMax)
+  /** Of each class all, or so many evenly taken, each with how many it stands for. */
+  sample(countMax: number, visit: (queue: FlowQueue, weight: number) => void): void {
+    for (const ofClass of requestClasses) this.#classes[ofClass].heap.sample(countMax, visit)
   }
 
   *queues(): Generator<FlowQueue> {

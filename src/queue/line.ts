@@ -64,6 +64,10 @@ export class Line {
     return this.#lanes.get(id) ?? new Lane(id, { route, excluded, rankOf: this.#rankOf })
   }
 
+  get laneCount(): number {
+    return this.#lanes.size
+  }
+
   lanes(): Iterable<Lane> {
     return this.#lanes.values()
   }
@@ -73,6 +77,7 @@ export class Line {
     waiter.order = ++this.#orderLast
     waiter.isWaiting = true
     lane.waiting++
+    lane.waitingOf[waiter.request.class]++
     this.#lanes.set(lane.id, lane)
     if (flow.waiting === 0) this.#flowsWaiting++
     count(flow, waiter, 1)
@@ -93,6 +98,7 @@ export class Line {
     if (!this.#takeOut(waiter)) return false
     const { lane, flow } = waiter
     waiter.isWaiting = false
+    lane.waitingOf[waiter.request.class]--
     if (--lane.waiting === 0) this.#lanes.delete(lane.id)
     count(flow, waiter, -1)
     if (flow.waiting === 0) this.#flowsWaiting--
@@ -114,14 +120,14 @@ export class Line {
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
   next({ fits, isShort }: Choosing): Waiter | undefined {
     for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
+    const lanes = [...this.#lanes.values()].filter(fits)
     const bands = requestClasses.map((ofClass) => {
       // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
-      const isWanted = this.#byClass[ofClass] > 0
+      const isWanted = lanes.some((lane) => lane.waitingOf[ofClass] > 0)
       return { ofClass, band: bandOf(ofClass, isWanted && isShort(ofClass)) }
     })
     let best: Contender | undefined
-    for (const lane of this.#lanes.values()) {
-      if (!fits(lane)) continue
+    for (const lane of lanes) {
       for (const { ofClass, band } of bands) {
         const queue = lane.firstOf(ofClass)
         if (queue !== undefined && goesBefore({ queue, band }, best)) best = { queue, band }
@@ -154,9 +160,8 @@ export class Line {
   }
 
   #takeOut(waiter: Waiter): boolean {
-    if (this.#sentBack.delete(waiter)) return true
     const { queue, lane } = waiter
-    if (queue === null) return false
+    if (queue === null) return this.#sentBack.delete(waiter)
     queue.remove(waiter)
     if (queue.size === 0) lane.emptied(queue)
     return true

@@ -45,12 +45,13 @@ export class RankHeap {
     this.#up(queue)
   }
 
-  *sample(countMax: number): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
+  /** All, or so many evenly taken, each with how many it stands for. */
+  sample(countMax: number, visit: (queue: FlowQueue, weight: number) => void): void {
     const { length } = this.#queues
     const weight = Math.max(1, length / countMax)
     for (let at = 0; at < length; at += weight) {
       const queue = this.#queues[Math.floor(at)]
-      if (queue !== undefined) yield { queue, weight }
+      if (queue !== undefined) visit(queue, weight)
     }
   }
 

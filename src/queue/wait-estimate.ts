@@ -28,14 +28,21 @@ export interface WaitEstimate {
   readonly p90Ms: number | null
 }
 
+/** Which hosts could take what waits in a lane. */
+export interface Fleet {
+  readonly hostsOf: (lane: Lane) => readonly Host[]
+  readonly takes: (lane: Lane, host: Host) => boolean
+}
+
 /** What a request was told when it came. */
 export interface Announced extends WaitEstimate {
   /** Before calibration; 0 where nothing was known. */
   readonly baseMs: number
 }
 
-/** Of so many queues in a lane and class all are looked at; of more a sample. */
-const queuesMax = 256
+/** So many lanes, and queues in each class of them together, are all looked at; of more a sample. */
+const lanesMax = 64
+const queuesMax = 128
 /** What has run longer than expected is expected to run on for this part of that. */
 const overdueShare = 0.5
 /** A flow is left this part of the slots at least, or a wait would have no end. */
@@ -43,17 +50,26 @@ const shareLeast = 0.1
 
 export class WaitEstimator {
   readonly #clock: Clock
+  readonly #isFair: boolean
   readonly #holds = new HoldTimes()
   readonly #demands = new Demands()
   readonly #ratios = new WaitRatios()
 
-  constructor(clock: Clock) {
+  /** `isFair`: the least served goes first, and not whoever came first. */
+  constructor(clock: Clock, isFair: boolean) {
     this.#clock = clock
+    this.#isFair = isFair
   }
 
-  /** A slot was given back. */
+  /** A slot was given back. How long a host takes to fail tells nothing of how long it works. */
   held({ asked, bill, together }: Lease, heldMs: number): void {
+    if (bill.refunded) return
     this.#holds.learn(asked, { ...bill.served, together }, heldMs)
+  }
+
+  /** Whether enough is known to refuse a request for what its wait is likely to be. */
+  isSure({ route }: SlotRequest): boolean {
+    return this.#holds.isSure(route.model)
   }
 
   /** It came for a slot: what its flow asks for is known from such. */
@@ -67,14 +83,13 @@ export class WaitEstimator {
     if (baseMs > 0) this.#ratios.add(kindOf(waiter, position), waitMs / baseMs)
   }
 
-  /** Of one that waits, or is about to: then it would come last. `hostsOf`: those that could take what waits in a lane. */
-  estimate(waiter: Waiter, line: Line, hostsOf: (lane: Lane) => readonly Host[]): Announced {
-    const hosts = hostsOf(waiter.lane)
+  /** Of one that waits, or is about to: then it would come last. */
+  estimate(waiter: Waiter, line: Line, fleet: Fleet): Announced {
+    const hosts = fleet.hostsOf(waiter.lane)
     const running = this.#running(hosts)
-    const ahead = this.#ahead(waiter, running, sharing(line.lanes(), hosts, hostsOf))
-    const { position, aheadInKey } = ahead
+    const { position, aheadInKey, holdMsMean } = this.#ahead(waiter, running, sharing(waiter.lane, line, fleet, hosts))
     const place = { position, aheadInKey, keysWaiting: line.flowsWaiting }
-    const startMs = startsInMs(running.restsMs, position, ahead.holdMsMean)
+    const startMs = startsInMs(running.restsMs, position, holdMsMean)
     if (startMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
     const baseMs = startMs * this.#stretch(waiter.flow, aheadInKey, running.restsMs.length)
     const { p50, p90 } = this.#ratios.of(kindOf(waiter, position))
@@ -83,7 +98,7 @@ export class WaitEstimator {
 
   /** Newcomers of other flows pass those that wait behind requests of their own flow; one that is its first is not passed. */
   #stretch(flow: Flow, aheadInKey: number, slots: number): number {
-    if (aheadInKey === 0) return 1
+    if (aheadInKey === 0 || !this.#isFair) return 1
     const share = Math.max(shareLeast, this.#demands.shareLeft(flow, slots, this.#clock.now()))
     const passed = aheadInKey / (aheadInKey + 1)
     return 1 + passed * (1 / share - 1)
@@ -110,20 +125,24 @@ export class WaitEstimator {
   }
 
   /** Of each other flow that what would be served until its counter has caught up; of its own what came before it. */
-  #ahead(waiter: Waiter, { costToCome, together }: Running, lanes: readonly Lane[]) {
+  #ahead(waiter: Waiter, { costToCome, together }: Running, { lanes, weight: laneWeight }: Sharing) {
     const { flow } = waiter
     const levelOf = (other: Flow): number => other.counter + (costToCome.get(other) ?? 0) / other.weight
-    const own = queuesOf(lanes, (queue) => queue.flow === flow && !isAfter(queue.class, waiter.class))
     let aheadInKey = 0
-    for (const { queue } of own) aheadInKey += before(queue, waiter)
+    for (const queue of flow.queues) {
+      if (lanes.has(queue.lane) && !isAfter(queue.class, waiter.class)) aheadInKey += before(queue, waiter)
+    }
     const level = levelOf(flow) + aheadInKey * meanCost(flow)
     let position = aheadInKey
     let holdMs = aheadInKey * this.#meanHoldMs(waiter.lane.route.model, flow, together)
-    for (const { queue, weight } of queuesOf(lanes, (one) => one.flow !== flow && competes(one.class, waiter.class))) {
-      const count = weight * countUntil(queue, level - levelOf(queue.flow), waiter.class)
-      position += count
-      holdMs += count * this.#meanHoldMs(queue.head?.request.route.model ?? '', queue.flow, together)
+    const visit = (queue: FlowQueue, weight: number): void => {
+      if (queue.flow === flow || !competes(queue.class, waiter.class)) return
+      const count = this.#isFair ? countUntil(queue, level - levelOf(queue.flow), waiter.class) : before(queue, waiter)
+      if (count === 0) return
+      position += count * weight * laneWeight
+      holdMs += count * weight * laneWeight * this.#meanHoldMs(queue.lane.route.model, queue.flow, together)
     }
+    for (const lane of lanes) lane.sample(queuesMax / lanes.size, visit)
     return { position: Math.round(position), aheadInKey, holdMsMean: position === 0 ? 0 : holdMs / position }
   }
 
@@ -154,23 +173,24 @@ function startsInMs(restsMs: readonly number[], position: number, holdMsMean: nu
   return first === undefined ? null : first + Math.floor(position / slots) * holdMsMean
 }
 
-/** Lanes whose requests could take a slot of these hosts. */
-function sharing(
-  lanes: Iterable<Lane>,
-  hosts: readonly Host[],
-  hostsOf: (lane: Lane) => readonly Host[],
-): readonly Lane[] {
-  return [...lanes].filter((lane) => hostsOf(lane).some((host) => hosts.includes(host)))
+interface Sharing {
+  readonly lanes: ReadonlySet<Lane>
+  /** For how many each of them stands. */
+  readonly weight: number
 }
 
-/** Those of the lanes that are wanted, each with how many it stands for. */
-function* queuesOf(
-  lanes: readonly Lane[],
-  wanted: (queue: FlowQueue) => boolean,
-): Generator<{ readonly queue: FlowQueue; readonly weight: number }> {
-  for (const lane of lanes) {
-    for (const { queue, weight } of lane.sample(queuesMax)) if (wanted(queue)) yield { queue, weight }
+/** Lanes whose requests could take a slot of these hosts: all, or so many evenly taken and its own. */
+function sharing(own: Lane, line: Line, { takes }: Fleet, hosts: readonly Host[]): Sharing {
+  const lanes = new Set([own])
+  const weight = Math.max(1, line.laneCount / lanesMax)
+  let next = 0
+  let at = 0
+  for (const lane of line.lanes()) {
+    if (at++ < next) continue
+    next += weight
+    if (hosts.some((host) => takes(lane, host))) lanes.add(lane)
   }
+  return { lanes, weight }
 }
 
 function before(queue: FlowQueue, { order }: Waiter): number {

@@ -53,7 +53,8 @@ class LastRatios {
   readonly #kept: number
   readonly #ratios: number[] = []
   #oldestAt = 0
-  #sorted: readonly number[] | null = null
+  #sorted: readonly number[] = []
+  #unsorted = 0
 
   constructor(kept: number) {
     this.#kept = kept
@@ -62,12 +63,16 @@ class LastRatios {
   add(ratio: number): void {
     this.#ratios[this.#oldestAt] = ratio
     this.#oldestAt = (this.#oldestAt + 1) % this.#kept
-    this.#sorted = null
+    this.#unsorted++
   }
 
   /** What is known of more counts for what is missing here. */
   mixedWith(broader: Quantiles): Quantiles {
-    this.#sorted ??= this.#ratios.toSorted((a, b) => a - b)
+    // A few more or less of very many change little.
+    if (this.#unsorted > this.#ratios.length / 20) {
+      this.#sorted = this.#ratios.toSorted((a, b) => a - b)
+      this.#unsorted = 0
+    }
     const known = Math.min(1, this.#sorted.length / enough)
     return {
       p50: broader.p50 + known * (this.#quantile(0.5) - broader.p50),
@@ -76,7 +81,7 @@ class LastRatios {
   }
 
   #quantile(share: number): number {
-    const sorted = this.#sorted ?? []
+    const sorted = this.#sorted
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 1
   }
 }

@@ -57,7 +57,7 @@ export class LineAlone implements LineSubject<Waiter> {
     const asked = this.#requests[this.#random.between(0, this.#requests.length - 1)]!
     const lane = this.#line.laneOf(asked)
     const flow = this.#flows.of(asked.holder)
-    this.#flows.returns(flow, this.#line.leastCounter())
+    this.#flows.returns(flow, () => this.#line.leastCounter())
     const waiter = new Waiter(asked, { flow, lane, sinceMs: 0, cost: served })
     this.#line.add(waiter, 'newcomer')
     return waiter

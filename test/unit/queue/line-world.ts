@@ -34,6 +34,8 @@ export interface Wanted {
 export interface Asker extends Wanted {
   /** By arrival. */
   readonly at: number
+  /** Its place in the line, which stays the same while it waits. */
+  order: number
   state: 'waiting' | 'running' | 'over' | 'left' | 'refused'
   code: string | null
   lease: Lease | null
@@ -96,6 +98,7 @@ export class LineWorld {
     const asker: Asker = {
       ...wanted,
       at: this.askers.length,
+      order: Number.NaN,
       state: 'waiting',
       code: null,
       lease: null,
@@ -118,7 +121,18 @@ export class LineWorld {
     else expect(['waiting', 'queue_wait_too_long'], 'within all bounds').toContain(asker.code ?? asker.state)
     for (const waiter of this.dispatcher.waiting()) if (waiter.request === request) asker.waiter = waiter
     expect(asker.waiter !== null, 'whether it is in the line').toBe(asker.state === 'waiting')
+    if (asker.waiter !== null) this.#expectPlace(asker, asker.waiter)
     return asker
+  }
+
+  /** Who gave its slot back goes in front of those of its key, class and hosts, everybody else behind them. */
+  #expectPlace(asker: Asker, { order, lane }: Waiter): void {
+    asker.order = order
+    const isAlike = (one: Asker): boolean => one.key === asker.key && one.class === asker.class && one !== asker
+    for (const one of this.in('waiting')) {
+      const isSame = isAlike(one) && one.waiter?.class === one.class && one.waiter.lane === lane
+      if (isSame && one.place !== 'sent_back') expect(order < one.order).toBe(asker.place === 'given_back')
+    }
   }
 
   generate(asker: Asker, tokens: number): void {
@@ -174,11 +188,19 @@ export class LineWorld {
     const inLine = new Set(this.dispatcher.waiting())
     if (this.dispatcher.length !== waiting.length) yield `${waiting.length} wait, not ${this.dispatcher.length}`
     for (const asker of waiting) if (asker.waiter === null || !inLine.delete(asker.waiter)) yield `${asker.at} is lost`
+    for (const { at, order, waiter } of waiting) if (waiter?.order !== order) yield `${at} has another place`
+    for (const { at, waiter } of waiting) if (this.#isPastPatience(waiter)) yield `${at} waits past its patience`
     if (inLine.size > 0) yield `${inLine.size} are in the line that do not wait`
     if (this.dispatcher.paused) return
     for (const asker of waiting) {
       for (const host of this.hostsFor(asker)) if (host.hasFreeSlot) yield `${asker.at} waits, ${host.name} is free`
     }
+  }
+
+  #isPastPatience(waiter: Waiter | null): boolean {
+    if (waiter === null) return true
+    const waitedMs = this.clock.now() - waiter.sinceMs
+    return waitedMs > this.dispatcher.waitMsMax(waiter.request.class)
   }
 
   *#wrongFlows(): Generator<string> {
@@ -244,7 +266,7 @@ export class LineWorld {
       return shouldGoNext(fitting, {
         counterOf: (key) => this.#counter(key),
         isShort: (ofClass) =>
-          contenders.some((one) => one.class === ofClass) &&
+          fitting.some((one) => one.class === ofClass) &&
           others.filter((one) => one.class === ofClass).length < shares[ofClass] * host.health.limit,
       })
     })

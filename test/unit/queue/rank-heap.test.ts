@@ -35,7 +35,7 @@ describe.each(Object.entries(ranks))('%s', (_order, rankOf) => {
         const lane = new Lane(route.id, { route, excluded: new Set(), rankOf })
         const queues = Array.from({ length: flowCount }, (_, index) => {
           const flow = new Flow({ id: `${index}`, name: `${index}`, weight: 1 })
-          return { queue: new FlowQueue(flow, 'default', { heap, rankOf }), flow, all: new Array<Waiter>() }
+          return { queue: new FlowQueue(flow, 'default', { lane, heap, rankOf }), flow, all: new Array<Waiter>() }
         })
         let orderLast = 0
         const add = ({ queue, flow, all }: (typeof queues)[number], order: number): void => {
