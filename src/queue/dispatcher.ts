@@ -35,6 +35,12 @@ export interface DispatcherParts {
   readonly costs?: Costs
 }
 
+interface Refusal {
+  /** Null where it is nothing of the line. */
+  readonly reason: Rejection | null
+  readonly error: GatewayError
+}
+
 /** A request's place in the line. */
 export interface Turn {
   /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
@@ -165,18 +171,12 @@ export class Dispatcher {
   }
 
   #wait(waiter: Waiter): Turn {
-    const { request, flow } = waiter
-    const { noWaiting = () => null } = this.#parts
+    const { request } = waiter
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
     const announced = this.#estimate(waiter)
-    const estimate = this.#told(announced)
     if (request.place === 'newcomer') {
-      const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
-      if (bound !== null) return this.#refuse(request, bound === 'all' ? 'full' : 'key_full', noRoom(bound, estimate))
-      const stopped = noWaiting()
-      if (stopped !== null) return this.#refuse(request, null, stopped)
-      if ((estimate.p50Ms ?? 0) > patienceMs && this.#estimator.isSure(request))
-        return this.#refuse(request, 'wait_too_long', waitTooLong(estimate, patienceMs))
+      const refusal = this.#keptOut(waiter, this.#told(announced), patienceMs)
+      if (refusal !== null) return this.#refuse(request, refusal.reason, refusal.error)
       if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
@@ -187,6 +187,16 @@ export class Dispatcher {
       leave: () => void this.#remove(waiter, 'left'),
       estimate: () => (waiter.isWaiting ? this.estimateOf(waiter) : null),
     }
+  }
+
+  /** Why a newcomer may not begin to wait, or null. */
+  #keptOut({ request, flow }: Waiter, estimate: WaitEstimate, patienceMs: number): Refusal | null {
+    const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
+    if (bound !== null) return { reason: bound === 'all' ? 'full' : 'key_full', error: noRoom(bound, estimate) }
+    const stopped = this.#parts.noWaiting?.() ?? null
+    if (stopped !== null) return { reason: null, error: stopped }
+    if ((estimate.p50Ms ?? 0) <= patienceMs || !this.#estimator.isSure(request)) return null
+    return { reason: 'wait_too_long', error: waitTooLong(estimate, patienceMs) }
   }
 
   #askForSlotBack({ lane }: Waiter): void {

@@ -23,11 +23,6 @@ interface Fit {
   both: number
   inputTimes: number
   outputTimes: number
-  restMs: number
-  /** Of how many it was learned. */
-  count: number
-  /** What follows from the sums. */
-  perToken: PerToken
 }
 
 const modelsMax = 1_000
@@ -47,46 +42,50 @@ const prior: PerToken = { perInputMs: 1, perOutputMs: 20 }
 const priorTokens = 30
 
 export class HoldTimes {
-  readonly #fits = new BoundedMap<string, Fit>(modelsMax)
+  readonly #models = new BoundedMap<string, HoldTime>(modelsMax)
 
   learn(model: string, work: Work, heldMs: number): void {
+    const known = this.#models.get(model) ?? new HoldTime()
+    known.learn(work, heldMs)
+    this.#models.set(model, known)
+  }
+
+  /** Undefined while nothing is known of the model. */
+  of(model: string): HoldTime | undefined {
+    return this.#models.get(model)
+  }
+}
+
+export class HoldTime {
+  readonly #fit: Fit = { inputs: 0, outputs: 0, both: 0, inputTimes: 0, outputTimes: 0 }
+  #perToken = prior
+  #restMs = 0
+  #count = 0
+
+  /** Whether enough is known to refuse somebody for it. */
+  get isSure(): boolean {
+    return this.#count >= countSure
+  }
+
+  expectedMs(work: Work): number {
+    const { perInputMs, perOutputMs } = this.#perToken
+    return Math.max(0, perInputMs * work.input + perOutputMs * slowed(work) + this.#restMs)
+  }
+
+  learn(work: Work, heldMs: number): void {
     const { input } = work
     const output = slowed(work)
-    const known = this.#fits.get(model)
-    const fit = known ?? {
-      inputs: 0,
-      outputs: 0,
-      both: 0,
-      inputTimes: 0,
-      outputTimes: 0,
-      restMs: 0,
-      count: 0,
-      perToken: prior,
-    }
+    const fit = this.#fit
     fit.inputs = memory * fit.inputs + input * input
     fit.outputs = memory * fit.outputs + output * output
     fit.both = memory * fit.both + input * output
     fit.inputTimes = memory * fit.inputTimes + input * heldMs
     fit.outputTimes = memory * fit.outputTimes + output * heldMs
-    fit.count++
-    fit.perToken = solved(fit)
-    const { perInputMs, perOutputMs } = fit.perToken
+    this.#perToken = solved(fit)
+    const { perInputMs, perOutputMs } = this.#perToken
     const restMs = heldMs - perInputMs * input - perOutputMs * output
-    fit.restMs = known === undefined ? restMs : fit.restMs + restShare * (restMs - fit.restMs)
-    this.#fits.set(model, fit)
-  }
-
-  /** Whether enough is known of the model to refuse somebody for it. */
-  isSure(model: string): boolean {
-    return (this.#fits.get(model)?.count ?? 0) >= countSure
-  }
-
-  /** Null while nothing is known of the model. */
-  expectedMs(model: string, work: Work): number | null {
-    const fit = this.#fits.get(model)
-    if (fit === undefined) return null
-    const { perInputMs, perOutputMs } = fit.perToken
-    return Math.max(0, perInputMs * work.input + perOutputMs * slowed(work) + fit.restMs)
+    this.#restMs = this.#count === 0 ? restMs : this.#restMs + restShare * (restMs - this.#restMs)
+    this.#count++
   }
 }
 
@@ -96,7 +95,7 @@ function slowed({ output, together }: Work): number {
 }
 
 /** With the prior as one more observation of each kind, so that there always is a solution; no token takes less than no time. */
-function solved(fit: Omit<Fit, 'perToken' | 'count'>): PerToken {
+function solved(fit: Fit): PerToken {
   const evidence = priorTokens * priorTokens
   const a = fit.inputs + evidence
   const d = fit.outputs + evidence

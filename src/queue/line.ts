@@ -30,6 +30,8 @@ export class Line {
   readonly #lanes = new Map<string, Lane>()
   readonly #sentBack = new Set<Waiter>()
   readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
+  /** Made once: a slot that becomes free is to make nothing. */
+  readonly #fitting: Lane[] = []
   #size = 0
   #tokens = 0
   #flowsWaiting = 0
@@ -76,14 +78,13 @@ export class Line {
     const { lane, flow } = waiter
     waiter.order = ++this.#orderLast
     waiter.isWaiting = true
-    lane.waiting++
-    lane.waitingOf[waiter.request.class]++
-    this.#lanes.set(lane.id, lane)
+    if (lane.waiting++ === 0) this.#lanes.set(lane.id, lane)
+    lane.waitingOf[waiter.came]++
     if (flow.waiting === 0) this.#flowsWaiting++
     count(flow, waiter, 1)
     this.#size++
     this.#tokens += waiter.tokens
-    this.#byClass[waiter.request.class]++
+    this.#byClass[waiter.came]++
     if (place === 'sent_back') {
       this.#sentBack.add(waiter)
       return
@@ -98,13 +99,13 @@ export class Line {
     if (!this.#takeOut(waiter)) return false
     const { lane, flow } = waiter
     waiter.isWaiting = false
-    lane.waitingOf[waiter.request.class]--
+    lane.waitingOf[waiter.came]--
     if (--lane.waiting === 0) this.#lanes.delete(lane.id)
     count(flow, waiter, -1)
     if (flow.waiting === 0) this.#flowsWaiting--
     this.#size--
     this.#tokens -= waiter.tokens
-    this.#byClass[waiter.request.class]--
+    this.#byClass[waiter.came]--
     return true
   }
 
@@ -120,20 +121,18 @@ export class Line {
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
   next({ fits, isShort }: Choosing): Waiter | undefined {
     for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
-    const lanes = [...this.#lanes.values()].filter(fits)
-    const bands = requestClasses.map((ofClass) => {
-      // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
-      const isWanted = lanes.some((lane) => lane.waitingOf[ofClass] > 0)
-      return { ofClass, band: bandOf(ofClass, isWanted && isShort(ofClass)) }
-    })
-    let best: Contender | undefined
-    for (const lane of lanes) {
-      for (const { ofClass, band } of bands) {
+    const fitting = this.#fitting
+    fitting.length = 0
+    for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)
+    const bands = bandsOf(fitting, isShort)
+    let best: FlowQueue | undefined
+    for (const lane of fitting) {
+      for (const ofClass of requestClasses) {
         const queue = lane.firstOf(ofClass)
-        if (queue !== undefined && goesBefore({ queue, band }, best)) best = { queue, band }
+        if (queue !== undefined && (best === undefined || goesBefore(queue, best, bands))) best = queue
       }
     }
-    return best?.queue.head ?? undefined
+    return best?.head ?? undefined
   }
 
   /** The least counter of those who wait; null where nobody does. */
@@ -168,29 +167,35 @@ export class Line {
   }
 }
 
-function count(flow: Flow, { request: { tokens }, cost }: Waiter, by: 1 | -1): void {
+function count(flow: Flow, { tokens, inputTokens, cost }: Waiter, by: 1 | -1): void {
   flow.waiting += by
-  flow.waitingTokens += by * (tokens.input + tokens.output)
-  flow.waitingInput += by * tokens.input
+  flow.waitingTokens += by * tokens
+  flow.waitingInput += by * inputTokens
   flow.waitingCost += by * cost
 }
 
-/** The lower, the sooner. A class short of its share comes before all others, the more urgent one first. */
-function bandOf(ofClass: RequestClass, isShort: boolean): number {
-  if (isShort) return requestClasses.indexOf(ofClass)
-  return ofClass === 'bulk' ? requestClasses.length + 1 : requestClasses.length
+/** The lower, the sooner: a class short of its share before all others, the more urgent one first; bulk last. */
+type Bands = Readonly<Record<RequestClass, number>>
+
+function bandsOf(lanes: readonly Lane[], isShort: Choosing['isShort']): Bands {
+  // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
+  const claims = (ofClass: RequestClass): boolean =>
+    isShort(ofClass) && lanes.some((lane) => lane.waitingOf[ofClass] > 0)
+  return {
+    interactive: claims('interactive') ? 0 : 3,
+    default: claims('default') ? 1 : 3,
+    bulk: claims('bulk') ? 2 : 4,
+  }
 }
 
-interface Contender {
-  readonly queue: FlowQueue
-  readonly band: number
+/** Whoever was promoted keeps what the class it came with has a claim on. */
+function bandOf({ class: ofClass, head }: FlowQueue, bands: Bands): number {
+  return Math.min(bands[ofClass], bands[head?.came ?? ofClass])
 }
 
-function goesBefore(one: Contender, other: Contender | undefined): boolean {
-  if (other === undefined) return true
-  if (one.band !== other.band) return one.band < other.band
-  const difference = one.queue.rankNow - other.queue.rankNow
+function goesBefore(one: FlowQueue, other: FlowQueue, bands: Bands): boolean {
+  const difference = bandOf(one, bands) - bandOf(other, bands) || one.rankNow - other.rankNow
   if (difference !== 0) return difference < 0
-  const classes = requestClasses.indexOf(one.queue.class) - requestClasses.indexOf(other.queue.class)
-  return classes === 0 ? one.queue.headOrder < other.queue.headOrder : classes < 0
+  const classes = requestClasses.indexOf(one.class) - requestClasses.indexOf(other.class)
+  return classes === 0 ? one.headOrder < other.headOrder : classes < 0
 }

@@ -8,7 +8,7 @@ import type { Host } from '../hosts/host.ts'
 import { Demands } from './demands.ts'
 import type { Flow } from './flow.ts'
 import type { FlowQueue } from './flow-queue.ts'
-import { HoldTimes } from './hold-times.ts'
+import { type HoldTime, HoldTimes } from './hold-times.ts'
 import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
 import type { Line } from './line.ts'
@@ -42,7 +42,7 @@ export interface Announced extends WaitEstimate {
 
 /** So many lanes, and queues in each class of them together, are all looked at; of more a sample. */
 const lanesMax = 64
-const queuesMax = 128
+const queuesMax = 64
 /** What has run longer than expected is expected to run on for this part of that. */
 const overdueShare = 0.5
 /** A flow is left this part of the slots at least, or a wait would have no end. */
@@ -69,13 +69,13 @@ export class WaitEstimator {
 
   /** Whether enough is known to refuse a request for what its wait is likely to be. */
   isSure({ route }: SlotRequest): boolean {
-    return this.#holds.isSure(route.model)
+    return this.#holds.of(route.model)?.isSure === true
   }
 
   /** It came for a slot: what its flow asks for is known from such. */
   came(flow: Flow, { route, tokens }: SlotRequest): void {
-    const holdMs = this.#holds.expectedMs(route.model, { ...tokens, together: 1 })
-    if (holdMs !== null) this.#demands.add(flow, holdMs, this.#clock.now())
+    const holdMs = this.#holds.of(route.model)?.expectedMs({ ...tokens, together: 1 })
+    if (holdMs !== undefined) this.#demands.add(flow, holdMs, this.#clock.now())
   }
 
   /** How long a wait really was, or that it was given up after so long. */
@@ -115,8 +115,9 @@ export class WaitEstimator {
       for (const lease of host.leases) {
         if (!(lease instanceof Lease)) continue
         const { bill, grantedAtMs, asked } = lease
-        const holdMs = this.#holds.expectedMs(asked, { ...bill.expected, together: host.leases.size })
-        if (holdMs === null) continue
+        const { input, output } = bill.expected
+        const holdMs = this.#holds.of(asked)?.expectedMs({ input, output, together: host.leases.size })
+        if (holdMs === undefined) continue
         restsMs.push(Math.max(holdMs - (now - grantedAtMs), overdueShare * holdMs))
         costToCome.set(bill.flow, (costToCome.get(bill.flow) ?? 0) + bill.toCome)
       }
@@ -134,24 +135,30 @@ export class WaitEstimator {
     }
     const level = levelOf(flow) + aheadInKey * meanCost(flow)
     let position = aheadInKey
-    let holdMs = aheadInKey * this.#meanHoldMs(waiter.lane.route.model, flow, together)
-    const visit = (queue: FlowQueue, weight: number): void => {
-      if (queue.flow === flow || !competes(queue.class, waiter.class)) return
-      const count = this.#isFair ? countUntil(queue, level - levelOf(queue.flow), waiter.class) : before(queue, waiter)
-      if (count === 0) return
-      position += count * weight * laneWeight
-      holdMs += count * weight * laneWeight * this.#meanHoldMs(queue.lane.route.model, queue.flow, together)
+    let holdMs = aheadInKey * meanHoldMs(flow, this.#holds.of(waiter.lane.route.model), together)
+    for (const lane of lanes) {
+      const hold = this.#holds.of(lane.route.model)
+      lane.sample(queuesMax / lanes.size, (queue, weight) => {
+        if (queue.flow === flow || !competes(queue.class, waiter.class)) return
+        const isFair = this.#isFair
+        const count = isFair ? countUntil(queue, level - levelOf(queue.flow), waiter.class) : before(queue, waiter)
+        if (count === 0) return
+        position += count * weight * laneWeight
+        holdMs += count * weight * laneWeight * meanHoldMs(queue.flow, hold, together)
+      })
     }
-    for (const lane of lanes) lane.sample(queuesMax / lanes.size, visit)
     return { position: Math.round(position), aheadInKey, holdMsMean: position === 0 ? 0 : holdMs / position }
   }
+}
 
-  /** Of what waits of the flow. */
-  #meanHoldMs(model: string, { waiting, waitingInput, waitingTokens }: Flow, together: number): number {
-    if (waiting === 0) return 0
-    const mean = { input: waitingInput / waiting, output: (waitingTokens - waitingInput) / waiting, together }
-    return this.#holds.expectedMs(model, mean) ?? 0
-  }
+/** Of what waits of the flow. */
+function meanHoldMs(
+  { waiting, waitingInput, waitingTokens }: Flow,
+  hold: HoldTime | undefined,
+  together: number,
+): number {
+  if (waiting === 0 || hold === undefined) return 0
+  return hold.expectedMs({ input: waitingInput / waiting, output: (waitingTokens - waitingInput) / waiting, together })
 }
 
 function kindOf({ flow, request }: Waiter, position: number) {

@@ -18,6 +18,10 @@ export class Waiter {
   readonly request: SlotRequest
   readonly flow: Flow
   readonly lane: Lane
+  // Of the request: whoever leaves is not to look for them elsewhere in memory.
+  readonly came: RequestClass
+  readonly inputTokens: number
+  readonly tokens: number
   /** Its class, or the one above once it has waited long. */
   class: RequestClass
   /** Its place by arrival; behind all others until it has one. */
@@ -28,6 +32,8 @@ export class Waiter {
   readonly cost: number
   /** What was reckoned when it came; null for one that came again. */
   announced: Announced | null = null
+  /** Neither granted nor refused nor gone. */
+  isWaiting = false
   patience: Timer | null = null
   promotion: Timer | null = null
   /** Its neighbours, kept by the queue it is in; null while it is in none. */
@@ -41,13 +47,9 @@ export class Waiter {
     this.flow = flow
     this.lane = lane
     this.class = request.class
+    this.came = request.class
+    this.inputTokens = request.tokens.input
+    this.tokens = request.tokens.input + request.tokens.output
     this.sinceMs = sinceMs
-  }
-
-  /** Neither granted nor refused nor gone. */
-  isWaiting = false
-
-  get tokens(): number {
-    return this.request.tokens.input + this.request.tokens.output
   }
 }

@@ -17,7 +17,7 @@ const slotsInAll = slots.a + slots.b
 /** Each key has so many waiting whenever one of them may be granted a slot. */
 const waitingMin = slotsInAll + 1
 
-/** Who has waited long goes before others of its class for that, whosever they are: that is age and no share. */
+/** Bulk work that has waited long goes before other bulk work for that, whosever they are: that is age and no share. */
 const never = 1e9
 
 const tokens = fc.nat({ max: tokensMax })
@@ -44,7 +44,7 @@ it('between keys that always wait there is never more than all slots hold, each 
         const hosts = [knownHost('a', { slots: slots.a }), knownHost('b', { slots: slots.b })]
         const { ask, granted, dispatcher } = line(hosts, {
           clock,
-          classes: { default: { promoteAfterMs: never }, bulk: { promoteAfterMs: never } },
+          classes: { bulk: { promoteAfterMs: never } },
         })
         const running: { readonly asker: Asker; readonly of: Key; generated: number }[] = []
         const owners = new Map<Asker, Key>()
@@ -86,3 +86,15 @@ it('between keys that always wait there is never more than all slots hold, each 
     { numRuns: isLong ? 2_000 : 60 },
   )
 }, 600_000)
+
+it('a request that has risen by age is not passed by a fresh one of a key that was served more', () => {
+  const clock = new FakeClock()
+  const { ask } = line([knownHost('a', { slots: 1 })], { clock })
+  const running = ask('m', { key: 'served' })
+  const old = ask('m', { key: 'patient' })
+  running.lease?.bill.generated(100)
+  clock.advanceSync(31_000)
+  const fresh = ask('m', { key: 'served' })
+  running.lease?.release()
+  expect({ old: old.lease?.host.name, fresh: fresh.lease }).toEqual({ old: 'a', fresh: null })
+})

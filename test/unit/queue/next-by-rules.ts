@@ -1,12 +1,15 @@
 /** Who goes next by the rules as they are told to people, found by comparing everybody with everybody. */
 import { type RequestClass, requestClasses } from '../../../src/base/request-class.ts'
 import type { Place } from '../../../src/queue/slot-request.ts'
+import type { Waiter } from '../../../src/queue/waiter.ts'
 
 export interface Contender {
   readonly key: string
   readonly place: Place
+  /** That it came with. */
+  readonly class: RequestClass
   /** Its class, or the one above once it has waited long, and its place by arrival. */
-  readonly waiter: { readonly class: RequestClass; readonly order: number }
+  readonly waiter: Pick<Waiter, 'class' | 'order' | 'lane'>
 }
 
 export interface Standing {
@@ -14,20 +17,36 @@ export interface Standing {
   readonly isShort: (ofClass: RequestClass) => boolean
 }
 
-/** All that are level with the first. */
+/**
+ * All that are level with the first. Among those that the same hosts could take, and that are of one class by now, the
+ * least served stands for the others. Who has risen has the better of two places: of its class now, and of the one before.
+ */
 export function shouldGoNext<One extends Contender>(contenders: readonly One[], standing: Standing): One[] {
   const sentBack = contenders.filter(({ place }) => place === 'sent_back')
   if (sentBack.length > 0) return sentBack.slice(0, 1)
-  const inBand = least(contenders, ({ waiter }) => band(waiter.class, standing))
-  const inFlow = least(inBand, ({ key }) => standing.counterOf(key))
+  const { counterOf } = standing
+  const firsts = requestClasses.flatMap((ofClass) => {
+    const ofSame = contenders.filter(({ waiter }) => waiter.class === ofClass)
+    const byKeyAndLane = Map.groupBy(ofSame, ({ key, waiter }) => `${key} ${waiter.lane.id}`)
+    return [...byKeyAndLane.values()].flatMap((queued) => least(queued, ({ waiter }) => waiter.order))
+  })
+  const standIns = [...Map.groupBy(firsts, ({ waiter }) => waiter.lane).values()].flatMap((inLane) =>
+    requestClasses.flatMap((ofClass) =>
+      least(
+        inLane.filter(({ waiter }) => waiter.class === ofClass),
+        ({ key }) => counterOf(key),
+      ),
+    ),
+  )
+  const place = (one: One): number => Math.min(band(one.waiter.class, standing), band(one.class, standing))
+  const inFlow = least(least(standIns, place), ({ key }) => counterOf(key))
   // Between flows that were served the same, any may go; inside each the class and the arrival say who.
-  return [...new Set(inFlow.map(({ key }) => key))].flatMap((key) => {
-    const own = inFlow.filter((one) => one.key === key)
-    return least(
+  return [...Map.groupBy(inFlow, ({ key }) => key).values()].flatMap((own) =>
+    least(
       least(own, ({ waiter }) => requestClasses.indexOf(waiter.class)),
       ({ waiter }) => waiter.order,
-    )
-  })
+    ),
+  )
 }
 
 function band(ofClass: RequestClass, { isShort }: Standing): number {
