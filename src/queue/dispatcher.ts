@@ -19,7 +19,7 @@ import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
-import { boundMet, noRoom, patienceOver, waitTooLong } from './refusals.ts'
+import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
 import { slotsOf } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
 import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
@@ -33,6 +33,8 @@ export interface DispatcherParts {
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
   readonly costs?: Costs
+  /** What waits for something else than a slot, within the same bounds. */
+  readonly waitingElsewhere?: () => Waiting
 }
 
 interface Refusal {
@@ -67,6 +69,7 @@ export class Dispatcher {
     hostsOf: (lane) => this.#hostsOf(lane),
     takes: (lane, host) => this.#takes(lane, host),
   }
+  readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
   /** Hosts whose slots are being given out, further up the stack. */
   readonly #serving = new Set<Host>()
   #hostsChange = 0
@@ -152,6 +155,11 @@ export class Dispatcher {
     return this.#line.size
   }
 
+  /** Whether one more with so many tokens may wait, for its limits or for a slot. */
+  hasRoom(tokens: number): boolean {
+    return hasRoom(tokens, this.#inAll())
+  }
+
   estimateOf(waiter: Waiter): WaitEstimate {
     return this.#told(this.#estimate(waiter))
   }
@@ -191,7 +199,7 @@ export class Dispatcher {
 
   /** Why a newcomer may not begin to wait, or null. */
   #keptOut({ request, flow }: Waiter, estimate: WaitEstimate, patienceMs: number): Refusal | null {
-    const bound = boundMet(request, { flow, line: this.#line, rules: this.#rules })
+    const bound = boundMet(request, { flow, ...this.#inAll() })
     if (bound !== null) return { reason: bound === 'all' ? 'full' : 'key_full', error: noRoom(bound, estimate) }
     const stopped = this.#parts.noWaiting?.() ?? null
     if (stopped !== null) return { reason: null, error: stopped }

@@ -12,17 +12,39 @@ const retryAfterMsMax = 60_000
 /** Those refused together shall not come back together. */
 const spread = { least: 0.8, most: 1.2 }
 
+/** Tokens of prompts and answers, as estimated. */
+export interface Waiting {
+  readonly requests: number
+  readonly tokens: number
+}
+
+interface InAll {
+  readonly line: Line
+  /** Not for a slot. */
+  readonly elsewhere: Waiting | undefined
+  readonly rules: QueueRules
+}
+
+const nobody: Waiting = { requests: 0, tokens: 0 }
+
+/** Whether one more with so many tokens may wait, for whatever it is. */
+export function hasRoom(wanted: number, { line, elsewhere = nobody, rules }: InAll): boolean {
+  const requests = line.size + elsewhere.requests
+  const tokens = requests === 0 ? 0 : line.tokens + elsewhere.tokens + wanted
+  return requests < rules.lengthMax && tokens <= rules.tokensMax
+}
+
 /** Which bound keeps a newcomer out: one of its own key's, or one of everybody's; null where none does. */
 export function boundMet(
   { class: ofClass, tokens }: SlotRequest,
-  { flow, line, rules }: { flow: Flow; line: Line; rules: QueueRules },
+  { flow, ...inAll }: InAll & { readonly flow: Flow },
 ): 'key' | 'all' | null {
+  const { line, rules } = inAll
   const wanted = tokens.input + tokens.output
   // Whatever its size, one may wait: it would not be smaller later.
   const ownTokens = flow.waiting === 0 ? 0 : flow.waitingTokens + wanted
   if (flow.waiting >= rules.lengthMaxPerKey || ownTokens > rules.tokensMaxPerKey) return 'key'
-  const allTokens = line.size === 0 ? 0 : line.tokens + wanted
-  if (line.size >= rules.lengthMax || allTokens > rules.tokensMax) return 'all'
+  if (!hasRoom(wanted, inAll)) return 'all'
   return line.waitingOf(ofClass) >= rules.classes[ofClass].lengthMax ? 'all' : null
 }
 
