@@ -85,13 +85,14 @@ function errorTable(): string {
 }
 
 function hostKindTable(): string {
-  const rows = hostKinds.map(({ name, slotsDefault, loadsOnDemand, documentationOnly }) => [
+  const rows = hostKinds.map(({ name, slotsDefault, slotsMax, loadsOnDemand, documentationOnly }) => [
     `\`${name}\``,
     String(slotsDefault),
+    String(slotsMax),
     loadsOnDemand ? 'yes' : 'no',
     documentationOnly ? 'its documentation and source' : 'wire captures of the server itself',
   ])
-  return table(['kind', 'slots', 'loads on demand', 'known to us from'], rows)
+  return table(['kind', 'slots: least', 'most', 'loads on demand', 'known to us from'], rows)
 }
 
 function metricTable(): string {
