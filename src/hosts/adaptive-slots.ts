@@ -17,6 +17,12 @@ export interface AnswerSpeed {
   readonly timePerOutputTokenMs: number | null
 }
 
+/** When an answer ran; monotonic. */
+export interface AnswerTimes {
+  readonly grantedAtMs: number
+  readonly nowMs: number
+}
+
 /** The number of slots has changed. */
 export interface SlotChange {
   readonly direction: LimitDirection
@@ -43,8 +49,8 @@ export class AdaptiveSlots {
   #limit: number
   /** The latest answers at this number of slots. */
   #judged: AnswerSpeed[] = []
-  /** Answers that began before the last lowering, when more ran than now: so many are not judged. */
-  #unjudged = 0
+  /** Of the last lowering: answers that began before it ran beside more others than now, and are not judged. */
+  #loweredAtMs = Number.NEGATIVE_INFINITY
   /** Judged answers since the last move before which somebody had been held back. */
   #bound = 0
   #heldBack = false
@@ -75,15 +81,12 @@ export class AdaptiveSlots {
     this.#heldBack = true
   }
 
-  /** A good answer has ended; `others` are still at the host. */
-  answered(speed: AnswerSpeed, others: number): SlotChange | null {
+  /** A good answer has ended. */
+  answered(speed: AnswerSpeed, { grantedAtMs, nowMs }: AnswerTimes): SlotChange | null {
     if (speed.firstTokenMs === null && speed.timePerOutputTokenMs === null) return null
     const bound = this.#heldBack
     this.#heldBack = false
-    if (this.#unjudged > 0) {
-      this.#unjudged--
-      return null
-    }
+    if (grantedAtMs < this.#loweredAtMs) return null
     if (bound) this.#bound++
     this.#judged.push(speed)
     if (this.#judged.length > judgedMax) this.#judged.shift()
@@ -91,15 +94,15 @@ export class AdaptiveSlots {
     const breach = this.#breach()
     if (breach !== null) {
       this.#tooMany = this.slots
-      return this.#lower(this.slots * lowerTo, breach, others)
+      return this.#lower(this.slots * lowerTo, breach, nowMs)
     }
     return this.#bound < this.#answersToRaise() ? null : this.#raise()
   }
 
   /** The host refused one of `leases` requests because it has no room. */
-  busy(leases: number): SlotChange | null {
+  busy(leases: number, nowMs: number): SlotChange | null {
     this.#tooMany = leases
-    return this.#lower(Math.min(this.#limit, leases - 1), 'busy', leases - 1)
+    return this.#lower(Math.min(this.#limit, leases - 1), 'busy', nowMs)
   }
 
   #breach(): 'tpot' | 'ttft' | null {
@@ -130,10 +133,10 @@ export class AdaptiveSlots {
     return this.#moveTo(this.#limit + raise) ? { direction: 'up', reason: 'room' } : null
   }
 
-  #lower(limit: number, reason: LimitReason, others: number): SlotChange | null {
+  #lower(limit: number, reason: LimitReason, nowMs: number): SlotChange | null {
     this.#judged = []
     if (!this.#moveTo(limit)) return null
-    this.#unjudged = others
+    this.#loweredAtMs = nowMs
     return { direction: 'down', reason }
   }
 

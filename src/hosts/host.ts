@@ -109,7 +109,7 @@ export class Host {
         const forSeconds = Math.round(forMs / 1000)
         parts.log('warn', 'requests to a host fail: it is ejected', { host: this.name, forSeconds })
       },
-      onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.leases.size)),
+      onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.leases.size, parts.clock.now())),
       onChange: parts.onChange,
     })
   }
@@ -162,9 +162,9 @@ export class Host {
     if (this.leases.size >= this.slots) this.#adaptive.heldBack()
   }
 
-  /** To be called once for each attempt that went well, while its lease is still held. */
-  answered(speed: AnswerSpeed): void {
-    this.#slotsAdapted(this.#adaptive.answered(speed, this.leases.size - 1))
+  /** To be called once for each attempt that went well, with when it was granted its slot. */
+  answered(speed: AnswerSpeed, grantedAtMs: number): void {
+    this.#slotsAdapted(this.#adaptive.answered(speed, { grantedAtMs, nowMs: this.#parts.clock.now() }))
   }
 
   /** How long a host that fell during its slow start still stays down, however well it answers. */

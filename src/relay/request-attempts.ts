@@ -80,10 +80,11 @@ export class RequestAttempts {
     const { host } = lease
     host.health.attemptEnded({ kind: 'ok' })
     const { firstTokenMs, timePerOutputTokenMs } = this.#meter.speedOf(lease)
-    host.answered({
+    const speed = {
       firstTokenMs: this.#loads ? null : firstTokenMs,
       timePerOutputTokenMs: wasPaused ? null : timePerOutputTokenMs,
-    })
+    }
+    host.answered(speed, lease.grantedAtMs)
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */

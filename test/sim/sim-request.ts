@@ -177,10 +177,11 @@ export class SimRequest {
     const { output } = this.arrival
     this.#learn(output)
     host.health.attemptEnded({ kind: 'ok' })
-    host.answered({
+    const speed = {
       firstTokenMs: firstTokenAtMs - grantedAtMs,
       timePerOutputTokenMs: output > 1 ? (now - firstTokenAtMs) / (output - 1) : null,
-    })
+    }
+    host.answered(speed, grantedAtMs)
     this.#end('done')
   }
 

@@ -13,15 +13,22 @@ const unseen: AnswerSpeed = { firstTokenMs: null, timePerOutputTokenMs: null }
 function adaptive({ min = 1, max = 64, start = min }: Partial<SlotRange> = {}) {
   const slots = new AdaptiveSlots({ min, max, start }, slo)
   const told: string[] = []
-  /** Ends so many answers, each with every other slot taken and, unless said otherwise, somebody waiting. */
+  let nowMs = 0
+  /** When those that run were granted their slots, the longest running first. */
+  const running: number[] = []
+  /** So many of those that run are given up by their clients. */
+  const cancel = (times: number): void => void running.splice(0, times)
+  /** Ends so many answers, one each second, each with every other slot taken and, unless said otherwise, somebody waiting. */
   const end = (times: number, speed: AnswerSpeed, { waiting = true } = {}): void => {
     for (let i = 0; i < times; i++) {
+      while (running.length < slots.slots) running.push(nowMs)
+      nowMs += 1_000
       if (waiting) slots.heldBack()
-      const change = slots.answered(speed, slots.slots - 1)
+      const change = slots.answered(speed, { grantedAtMs: running.shift() ?? nowMs, nowMs })
       if (change !== null) told.push(`${change.direction} ${change.reason} ${slots.slots}`)
     }
   }
-  return { slots, told, end }
+  return { slots, told, end, cancel }
 }
 
 describe('more slots', () => {
@@ -105,6 +112,16 @@ describe('fewer slots', () => {
     expect(told).toEqual(['down tpot 8', 'down tpot 6'])
   })
 
+  test('those of before that are given up hold up nothing', () => {
+    const { told, end, cancel } = adaptive({ start: 10 })
+    end(10, slow)
+    cancel(9)
+    end(9, slow)
+    expect(told).toEqual(['down tpot 8'])
+    end(1, slow)
+    expect(told).toEqual(['down tpot 8', 'down tpot 6'])
+  })
+
   test('a number that was too high is tried again four times more slowly, and then grows on as before', () => {
     const { slots, told, end } = adaptive({ start: 10 })
     end(10, slow)
@@ -132,7 +149,7 @@ describe('fewer slots', () => {
 describe('a busy answer', () => {
   test('leaves as many slots as there were requests beside the refused one, until they are raised', () => {
     const { slots, end } = adaptive({ start: 8 })
-    expect(slots.busy(5)).toEqual({ direction: 'down', reason: 'busy' })
+    expect(slots.busy(5, 0)).toEqual({ direction: 'down', reason: 'busy' })
     expect(slots.slots).toBe(4)
     end(1_000, good, { waiting: false })
     expect(slots.slots).toBe(4)
@@ -142,9 +159,9 @@ describe('a busy answer', () => {
 
   test('never leaves more than before, nor less than the minimum', () => {
     const { slots } = adaptive({ min: 2, start: 4 })
-    expect([slots.busy(9), slots.slots]).toEqual([null, 4])
-    expect([slots.busy(1)?.direction, slots.slots]).toEqual(['down', 2])
-    expect([slots.busy(1), slots.slots]).toEqual([null, 2])
+    expect([slots.busy(9, 0), slots.slots]).toEqual([null, 4])
+    expect([slots.busy(1, 0)?.direction, slots.slots]).toEqual(['down', 2])
+    expect([slots.busy(1, 0), slots.slots]).toEqual([null, 2])
   })
 })
 
@@ -153,7 +170,7 @@ describe('the range', () => {
     const { slots, told, end } = adaptive({ min: 4, max: 4 })
     end(1_000, good)
     end(1_000, slow)
-    expect([slots.busy(4), slots.slots, told]).toEqual([null, 4, []])
+    expect([slots.busy(4, 0), slots.slots, told]).toEqual([null, 4, []])
   })
 
   test('other bounds hold at once; what was learnt stays where it is inside of them', () => {
@@ -179,7 +196,12 @@ describe('the range', () => {
       timePerOutputTokenMs: fc.option(fc.integer({ min: 0, max: 160 })),
     })
     const event = fc.oneof(
-      fc.record({ kind: fc.constant('answered' as const), speed, times: fc.integer({ min: 1, max: 40 }) }),
+      fc.record({
+        kind: fc.constant('answered' as const),
+        speed,
+        times: fc.integer({ min: 1, max: 40 }),
+        tookMs: fc.integer({ min: 0, max: 20 }),
+      }),
       fc.record({ kind: fc.constant('busy' as const), leases: fc.integer({ min: 1, max: 80 }) }),
     )
     const bounds = fc.tuple(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }))
@@ -187,11 +209,16 @@ describe('the range', () => {
       fc.property(bounds, fc.boolean(), fc.array(event, { maxLength: 60 }), ([a, b], waiting, events) => {
         const [min, max] = [Math.min(a, b), Math.max(a, b)]
         const slots = new AdaptiveSlots({ min, max, start: min }, slo)
+        let nowMs = 0
         for (const one of events) {
           for (let i = 0; i < (one.kind === 'busy' ? 1 : one.times); i++) {
             const before = slots.slots
             if (waiting) slots.heldBack()
-            const change = one.kind === 'busy' ? slots.busy(one.leases) : slots.answered(one.speed, before - 1)
+            nowMs++
+            const change =
+              one.kind === 'busy'
+                ? slots.busy(one.leases, nowMs)
+                : slots.answered(one.speed, { grantedAtMs: nowMs - one.tookMs, nowMs })
             expect(slots.slots).toBeGreaterThanOrEqual(min)
             expect(slots.slots).toBeLessThanOrEqual(max)
             expect(change?.direction).toBe({ '0': undefined, '1': 'up', '-1': 'down' }[Math.sign(slots.slots - before)])
@@ -209,15 +236,15 @@ describe('on a host whose time per token is t1·(1 + β(n − 1)), always with s
   /** Numbers of slots over so many answers; each answer's time is that of the number it ran beside, ± 10 %. */
   function run(beta: number, start: number, answers: number): number[] {
     const slots = new AdaptiveSlots({ min: 1, max: 64, start }, slo)
-    const running: number[] = []
+    const running: { readonly grantedAtMs: number; readonly beside: number }[] = []
     const seen: number[] = []
     for (let i = 0; i < answers; i++) {
-      while (running.length < slots.slots) running.push(slots.slots)
-      const beside = running.shift() ?? 0
+      while (running.length < slots.slots) running.push({ grantedAtMs: i, beside: slots.slots })
+      const { grantedAtMs, beside } = running.shift()!
       const spread = 0.9 + 0.2 * ((i * 0.618_034) % 1)
       const timePerOutputTokenMs = aloneMs * (1 + beta * (beside - 1)) * spread
       slots.heldBack()
-      slots.answered({ firstTokenMs: 500, timePerOutputTokenMs }, running.length)
+      slots.answered({ firstTokenMs: 500, timePerOutputTokenMs }, { grantedAtMs, nowMs: i + 1 })
       seen.push(slots.slots)
     }
     return seen

@@ -27,7 +27,7 @@ function watched(settings: KnownHost = {}) {
   const endAll = (times: number, speed: typeof good): void => {
     for (let i = 0; i < times; i++) {
       lease(Math.max(0, host.slots - host.leases.size))
-      host.answered(speed)
+      host.answered(speed, clock.now())
       release()
       lease(Math.max(0, host.slots - host.leases.size))
       host.heldBack()
@@ -59,11 +59,11 @@ describe('slots that adapt', () => {
   })
 
   test('do not grow for those who wait while slots are free, as at a host that pauses', () => {
-    const { host, lease, release } = watched()
+    const { clock, host, lease, release } = watched()
     for (let i = 0; i < 100; i++) {
       lease()
       host.heldBack()
-      host.answered(good)
+      host.answered(good, clock.now())
       release()
     }
     expect(host.slots).toBe(2)
