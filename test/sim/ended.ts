@@ -30,7 +30,10 @@ export interface Run {
   readonly durationMs: number
   /** Tokens of answers, by all hosts. */
   readonly written: number
+  /** The largest gap in service between two keys that both wait. */
   readonly gapMax: number
+  /** What the line promises it to be at the most: all slots times the dearest request. */
+  readonly gapBound: number
   readonly gapMean: number
   readonly jain: readonly number[]
 }

@@ -32,6 +32,7 @@ export interface SimGateway {
 
 const emptyBody = Buffer.from('{}')
 const noHosts: ReadonlySet<never> = new Set()
+const timesGivenBackMax = 3
 
 interface Attempt {
   readonly lease: Lease
@@ -52,6 +53,8 @@ export class SimRequest {
   #attempt: Attempt | null = null
   #firstTokenAtMs: number | null = null
   #readBefore = 0
+  #timesGivenBack = 0
+  #askedAtMs: number | null = null
   #patience: Timer | null = null
   #isOver = false
 
@@ -99,7 +102,7 @@ export class SimRequest {
     const { key, limits, class: ofClass, patienceMs } = this.arrival.stream
     if (limits === undefined) return this.#goToGate()
     const subject: Subject = { keyId: key, name: key, team: null, limits }
-    const leave = this.#sim.ownLines.enter({
+    const turn = this.#sim.ownLines.enter({
       holder: key,
       subject: () => subject,
       cost: { requests: 1, input: this.arrival.inputExpected, output: this.#outputExpected },
@@ -111,7 +114,7 @@ export class SimRequest {
       },
       refused: () => this.#end('refused'),
     })
-    if (this.#reservation === null) this.#leaveLine = leave
+    if (this.#reservation === null) this.#leaveLine = () => turn.leave()
   }
 
   #goToGate(): void {
@@ -133,7 +136,7 @@ export class SimRequest {
       class: stream.class,
       tokens: { input: inputExpected, output: this.#outputExpected },
       place,
-      patienceMs: stream.patienceMs,
+      patienceMs: this.#patienceMs(),
       granted: (lease) => this.#granted(lease),
       refused: () => {
         this.#sim.gate.ended(stream.key)
@@ -145,6 +148,12 @@ export class SimRequest {
       turn.leave()
       this.#sim.gate.ended(stream.key)
     }
+  }
+
+  /** What is left of it, over all turns in the line. */
+  #patienceMs(): number {
+    this.#askedAtMs ??= this.#sim.clock.now()
+    return Math.max(0, this.#askedAtMs + this.arrival.stream.patienceMs - this.#sim.clock.now())
   }
 
   #granted(lease: Lease): void {
@@ -191,21 +200,20 @@ export class SimRequest {
     this.#end('left')
   }
 
-  /** As the relay: at once when it is asked, since nothing of it has been sent. */
+  /** As the relay: with half of its patience left, before its first token, and in the line again before the slot is free. */
   #giveBack(): boolean {
     const attempt = this.#attempt
-    if (attempt === null || attempt.work.written > 0) return false
-    this.#sim.clock.after(0, () => {
-      if (this.#attempt !== attempt) return
-      this.#sim.machine(attempt.lease.host).stop(attempt.work)
-      this.#readBefore += attempt.work.read
-      this.#attempt = null
-      this.#sim.running.delete(this)
-      attempt.lease.bill.refund()
-      this.#waits(true)
-      attempt.lease.release()
-      this.#ask('given_back')
-    })
+    if (attempt === null || attempt.work.written > 0 || this.#timesGivenBack >= timesGivenBackMax) return false
+    if (this.#patienceMs() * 2 <= this.arrival.stream.patienceMs) return false
+    this.#timesGivenBack++
+    this.#attempt = null
+    this.#sim.running.delete(this)
+    attempt.lease.bill.refund()
+    this.#waits(true)
+    this.#ask('given_back')
+    this.#sim.machine(attempt.lease.host).stop(attempt.work)
+    this.#readBefore += attempt.work.read
+    attempt.lease.release()
     return true
   }
 

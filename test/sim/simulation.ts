@@ -1,4 +1,10 @@
-/** One run: the gateway's own line, hosts, limits and estimates on a virtual clock, before machines that are computed. */
+/**
+ * One run: the gateway's own line, hosts, limits and estimates on a virtual clock, before machines that are computed.
+ *
+ * Not modelled: a second model, so that every host serves everybody; answers that are no streams, which some hosts compute
+ * to their end although their client is gone; hosts that fail, refuse or load; and whatever the network takes. What follows
+ * from these is held by tests of the line and of the whole gateway.
+ */
 import { Estimates } from '../../src/access/estimates.ts'
 import { Limiter } from '../../src/access/limiter.ts'
 import { limitsOptions } from '../../src/access/options.ts'
@@ -18,7 +24,7 @@ import { Random } from './random.ts'
 import { ServiceGap } from './service-gap.ts'
 import { type SimGateway, SimRequest } from './sim-request.ts'
 import { VirtualClock } from './virtual-clock.ts'
-import { type Arrival, endlessMs, type Workload } from './workload.ts'
+import { type Arrival, endlessMs, largestCost, type Workload } from './workload.ts'
 
 const model = 'm'
 
@@ -55,6 +61,7 @@ export class Simulation implements SimGateway {
       waitMsMax: Number.POSITIVE_INFINITY,
       lengthMax: noBounds.lengthMaxPerKey,
       mayWait: () => true,
+      hasRoom: () => true,
     })
     this.dispatcher = new Dispatcher(queueOptions.parse({ ...noBounds, waitMsMax: endlessMs, order: policy.order }), {
       clock,
@@ -85,9 +92,14 @@ export class Simulation implements SimGateway {
       durationMs,
       written: [...this.#machines.values()].reduce((sum, { written }) => sum + written, 0),
       gapMax: this.gap.max,
+      gapBound: this.#slotsMax * largestCost(this.#ended.map(({ arrival }) => arrival)),
       gapMean: this.gap.mean,
       jain: this.gap.jain,
     }
+  }
+
+  get #slotsMax(): number {
+    return this.#workload.hosts.reduce((sum, { slots, slotBounds }) => sum + (slotBounds?.max ?? slots), 0)
   }
 
   get hosts(): readonly Host[] {

@@ -33,13 +33,22 @@ it('prints what each order makes of a trace, as tables and for a program', { tim
   expect([tables.status, tables.stderr, json.status, json.stderr]).toEqual([0, '', 0, ''])
   expect(tables.stdout).toMatch(/^trace +token-fair +60 +100 /m)
   expect(tables.stdout).toMatch(/^cap-2 +60 /m)
+  expect(tables.stdout).toMatch(/^policy .* gap max +gap bound /m)
+  // Eight slots, and the dearest of the requests.
+  const gapBound = 8 * (900 + 2 * 56)
   expect(JSON.parse(json.stdout)).toMatchObject({
     results: [
       {
         seeds: [1, 2],
         policies: [
-          { policy: 'token-fair', runs: [{ overall: { requests: 60 } }, { streams: { trace: { doneShare: 100 } } }] },
-          { policy: 'cap-2', runs: [{ overall: { requests: 60 } }, { streams: { trace: { doneShare: 100 } } }] },
+          {
+            policy: 'token-fair',
+            runs: [{ overall: { requests: 60, gapBound } }, { streams: { trace: { doneShare: 100 } } }],
+          },
+          {
+            policy: 'cap-2',
+            runs: [{ overall: { requests: 60, gapBound } }, { streams: { trace: { doneShare: 100 } } }],
+          },
         ],
       },
     ],

@@ -1,6 +1,7 @@
 /** A whole run: the same for a seed, nobody lost, no slot given twice, limits and leaving as in the gateway. */
 import { describe, expect, it } from 'vitest'
 import { Lease } from '../../../src/queue/lease.ts'
+import type { Run } from '../../sim/ended.ts'
 import { figuresOf } from '../../sim/figures.ts'
 import { macOfTheFlood } from '../../sim/host-profile.ts'
 import { type SimPolicyName, simPolicies, simPolicyNames } from '../../sim/policies.ts'
@@ -140,13 +141,64 @@ it('patience that is over refuses', () => {
   for (const { arrival, atMs } of refused) expect(atMs - arrival.atMs).toBeLessThan(5_000.001)
 })
 
-it('bulk gives its slot back to a person before its first token, and what was read for it is wasted', () => {
-  const bulk = { class: 'bulk', objective: personal } as const
-  const { ended, ...rest } = run(short({ streams: [bulk, { class: 'interactive' }], perSecond: 1, slots: 1 }))
-  const twice = ended.filter(({ read, arrival }) => read > arrival.input + 1)
-  expect(twice.length).toBeGreaterThan(0)
-  expect(twice.every(({ arrival }) => arrival.stream.class === 'bulk')).toBe(true)
-  expect(figuresOf({ ended, ...rest }).overall.wastedTokens).toBeGreaterThan(0)
+describe('bulk', () => {
+  const bulk = { class: 'bulk' } as const
+  const person = { class: 'interactive' } as const
+  const [ofBulk, ofPerson] = short({ streams: [bulk, person] }).streams
+  const seconds = 1_000
+
+  /** One bulk request whose prompt takes five seconds to read, on one slot; persons come at these times and take 0.3 s each. */
+  function interrupted(personsAtMs: readonly number[], patienceMs = endlessMs): Run {
+    const every = { inputExpected: 100, outputMistake: 1, shared: 0, conversation: null }
+    const persons = personsAtMs.map((atMs) => ({ ...every, atMs, stream: ofPerson!, input: 120, output: 15 }))
+    const long = { ...every, atMs: 0, stream: { ...ofBulk!, patienceMs }, input: 6_000, output: 70 }
+    return run({ ...short({ streams: [bulk, person], slots: 1 }), arrivals: [long, ...persons] })
+  }
+  const endsOf = ({ ended }: Run) =>
+    ended.map(({ arrival, atMs }) => [arrival.stream.class, Math.round(atMs / 100) / 10])
+
+  it('gives its slot back to a person before its first token, and what was read for it is wasted', () => {
+    const given = interrupted([2 * seconds])
+    expect(endsOf(given)).toEqual([
+      ['interactive', 2.3],
+      ['bulk', 2.3 + 6],
+    ])
+    expect(figuresOf(given).overall.wastedTokens).toBeCloseTo(2 * 1_200, 6)
+  })
+
+  it('keeps its slot after its first token', () => {
+    const kept = interrupted([5.5 * seconds])
+    expect(endsOf(kept)).toEqual([
+      ['bulk', 6],
+      ['interactive', 6.3],
+    ])
+    expect(figuresOf(kept).overall.wastedTokens).toBe(0)
+  })
+
+  it('gives it back three times at the most', () => {
+    expect(endsOf(interrupted([1, 2, 3, 4].map((second) => second * seconds)))).toEqual([
+      ['interactive', 1.3],
+      ['interactive', 2.3],
+      ['interactive', 3.3],
+      ['bulk', 3.3 + 6],
+      ['interactive', 3.3 + 6.3],
+    ])
+  })
+
+  it('keeps it with less than half of its patience left', () => {
+    const [first] = endsOf(interrupted([3 * seconds], 5 * seconds))
+    expect(first).toEqual(['bulk', 6])
+  })
+})
+
+it('the bound of the gap is all slots times the dearest request, whether or not it came to its end', () => {
+  const { arrivals, ...workload } = short({ slots: 3 })
+  const [one, two] = arrivals
+  const dearest = { ...one!, atMs: workload.durationMs - 1, input: 5_000, output: 2_000 }
+  const hosts = [...workload.hosts, { ...macOfTheFlood, name: 'second', slots: 2 }]
+  const result = run({ ...workload, hosts, arrivals: [{ ...two!, input: 100, output: 50 }, dearest] })
+  expect(result.gapBound).toBe((3 + 2) * (5_000 + 2 * 2_000))
+  expect(figuresOf(result).overall.gapBound).toBe(result.gapBound)
 })
 
 it('a key gets no more than its limit of tokens a minute, and waits for it in a line of its own', () => {
