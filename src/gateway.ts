@@ -147,6 +147,7 @@ class BuiltGateway implements Gateway {
       policy: policies[config.balancing.policy](Math.random),
       events: this.#metrics,
       noWaiting: () => this.#overload.noWaiting(),
+      waitingElsewhere: () => this.#access.waiting,
     })
     this.#prober = new Prober(this.#hosts, config.probe, {
       clock,
@@ -174,6 +175,7 @@ class BuiltGateway implements Gateway {
       chance: Math.random,
       waitingMax: config.queue.lengthMaxPerKey,
       mayWait: () => this.#overload.noWaiting() === null,
+      hasRoom: (tokens) => this.#dispatcher.hasRoom(tokens),
       onRevoked: (key) => this.#endRevoked(key),
     })
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })

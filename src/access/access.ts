@@ -12,6 +12,7 @@ import type { KeyRecord } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
 import { Limiter, type Past, type Reservation, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
+import type { OwnTurn } from './own-line.ts'
 import { OwnLines } from './own-lines.ts'
 
 export interface AccessParts {
@@ -26,6 +27,8 @@ export interface AccessParts {
   readonly waitingMax: number
   /** Whether anybody may begin to wait just now. */
   readonly mayWait: () => boolean
+  /** Whether one more with so many tokens may wait, of all requests that wait for anything. */
+  readonly hasRoom: (tokens: number) => boolean
   /** What waits under the key is to end, and what runs too where the record says so. */
   readonly onRevoked: (key: KeyRecord) => void
 }
@@ -55,6 +58,7 @@ export class Access {
       waitMsMax: limits.waitMsMax ?? Number.POSITIVE_INFINITY,
       lengthMax: waiting.waitingMax,
       mayWait: waiting.mayWait,
+      hasRoom: waiting.hasRoom,
     })
     this.#ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous, onRevoked })
     this.#estimates = new Estimates(limits.clientsMax)
@@ -82,6 +86,16 @@ export class Access {
   /** Keys that hold now. */
   get liveKeys(): number {
     return this.#ring.live
+  }
+
+  /** Requests that wait for their own limits, and their tokens as estimated. */
+  get waiting(): { readonly requests: number; readonly tokens: number } {
+    return this.#lines.waiting
+  }
+
+  /** How many of them each has that has any: by the id of the key, or by the network of clients without one. */
+  waitingByHolder(): ReadonlyMap<string, number> {
+    return this.#lines.lengths()
   }
 
   /** All keys at the start, those that changed later. */
@@ -215,8 +229,8 @@ export class AccessCaller {
     return this.#limiter.headers(this.#subject)
   }
 
-  /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429. Returns how it leaves. */
-  admit(ask: Ask, turn: Turn): () => void {
+  /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429, or of 503 where no more may wait. */
+  admit(ask: Ask, turn: Turn): OwnTurn {
     const { holder } = this
     const { expected, learn } = this.#estimates.expect({ who: holder, ...ask })
     return this.#lines.enter({

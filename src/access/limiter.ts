@@ -9,7 +9,7 @@ import type { Limits } from './limits.ts'
 import { type LimitLeft, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
-import { longest, refusal, tooManyWait } from './refusal.ts'
+import { lineFull, longest, refusal, tooManyWait } from './refusal.ts'
 
 /** Whose limits count: of a key and its team, or of the address of a client without one. */
 export type Subject =
@@ -124,6 +124,11 @@ export class Limiter {
   /** Of 429: `most` of the same key wait already, and the next would for so long. */
   tooManyWait(most: number, waitMs: number): GatewayError {
     return tooManyWait(most, waitMs, this.#chance)
+  }
+
+  /** Of 503: as many requests wait in all as may. Its own limits would have admitted it after so long. */
+  lineFull(waitMs: number): GatewayError {
+    return lineFull(waitMs, this.#chance)
   }
 
   headers(subject: Subject): Readonly<Record<string, string>> {

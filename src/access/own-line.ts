@@ -25,6 +25,21 @@ export interface Asking {
   refused(error: GatewayError): void
 }
 
+/** A request's place in the line of its holder. */
+export interface OwnTurn {
+  /** Without effect once it was admitted or refused. */
+  leave(): void
+  /** From now on; null once it waits no more. */
+  estimate(): OwnWait | null
+}
+
+interface OwnWait {
+  /** Requests that go first. */
+  readonly ahead: number
+  /** As its limits are now. */
+  readonly waitMs: number
+}
+
 interface Waiter {
   readonly asking: Asking
   /** It counts among the requests at once of its key. */
@@ -33,11 +48,14 @@ interface Waiter {
   readonly patience: Timer
 }
 
+/** Of requests that come and go. */
+export type CostSum = { -readonly [Part in keyof Cost]: Cost[Part] }
+
 interface OfClass {
   /** In order of arrival; a Set forgets an entry in constant time. */
   readonly waiters: Set<Waiter>
   /** Of all of them. */
-  readonly cost: { -readonly [Part in keyof Cost]: Cost[Part] }
+  readonly cost: CostSum
 }
 
 /** What the first was told. */
@@ -50,6 +68,8 @@ interface Told {
 interface OwnLineParts {
   readonly clock: Clock
   readonly limiter: Limiter
+  /** Of what waits in all such lines, this one counted in. */
+  readonly inAll: CostSum
   readonly onEmpty: () => void
 }
 
@@ -71,14 +91,16 @@ export class OwnLine {
   }
 
   get length(): number {
-    return this.lengthBefore('bulk')
+    return this.#lengthOf(requestClasses)
   }
 
   /** Those that go before a newcomer of this class. */
   lengthBefore(newcomer: RequestClass): number {
-    const { interactive, default: ordinary, bulk } = this.#waiting
-    if (newcomer === 'interactive') return interactive.waiters.size
-    return interactive.waiters.size + ordinary.waiters.size + (newcomer === 'bulk' ? bulk.waiters.size : 0)
+    return this.#lengthOf(requestClasses.slice(0, requestClasses.indexOf(newcomer) + 1))
+  }
+
+  #lengthOf(classes: readonly RequestClass[]): number {
+    return classes.reduce((sum, one) => sum + this.#waiting[one].waiters.size, 0)
   }
 
   /** What keeps a newcomer away for the longest behind those that go first: their wait, and the refill of what they take. */
@@ -86,8 +108,8 @@ export class OwnLine {
     return this.#obstacleBehind(newcomer, this.#ahead(newcomer.class))
   }
 
-  /** `told`: what its limits said now to one that goes first; null for all others. Returns how it leaves. */
-  add(asking: Asking, patienceMs: number, told: Obstacle | null): () => void {
+  /** `told`: what its limits said now to one that goes first; null for all others. */
+  add(asking: Asking, patienceMs: number, told: Obstacle | null): OwnTurn {
     const { clock, limiter } = this.#parts
     const places = limiter.placesOf(asking.subject())
     places.takePlace()
@@ -97,11 +119,10 @@ export class OwnLine {
       endsAtMs: clock.now() + patienceMs,
       patience: clock.after(patienceMs, () => this.#timeOut(waiter)),
     }
-    const { waiters, cost } = this.#waiting[asking.class]
-    waiters.add(waiter)
-    addTo(cost, asking.cost, 1)
+    this.#waiting[asking.class].waiters.add(waiter)
+    this.#count(asking, 1)
     if (told !== null) this.#wait(waiter, told)
-    return () => this.#leave(waiter)
+    return { leave: () => this.#leave(waiter), estimate: () => this.#estimate(waiter) }
   }
 
   /** In the next turn, so that many that leave at once cost one look, and nobody follows one that is being ended before it is ended too. */
@@ -174,9 +195,8 @@ export class OwnLine {
 
   /** Nothing happens where it does not wait any more. */
   #end(waiter: Waiter, then: () => void): void {
-    const { waiters, cost } = this.#waiting[waiter.asking.class]
-    if (!waiters.delete(waiter)) return
-    addTo(cost, waiter.asking.cost, -1)
+    if (!this.#waiting[waiter.asking.class].waiters.delete(waiter)) return
+    this.#count(waiter.asking, -1)
     waiter.patience.cancel()
     waiter.places.leavePlace()
     if (this.#told === null || this.#told.waiter === waiter) {
@@ -190,15 +210,30 @@ export class OwnLine {
     then()
   }
 
+  #count({ class: ofClass, cost }: Asking, sign: 1 | -1): void {
+    addTo(this.#waiting[ofClass].cost, cost, sign)
+    addTo(this.#parts.inAll, cost, sign)
+  }
+
+  #estimate(waiter: Waiter): OwnWait | null {
+    const { asking } = waiter
+    if (!this.#waiting[asking.class].waiters.has(waiter)) return null
+    const ahead = this.#ahead(asking.class, waiter)
+    const obstacle = this.#told?.waiter === waiter ? this.#toldNow() : this.#obstacleBehind(asking, ahead)
+    return { ahead: ahead.requests, waitMs: obstacle?.waitMs ?? 0 }
+  }
+
   #obstacleBehind({ subject, cost }: Asking, ahead: Cost): Obstacle | undefined {
-    const { clock, limiter } = this.#parts
-    const obstacles = [limiter.behind(subject(), cost, ahead)]
     // Not before the first, whatever keeps that one away.
-    if (this.#told !== null) {
-      const { obstacle, atMs } = this.#told
-      obstacles.push({ ...obstacle, waitMs: Math.max(0, Math.ceil(atMs - clock.now())) })
-    }
+    const obstacles = [this.#parts.limiter.behind(subject(), cost, ahead), this.#toldNow()]
     return longest(obstacles.filter((obstacle) => obstacle !== undefined))
+  }
+
+  /** What the first was told, less the time that is over since then. */
+  #toldNow(): Obstacle | undefined {
+    if (this.#told === null) return undefined
+    const { obstacle, atMs } = this.#told
+    return { ...obstacle, waitMs: Math.max(0, Math.ceil(atMs - this.#parts.clock.now())) }
   }
 
   #first(): Waiter | undefined {
@@ -226,7 +261,7 @@ function* waitersBefore(waiter: Waiter, waiters: Iterable<Waiter>): Iterable<Wai
   }
 }
 
-function addTo(sum: OfClass['cost'], { requests, input, output }: Cost, sign: 1 | -1): void {
+function addTo(sum: CostSum, { requests, input, output }: Cost, sign: 1 | -1): void {
   sum.requests += sign * requests
   sum.input += sign * input
   sum.output += sign * output

@@ -2,8 +2,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { Obstacle } from './account.ts'
+import { noCost } from './held.ts'
 import { type Limiter, Reservation } from './limiter.ts'
-import { type Asking, OwnLine } from './own-line.ts'
+import { type Asking, type CostSum, OwnLine, type OwnTurn } from './own-line.ts'
 
 export interface OwnLinesParts {
   readonly clock: Clock
@@ -14,14 +15,18 @@ export interface OwnLinesParts {
   readonly lengthMax: number
   /** Whether anybody may begin to wait just now. */
   readonly mayWait: () => boolean
+  /** Whether one more with so many tokens may wait, of all requests that wait for anything. */
+  readonly hasRoom: (tokens: number) => boolean
 }
 
-const noLeave = (): void => {}
+const noTurn: OwnTurn = { leave: () => {}, estimate: () => null }
 
 export class OwnLines {
   readonly #parts: OwnLinesParts
   /** By holder; none is empty. */
   readonly #lines = new Map<string, OwnLine>()
+  /** Of all that wait. */
+  readonly #inAll: CostSum = { ...noCost }
 
   constructor(parts: OwnLinesParts) {
     this.#parts = parts
@@ -29,26 +34,38 @@ export class OwnLines {
 
   /**
    * Admits at once what fits and goes behind nobody of its holder, lets wait what will fit inside its patience, and refuses
-   * the rest. Returns how it leaves, without effect once it was admitted or refused.
+   * the rest.
    */
-  enter(asking: Asking): () => void {
+  enter(asking: Asking): OwnTurn {
     const { limiter, clock, waitMsMax, mayWait } = this.#parts
     const line = this.#lines.get(asking.holder)
     const goesFirst = line === undefined || line.lengthBefore(asking.class) === 0
     const answer = goesFirst ? limiter.ask(asking.subject(), asking.cost) : line.obstacleBehind(asking)
     if (answer instanceof Reservation) {
       asking.admitted(answer)
-      return noLeave
+      return noTurn
     }
     const patienceMs = mayWait() ? Math.min(asking.patienceMs, waitMsMax) : 0
     const refusal = this.#tooLate(asking, answer, patienceMs) ?? this.#noPlace(asking, answer)
     if (refusal !== null) {
       asking.refused(refusal)
-      return noLeave
+      return noTurn
     }
-    const entered = line ?? new OwnLine({ clock, limiter, onEmpty: () => this.#lines.delete(asking.holder) })
+    const onEmpty = () => void this.#lines.delete(asking.holder)
+    const entered = line ?? new OwnLine({ clock, limiter, inAll: this.#inAll, onEmpty })
     this.#lines.set(asking.holder, entered)
     return entered.add(asking, patienceMs, goesFirst ? (answer ?? null) : null)
+  }
+
+  /** How many wait in all, and the tokens of their prompts and answers as estimated. */
+  get waiting(): { readonly requests: number; readonly tokens: number } {
+    const { requests, input, output } = this.#inAll
+    return { requests, tokens: input + output }
+  }
+
+  /** How many wait of each holder of whom any do. */
+  lengths(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#lines, ([holder, line]) => [holder, line.length]))
   }
 
   /** Its limits may have room by now: more was given back, or they were changed. */
@@ -65,12 +82,14 @@ export class OwnLines {
     return ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(subject(), cost, obstacle)
   }
 
-  /** Who waits is one of the requests at once of its key, and one of a line that is bounded. */
+  /** Who waits is one of the requests at once of its key, one of a line that is bounded, and one of all that wait. */
   #noPlace({ holder, subject, cost }: Asking, obstacle: Obstacle | undefined): GatewayError | null {
-    const { limiter, lengthMax } = this.#parts
+    const { limiter, lengthMax, hasRoom } = this.#parts
     const full = limiter.placesOf(subject()).full()
     if (full !== null) return limiter.refuse(subject(), cost, full)
     const length = this.#lines.get(holder)?.length ?? 0
-    return length < lengthMax ? null : limiter.tooManyWait(lengthMax, obstacle?.waitMs ?? 0)
+    const waitMs = obstacle?.waitMs ?? 0
+    if (length >= lengthMax) return limiter.tooManyWait(lengthMax, waitMs)
+    return hasRoom(cost.input + cost.output) ? null : limiter.lineFull(waitMs)
   }
 }

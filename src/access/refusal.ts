@@ -49,6 +49,12 @@ export function tooManyWait(most: number, waitMs: number, chance: () => number):
   return new GatewayError('concurrency_limit_exceeded', message, { retryAfterMs: Math.ceil(spread(waitMs, chance)) })
 }
 
+/** As many requests wait, for whatever it is, as may in all. */
+export function lineFull(waitMs: number, chance: () => number): GatewayError {
+  const message = 'Your limits would admit this request later, but as many wait already as may in all.'
+  return new GatewayError('queue_full', message, { retryAfterMs: Math.ceil(spread(waitMs, chance)) })
+}
+
 function spread(waitMs: number, chance: () => number): number {
   const laterMs = waitMs + Math.min(waitMs * spreadShare, spreadMsMax) * chance()
   return waitMs <= retryMsMax ? Math.min(laterMs, retryMsMax) : laterMs

@@ -23,18 +23,34 @@ export interface Caller {
   /** OpenAI's rate-limit headers as of now. */
   limitHeaders(): Readonly<Record<string, string>>
   /**
-   * Takes what the request is expected to use: at once, or as soon as it fits if that is inside its patience. Returns how
-   * it leaves while it waits, without effect afterwards.
+   * Takes what the request is expected to use: at once, or as soon as it fits if that is inside its patience.
    */
-  admit(ask: Ask, turn: AdmissionTurn): () => void
+  admit(ask: Ask, turn: AdmissionTurn): LimitTurn
 }
+
+/** A request's place among those of its caller that wait for the same limits. */
+export interface LimitTurn {
+  /** Without effect once it waits no more. */
+  leave(): void
+  /** From now on; null once it waits no more. */
+  estimate(): LimitWait | null
+}
+
+export interface LimitWait {
+  /** Requests that go first. */
+  readonly ahead: number
+  /** As the limits are now. */
+  readonly waitMs: number
+}
+
+export const noLimitTurn: LimitTurn = { leave: () => {}, estimate: () => null }
 
 /** Exactly one of its functions is called, before `admit` returns or later; they must not throw. */
 export interface AdmissionTurn {
   readonly class: RequestClass
   readonly patienceMs: number
   admitted(admission: Admission): void
-  /** A GatewayError of 429 with the time until it fits. */
+  /** A GatewayError of 429 with the time until it fits, or of 503 where no more may wait. */
   refused(error: GatewayError): void
 }
 
@@ -83,6 +99,6 @@ export const unknownCaller: Caller = {
   limitHeaders: () => ({}),
   admit: (_ask, turn) => {
     turn.refused(new GatewayError('invalid_api_key', 'Nobody is known by this key.'))
-    return () => {}
+    return noLimitTurn
   },
 }

@@ -13,7 +13,7 @@ export interface HeartbeatParts {
   readonly options: RelayOptions
   readonly endpoint: Endpoint
   readonly exchange: Exchange
-  /** Null while it does not wait in the line. */
+  /** Null while it waits neither for limits nor for a slot. */
   readonly place: () => PlaceInLine | null
   /** Called once, when status 200 is about to go out. */
   readonly onHeaders: () => void

@@ -73,7 +73,7 @@ export class LineTurns {
   /** Null while it does not wait. */
   place(ofClass: RequestClass): PlaceInLine | null {
     const estimate = this.#turn?.estimate() ?? null
-    return estimate && { ...estimate, class: ofClass }
+    return estimate && { ...estimate, class: ofClass, waitsFor: 'slot' }
   }
 
   leave(): void {

@@ -207,7 +207,7 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
-    this.#answer.beat(body, () => this.#line.place(ofClass))
+    this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))
     this.#account.admit(body, {
       requestId: exchange.requestId,
       progress: () => this.#attempts.progress(),

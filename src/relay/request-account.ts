@@ -4,9 +4,10 @@ import type { RequestFigures } from '../metering/ledger-store.ts'
 import type { Cover } from '../metering/meter.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import type { PlaceInLine } from '../wire/heartbeat.ts'
 import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
-import type { Admission, Caller } from './caller.ts'
+import { type Admission, type Caller, type LimitTurn, noLimitTurn } from './caller.ts'
 import type { EndCode, Outcome } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 
@@ -27,7 +28,7 @@ export interface AccountTurn {
   readonly class: RequestClass
   readonly patienceMs: number
   admitted(): void
-  /** It was refused with a GatewayError of 429, or something failed that must not. */
+  /** It was refused with a GatewayError, or something failed that must not. */
   failed(error: unknown): void
 }
 
@@ -39,8 +40,7 @@ export class RequestAccount {
   readonly #endpoint: Endpoint
   readonly #id: string
   #admission: Admission | null = null
-  /** Ends the wait for its caller's limits. */
-  #leave: () => void = () => {}
+  #turn: LimitTurn = noLimitTurn
 
   constructor(parts: AccountParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
     this.#parts = parts
@@ -62,7 +62,7 @@ export class RequestAccount {
       leastOutputTokens: least(leastOutputTokens(outputLimits), maxOutputTokens),
       choices: body.generations,
     }
-    this.#leave = this.#caller.admit(ask, {
+    this.#turn = this.#caller.admit(ask, {
       class: turn.class,
       patienceMs: turn.patienceMs,
       admitted: (admission) => {
@@ -93,6 +93,15 @@ export class RequestAccount {
       startedAtMs: clock.wallMs(),
     }
     ledger.admitted(admitted, () => this.#figures(model, progress(), admission.promptEstimate))
+  }
+
+  /** Null while it does not wait for the limits of its caller. */
+  place(ofClass: RequestClass): PlaceInLine | null {
+    const wait = this.#turn.estimate()
+    if (wait === null) return null
+    const { ahead, waitMs } = wait
+    const place = { position: ahead, aheadInKey: ahead, keysWaiting: null, p50Ms: waitMs, p90Ms: waitMs }
+    return { ...place, class: ofClass, waitsFor: 'limit' }
   }
 
   /** Tokens it is likely to take; none before it was admitted. */
@@ -127,7 +136,7 @@ export class RequestAccount {
 
   /** At its end, however it came. */
   settle(outcome: Outcome, atHost: string | null): void {
-    this.#leave()
+    this.#turn.leave()
     const { ledger, costOf, clock } = this.#parts
     const { tokens, sources, usageSource, end, status, model } = outcome
     if (this.#admission === null) return

@@ -7,13 +7,15 @@ import type { HeaderFields } from './headers.ts'
 export const heartbeatForms = ['off', 'comment', 'chunk'] as const
 export type HeartbeatForm = (typeof heartbeatForms)[number]
 
-/** A request's place in the line, as it is told to the client that waits. */
+/** A request's place in a line, as it is told to the client that waits. */
 export interface PlaceInLine extends PredictedWait {
   /** Of those before it the ones of its own key. */
   readonly aheadInKey: number
-  /** Keys that have requests waiting. */
-  readonly keysWaiting: number
+  /** Keys that have requests waiting for the same; null where only its own can. */
+  readonly keysWaiting: number | null
   readonly class: RequestClass
+  /** First for the limits of its key, where they do not admit it at once, and then for a slot of a host. */
+  readonly waitsFor: 'limit' | 'slot'
 }
 
 /** By this header a client chooses for itself. */
@@ -83,6 +85,7 @@ export function heartbeatInLine(plain: string, place: PlaceInLine): string {
     eta_seconds: tenthsOfSeconds(place.p50Ms),
     eta_p90_seconds: tenthsOfSeconds(place.p90Ms),
     class: place.class,
+    waits_for: place.waitsFor,
   }
   return `: lmx-gateway ${JSON.stringify({ queue })}\n\n${plain === comment ? '' : plain}`
 }

@@ -64,7 +64,8 @@ test.each(['off', 'chunk'] as const)(
 )
 
 test('no client library takes harm of such comments before the first content', async () => {
-  const place = { position: 3, aheadInKey: 1, keysWaiting: 2, p50Ms: 12_300, p90Ms: null, class: 'default' as const }
+  const wait = { position: 3, aheadInKey: 1, keysWaiting: 2, p50Ms: 12_300, p90Ms: null }
+  const place = { ...wait, class: 'default', waitsFor: 'slot' } as const
   const beats = heartbeatInLine('', place).repeat(3)
   const readings = await readingsOf({
     readers: streamReaders,

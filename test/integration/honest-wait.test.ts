@@ -57,7 +57,7 @@ describe('a stream that asks for its place in the line', () => {
       expect(answer.header('content-type')).toBe('text/event-stream; charset=utf-8')
       // No answer has ended yet, so nothing is known of how long one takes.
       const place =
-        ': lmx-gateway {"queue":{"position":0,"ahead_in_key":0,"keys_waiting":1,"eta_seconds":null,"eta_p90_seconds":null,"class":"default"}}\n\n'
+        ': lmx-gateway {"queue":{"position":0,"ahead_in_key":0,"keys_waiting":1,"eta_seconds":null,"eta_p90_seconds":null,"class":"default","waits_for":"slot"}}\n\n'
       await answer.has(place)
       await clock.advance(15_000)
       await answer.has(place.repeat(2))

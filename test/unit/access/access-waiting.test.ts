@@ -20,6 +20,7 @@ function given(waitMsMax?: number) {
     chance: () => 0,
     waitingMax: 10,
     mayWait: () => true,
+    hasRoom: () => true,
     // As the relay does, which ends what waits under the key.
     onRevoked: () => {
       for (const leave of leaves) leave()
@@ -32,22 +33,21 @@ function given(waitMsMax?: number) {
     const one: (typeof asked)[number] = { admittedAtMs: null, error: null, settle: () => {} }
     const body = Buffer.from('{"model":"m"}')
     const bounds = { maxOutputTokens: null, leastOutputTokens: null, choices: 1 }
-    leaves.push(
-      caller.admit(
-        { model: 'm', endpoint: 'chat_completions', body, ...bounds },
-        {
-          class: caller.class,
-          patienceMs: 60_000,
-          admitted: (admission) => {
-            one.admittedAtMs = clock.now()
-            one.settle = () => admission.settle(null, { reported: false, blameless: false })
-          },
-          refused: (error) => {
-            one.error = error
-          },
+    const turn = caller.admit(
+      { model: 'm', endpoint: 'chat_completions', body, ...bounds },
+      {
+        class: caller.class,
+        patienceMs: 60_000,
+        admitted: (admission) => {
+          one.admittedAtMs = clock.now()
+          one.settle = () => admission.settle(null, { reported: false, blameless: false })
         },
-      ),
+        refused: (error) => {
+          one.error = error
+        },
+      },
     )
+    leaves.push(() => turn.leave())
     return one
   }
   const change = (changes: Partial<KeyRecord>) =>

@@ -2,6 +2,7 @@
 
 import type { Reservation, Subject } from '../../../src/access/limiter.ts'
 import type { LimitsOptions, TeamsOptions } from '../../../src/access/options.ts'
+import type { OwnTurn } from '../../../src/access/own-line.ts'
 import { OwnLines, type OwnLinesParts } from '../../../src/access/own-lines.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
@@ -10,6 +11,7 @@ import { limiterOf, startWallMs } from './limiter-parts.ts'
 export interface Entered {
   readonly name: string
   readonly leave: () => void
+  readonly estimate: OwnTurn['estimate']
   /** Since it entered; null as long as it waits. */
   waitedMs: number | null
   reservation: Reservation | null
@@ -32,15 +34,26 @@ export interface OwnLinesSettings extends Partial<Omit<OwnLinesParts, 'clock' | 
 
 export function ownLinesOf({ limits = {}, teams = {}, wallMs = startWallMs, ...parts }: OwnLinesSettings = {}) {
   const { clock, limiter } = limiterOf(limits, teams, wallMs)
-  const settings = { waitMsMax: Number.POSITIVE_INFINITY, lengthMax: 1_000, mayWait: () => true, ...parts }
+  const settings = {
+    waitMsMax: Number.POSITIVE_INFINITY,
+    lengthMax: 1_000,
+    mayWait: () => true,
+    hasRoom: () => true,
+    ...parts,
+  }
   const lines = new OwnLines({ clock, limiter, ...settings })
   /** Names in the order in which they were admitted. */
   const admitted: string[] = []
   const enter = (subject: Subject | (() => Subject), tokens: number, entering: Entering = {}): Entered => {
     const sinceMs = clock.now()
     const subjectOf = typeof subject === 'function' ? subject : () => subject
-    const state: Omit<Entered, 'leave'> = { name: entering.name ?? '', waitedMs: null, reservation: null, error: null }
-    const leave = lines.enter({
+    const state: Omit<Entered, keyof OwnTurn> = {
+      name: entering.name ?? '',
+      waitedMs: null,
+      reservation: null,
+      error: null,
+    }
+    const turn = lines.enter({
       holder: holderOf(subjectOf()),
       subject: subjectOf,
       cost: { requests: 1, input: tokens, output: 0 },
@@ -56,7 +69,7 @@ export function ownLinesOf({ limits = {}, teams = {}, wallMs = startWallMs, ...p
         entering.onEnd?.(clock.now() - sinceMs, null)
       },
     })
-    return Object.assign(state, { leave })
+    return Object.assign(state, turn)
   }
   /** What it had reserved is given back, and its line told, as access does. */
   const settle = (entered: Entered, subject: Subject): void => {

@@ -107,21 +107,31 @@ describe('the place in the line', () => {
     p50Ms: 12_345,
     p90Ms: 40_060,
     class: 'default',
+    waitsFor: 'slot',
   }
   const told =
-    ': lmx-gateway {"queue":{"position":3,"ahead_in_key":1,"keys_waiting":2,"eta_seconds":12.3,"eta_p90_seconds":40.1,"class":"default"}}\n\n'
+    ': lmx-gateway {"queue":{"position":3,"ahead_in_key":1,"keys_waiting":2,"eta_seconds":12.3,"eta_p90_seconds":40.1,"class":"default","waits_for":"slot"}}\n\n'
 
   it('is told at each beat to who asked and waits there, as it is then, and afterwards comes the plain beat', () => {
     const waiting = begun({ headers })
     waiting.line.place = place
     waiting.clock.advanceSync(10_000)
-    waiting.line.place = { ...place, position: 0, aheadInKey: 0, p50Ms: null, p90Ms: null, class: 'bulk' }
+    waiting.line.place = {
+      ...place,
+      position: 0,
+      aheadInKey: 0,
+      keysWaiting: null,
+      p50Ms: null,
+      p90Ms: null,
+      class: 'bulk',
+      waitsFor: 'limit',
+    }
     waiting.clock.advanceSync(15_000)
     waiting.line.place = null
     waiting.clock.advanceSync(15_000)
     expect(waiting.told.slice(2)).toEqual([
       told,
-      ': lmx-gateway {"queue":{"position":0,"ahead_in_key":0,"keys_waiting":2,"eta_seconds":null,"eta_p90_seconds":null,"class":"bulk"}}\n\n',
+      ': lmx-gateway {"queue":{"position":0,"ahead_in_key":0,"keys_waiting":null,"eta_seconds":null,"eta_p90_seconds":null,"class":"bulk","waits_for":"limit"}}\n\n',
       beat,
     ])
   })

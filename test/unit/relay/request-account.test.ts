@@ -1,6 +1,6 @@
 /** Which ends of a request are not its owner's doing, so that what it reserved in vain costs its owner nothing. */
 import { expect, test } from 'vitest'
-import { type Caller, type Settlement, unknownCaller } from '../../../src/relay/caller.ts'
+import { type Caller, noLimitTurn, type Settlement, unknownCaller } from '../../../src/relay/caller.ts'
 import type { EndCode } from '../../../src/relay/outcome.ts'
 import { RequestAccount } from '../../../src/relay/request-account.ts'
 import { endpoints } from '../../../src/wire/endpoints.ts'
@@ -27,7 +27,7 @@ function isBlameless(end: EndCode): boolean {
     ...unknownCaller,
     admit: (_ask, turn) => {
       turn.admitted(admission)
-      return () => {}
+      return noLimitTurn
     },
   }
   const account = new RequestAccount(

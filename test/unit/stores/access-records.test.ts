@@ -21,6 +21,7 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
     chance: () => 0,
     waitingMax: 1,
     mayWait: () => true,
+    hasRoom: () => true,
     onRevoked: () => {},
   })
   const store = new LateStore({ path: ':memory:', role: 'gateway', clock })
