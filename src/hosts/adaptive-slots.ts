@@ -18,7 +18,7 @@ export interface AnswerSpeed {
 }
 
 /** When an answer ran; monotonic. */
-export interface AnswerTimes {
+interface AnswerTimes {
   readonly grantedAtMs: number
   readonly nowMs: number
 }
