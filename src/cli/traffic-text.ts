@@ -4,10 +4,10 @@ import type { LiveRequest } from '../relay/live-request-schema.ts'
 import { type Column, grouped, textTable } from './text-table.ts'
 
 export function lineText(line: LineView): string {
-  const { waiting, tokens, bytes, bounds, hosts, depths, keys, requests } = line
+  const { waiting, tokens, limitWaiting, limitTokens, bytes, bounds, hosts, depths, keys, requests } = line
   return [
-    `${stateText(line)} ${counted(waiting, 'request')} of ${grouped(bounds.lengthMax)} that may wait,`,
-    `${grouped(tokens)} of ${grouped(bounds.tokensMax)} tokens, ${grouped(bytes)} of ${grouped(bounds.bytesMax)} bytes.${estimatesText(line)}`,
+    `${stateText(line)} ${counted(waiting + limitWaiting, 'request')} of ${grouped(bounds.lengthMax)} that may wait${forLimitsText(line)},`,
+    `${grouped(tokens + limitTokens)} of ${grouped(bounds.tokensMax)} tokens, ${grouped(bytes)} of ${grouped(bounds.bytesMax)} bytes.${estimatesText(line)}`,
     ...section(hosts.map(hostRow), ['host', 'state', right('running'), right('slots')]),
     ...section(
       depths.map((one) => [one.model, one.class, grouped(one.waiting), grouped(one.tokens), secondsText(one.oldestMs)]),
@@ -19,10 +19,11 @@ export function lineText(line: LineView): string {
         one.class,
         String(one.weight),
         grouped(one.waiting),
+        grouped(one.limitWaiting),
         grouped(one.running),
         grouped(Math.round(one.counter)),
       ]),
-      ['key', 'class', right('weight'), right('waiting'), right('running'), right('served more')],
+      ['key', 'class', right('weight'), right('waiting'), right('for limits'), right('running'), right('served more')],
     ),
     ...section(requests.map(waitingRow), [
       'id',
@@ -60,6 +61,10 @@ export function requestsText(requests: readonly LiveRequest[], matching: number)
 
 function stateText({ paused }: LineView): string {
   return paused ? 'The line is paused: nobody is given a slot.' : 'The line is open.'
+}
+
+function forLimitsText({ limitWaiting }: LineView): string {
+  return limitWaiting === 0 ? '' : ` (${grouped(limitWaiting)} for their own limits)`
 }
 
 /** Nothing where no wait has ended of which anything was told. */

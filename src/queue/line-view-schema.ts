@@ -38,6 +38,7 @@ const key = z.strictObject({
   class: ofClass.describe('The highest that its requests may have'),
   weight: z.number(),
   waiting: amount,
+  limitWaiting: amount.describe('Requests that wait for its limits, before they wait for a slot'),
   running: amount,
   counter: z
     .number()
@@ -69,8 +70,12 @@ const waiting = z.strictObject({
 export const lineViewSchema = z.strictObject({
   paused: z.boolean().describe('Nobody is given a slot until the line is resumed'),
   order: z.string().describe('queue.order of the configuration'),
-  waiting: amount,
-  tokens: tokens.describe('Of all that wait, prompts and answers as estimated'),
+  waiting: amount.describe('Requests that wait for a slot'),
+  tokens: tokens.describe('Of these, prompts and answers as estimated'),
+  limitWaiting: amount.describe(
+    'Requests that wait for the limits of their own keys or addresses, within the same bounds',
+  ),
+  limitTokens: tokens.describe('Of these'),
   bytes: amount.describe('Bytes of request bodies held, of those that run too'),
   bounds: bounds.describe('As queue of the configuration has them'),
   hosts: z.array(lineHostSchema),

@@ -7,12 +7,27 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Flow } from './flow.ts'
 import type { LineHost, LineView } from './line-view-schema.ts'
 import { queueState } from './queue-state.ts'
+import type { Waiting } from './refusals.ts'
 import type { Waiter } from './waiter.ts'
 
 export interface LineParts {
   readonly dispatcher: Dispatcher
   readonly hosts: readonly Host[]
   readonly budget: ByteBudget
+  readonly forLimits: WaitingForLimits
+}
+
+/** Requests that wait for the limits of their own key or address, and come into the line afterwards. */
+interface WaitingForLimits {
+  readonly waiting: Waiting
+  /** By the id of a key or the network of clients without one, of those of whom any wait. */
+  waitingByHolder(): ReadonlyMap<string, number>
+}
+
+export interface ShownKey {
+  readonly name: string
+  readonly class: RequestClass
+  readonly weight: number
 }
 
 /** An estimate looks at every key that waits. After so long everything else has its turn. */
@@ -24,11 +39,12 @@ export interface LineQuestion {
   readonly count: number
   /** Name or id of the key whose waiting requests are listed; null for all. */
   readonly key: string | null
-  /** The classes of those of these keys that there are, by id. */
-  readonly classesOf: (ids: ReadonlySet<string>) => ReadonlyMap<string, RequestClass>
+  /** Those of these keys that there are, by id. */
+  readonly keysOf: (ids: ReadonlySet<string>) => ReadonlyMap<string, ShownKey>
 }
 
-export async function lineView({ dispatcher, hosts, budget }: LineParts, question: LineQuestion): Promise<LineView> {
+export async function lineView(parts: LineParts, question: LineQuestion): Promise<LineView> {
+  const { dispatcher, hosts, budget, forLimits } = parts
   const { clock } = question
   const requests = await requestsOf(firstOf(dispatcher.waiting(), question), dispatcher, clock)
   const { lengthMax, lengthMaxPerKey, tokensMax, tokensMaxPerKey, order } = dispatcher.rules
@@ -39,11 +55,13 @@ export async function lineView({ dispatcher, hosts, budget }: LineParts, questio
     order,
     waiting: dispatcher.length,
     tokens: depths.reduce((sum, { tokens }) => sum + tokens, 0),
+    limitWaiting: forLimits.waiting.requests,
+    limitTokens: forLimits.waiting.tokens,
     bytes: budget.held,
     bounds: { lengthMax, lengthMaxPerKey, tokensMax, tokensMaxPerKey, bytesMax: budget.bytesMax },
     hosts: hosts.map(lineHost),
     depths: depths.map((depth) => ({ ...depth, oldestMs: Math.round(depth.oldestMs) })),
-    keys: keysOf(dispatcher.flows(), question),
+    keys: keysOf(parts, question),
     requests,
     estimates: dispatcher.accuracy(),
   }
@@ -53,21 +71,32 @@ export function lineHost({ name, paused, up, leases, health }: Host): LineHost {
   return { name, paused, up, running: leases.size, slots: health.limit }
 }
 
-function keysOf(flows: Iterable<Flow>, { classesOf }: LineQuestion): LineView['keys'] {
-  const busy = [...flows].filter(({ idle }) => !idle).toSorted((a, b) => a.counter - b.counter)
-  const classes = classesOf(new Set(busy.map(({ id }) => id)))
-  const least = busy[0]?.counter ?? 0
-  return busy.map(({ id, name, weight, waiting, running, counter }) => ({
-    id,
-    key: name,
-    // Of clients without a key, none is more urgent.
-    class: classes.get(id) ?? 'default',
-    weight,
-    waiting,
-    running,
-    counter: counter - least,
-  }))
+function keysOf({ dispatcher, forLimits }: LineParts, question: LineQuestion): LineView['keys'] {
+  const limitWaiting = forLimits.waitingByHolder()
+  const flows = new Map<string, Flow>()
+  for (const flow of dispatcher.flows()) if (!flow.idle) flows.set(flow.id, flow)
+  const least = Math.min(...Array.from(flows.values(), ({ counter }) => counter))
+  const ids = new Set([...flows.keys(), ...limitWaiting.keys()])
+  const keys = question.keysOf(ids)
+  const rows = Array.from(ids, (id) => {
+    const flow = flows.get(id)
+    const { name, weight, ...key } = keys.get(id) ?? noKey
+    return {
+      id,
+      key: flow?.name ?? name,
+      class: key.class,
+      weight: flow?.weight ?? weight,
+      waiting: flow?.waiting ?? 0,
+      limitWaiting: limitWaiting.get(id) ?? 0,
+      running: flow?.running ?? 0,
+      counter: flow === undefined ? 0 : flow.counter - least,
+    }
+  })
+  return rows.toSorted((a, b) => a.counter - b.counter)
 }
+
+/** Of clients without a key, none is more urgent. */
+const noKey: ShownKey = { name: 'anonymous', class: 'default', weight: 1 }
 
 /** Of a line of any length, without putting all of it in order. */
 function firstOf(waiting: Iterable<Waiter>, { key, count }: LineQuestion): readonly Waiter[] {

@@ -36,7 +36,7 @@ export interface LimitTurn {
   estimate(): LimitWait | null
 }
 
-export interface LimitWait {
+interface LimitWait {
   /** Requests that go first. */
   readonly ahead: number
   /** As the limits are now. */

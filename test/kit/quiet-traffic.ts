@@ -15,6 +15,7 @@ export function quietTraffic(): Traffic {
     dispatcher: new Dispatcher(options, { clock: new FakeClock(), policy: leastBusy(() => 0.5), events }),
     hosts: [knownHost('studio')],
     budget: new ByteBudget(options.bytesMax, () => {}),
+    forLimits: { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => new Map() },
     relay: {
       *live() {},
       cancel() {

@@ -1,7 +1,7 @@
 /** What waits and runs: shown, ended, paused and resumed. Nothing of it outlives the process: after a start nothing is paused. */
 import { z } from 'zod'
+import type { KeyRecord } from '../../access/key-record.ts'
 import { GatewayError } from '../../base/errors.ts'
-import type { RequestClass } from '../../base/request-class.ts'
 import type { Host } from '../../hosts/host.ts'
 import { lineHost, lineView } from '../../queue/line-view.ts'
 import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
@@ -54,8 +54,8 @@ export const trafficRoutes: readonly AdminRoute[] = [
     }),
     answers: { 'application/json': lineAnswer },
     handle: async ({ query: { key = null, count = waitingCountDefault } }, { traffic, allKeys, clock }) => {
-      const classesOf = (ids: ReadonlySet<string>) => classesOfKeys(allKeys, ids)
-      return { json: await lineView(traffic, { clock, count, key, classesOf }) }
+      const keysOf = (ids: ReadonlySet<string>) => keysById(allKeys, ids)
+      return { json: await lineView(traffic, { clock, count, key, keysOf }) }
     },
   }),
   changes({
@@ -170,10 +170,10 @@ function hostOf(hosts: readonly Host[], name: string): Host {
   throw new GatewayError('not_found', `There is no such host; there are: ${known}.`)
 }
 
-function classesOfKeys(allKeys: AdminParts['allKeys'], ids: ReadonlySet<string>): ReadonlyMap<string, RequestClass> {
-  const classes = new Map<string, RequestClass>()
-  for (const record of allKeys()) if (ids.has(record.id)) classes.set(record.id, record.class)
-  return classes
+function keysById(allKeys: AdminParts['allKeys'], ids: ReadonlySet<string>): ReadonlyMap<string, KeyRecord> {
+  const keys = new Map<string, KeyRecord>()
+  for (const record of allKeys()) if (ids.has(record.id)) keys.set(record.id, record)
+  return keys
 }
 
 function isWanted(request: LiveRequest, wanted: Omit<z.output<typeof requestFilters>, 'count'>): boolean {

@@ -66,6 +66,19 @@ describe('at once, with the wait, is refused', () => {
     expect(enter(key, 1).error).toBeNull()
   })
 
+  it('what there is no room for among all that wait, whatever it is for', () => {
+    const asked: number[] = []
+    const hasRoom = (tokens: number): boolean => asked.push(tokens) < 2
+    const { clock, enter } = usedUp({ hasRoom })
+    expect(asked).toEqual([])
+    const [waiting, refused] = [enter(key, 20), enter(key, 30)]
+    expect(asked).toEqual([20, 30])
+    expect(refused.error).toMatchObject({ code: 'queue_full', retryAfterMs: 2_000 })
+    clock.advanceSync(1_000)
+    expect(waiting).toMatchObject({ waitedMs: 1_000, error: null })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   it('everything where nobody shall wait, or may', () => {
     for (const settings of [{ waitMsMax: 0 }, { waitMsMax: 999 }, { mayWait: () => false }]) {
       const { enter, clock } = usedUp(settings)

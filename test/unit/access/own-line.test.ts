@@ -130,6 +130,18 @@ describe('one that leaves', () => {
     expect(small).toMatchObject({ waitedMs: 1_000, error: null })
   })
 
+  it('takes nothing from those that come later', () => {
+    const { clock, enter } = ownLinesOf()
+    const tokens = keyOf({ tokensPerMinute: 6_000 })
+    enter(tokens, 2_250)
+    const stays = enter(tokens, 1_000)
+    for (let nth = 0; nth < 10; nth++) enter(tokens, 1_000).leave()
+    const next = enter(tokens, 1_000, { patienceMs: 20_000 })
+    expect(next.error).toBeNull()
+    clock.advanceSync(20_000)
+    expect([stays.waitedMs, next.waitedMs]).toEqual([10_000, 20_000])
+  })
+
   it('after it was admitted changes nothing', () => {
     const { clock, enter } = usedUp()
     const waiting = enter(key, 1)
@@ -147,6 +159,19 @@ describe('room that comes sooner', () => {
     const { clock, enter, settle } = ownLinesOf()
     const running = enter(tokens, 2_250)
     const waiting = enter(tokens, 2_000)
+    clock.advanceSync(3_000)
+    settle(running, tokens)
+    clock.advanceSync(0)
+    expect(waiting.waitedMs).toBe(3_000)
+  })
+
+  it('is taken at once also by one that came first while its line was about to be looked at', () => {
+    const tokens = keyOf({ tokensPerMinute: 6_000 })
+    const { clock, enter, settle, lines } = ownLinesOf()
+    const running = enter(tokens, 2_250)
+    enter(tokens, 2_000, { class: 'bulk' })
+    lines.lookAgain('AAAAAAAA')
+    const waiting = enter(tokens, 1_000, { class: 'interactive' })
     clock.advanceSync(3_000)
     settle(running, tokens)
     clock.advanceSync(0)
@@ -190,5 +215,71 @@ describe('room that comes sooner', () => {
     lines.lookAgain('AAAAAAAA')
     clock.advanceSync(6_000)
     expect(waiting).toMatchObject({ waitedMs: 6_000, error: { code: 'rate_limit_exceeded', retryAfterMs: 54_000 } })
+  })
+})
+
+describe('what one that waits is told', () => {
+  const tokens = keyOf({ tokensPerMinute: 6_000 })
+
+  it('is how many go first and the time until it fits, as it is then', () => {
+    const { clock, enter } = ownLinesOf()
+    enter(tokens, 2_250)
+    // 100 tokens a second.
+    const [large, small] = [enter(tokens, 2_000), enter(tokens, 800)]
+    expect(large.estimate()).toEqual({ ahead: 0, waitMs: 20_000 })
+    expect(small.estimate()).toEqual({ ahead: 1, waitMs: 28_000 })
+    clock.advanceSync(7_500)
+    expect(large.estimate()).toEqual({ ahead: 0, waitMs: 12_500 })
+    expect(small.estimate()).toEqual({ ahead: 1, waitMs: 20_500 })
+    clock.advanceSync(12_500)
+    expect(large.estimate()).toBeNull()
+    expect(small.estimate()).toEqual({ ahead: 0, waitMs: 8_000 })
+    clock.advanceSync(8_000)
+    expect([small.estimate(), small.waitedMs]).toEqual([null, 28_000])
+  })
+
+  it('counts those of its class that came before it and those more urgent, and none that come after', () => {
+    const { enter } = usedUp()
+    const [bulk, ordinary] = [enter(key, 1, { class: 'bulk' }), enter(key, 1)]
+    enter(key, 1, { class: 'bulk' })
+    enter(key, 1)
+    enter(key, 1, { class: 'interactive' })
+    expect(ordinary.estimate()).toEqual({ ahead: 1, waitMs: 2_000 })
+    expect(bulk.estimate()).toEqual({ ahead: 3, waitMs: 4_000 })
+  })
+
+  it('is nothing where it was admitted at once, was refused, or has left', () => {
+    const { enter } = usedUp({ lengthMax: 1 })
+    const waiting = enter(key, 1)
+    waiting.leave()
+    const [next, refused] = [enter(key, 1), enter(key, 1)]
+    expect(next.estimate()).not.toBeNull()
+    expect([waiting.estimate(), refused.estimate()]).toEqual([null, null])
+    expect(enter(keyOf(perMinute, null, 'BBBBBBBB'), 1).estimate()).toBeNull()
+  })
+})
+
+describe('of what waits in all', () => {
+  it('each that comes, leaves, is admitted or refused is counted, in all and for its holder', () => {
+    const { clock, enter, lines } = usedUp()
+    const other = keyOf({ requestsPerMinute: 1 }, null, 'BBBBBBBB')
+    enter(other, 1)
+    const leaves = enter(key, 7)
+    enter(key, 5)
+    enter(other, 3, { class: 'bulk' })
+    expect(lines.waiting).toEqual({ requests: 3, tokens: 15 })
+    expect([...lines.lengths()]).toEqual([
+      ['AAAAAAAA', 2],
+      ['BBBBBBBB', 1],
+    ])
+    leaves.leave()
+    leaves.leave()
+    expect(lines.waiting).toEqual({ requests: 2, tokens: 8 })
+    clock.advanceSync(1_000)
+    expect(lines.waiting).toEqual({ requests: 1, tokens: 3 })
+    expect([...lines.lengths()]).toEqual([['BBBBBBBB', 1]])
+    clock.advanceSync(60_000)
+    expect(lines.waiting).toEqual({ requests: 0, tokens: 0 })
+    expect([...lines.lengths()]).toEqual([])
   })
 })

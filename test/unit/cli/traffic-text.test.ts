@@ -8,6 +8,8 @@ const line: LineView = {
   order: 'token-fair',
   waiting: 1_200,
   tokens: 90_000,
+  limitWaiting: 30,
+  limitTokens: 500,
   bytes: 0,
   bounds: { lengthMax: 2_000, lengthMaxPerKey: 256, tokensMax: 4_000_000, tokensMaxPerKey: 1, bytesMax: 1_000 },
   hosts: [
@@ -15,7 +17,18 @@ const line: LineView = {
     { name: 'mini', paused: false, up: false, running: 0, slots: 12 },
   ],
   depths: [{ model: 'qwen', class: 'bulk', waiting: 1_200, tokens: 90_000, oldestMs: 61_250 }],
-  keys: [{ id: 'k', key: 'alice', class: 'interactive', weight: 0.5, waiting: 1_200, running: 2, counter: 1_000.4 }],
+  keys: [
+    {
+      id: 'k',
+      key: 'alice',
+      class: 'interactive',
+      weight: 0.5,
+      waiting: 1_200,
+      limitWaiting: 30,
+      running: 2,
+      counter: 1_000.4,
+    },
+  ],
   requests: [
     {
       id: 'r1',
@@ -39,8 +52,8 @@ const line: LineView = {
 
 test('the line: its state, its hosts, what waits and for whom, and how much more there is', () => {
   expect(lineText(line).split('\n')).toEqual([
-    'The line is open. 1,200 requests of 2,000 that may wait,',
-    '90,000 of 4,000,000 tokens, 0 of 1,000 bytes. Of the last 40 waits 90 % were within their p90, 63 % near their p50.',
+    'The line is open. 1,230 requests of 2,000 that may wait (30 for their own limits),',
+    '90,500 of 4,000,000 tokens, 0 of 1,000 bytes. Of the last 40 waits 90 % were within their p90, 63 % near their p50.',
     '',
     'host    state   running  slots',
     'studio  paused        2      4',
@@ -49,8 +62,8 @@ test('the line: its state, its hosts, what waits and for whom, and how much more
     'model  class  waiting  tokens  oldest',
     'qwen   bulk     1,200  90,000  61.3 s',
     '',
-    'key    class        weight  waiting  running  served more',
-    'alice  interactive     0.5    1,200        2        1,000',
+    'key    class        weight  waiting  for limits  running  served more',
+    'alice  interactive     0.5    1,200          30        2        1,000',
     '',
     'id  key    class  model  tokens  waited  ahead    p50  p90',
     'r1  alice  bulk   qwen       75  61.3 s      3  2.0 s    -',
@@ -59,7 +72,16 @@ test('the line: its state, its hosts, what waits and for whom, and how much more
 })
 
 test('an empty line of which nothing is known says no more than that', () => {
-  const empty = { waiting: 0, tokens: 0, hosts: [], depths: [], keys: [], requests: [] }
+  const empty = {
+    waiting: 0,
+    tokens: 0,
+    limitWaiting: 0,
+    limitTokens: 0,
+    hosts: [],
+    depths: [],
+    keys: [],
+    requests: [],
+  }
   const estimates = { waits: 0, withinP90: null, nearP50: null }
   expect(lineText({ ...line, ...empty, paused: true, estimates }).split('\n')).toEqual([
     'The line is paused: nobody is given a slot. 0 requests of 2,000 that may wait,',

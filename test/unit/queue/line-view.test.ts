@@ -1,9 +1,8 @@
 /** The line as pages show it: of each key what it was served, of each waiting request where it stands. */
 import { expect, test } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
-import type { RequestClass } from '../../../src/base/request-class.ts'
 import { ByteBudget } from '../../../src/queue/byte-budget.ts'
-import { lineView } from '../../../src/queue/line-view.ts'
+import { lineView, type ShownKey } from '../../../src/queue/line-view.ts'
 import { lineViewSchema } from '../../../src/queue/line-view-schema.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
 import { line } from './line.ts'
@@ -11,11 +10,13 @@ import { line } from './line.ts'
 function shown() {
   const hosts = [knownHost('a', { slots: 1 }), knownHost('b', { slots: 1, lists: ['other'] })]
   const world = line(hosts)
-  const parts = { dispatcher: world.dispatcher, hosts, budget: new ByteBudget(1_000, () => {}) }
-  const classes = new Map<string, RequestClass>([['bob', 'bulk']])
+  const limitWaiting = new Map<string, number>()
+  const forLimits = { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => limitWaiting }
+  const parts = { dispatcher: world.dispatcher, hosts, budget: new ByteBudget(1_000, () => {}), forLimits }
+  const keys = new Map<string, ShownKey>([['bob', { name: 'bob', class: 'bulk', weight: 1 }]])
   const view = (count = 100, key: string | null = null) =>
-    lineView(parts, { clock: world.clock, count, key, classesOf: () => classes })
-  return { ...world, ...parts, view }
+    lineView(parts, { clock: world.clock, count, key, keysOf: () => keys })
+  return { ...world, ...parts, keys, limitWaiting, view }
 }
 
 test('keys stand in the order of what they were served, and idle ones not at all', async () => {
@@ -46,6 +47,22 @@ test('keys stand in the order of what they were served, and idle ones not at all
   running.lease?.release()
 })
 
+test('a key whose requests wait for its limits is shown with them, and be it that nothing else of it is there', async () => {
+  const { ask, keys, limitWaiting, forLimits, view } = shown()
+  ask('m', { key: 'alice' })
+  keys.set('k1', { name: 'carol', class: 'interactive', weight: 3 })
+  limitWaiting.set('alice', 2).set('k1', 4).set('192.0.2.0/24', 1)
+  forLimits.waiting = { requests: 7, tokens: 70 }
+  const shownLine = lineViewSchema.parse(await view())
+  expect(shownLine).toMatchObject({ waiting: 0, tokens: 0, limitWaiting: 7, limitTokens: 70 })
+  const idle = { waiting: 0, running: 0, counter: 0 }
+  expect(shownLine.keys).toEqual([
+    { id: 'alice', key: 'alice', class: 'default', weight: 1, waiting: 0, limitWaiting: 2, running: 1, counter: 0 },
+    { id: 'k1', key: 'carol', class: 'interactive', weight: 3, limitWaiting: 4, ...idle },
+    { id: '192.0.2.0/24', key: 'anonymous', class: 'default', weight: 1, limitWaiting: 1, ...idle },
+  ])
+})
+
 test('requests stand in the order in which they came, with the hosts that they are not sent to', async () => {
   const { ask, hosts, view, dispatcher } = shown()
   ask()
@@ -71,7 +88,7 @@ test('of a line that is much longer than asked for, those that came first', asyn
 })
 
 test('while estimates are made everything else has its turns, and who waits no more by then is not listed', async () => {
-  const { ask, hosts, dispatcher, budget } = shown()
+  const { ask, hosts, dispatcher, budget, forLimits } = shown()
   ask('m', { key: 'running' })
   const waiting = Array.from({ length: 5 }, (_, nth) => ask('m', { key: `key ${nth}` }))
   let nowMs = 0
@@ -88,8 +105,8 @@ test('while estimates are made everything else has its turns, and who waits no m
       return { cancel: () => {} }
     },
   }
-  const question = { clock: slow, count: 100, key: null, classesOf: () => new Map<string, RequestClass>() }
-  const { requests } = await lineView({ dispatcher, hosts, budget }, question)
+  const question = { clock: slow, count: 100, key: null, keysOf: () => new Map<string, ShownKey>() }
+  const { requests } = await lineView({ dispatcher, hosts, budget, forLimits }, question)
   expect(turns).toBeGreaterThan(1)
   expect(requests.map(({ key }) => key)).toEqual(['key 0', 'key 1', 'key 2', 'key 3'])
 })
