@@ -80,15 +80,16 @@ function keysOf({ dispatcher, forLimits }: LineParts, question: LineQuestion): L
   const keys = question.keysOf(ids)
   const rows = Array.from(ids, (id) => {
     const flow = flows.get(id)
-    const { name, weight, ...key } = keys.get(id) ?? noKey
+    const known = keys.get(id) ?? noKey
+    const { name: key, weight, waiting, running } = flow ?? { ...known, waiting: 0, running: 0 }
     return {
       id,
-      key: flow?.name ?? name,
-      class: key.class,
-      weight: flow?.weight ?? weight,
-      waiting: flow?.waiting ?? 0,
+      key,
+      class: known.class,
+      weight,
+      waiting,
       limitWaiting: limitWaiting.get(id) ?? 0,
-      running: flow?.running ?? 0,
+      running,
       counter: flow === undefined ? 0 : flow.counter - least,
     }
   })
