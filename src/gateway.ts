@@ -200,7 +200,8 @@ class BuiltGateway implements Gateway {
   }
 
   #queueState(): QueueState {
-    const line = { waiting: this.#dispatcher.waiting(), flows: this.#dispatcher.flows() }
+    const dispatcher = this.#dispatcher
+    const line = { waiting: dispatcher.waiting(), flows: dispatcher.flows(), leads: dispatcher.leads() }
     return queueState(line, { nowMs: this.#clock.now(), bytes: this.#budget.held })
   }
 
@@ -374,6 +375,8 @@ class BuiltGateway implements Gateway {
     const shuttingDown = new GatewayError('gateway_shutting_down', 'The gateway is stopping.')
     if (shutdownDelayMs > 0) await Promise.race([after(shutdownDelayMs), endNow])
     this.#relay.refuseNewcomers(shuttingDown)
+    // Whoever waits in a line that gives nothing to anybody would wait in vain.
+    if (this.#dispatcher.paused) this.#dispatcher.close(shuttingDown)
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
     this.#overload.stop()

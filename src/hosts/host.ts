@@ -52,8 +52,13 @@ export interface HostParts {
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
 const keyRefusedMs = 60_000
 
+/** By this process so far. */
+let hostsMade = 0
+
 export class Host {
   readonly name: string
+  /** No other host of this process has it: the place of this one where a list has something for each. */
+  readonly number = hostsMade++
   readonly url: URL
   /** Its path in front of `/v1/…`; '' for nearly every host. */
   readonly basePath: string

@@ -1,4 +1,5 @@
-/** What one attempt is charged to its flow: its prompt at the grant, each token as it passes, and at the end what its host says. */
+/** What one attempt at a host is charged to its flow: its prompt at the grant, each token as it passes, and at the end what its host says. */
+import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
 
 /** What counts for how much. */
@@ -25,30 +26,44 @@ export interface ServedTokens {
   readonly output: number
 }
 
+interface BillParts {
+  readonly host: Host
+  readonly expected: { readonly input: number; readonly output: number }
+  readonly costs?: Costs
+}
+
 export class Bill {
   readonly flow: Flow
   /** Expected when it was granted. */
   readonly expected: { readonly input: number; readonly output: number }
+  readonly #host: Host
   readonly #costs: Costs
   /** Of then: what is given back later must be what was charged. */
   readonly #weight: number
+  /** Charged as expected, until it is known. */
+  #expected: number
+  /** Charged for good, but for what is corrected. */
   #charged = 0
   #input: number
   #output = 0
   #refunded = false
+  /** Generated at the least. */
+  #unseen = 0
 
-  constructor(flow: Flow, expected: { readonly input: number; readonly output: number }, costs: Costs = tokenCosts) {
+  constructor(flow: Flow, { host, expected, costs = tokenCosts }: BillParts) {
     this.flow = flow
+    this.#host = host
     this.expected = expected
     this.#costs = costs
     this.#weight = flow.weight
     this.#input = expected.input
-    this.#add(costOf({ input: expected.input, output: 0 }, costs))
+    this.#expected = costOf({ input: expected.input, output: 0 }, costs)
+    flow.expect(host, this.#expected / this.#weight)
   }
 
   /** In cost, not divided by the weight. */
   get charged(): number {
-    return this.#charged
+    return this.#charged + this.#expected
   }
 
   /** Tokens so far. */
@@ -68,25 +83,42 @@ export class Bill {
   /** So many more tokens were generated. */
   generated(tokens: number): void {
     this.#output += tokens
-    this.#add(tokens * this.#costs.output)
+    this.#charge(tokens * this.#costs.output)
+  }
+
+  /** So many at the least, although none was seen: its client left before. */
+  unseen(tokens: number): void {
+    this.#unseen = tokens
+    if (tokens > this.#output) this.generated(tokens - this.#output)
   }
 
   /** What it really was, so far or in all. */
   correct({ input = this.expected.input, cachedInput, output }: ServedTokens): void {
     this.#input = input
-    this.#output = output
+    this.#output = Math.max(output, this.#unseen)
     const uncached = Math.max(0, input - cachedInput)
-    this.#add(costOf({ input: uncached, output }, this.#costs) - this.#charged)
+    this.#settle(costOf({ input: uncached, output: this.#output }, this.#costs))
   }
 
   /** Nothing came of it. */
   refund(): void {
     this.#refunded = true
-    this.#add(-this.#charged)
+    this.#settle(0)
   }
 
-  #add(cost: number): void {
+  /** Its slot is given back: what was expected and never told otherwise counts. */
+  close(): void {
+    this.#settle(this.charged)
+  }
+
+  #settle(cost: number): void {
+    this.flow.expect(this.#host, -this.#expected / this.#weight)
+    this.#expected = 0
+    this.#charge(cost - this.#charged)
+  }
+
+  #charge(cost: number): void {
     this.#charged += cost
-    this.flow.charge(cost / this.#weight)
+    this.flow.charge(this.#host, cost / this.#weight)
   }
 }

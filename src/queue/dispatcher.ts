@@ -14,13 +14,13 @@ import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
 import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
-import { askForSlotBack } from './give-back.ts'
+import { askForSlotBack, leavingOf } from './give-back.ts'
 import type { Lane } from './lane.ts'
 import { Lease } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
-import { slotsOf } from './shares.ts'
+import { Shares } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
 import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
 import { type Announced, type Fleet, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
@@ -63,6 +63,7 @@ export class Dispatcher {
   readonly #parts: DispatcherParts
   readonly #line: Line
   readonly #flows = new Flows(idleFlowsMax)
+  readonly #shares: Shares
   readonly #estimator: WaitEstimator
   readonly #accuracy = new WaitAccuracy()
   readonly #fleet: Fleet = {
@@ -81,6 +82,7 @@ export class Dispatcher {
     this.#rules = queueRules(options)
     this.#parts = parts
     this.#line = new Line(ranks[options.order])
+    this.#shares = new Shares(parts.clock, this.#rules.classes)
     this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
   }
 
@@ -90,7 +92,7 @@ export class Dispatcher {
     const candidates = this.#candidates(lane)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
     const flow = this.#flows.of(request.holder)
-    this.#flows.returns(flow, () => this.#line.leastCounter())
+    this.#return(flow, candidates)
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
     if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
     const { clock, costs = tokenCosts } = this.#parts
@@ -103,9 +105,8 @@ export class Dispatcher {
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
     this.#hostsChange++
-    const hosts = new Set<Host>()
-    for (const lane of this.#line.lanes()) for (const { host } of this.#candidates(lane)) hosts.add(host)
-    for (const host of hosts) this.#serve(host)
+    for (const host of this.#hostsWaitedFor()) this.#serve(host)
+    this.#makeRoom()
   }
 
   /** Nobody is granted a slot until `resume`; whoever comes waits, for as long as its patience lasts. */
@@ -151,6 +152,19 @@ export class Dispatcher {
     return this.#flows
   }
 
+  /** How much more each flow that waits was served than the least served of those that wait for the same host. */
+  leads(): ReadonlyMap<Flow, number> {
+    const leads = new Map<Flow, number>()
+    for (const host of this.#hostsWaitedFor()) {
+      const takes = (lane: Lane): boolean => this.#takes(lane, host)
+      const least = this.#line.leastCounter(host, takes) ?? 0
+      for (const { flow, lane } of this.#line) {
+        if (takes(lane)) leads.set(flow, Math.max(leads.get(flow) ?? 0, flow.counterAt(host) - least))
+      }
+    }
+    return leads
+  }
+
   get length(): number {
     return this.#line.size
   }
@@ -190,7 +204,7 @@ export class Dispatcher {
     this.#line.add(waiter, request.place)
     waiter.patience = this.#parts.clock.after(patienceMs, () => this.#timeOut(waiter))
     this.#promoteLater(waiter)
-    if (request.class === 'interactive' && !this.#paused) this.#askForSlotBack(waiter)
+    if (request.class === 'interactive' && !this.#paused) this.#askForSlotBack(waiter.lane)
     return {
       leave: () => void this.#remove(waiter, 'left'),
       estimate: () => (waiter.isWaiting ? this.estimateOf(waiter) : null),
@@ -203,22 +217,50 @@ export class Dispatcher {
     if (bound !== null) return { reason: bound === 'all' ? 'full' : 'key_full', error: noRoom(bound, estimate) }
     const stopped = this.#parts.noWaiting?.() ?? null
     if (stopped !== null) return { reason: null, error: stopped }
-    if ((estimate.p50Ms ?? 0) <= patienceMs || !this.#estimator.isSure(request)) return null
+    // Whoever would be the next keeps nobody waiting, and somebody must wait for the estimate to be put right.
+    if (estimate.position === 0 || !this.#estimator.isSure(request)) return null
+    if ((estimate.p50Ms ?? 0) <= patienceMs) return null
     return { reason: 'wait_too_long', error: waitTooLong(estimate, patienceMs) }
   }
 
-  #askForSlotBack({ lane }: Waiter): void {
-    const given = askForSlotBack(this.#hostsOf(lane), this.#rules.classes)
+  /** True where bulk gives a slot back that the interactive requests of the lane could take. */
+  #askForSlotBack(lane: Lane): boolean {
+    const given = askForSlotBack(this.#hostsOf(lane), this.#shares)
     if (given !== null) this.#parts.events.gaveBack(given.asked)
+    return given !== null
+  }
+
+  /** Also for those that came while nobody was given anything, or whose slot another class had a claim on. */
+  #makeRoom(): void {
+    if (this.#paused) return
+    for (const lane of Array.from(this.#line.lanes())) {
+      if (lane.waitingOf.interactive === 0) continue
+      const leaving = this.#hostsOf(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
+      for (let wanted = lane.waitingOf.interactive - leaving; wanted > 0; wanted--) {
+        if (!this.#askForSlotBack(lane)) break
+      }
+    }
   }
 
   #promoteLater(waiter: Waiter): void {
     const { promoteAfterMs } = this.#rules.classes[waiter.class]
     if (promoteAfterMs === null) return
-    waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => {
-      this.#line.promote(waiter)
-      this.#promoteLater(waiter)
-    })
+    waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => this.#line.promote(waiter))
+  }
+
+  #hostsWaitedFor(): ReadonlySet<Host> {
+    const hosts = new Set<Host>()
+    for (const lane of this.#line.lanes()) for (const { host } of this.#candidates(lane)) hosts.add(host)
+    return hosts
+  }
+
+  /** A flow has no claim on what others had while it did not wait. */
+  #return(flow: Flow, candidates: readonly Candidate[]): void {
+    for (const { host } of candidates) {
+      const takes = (lane: Lane): boolean => this.#takes(lane, host)
+      if (flow.queues.some(({ lane }) => takes(lane))) continue
+      this.#flows.returns(flow, host, this.#line.leastCounter(host, takes))
+    }
   }
 
   /** Gives the free slots of the host to those who go next. */
@@ -237,11 +279,7 @@ export class Dispatcher {
   }
 
   #next(host: Host): Waiter | undefined {
-    const { isShort } = slotsOf(host, this.#rules.classes)
-    return this.#line.next({
-      fits: (lane) => this.#takes(lane, host),
-      isShort,
-    })
+    return this.#line.next({ host, fits: (lane) => this.#takes(lane, host), isShort: this.#shares.at(host) })
   }
 
   /** False, and it waits on, when its slot was gone by time alone since it was found. */
@@ -259,10 +297,10 @@ export class Dispatcher {
     if (first === undefined) return false
     const { clock, policy, events, costs = tokenCosts } = this.#parts
     const choice = policy([first, ...others])
-    this.#flows.granted(flow)
+    this.#flows.granted(flow, choice.candidate.host)
     const lease = new Lease(choice, {
       grantedAtMs: clock.now(),
-      bill: new Bill(flow, request.tokens, costs),
+      bill: new Bill(flow, { host: choice.candidate.host, expected: request.tokens, costs }),
       asked: request.route.model,
       class: request.class,
       giveBack: request.giveBack?.bind(request),
@@ -275,10 +313,15 @@ export class Dispatcher {
   }
 
   #released(lease: Lease): void {
-    // How long one was held that was given back tells nothing of the work.
-    if (!lease.givesBack) this.#estimator.held(lease, this.#parts.clock.now() - lease.grantedAtMs)
-    this.#flows.released(lease.bill.flow)
-    this.#serve(lease.host)
+    const { bill, host } = lease
+    const heldMs = this.#parts.clock.now() - lease.grantedAtMs
+    if (lease.whole) this.#estimator.held(lease, heldMs)
+    if (lease.left && bill.served.output === 0) bill.unseen(this.#estimator.unseenTokens(lease, heldMs))
+    bill.close()
+    this.#shares.released(lease)
+    this.#flows.released(bill.flow)
+    this.#serve(host)
+    this.#makeRoom()
   }
 
   #timeOut(waiter: Waiter): void {

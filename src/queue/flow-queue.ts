@@ -2,31 +2,26 @@
 import type { RequestClass } from '../base/request-class.ts'
 import type { Flow } from './flow.ts'
 import type { Lane } from './lane.ts'
-import type { RankHeap } from './rank-heap.ts'
 import type { Waiter } from './waiter.ts'
-
-/** What orders flows against each other: the less, the sooner. */
-export type Rank = (flow: Flow, head: Waiter) => number
 
 export class FlowQueue {
   readonly flow: Flow
   readonly lane: Lane
   readonly class: RequestClass
-  /** Place in the heap of its lane and class, and the rank by which it stands there. */
+  /** Its place among those of its lane. */
   at = 0
-  rank = 0
-  readonly #heap: RankHeap
-  readonly #rankOf: Rank
+  /** Of its first request: the class that it came with, and its order. Looked at for each slot, of every queue. */
+  cameAs: RequestClass
+  headOrder = Number.POSITIVE_INFINITY
   #head: Waiter | null = null
   #tail: Waiter | null = null
   #size = 0
 
-  constructor(flow: Flow, ofClass: RequestClass, { lane, heap, rankOf }: { lane: Lane; heap: RankHeap; rankOf: Rank }) {
+  constructor(flow: Flow, lane: Lane, ofClass: RequestClass) {
     this.flow = flow
     this.lane = lane
     this.class = ofClass
-    this.#heap = heap
-    this.#rankOf = rankOf
+    this.cameAs = ofClass
   }
 
   get head(): Waiter | null {
@@ -37,18 +32,6 @@ export class FlowQueue {
     return this.#size
   }
 
-  get headOrder(): number {
-    return this.#head?.order ?? Number.POSITIVE_INFINITY
-  }
-
-  get rankNow(): number {
-    return this.#head === null ? Number.POSITIVE_INFINITY : this.#rankOf(this.flow, this.#head)
-  }
-
-  rankFell(): void {
-    this.#heap.fell(this)
-  }
-
   /** Where its order says: nearly always at the end. */
   add(waiter: Waiter): void {
     let before = this.#tail
@@ -57,20 +40,16 @@ export class FlowQueue {
     waiter.queue = this
     waiter.previous = before
     waiter.next = after
-    if (before === null) this.#head = waiter
+    if (before === null) this.#begin(waiter)
     else before.next = waiter
     if (after === null) this.#tail = waiter
     else after.previous = waiter
     this.#size++
-    if (this.#size === 1) {
-      this.flow.queues.push(this)
-      this.#heap.add(this)
-    } else if (before === null) this.rankFell()
   }
 
   remove(waiter: Waiter): void {
     const { previous, next } = waiter
-    if (previous === null) this.#head = next
+    if (previous === null) this.#begin(next)
     else previous.next = next
     if (next === null) this.#tail = previous
     else next.previous = previous
@@ -78,10 +57,6 @@ export class FlowQueue {
     waiter.previous = null
     waiter.next = null
     this.#size--
-    if (this.#size > 0) return
-    this.#heap.remove(this)
-    const { queues } = this.flow
-    queues.splice(queues.indexOf(this), 1)
   }
 
   *[Symbol.iterator](): Generator<Waiter> {
@@ -90,6 +65,12 @@ export class FlowQueue {
       yield waiter
       waiter = next
     }
+  }
+
+  #begin(head: Waiter | null): void {
+    this.#head = head
+    this.cameAs = head?.came ?? this.class
+    this.headOrder = head?.order ?? Number.POSITIVE_INFINITY
   }
 
   /** What comes in out of order is older than nearly all, so it is looked for from the front. */

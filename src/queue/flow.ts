@@ -1,7 +1,8 @@
 /**
- * Whose requests are ordered against those of others, and how much of the fleet each has had: the Virtual Token Counter
- * (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024).
+ * Whose requests are ordered against those of others, and how much of each host each has had: the Virtual Token Counter
+ * (Sheng et al., "Fairness in Serving Large Language Models", OSDI 2024), one for each host.
  */
+import type { Host } from '../hosts/host.ts'
 import type { FlowQueue } from './flow-queue.ts'
 
 /** Whose a request is: a key, or the network of a client without one. */
@@ -17,8 +18,6 @@ export class Flow {
   readonly id: string
   name: string
   weight: number
-  /** What it was served, in cost divided by its weight; lifted when it returns, so that nobody saves up by staying away. */
-  counter = 0
   /** Its waiting requests: how many, and their tokens as estimated. */
   waiting = 0
   waitingTokens = 0
@@ -29,6 +28,9 @@ export class Flow {
   running = 0
   /** Where they wait: one for each lane and class. */
   readonly queues: FlowQueue[] = []
+  /** By the number of a host: what was served there, and what of that is only expected of attempts that run. */
+  readonly #counters: number[] = []
+  readonly #expected: number[] = []
 
   constructor({ id, name, weight }: Holder) {
     this.id = id
@@ -40,11 +42,30 @@ export class Flow {
     return this.waiting === 0 && this.running === 0
   }
 
-  /** `cost` divided by the weight; less than nothing for what is given back. */
-  charge(share: number): void {
-    this.counter += share
-    // A rank that grew is put right when it is looked at (rank-heap.ts); one that fell must be now.
-    if (share < 0) for (const queue of this.queues) queue.rankFell()
+  /** What it was served there, in cost divided by its weight; lifted when it returns, so that nobody saves up by staying away. */
+  counterAt({ number }: Host): number {
+    return this.#counters[number] ?? 0
+  }
+
+  /** Of that what cannot be taken back any more: others are lifted to this, or a wrong guess would cost them. */
+  servedAt({ number }: Host): number {
+    return (this.#counters[number] ?? 0) - (this.#expected[number] ?? 0)
+  }
+
+  /** `share`: cost divided by the weight; less than nothing for what is given back. */
+  charge({ number }: Host, share: number): void {
+    this.#counters[number] = (this.#counters[number] ?? 0) + share
+  }
+
+  /** The same, of what is only expected so far. */
+  expect(host: Host, share: number): void {
+    this.#expected[host.number] = (this.#expected[host.number] ?? 0) + share
+    this.charge(host, share)
+  }
+
+  lift(host: Host, least: number): void {
+    const missing = least - this.servedAt(host)
+    if (missing > 0) this.charge(host, missing)
   }
 }
 
@@ -54,8 +75,8 @@ export class Flows {
   readonly #flows = new Map<string, Flow>()
   /** The longest idle first. */
   readonly #idle = new Set<Flow>()
-  /** Of the flow that was granted a slot last, at that moment. */
-  #counterOfLast = 0
+  /** By the number of a host: of the flow that was granted a slot there last, at that moment. */
+  readonly #countersOfLast: number[] = []
 
   constructor(idleMax: number) {
     this.#idleMax = idleMax
@@ -75,17 +96,18 @@ export class Flows {
   }
 
   /**
-   * It asks for a slot. With nothing waiting before it has no claim on what others were served meanwhile, nor owes what
-   * it had while nobody waited. `leastWaiting`: the least counter of those who wait, null where nobody does.
+   * It asks for a slot of the host, for which it has nothing waiting. It has no claim on what others were served there
+   * meanwhile, nor owes what it had while nobody waited. `leastWaiting`: the least counter of those who wait for the host,
+   * null where nobody does.
    */
-  returns(flow: Flow, leastWaiting: () => number | null): void {
-    this.#idle.delete(flow)
-    if (flow.waiting === 0) flow.counter = Math.max(flow.counter, leastWaiting() ?? this.#counterOfLast)
+  returns(flow: Flow, host: Host, leastWaiting: number | null): void {
+    flow.lift(host, leastWaiting ?? this.#countersOfLast[host.number] ?? 0)
   }
 
-  granted(flow: Flow): void {
+  granted(flow: Flow, host: Host): void {
     flow.running++
-    this.#counterOfLast = flow.counter
+    this.#idle.delete(flow)
+    this.#countersOfLast[host.number] = flow.servedAt(host)
   }
 
   released(flow: Flow): void {
@@ -93,10 +115,10 @@ export class Flows {
     this.rests(flow)
   }
 
-  /** To be told whenever it may have become idle. */
+  /** To be told whenever it may have become idle, or is no more. */
   rests(flow: Flow): void {
-    if (!flow.idle) return
     this.#idle.delete(flow)
+    if (!flow.idle) return
     this.#idle.add(flow)
     if (this.#idle.size <= this.#idleMax) return
     for (const longest of this.#idle) {

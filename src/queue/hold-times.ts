@@ -37,6 +37,8 @@ const slowdown = 0.28
 const memory = 0.97
 /** So much of the mean of what is left over comes from the newest. */
 const restShare = 0.1
+/** No request is expected to take more than so many times the mean. */
+const meansMax = 5
 /** Known before the first: a thousand tokens of prompt and fifty generated ones a second, worth little. */
 const prior: PerToken = { perInputMs: 1, perOutputMs: 20 }
 const priorTokens = 30
@@ -60,6 +62,7 @@ export class HoldTime {
   readonly #fit: Fit = { inputs: 0, outputs: 0, both: 0, inputTimes: 0, outputTimes: 0 }
   #perToken = prior
   #restMs = 0
+  #meanMs = 0
   #count = 0
 
   /** Whether enough is known to refuse somebody for it. */
@@ -69,7 +72,9 @@ export class HoldTime {
 
   expectedMs(work: Work): number {
     const { perInputMs, perOutputMs } = this.#perToken
-    return Math.max(0, perInputMs * work.input + perOutputMs * slowed(work) + this.#restMs)
+    const expectedMs = perInputMs * work.input + perOutputMs * slowed(work) + this.#restMs
+    // However large somebody says that a prompt is: most of what is sent may be of no use to a model.
+    return Math.min(Math.max(0, expectedMs), meansMax * this.#meanMs)
   }
 
   learn(work: Work, heldMs: number): void {
@@ -85,7 +90,15 @@ export class HoldTime {
     const { perInputMs, perOutputMs } = this.#perToken
     const restMs = heldMs - perInputMs * input - perOutputMs * output
     this.#restMs = this.#count === 0 ? restMs : this.#restMs + restShare * (restMs - this.#restMs)
+    this.#meanMs = this.#count === 0 ? heldMs : this.#meanMs + restShare * (heldMs - this.#meanMs)
     this.#count++
+  }
+
+  /** So many tokens were generated in this time, as far as can be told. */
+  tokensIn(heldMs: number, { input, together }: Omit<Work, 'output'>): number {
+    const { perInputMs, perOutputMs } = this.#perToken
+    const eachMs = perOutputMs * slowed({ input, output: 1, together })
+    return eachMs === 0 ? 0 : Math.max(0, (heldMs - perInputMs * input) / eachMs)
   }
 }
 

@@ -1,15 +1,9 @@
 /** All waiting requests that the same hosts could take: whether one of them fits a slot is asked once for all. */
-import { type RequestClass, requestClasses } from '../base/request-class.ts'
+import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate, Route } from '../hosts/model-catalog.ts'
 import type { Flow } from './flow.ts'
-import { FlowQueue, type Rank } from './flow-queue.ts'
-import { RankHeap } from './rank-heap.ts'
-
-interface OfClass {
-  readonly heap: RankHeap
-  readonly queues: Map<Flow, FlowQueue>
-}
+import { FlowQueue } from './flow-queue.ts'
 
 export class Lane {
   readonly id: string
@@ -18,21 +12,17 @@ export class Lane {
   waiting = 0
   /** By the class they came with. */
   readonly waitingOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
-  readonly #rankOf: Rank
-  readonly #classes: Readonly<Record<RequestClass, OfClass>> = {
-    interactive: { heap: new RankHeap(), queues: new Map() },
-    default: { heap: new RankHeap(), queues: new Map() },
-    bulk: { heap: new RankHeap(), queues: new Map() },
-  }
+  /** In no order; each flow has one for each class in which it waits. */
+  readonly queues: FlowQueue[] = []
   #candidates: readonly Candidate[] = []
   /** As of which change of the hosts the candidates are known. */
   #knownAt = -1
 
-  constructor(id: string, { route, excluded, rankOf }: { route: Route; excluded: ReadonlySet<Host>; rankOf: Rank }) {
+  /** `excluded` as of now: whoever gave it may add to it, which is then another lane. */
+  constructor(id: string, route: Route, excluded: ReadonlySet<Host>) {
     this.id = id
     this.route = route
-    this.excluded = excluded
-    this.#rankOf = rankOf
+    this.excluded = new Set(excluded)
   }
 
   /** `change`: a number that is another one whenever hosts may have changed. */
@@ -44,38 +34,33 @@ export class Lane {
     return this.#candidates
   }
 
-  takes(host: Host, change: number): boolean {
-    return this.candidates(change).some((candidate) => candidate.host === host)
-  }
-
   /** Where the flow's requests of the class wait; made when it is asked for. */
   queueOf(flow: Flow, ofClass: RequestClass): FlowQueue {
-    const { heap, queues } = this.#classes[ofClass]
-    let queue = queues.get(flow)
-    if (queue === undefined) {
-      queue = new FlowQueue(flow, ofClass, { lane: this, heap, rankOf: this.#rankOf })
-      queues.set(flow, queue)
-    }
+    const known = flow.queues.find((queue) => queue.lane === this && queue.class === ofClass)
+    if (known !== undefined) return known
+    const queue = new FlowQueue(flow, this, ofClass)
+    queue.at = this.queues.push(queue) - 1
+    flow.queues.push(queue)
     return queue
   }
 
   /** Its last waiter has left. */
   emptied(queue: FlowQueue): void {
-    this.#classes[queue.class].queues.delete(queue.flow)
+    const { at, flow } = queue
+    flow.queues.splice(flow.queues.indexOf(queue), 1)
+    const last = this.queues.pop()
+    if (last === undefined || last === queue) return
+    this.queues[at] = last
+    last.at = at
   }
 
-  /** That of the flow which goes next in the class. */
-  firstOf(ofClass: RequestClass): FlowQueue | undefined {
-    return this.#classes[ofClass].heap.peek()
-  }
-
-  /** Of each class all, or so many evenly taken, each with how many it stands for. */
+  /** All, or so many evenly taken, each with how many it stands for. */
   sample(countMax: number, visit: (queue: FlowQueue, weight: number) => void): void {
-    for (const ofClass of requestClasses) this.#classes[ofClass].heap.sample(countMax, visit)
-  }
-
-  *queues(): Generator<FlowQueue> {
-    for (const ofClass of requestClasses) yield* this.#classes[ofClass].heap
+    const weight = Math.max(1, this.queues.length / countMax)
+    for (let at = 0; at < this.queues.length; at += weight) {
+      const queue = this.queues[Math.floor(at)]
+      if (queue !== undefined) visit(queue, weight)
+    }
   }
 }
 

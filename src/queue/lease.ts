@@ -31,6 +31,9 @@ export class Lease {
   readonly #giveBack: ((lease: Lease) => boolean) | undefined
   readonly #onRelease: (lease: Lease) => void
   #released = false
+  #whole = false
+  #left = false
+  #abandoned = false
   #givesBack = false
 
   constructor(choice: Choice, { grantedAtMs, bill, asked, class: ofClass, giveBack, onRelease }: LeaseParts) {
@@ -51,6 +54,33 @@ export class Lease {
   /** Leases of the host while it was held, itself included, about the mean; to be asked when it was released. */
   get together(): number {
     return (this.#leasesAtGrant + this.host.leases.size + 1) / 2
+  }
+
+  /** Its attempt brought a whole answer: how long that took tells how long others will. */
+  succeeded(): void {
+    this.#whole = true
+  }
+
+  get whole(): boolean {
+    return this.#whole
+  }
+
+  /** Its client left before its end: what its host did until then is charged all the same, though nobody saw it. */
+  leave(): void {
+    this.#left = true
+  }
+
+  get left(): boolean {
+    return this.#left
+  }
+
+  /** Whoever asked for it is gone, and only its host goes on: no class has anything of it. */
+  abandon(): void {
+    this.#abandoned = true
+  }
+
+  get abandoned(): boolean {
+    return this.#abandoned
   }
 
   /** It was asked to be given back, and will be. */

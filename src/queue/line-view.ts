@@ -48,7 +48,7 @@ export async function lineView(parts: LineParts, question: LineQuestion): Promis
   const { clock } = question
   const requests = await requestsOf(firstOf(dispatcher.waiting(), question), dispatcher, clock)
   const { lengthMax, lengthMaxPerKey, tokensMax, tokensMaxPerKey, order } = dispatcher.rules
-  const line = { waiting: dispatcher.waiting(), flows: [] }
+  const line = { waiting: dispatcher.waiting(), flows: [], leads: new Map() }
   const { depths } = queueState(line, { nowMs: clock.now(), bytes: budget.held })
   return {
     paused: dispatcher.paused,
@@ -72,10 +72,10 @@ export function lineHost({ name, paused, up, leases, health }: Host): LineHost {
 }
 
 function keysOf({ dispatcher, forLimits }: LineParts, question: LineQuestion): LineView['keys'] {
+  const leads = dispatcher.leads()
   const limitWaiting = forLimits.waitingByHolder()
   const flows = new Map<string, Flow>()
   for (const flow of dispatcher.flows()) if (!flow.idle) flows.set(flow.id, flow)
-  const least = Math.min(...Array.from(flows.values(), ({ counter }) => counter))
   const ids = new Set([...flows.keys(), ...limitWaiting.keys()])
   const keys = question.keysOf(ids)
   const rows = Array.from(ids, (id) => {
@@ -90,7 +90,7 @@ function keysOf({ dispatcher, forLimits }: LineParts, question: LineQuestion): L
       waiting,
       limitWaiting: limitWaiting.get(id) ?? 0,
       running,
-      counter: flow === undefined ? 0 : flow.counter - least,
+      counter: flow === undefined ? 0 : (leads.get(flow) ?? 0),
     }
   })
   return rows.toSorted((a, b) => a.counter - b.counter)

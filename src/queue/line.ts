@@ -4,22 +4,28 @@
  * flow the class, then the order of arrival.
  */
 import { type RequestClass, requestClasses } from '../base/request-class.ts'
+import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
-import type { FlowQueue, Rank } from './flow-queue.ts'
+import type { FlowQueue } from './flow-queue.ts'
 import { Lane, laneId } from './lane.ts'
 import type { Place, SlotRequest } from './slot-request.ts'
 import type { Waiter } from './waiter.ts'
 
+/** What orders flows against each other at a host: the less, the sooner. */
+type Rank = (queue: FlowQueue, host: Host) => number
+
 /** What decides between flows. */
 export const ranks = {
-  /** The least served goes first. */
-  'token-fair': (flow) => flow.counter,
+  /** The least served there goes first. */
+  'token-fair': ({ flow }, host) => flow.counterAt(host),
   /** Whoever came first goes first, whosever it is. */
-  'first-come': (_flow, head) => head.order,
+  'first-come': ({ headOrder }) => headOrder,
 } as const satisfies Readonly<Record<string, Rank>>
 
-export interface Choosing {
-  /** Whether a slot of the lane's hosts is what there is. */
+/** A slot of a host, and whom it is for. */
+export interface Offer {
+  readonly host: Host
+  /** Whether what waits in the lane may take it. */
   readonly fits: (lane: Lane) => boolean
   /** The class has less than its share there. */
   readonly isShort: (ofClass: RequestClass) => boolean
@@ -63,7 +69,7 @@ export class Line {
   /** The lane of a request; made when it is asked for, and kept while somebody waits in it. */
   laneOf({ route, excluded }: Pick<SlotRequest, 'route' | 'excluded'>): Lane {
     const id = laneId(route, excluded)
-    return this.#lanes.get(id) ?? new Lane(id, { route, excluded, rankOf: this.#rankOf })
+    return this.#lanes.get(id) ?? new Lane(id, route, excluded)
   }
 
   get laneCount(): number {
@@ -119,43 +125,34 @@ export class Line {
   }
 
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
-  next({ fits, isShort }: Choosing): Waiter | undefined {
+  next({ host, fits, isShort }: Offer): Waiter | undefined {
     for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
     const fitting = this.#fitting
     fitting.length = 0
     for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)
-    const bands = bandsOf(fitting, isShort)
-    let best: FlowQueue | undefined
-    for (const lane of fitting) {
-      for (const ofClass of requestClasses) {
-        const queue = lane.firstOf(ofClass)
-        if (queue !== undefined && (best === undefined || goesBefore(queue, best, bands))) best = queue
-      }
-    }
-    return best?.head ?? undefined
+    const best = new Best(host, bandsOf(fitting, isShort), this.#rankOf)
+    for (const lane of fitting) for (const queue of lane.queues) best.consider(queue)
+    return best.queue?.head ?? undefined
   }
 
-  /** The least counter of those who wait; null where nobody does. */
-  leastCounter(): number | null {
+  /** The least that is known to have been served of those who wait for the host, as `fits` tells of their lanes; null where nobody does. */
+  leastCounter(host: Host, fits: (lane: Lane) => boolean): number | null {
     let least: number | null = null
-    for (const flow of this.#firstFlows()) if (least === null || flow.counter < least) least = flow.counter
+    const consider = (flow: Flow): void => {
+      const counter = flow.servedAt(host)
+      if (least === null || counter < least) least = counter
+    }
+    for (const { lane, flow } of this.#sentBack) if (fits(lane)) consider(flow)
+    for (const lane of this.#lanes.values()) {
+      if (!fits(lane)) continue
+      for (const { flow } of lane.queues) consider(flow)
+    }
     return least
   }
 
   *[Symbol.iterator](): Generator<Waiter> {
     yield* this.#sentBack
-    for (const lane of this.#lanes.values()) for (const queue of lane.queues()) yield* queue
-  }
-
-  /** Of each lane and class that which goes next. */
-  *#firstFlows(): Generator<Flow> {
-    for (const { flow } of this.#sentBack) yield flow
-    for (const lane of this.#lanes.values()) {
-      for (const ofClass of requestClasses) {
-        const queue = lane.firstOf(ofClass)
-        if (queue !== undefined) yield queue.flow
-      }
-    }
+    for (const lane of this.#lanes.values()) for (const queue of lane.queues) yield* queue
   }
 
   #takeOut(waiter: Waiter): boolean {
@@ -177,7 +174,7 @@ function count(flow: Flow, { tokens, inputTokens, cost }: Waiter, by: 1 | -1): v
 /** The lower, the sooner: a class short of its share before all others, the more urgent one first; bulk last. */
 type Bands = Readonly<Record<RequestClass, number>>
 
-function bandsOf(lanes: readonly Lane[], isShort: Choosing['isShort']): Bands {
+function bandsOf(lanes: readonly Lane[], isShort: Offer['isShort']): Bands {
   // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
   const claims = (ofClass: RequestClass): boolean =>
     isShort(ofClass) && lanes.some((lane) => lane.waitingOf[ofClass] > 0)
@@ -188,14 +185,38 @@ function bandsOf(lanes: readonly Lane[], isShort: Choosing['isShort']): Bands {
   }
 }
 
-/** Whoever was promoted keeps what the class it came with has a claim on. */
-function bandOf({ class: ofClass, head }: FlowQueue, bands: Bands): number {
-  return Math.min(bands[ofClass], bands[head?.came ?? ofClass])
-}
+/** The queue whose first request goes next, of those that were considered: all that wait for a host, at each slot of it. */
+class Best {
+  queue: FlowQueue | undefined
+  readonly #host: Host
+  readonly #bands: Bands
+  readonly #rankOf: Rank
+  #band = Number.POSITIVE_INFINITY
+  #rank = Number.POSITIVE_INFINITY
 
-function goesBefore(one: FlowQueue, other: FlowQueue, bands: Bands): boolean {
-  const difference = bandOf(one, bands) - bandOf(other, bands) || one.rankNow - other.rankNow
-  if (difference !== 0) return difference < 0
-  const classes = requestClasses.indexOf(one.class) - requestClasses.indexOf(other.class)
-  return classes === 0 ? one.headOrder < other.headOrder : classes < 0
+  constructor(host: Host, bands: Bands, rankOf: Rank) {
+    this.#host = host
+    this.#bands = bands
+    this.#rankOf = rankOf
+  }
+
+  consider(queue: FlowQueue): void {
+    const { class: ofClass, cameAs } = queue
+    // Whoever was promoted keeps what the class it came with has a claim on.
+    const own = this.#bands[ofClass]
+    const band = cameAs === ofClass ? own : Math.min(own, this.#bands[cameAs])
+    if (band > this.#band) return
+    const rank = this.#rankOf(queue, this.#host)
+    if (band === this.#band && (rank > this.#rank || (rank === this.#rank && !this.#isBefore(queue)))) return
+    this.queue = queue
+    this.#band = band
+    this.#rank = rank
+  }
+
+  #isBefore(queue: FlowQueue): boolean {
+    const best = this.queue
+    if (best === undefined || queue.class === best.class)
+      return queue.headOrder < (best?.headOrder ?? Number.POSITIVE_INFINITY)
+    return requestClasses.indexOf(queue.class) < requestClasses.indexOf(best.class)
+  }
 }

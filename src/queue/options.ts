@@ -10,7 +10,7 @@ const classOptions = {
 }
 
 const shareMeaning =
-  "Part of each host's slots that this class gets first; lent to others while it does not need them. With few slots it means the first slot that frees while the class has none"
+  "Part of each host's slots, and of their time over the last minutes, that this class gets first; lent to others while it does not need it"
 
 const interactiveOptions = z.strictObject({
   share: share.default(0.25).describe(shareMeaning),

@@ -1,13 +1,21 @@
 /** The line as metrics and pages show it. */
+import { requestClasses } from '../base/request-class.ts'
 import type { FlowState, QueueDepth, QueueState } from './events.ts'
 import type { Flow } from './flow.ts'
 import type { Waiter } from './waiter.ts'
 
+export interface LineNow {
+  readonly waiting: Iterable<Waiter>
+  readonly flows: Iterable<Flow>
+  /** How much more each flow that waits was served than the least served of those that wait for the same host. */
+  readonly leads: ReadonlyMap<Flow, number>
+}
+
 export function queueState(
-  { waiting, flows }: { waiting: Iterable<Waiter>; flows: Iterable<Flow> },
+  { waiting, flows, leads }: LineNow,
   { nowMs, bytes }: { nowMs: number; bytes: number },
 ): QueueState {
-  return { depths: depthsOf(waiting, nowMs), ...flowsOf(flows), bytes }
+  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: Math.max(0, ...leads.values()), bytes }
 }
 
 function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth[] {
@@ -24,23 +32,20 @@ function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth
     depth.tokens += tokens
     depth.oldestMs = Math.max(depth.oldestMs, nowMs - sinceMs)
   }
-  return [...depths.values()]
+  return [...depths.values()].toSorted(
+    (a, b) => requestClasses.indexOf(a.class) - requestClasses.indexOf(b.class) || (a.model < b.model ? -1 : 1),
+  )
 }
 
 /** Clients without a key all have one name. */
-function flowsOf(flows: Iterable<Flow>): { readonly flows: readonly FlowState[]; readonly fairnessGap: number } {
+function flowsOf(flows: Iterable<Flow>): readonly FlowState[] {
   const byKey = new Map<string, { key: string; waiting: number; running: number }>()
-  let least = Number.POSITIVE_INFINITY
-  let most = Number.NEGATIVE_INFINITY
-  for (const { name, waiting, running, counter, idle } of flows) {
+  for (const { name, waiting, running, idle } of flows) {
     if (idle) continue
     const ofKey = byKey.get(name) ?? { key: name, waiting: 0, running: 0 }
     ofKey.waiting += waiting
     ofKey.running += running
     byKey.set(name, ofKey)
-    if (waiting === 0) continue
-    least = Math.min(least, counter)
-    most = Math.max(most, counter)
   }
-  return { flows: [...byKey.values()], fairnessGap: most > least ? most - least : 0 }
+  return [...byKey.values()]
 }

@@ -57,7 +57,7 @@ export function noRoom(whose: 'key' | 'all', estimate: WaitEstimate): GatewayErr
 
 export function waitTooLong(estimate: WaitEstimate, patienceMs: number): GatewayError {
   const { p50Ms } = estimate
-  const message = `Every slot is busy, and the wait for one would be about ${seconds(p50Ms ?? 0)} s, which is more than ${seconds(patienceMs)} s.`
+  const message = `Every slot is busy, and the wait for one would be about ${Math.ceil((p50Ms ?? 0) / 1000)} s, which is more than the ${Math.floor(patienceMs / 1000)} s that it may take.`
   return new GatewayError('queue_wait_too_long', message, {
     retryAfterMs: hintMs((p50Ms ?? 0) - patienceMs),
     wait: estimate,

@@ -40,10 +40,10 @@ export interface Announced extends WaitEstimate {
   readonly baseMs: number
 }
 
-/** So many lanes, and queues in each class of them together, are all looked at; of more a sample. */
+/** So many lanes, and queues of all of them together, are looked at; of more a sample. */
 const lanesMax = 64
 const queuesMax = 64
-/** What has run longer than expected is expected to run on for this part of that. */
+/** However long it has run, one is expected to run on for this part of what was expected: nobody knows its end. */
 const overdueShare = 0.5
 /** A flow is left this part of the slots at least, or a wait would have no end. */
 const shareLeast = 0.1
@@ -61,10 +61,16 @@ export class WaitEstimator {
     this.#isFair = isFair
   }
 
-  /** A slot was given back. How long a host takes to fail tells nothing of how long it works. */
+  /** The slot of a whole answer was given back: how long a host takes to fail, or a client to leave, tells nothing of how long it works. */
   held({ asked, bill, together }: Lease, heldMs: number): void {
-    if (bill.refunded) return
     this.#holds.learn(asked, { ...bill.served, together }, heldMs)
+  }
+
+  /** What was generated about, where nothing of an answer was to be seen until its client left. */
+  unseenTokens({ asked, bill, together }: Lease, heldMs: number): number {
+    const { input, output } = bill.expected
+    const most = this.#holds.of(asked)?.tokensIn(heldMs, { input, together }) ?? output
+    return Math.min(output, most)
   }
 
   /** Whether enough is known to refuse a request for what its wait is likely to be. */
@@ -80,7 +86,7 @@ export class WaitEstimator {
 
   /** How long a wait really was, or that it was given up after so long. */
   became(waiter: Waiter, { baseMs, position }: Announced, waitMs: number): void {
-    if (baseMs > 0) this.#ratios.add(kindOf(waiter, position), waitMs / baseMs)
+    if (baseMs > 0) this.#ratios.add(kindOf(waiter, position), waitMs / baseMs, this.#clock.now())
   }
 
   /** Of one that waits, or is about to: then it would come last. */
@@ -92,7 +98,7 @@ export class WaitEstimator {
     const startMs = startsInMs(running.restsMs, position, holdMsMean)
     if (startMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
     const baseMs = startMs * this.#stretch(waiter.flow, aheadInKey, running.restsMs.length)
-    const { p50, p90 } = this.#ratios.of(kindOf(waiter, position))
+    const { p50, p90 } = this.#ratios.of(kindOf(waiter, position), this.#clock.now())
     return { ...place, p50Ms: baseMs * p50, p90Ms: baseMs * p90, baseMs }
   }
 
@@ -122,13 +128,17 @@ export class WaitEstimator {
         costToCome.set(bill.flow, (costToCome.get(bill.flow) ?? 0) + bill.toCome)
       }
     }
-    return { restsMs: restsMs.toSorted((a, b) => a - b), costToCome, together }
+    const levelOf = (flow: Flow): number => {
+      // What all of them charge together comes to each in parts.
+      const counters = hosts.reduce((sum, host) => sum + flow.counterAt(host), 0)
+      return counters + (costToCome.get(flow) ?? 0) / flow.weight
+    }
+    return { restsMs: restsMs.toSorted((a, b) => a - b), levelOf, together }
   }
 
   /** Of each other flow that what would be served until its counter has caught up; of its own what came before it. */
-  #ahead(waiter: Waiter, { costToCome, together }: Running, { lanes, weight: laneWeight }: Sharing) {
+  #ahead(waiter: Waiter, { levelOf, together }: Running, { lanes, weight: laneWeight }: Sharing) {
     const { flow } = waiter
-    const levelOf = (other: Flow): number => other.counter + (costToCome.get(other) ?? 0) / other.weight
     let aheadInKey = 0
     for (const queue of flow.queues) {
       if (lanes.has(queue.lane) && !isAfter(queue.class, waiter.class)) aheadInKey += before(queue, waiter)
@@ -168,7 +178,8 @@ function kindOf({ flow, request }: Waiter, position: number) {
 interface Running {
   /** The soonest first. */
   readonly restsMs: readonly number[]
-  readonly costToCome: ReadonlyMap<Flow, number>
+  /** What a flow was served at the hosts, and will have been once what runs is over. */
+  readonly levelOf: (flow: Flow) => number
   /** Leases of the fullest of the hosts. */
   readonly together: number
 }

@@ -20,6 +20,9 @@ const kindsMax = 2_000
 /** Of one flow, and of all together. */
 const keptOfFlow = 40
 const keptOfAll = 200
+/** What is older is forgotten: one odd quarter of an hour must not be believed for ever. */
+const memoryMs = 900_000
+const sortedMsMax = 60_000
 /** Until there are so many of a kind, what is known of more counts as well. */
 const enough = 20
 /** The next free slot may come at any time; the more are ahead, the more evens out, and the more newcomers pass. */
@@ -34,50 +37,55 @@ export class WaitRatios {
   readonly #ofFlows = new BoundedMap<string, LastRatios>(kindsMax)
   readonly #ofAll = new BoundedMap<string, LastRatios>(kindsMax)
 
-  add(kind: Kind, ratio: number): void {
+  add(kind: Kind, ratio: number, nowMs: number): void {
     const { flow, all } = idsOf(kind)
-    lastOf(this.#ofFlows, flow, keptOfFlow).add(ratio)
-    lastOf(this.#ofAll, all, keptOfAll).add(ratio)
+    lastOf(this.#ofFlows, flow, keptOfFlow).add(ratio, nowMs)
+    lastOf(this.#ofAll, all, keptOfAll).add(ratio, nowMs)
   }
 
-  of(kind: Kind): Quantiles {
+  of(kind: Kind, nowMs: number): Quantiles {
     const { flow, all } = idsOf(kind)
     const usual = positions.find(({ below }) => kind.position < below)?.usual ?? { p50: 1, p90: 2 }
-    const ofAll = this.#ofAll.get(all)?.mixedWith(usual) ?? usual
-    return this.#ofFlows.get(flow)?.mixedWith(ofAll) ?? ofAll
+    const ofAll = this.#ofAll.get(all)?.mixedWith(usual, nowMs) ?? usual
+    return this.#ofFlows.get(flow)?.mixedWith(ofAll, nowMs) ?? ofAll
   }
 }
 
 /** The last ratios of one kind. */
 class LastRatios {
   readonly #kept: number
-  readonly #ratios: number[] = []
+  readonly #last: { readonly ratio: number; readonly atMs: number }[] = []
   #oldestAt = 0
   #sorted: readonly number[] = []
   #unsorted = 0
+  #sortedAtMs = 0
 
   constructor(kept: number) {
     this.#kept = kept
   }
 
-  add(ratio: number): void {
-    this.#ratios[this.#oldestAt] = ratio
+  add(ratio: number, atMs: number): void {
+    this.#last[this.#oldestAt] = { ratio, atMs }
     this.#oldestAt = (this.#oldestAt + 1) % this.#kept
     this.#unsorted++
   }
 
   /** What is known of more counts for what is missing here. */
-  mixedWith(broader: Quantiles): Quantiles {
+  mixedWith(broader: Quantiles, nowMs: number): Quantiles {
     // A few more or less of very many change little.
-    if (this.#unsorted > this.#ratios.length / 20) {
-      this.#sorted = this.#ratios.toSorted((a, b) => a - b)
-      this.#unsorted = 0
-    }
+    if (this.#unsorted > this.#last.length / 20 || nowMs - this.#sortedAtMs > sortedMsMax) this.#sort(nowMs)
     const known = Math.min(1, this.#sorted.length / enough)
     return {
       p50: broader.p50 + known * (this.#quantile(0.5) - broader.p50),
       p90: broader.p90 + known * (this.#quantile(0.9) - broader.p90),
     }
+  }
+
+  #sort(nowMs: number): void {
+    const young = this.#last.filter(({ atMs }) => nowMs - atMs < memoryMs)
+    this.#sorted = young.map(({ ratio }) => ratio).toSorted((a, b) => a - b)
+    this.#unsorted = 0
+    this.#sortedAtMs = nowMs
   }
 
   #quantile(share: number): number {

@@ -39,6 +39,7 @@ export class ZombieSlots {
   /** Instead of releasing the lease; it is released here, once. */
   keep(lease: Lease): void {
     const { clock, msMax } = this.#parts
+    lease.abandon()
     const zombie: Zombie = { lease, sinceMs: clock.now(), end: clock.after(msMax, () => this.#release(zombie)) }
     const ofHost = this.#zombies.get(lease.host)
     if (ofHost === undefined) this.#zombies.set(lease.host, [zombie])

@@ -32,6 +32,7 @@ export class LineTurns {
   readonly #parts: LineParts
   #askedAtMs: number | null = null
   #turn: Turn | null = null
+  #asked = 0
 
   constructor(parts: LineParts) {
     this.#parts = parts
@@ -60,14 +61,16 @@ export class LineTurns {
       queued.refused(lineRefusal(lastFailure.error, lastFailure, 0))
       return
     }
+    const number = ++this.#asked
     const turn = this.#parts.dispatcher.ask({
       ...queued,
-      excluded: failover.excluded,
+      excluded: new Set(failover.excluded),
       place: place === 'sent_back' && !failover.keepsPlace ? 'last' : place,
       patienceMs,
       refused: (error, busyForMs) => queued.refused(lineRefusal(error, lastFailure, busyForMs)),
     })
-    this.#turn = turn
+    // A grant that fails at once has led to the next turn already.
+    if (number === this.#asked) this.#turn = turn
   }
 
   /** Null while it does not wait. */

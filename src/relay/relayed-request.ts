@@ -302,6 +302,7 @@ export class RelayedRequest implements AttemptOwner {
   #clientGone(end: EndCode, status: number): void {
     if (this.#settled || this.#reading !== null) return
     this.#record.status = status
+    this.#attempts.left()
     this.#answer.stopBeats()
     this.#line.leave()
     const { underWay, mustBeReadOn } = this.#attempts

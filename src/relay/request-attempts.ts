@@ -78,6 +78,7 @@ export class RequestAttempts {
   completed(): void {
     const { lease, wasPaused } = this.speaking
     const { host } = lease
+    lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
     const { firstTokenMs, timePerOutputTokenMs } = this.#meter.speedOf(lease)
     const speed = {
@@ -115,6 +116,11 @@ export class RequestAttempts {
     else attempt.lease.release()
   }
 
+  /** The client is gone. */
+  left(): void {
+    this.#underWay?.lease.leave()
+  }
+
   /** The answer must be read to its end although its client left: the host does not survive being cut off. */
   get mustBeReadOn(): boolean {
     const attempt = this.#underWay
@@ -123,9 +129,13 @@ export class RequestAttempts {
     return isUnderWay && attempt.lease.host.onDisconnect === 'drain'
   }
 
-  /** An answer that is put together before it is sent is of no use until then, however much of it was generated. */
+  /**
+   * An answer that is put together before it is sent is of no use until then, however much of it was generated; but who
+   * leaves before that has had the host work for it.
+   */
   metered(end: EndCode, contentSent: boolean): Metered {
-    const keptBack = this.#plan?.assembles === true && !contentSent
+    const isLeft = end.startsWith('C') || end.startsWith('c')
+    const keptBack = this.#plan?.assembles === true && !contentSent && !isLeft
     return this.#meter.end(this.#request.account.promptOf(end, this.progress()), keptBack)
   }
 

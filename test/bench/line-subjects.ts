@@ -36,6 +36,7 @@ export class LineAlone implements LineSubject<Waiter> {
   readonly #random = new SeededRandom(1)
   readonly #line = new Line(ranks['token-fair'])
   readonly #flows = new Flows(keys)
+  readonly #host = knownHost('a')
   /** One for each key, so that memory is that of waiting and not that of requests. */
   readonly #requests: readonly SlotRequest[]
 
@@ -57,16 +58,21 @@ export class LineAlone implements LineSubject<Waiter> {
     const asked = this.#requests[this.#random.between(0, this.#requests.length - 1)]!
     const lane = this.#line.laneOf(asked)
     const flow = this.#flows.of(asked.holder)
-    this.#flows.returns(flow, () => this.#line.leastCounter())
+    if (flow.waiting === 0)
+      this.#flows.returns(
+        flow,
+        this.#host,
+        this.#line.leastCounter(this.#host, () => true),
+      )
     const waiter = new Waiter(asked, { flow, lane, sinceMs: 0, cost: served })
     this.#line.add(waiter, 'newcomer')
     return waiter
   }
 
   take(): void {
-    const next = this.#line.next({ fits: () => true, isShort: () => false })
+    const next = this.#line.next({ host: this.#host, fits: () => true, isShort: () => false })
     if (next === undefined || !this.#line.remove(next)) throw new Error('the line lost its next one')
-    next.flow.charge(served)
+    next.flow.charge(this.#host, served)
   }
 
   leave(waiter: Waiter): void {
@@ -122,6 +128,7 @@ export class LineInDispatcher implements LineSubject<Turn> {
     const lease = this.#leases[this.#oldestLease++]
     if (lease === undefined) throw new Error('nobody has a slot')
     lease.bill.generated(tokens.output)
+    lease.succeeded()
     lease.release()
   }
 

@@ -180,11 +180,13 @@ export class SimRequest {
   #answered(): void {
     const attempt = this.#attempt
     if (attempt === null) return
-    const { host, grantedAtMs } = attempt.lease
+    const { lease } = attempt
+    const { host, grantedAtMs } = lease
     const now = this.#sim.clock.now()
     const firstTokenAtMs = this.#firstTokenAtMs ?? now
     const { output } = this.arrival
     this.#learn(output)
+    lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
     const speed = {
       firstTokenMs: firstTokenAtMs - grantedAtMs,
@@ -195,8 +197,12 @@ export class SimRequest {
   }
 
   #clientLeaves(): void {
-    if (this.#attempt === null) this.#leaveLine()
-    else this.#sim.machine(this.#attempt.lease.host).stop(this.#attempt.work)
+    const attempt = this.#attempt
+    if (attempt === null) this.#leaveLine()
+    else {
+      attempt.lease.leave()
+      this.#sim.machine(attempt.lease.host).stop(attempt.work)
+    }
     this.#end('left')
   }
 

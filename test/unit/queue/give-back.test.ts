@@ -197,6 +197,7 @@ describe('the slot', () => {
     await clock.advance(10_000)
     if (gives) ask('m', { class: 'interactive', key: 'person', tokens })
     else {
+      work.lease?.succeeded()
       work.lease?.release()
       ask('m', { class: 'interactive', key: 'person', tokens })
     }

@@ -10,7 +10,8 @@ import { ModelCatalog, type Route } from '../../../src/hosts/model-catalog.ts'
 import { tokenCosts } from '../../../src/queue/bill.ts'
 import { Dispatcher, type Turn } from '../../../src/queue/dispatcher.ts'
 import type { Lease } from '../../../src/queue/lease.ts'
-import { queueOptions } from '../../../src/queue/options.ts'
+import { queueOptions, queueRules } from '../../../src/queue/options.ts'
+import { Shares } from '../../../src/queue/shares.ts'
 import type { Place, SlotRequest } from '../../../src/queue/slot-request.ts'
 import type { Waiter } from '../../../src/queue/waiter.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
@@ -56,13 +57,15 @@ export class LineWorld {
   readonly hosts: readonly Host[]
   readonly dispatcher: Dispatcher
   readonly askers: Asker[] = []
-  /** Of each key, as it must be. */
+  /** Of each key at each host, as it must be. */
   readonly counters = new Map<string, number>()
   readonly #catalog: ModelCatalog
   readonly #routes = new Map<string, Route>()
   readonly #charged = new Map<Lease, { cost: number; weight: number }>()
+  readonly #countersOfLast = new Map<Host, number>()
   readonly #askedBack: Asker[] = []
-  #counterOfLast = 0
+  /** Held against what they promise by tests of their own. */
+  readonly #shares = new Shares(this.clock, queueRules(queueOptions.parse(bounds)).classes)
   #asking: Asker | null = null
 
   constructor() {
@@ -108,7 +111,7 @@ export class LineWorld {
     const hosts = this.hostsFor(asker)
     const canStart = !this.dispatcher.paused && hosts.some((host) => host.hasFreeSlot)
     const bound = asker.place === 'newcomer' ? this.#boundMet(asker) : null
-    if (hosts.length > 0) this.#lift(asker.key)
+    for (const host of hosts) this.#lift(asker.key, host)
     this.#asking = asker
     const request = this.#requestOf(asker)
     const turn = this.dispatcher.ask(request)
@@ -151,6 +154,7 @@ export class LineWorld {
       this.#charge(asker, Math.max(0, input - cachedInput) * tokenCosts.input + output * tokenCosts.output)
     }
     asker.state = 'over'
+    if (asker.lease !== null) this.#shares.released(asker.lease)
     asker.lease?.release()
   }
 
@@ -204,8 +208,12 @@ export class LineWorld {
   }
 
   *#wrongFlows(): Generator<string> {
-    for (const { id, counter, waiting, running } of this.dispatcher.flows()) {
-      if (!(Math.abs(counter - this.#counter(id)) < 1e-6)) yield `${id} has ${counter}, not ${this.#counter(id)}`
+    for (const flow of this.dispatcher.flows()) {
+      const { id, waiting, running } = flow
+      for (const host of this.hosts) {
+        const [counter, right] = [flow.counterAt(host), this.#counter(id, host)]
+        if (!(Math.abs(counter - right) < 1e-6)) yield `${id} has ${counter} at ${host.name}, not ${right}`
+      }
       const own = (state: Asker['state']) => this.in(state).filter(({ key }) => key === id).length
       if (waiting !== own('waiting')) yield `${id} has ${own('waiting')} waiting, not ${waiting}`
       if (running !== own('running')) yield `${id} has ${own('running')} running, not ${running}`
@@ -246,9 +254,9 @@ export class LineWorld {
     expect(lease.host.leases.size).toBeLessThanOrEqual(lease.host.health.limit)
     // Who finds a free slot does not wait, and nobody who does could use it.
     if (asker !== this.#asking) this.#expectNext(asker, lease)
+    this.#countersOfLast.set(lease.host, this.#served(asker.key, lease.host))
     asker.state = 'running'
     asker.lease = lease
-    this.#counterOfLast = this.#counter(asker.key)
     this.#charged.set(lease, { cost: 0, weight: lease.bill.flow.weight })
     this.#charge(asker, asker.tokens.input * tokenCosts.input)
     if (asker.isGone) this.end(asker, null)
@@ -264,10 +272,10 @@ export class LineWorld {
       if (others.length >= host.health.limit) return []
       const fitting = contenders.filter((one) => this.hostsFor(one).includes(host))
       return shouldGoNext(fitting, {
-        counterOf: (key) => this.#counter(key),
+        counterOf: (key) => this.#counter(key, host),
         isShort: (ofClass) =>
           fitting.some((one) => one.class === ofClass) &&
-          others.filter((one) => one.class === ofClass).length < shares[ofClass] * host.health.limit,
+          this.#shares.at(host, { without: new Set([lease]), interactive: 0 })(ofClass),
       })
     })
     expect(
@@ -292,15 +300,25 @@ export class LineWorld {
   }
 
   /** Who comes back with nothing waiting is not owed what others were served meanwhile. */
-  #lift(key: string): void {
-    const waiting = this.in('waiting')
-    if (waiting.some((one) => one.key === key)) return
-    const floor = waiting.length === 0 ? this.#counterOfLast : Math.min(...waiting.map((one) => this.#counter(one.key)))
-    this.counters.set(key, Math.max(this.#counter(key), floor))
+  #lift(key: string, host: Host): void {
+    const waiting = this.in('waiting').filter((one) => this.hostsFor(one).includes(host))
+    if (waiting.some((one) => one.key === key && one.place !== 'sent_back')) return
+    const counters = waiting.map((one) => this.#served(one.key, host))
+    const floor = counters.length === 0 ? (this.#countersOfLast.get(host) ?? 0) : Math.min(...counters)
+    const missing = Math.max(0, floor - this.#served(key, host))
+    this.counters.set(`${key} ${host.name}`, this.#counter(key, host) + missing)
   }
 
-  #counter(key: string): number {
-    return this.counters.get(key) ?? 0
+  /** Less the prompts of what runs, which are only expected. */
+  #served(key: string, host: Host): number {
+    const running = this.in('running').filter((one) => one.key === key && one.lease?.host === host)
+    const weightOf = ({ lease }: Asker): number => (lease === null ? 1 : (this.#charged.get(lease)?.weight ?? 1))
+    const expected = running.reduce((sum, one) => sum + (one.tokens.input * tokenCosts.input) / weightOf(one), 0)
+    return this.#counter(key, host) - expected
+  }
+
+  #counter(key: string, host: Host): number {
+    return this.counters.get(`${key} ${host.name}`) ?? 0
   }
 
   #chargedTo({ lease }: Asker): number {
@@ -310,14 +328,9 @@ export class LineWorld {
   #charge({ key, lease }: Asker, cost: number): void {
     const charged = lease === null ? undefined : this.#charged.get(lease)
     if (charged === undefined) return
-    this.counters.set(key, this.#counter(key) + (cost - charged.cost) / charged.weight)
+    const { host } = lease as Lease
+    const counter = this.#counter(key, host) + (cost - charged.cost) / charged.weight
+    this.counters.set(`${key} ${host.name}`, counter)
     charged.cost = cost
   }
-}
-
-const { classes } = queueOptions.parse({})
-const shares: Readonly<Record<RequestClass, number>> = {
-  interactive: classes.interactive.share,
-  default: classes.default.share,
-  bulk: classes.bulk.share,
 }

@@ -74,6 +74,8 @@ export function line(
       ...(more.patienceMs === undefined ? {} : { patienceMs: more.patienceMs }),
       ...(more.giveBack === undefined ? {} : { giveBack: more.giveBack }),
       granted(lease) {
+        // How long it is held tells how long others will be, as of any answer that came whole.
+        if (more.giveBack === undefined) lease.succeeded()
         asker.lease = lease
         granted.push(asker)
       },

@@ -17,10 +17,7 @@ export interface Standing {
   readonly isShort: (ofClass: RequestClass) => boolean
 }
 
-/**
- * All that are level with the first. Among those that the same hosts could take, and that are of one class by now, the
- * least served stands for the others. Who has risen has the better of two places: of its class now, and of the one before.
- */
+/** All that are level with the first. Who has risen has the better of two places: of its class now, and of the one before. */
 export function shouldGoNext<One extends Contender>(contenders: readonly One[], standing: Standing): One[] {
   const sentBack = contenders.filter(({ place }) => place === 'sent_back')
   if (sentBack.length > 0) return sentBack.slice(0, 1)
@@ -30,16 +27,8 @@ export function shouldGoNext<One extends Contender>(contenders: readonly One[], 
     const byKeyAndLane = Map.groupBy(ofSame, ({ key, waiter }) => `${key} ${waiter.lane.id}`)
     return [...byKeyAndLane.values()].flatMap((queued) => least(queued, ({ waiter }) => waiter.order))
   })
-  const standIns = [...Map.groupBy(firsts, ({ waiter }) => waiter.lane).values()].flatMap((inLane) =>
-    requestClasses.flatMap((ofClass) =>
-      least(
-        inLane.filter(({ waiter }) => waiter.class === ofClass),
-        ({ key }) => counterOf(key),
-      ),
-    ),
-  )
   const place = (one: One): number => Math.min(band(one.waiter.class, standing), band(one.class, standing))
-  const inFlow = least(least(standIns, place), ({ key }) => counterOf(key))
+  const inFlow = least(least(firsts, place), ({ key }) => counterOf(key))
   // Between flows that were served the same, any may go; inside each the class and the arrival say who.
   return [...Map.groupBy(inFlow, ({ key }) => key).values()].flatMap((own) =>
     least(

@@ -17,7 +17,10 @@ function slotsOf(host: Host, msMax = 60_000) {
       { candidate: { host, model: 'm' }, reason: 'test' },
       {
         grantedAtMs: clock.now(),
-        bill: new Bill(new Flow({ id: 'alice', name: 'alice', weight: 1 }), { input: 0, output: 0 }),
+        bill: new Bill(new Flow({ id: 'alice', name: 'alice', weight: 1 }), {
+          host,
+          expected: { input: 0, output: 0 },
+        }),
         asked: 'm',
         class: 'default',
         onRelease: (one) => void released.push(one),

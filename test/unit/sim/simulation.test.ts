@@ -119,7 +119,9 @@ it('charges a prompt when its slot is granted and each token when it is written'
   expect(charged[0]).toBe(1_000)
   expect(charged[1]).toBeCloseTo(1_000 + 2 * (1 + 35), 6)
   expect(charged[2]).toBeCloseTo(1_000 + 2 * (1 + 140), 6)
-  expect([...simulation.dispatcher.flows()].map(({ counter }) => counter)).toEqual([1_200 + 2 * 200])
+  expect([...simulation.dispatcher.flows()].map((flow) => flow.counterAt(simulation.hosts[0]!))).toEqual([
+    1_200 + 2 * 200,
+  ])
 })
 
 it('clients that leave end as left, and what was made for them counts as wasted', () => {
