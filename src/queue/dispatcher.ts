@@ -16,14 +16,16 @@ import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
 import { askForSlotBack, leavingOf } from './give-back.ts'
 import type { Lane } from './lane.ts'
+import { LaneHosts } from './lane-hosts.ts'
 import { Lease } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
 import { Shares } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
-import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
-import { type Announced, type Fleet, type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import { ToldWaits } from './told-waits.ts'
+import type { Accuracy } from './wait-accuracy.ts'
+import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
 
 export interface DispatcherParts {
@@ -55,8 +57,6 @@ const noTurn: Turn = { leave: () => {}, estimate: () => null }
 
 /** Flows that neither wait nor run are remembered up to so many. */
 const idleFlowsMax = 10_000
-/** Hosts tell of what changes, but for one thing that passes by time alone: that one refused the gateway's key. */
-const candidatesMsMax = 1_000
 
 export class Dispatcher {
   readonly #rules: QueueRules
@@ -65,16 +65,11 @@ export class Dispatcher {
   readonly #flows = new Flows(idleFlowsMax)
   readonly #shares: Shares
   readonly #estimator: WaitEstimator
-  readonly #accuracy = new WaitAccuracy()
-  readonly #fleet: Fleet = {
-    hostsOf: (lane) => this.#hostsOf(lane),
-    takes: (lane, host) => this.#takes(lane, host),
-  }
+  readonly #told: ToldWaits
+  readonly #hosts: LaneHosts
   readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
   /** Hosts whose slots are being given out, further up the stack. */
   readonly #serving = new Set<Host>()
-  #hostsChange = 0
-  #hostsSeenAtMs = 0
   #paused = false
   #closedBy: GatewayError | null = null
 
@@ -84,12 +79,16 @@ export class Dispatcher {
     this.#line = new Line(ranks[options.order])
     this.#shares = new Shares(parts.clock, this.#rules.classes)
     this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
+    this.#hosts = new LaneHosts(parts.clock)
+    const { events } = parts
+    const paused = (): boolean => this.#paused
+    this.#told = new ToldWaits({ estimator: this.#estimator, line: this.#line, hosts: this.#hosts, events, paused })
   }
 
   ask(request: SlotRequest): Turn {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
     const lane = this.#line.laneOf(request)
-    const candidates = this.#candidates(lane)
+    const candidates = this.#hosts.candidates(lane)
     if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
     const flow = this.#flows.of(request.holder)
     this.#return(flow, candidates)
@@ -104,8 +103,8 @@ export class Dispatcher {
 
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
-    this.#hostsChange++
-    for (const host of this.#hostsWaitedFor()) this.#serve(host)
+    this.#hosts.changed()
+    for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
     this.#makeRoom()
   }
 
@@ -155,8 +154,8 @@ export class Dispatcher {
   /** How much more each flow that waits was served than the least served of those that wait for the same host. */
   leads(): ReadonlyMap<Flow, number> {
     const leads = new Map<Flow, number>()
-    for (const host of this.#hostsWaitedFor()) {
-      const takes = (lane: Lane): boolean => this.#takes(lane, host)
+    for (const host of this.#hosts.ofAll(this.#line.lanes())) {
+      const takes = (lane: Lane): boolean => this.#hosts.takes(lane, host)
       const least = this.#line.leastCounter(host, takes) ?? 0
       for (const { flow, lane } of this.#line) {
         if (takes(lane)) leads.set(flow, Math.max(leads.get(flow) ?? 0, flow.counterAt(host) - least))
@@ -175,29 +174,20 @@ export class Dispatcher {
   }
 
   estimateOf(waiter: Waiter): WaitEstimate {
-    return this.#told(this.#estimate(waiter))
+    return this.#told.estimate(waiter)
   }
 
   /** How good the estimates were that requests were told when they came. */
   accuracy(): Accuracy {
-    return this.#accuracy.get()
-  }
-
-  #estimate(waiter: Waiter): Announced {
-    return this.#estimator.estimate(waiter, this.#line, this.#fleet)
-  }
-
-  /** How long a pause lasts nobody can tell. */
-  #told(estimate: WaitEstimate): WaitEstimate {
-    return this.#paused ? { ...estimate, p50Ms: null, p90Ms: null } : estimate
+    return this.#told.accuracy()
   }
 
   #wait(waiter: Waiter): Turn {
     const { request } = waiter
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
-    const announced = this.#estimate(waiter)
+    const announced = this.#told.reckon(waiter)
     if (request.place === 'newcomer') {
-      const refusal = this.#keptOut(waiter, this.#told(announced), patienceMs)
+      const refusal = this.#keptOut(waiter, this.#told.shown(announced), patienceMs)
       if (refusal !== null) return this.#refuse(request, refusal.reason, refusal.error)
       if (!this.#paused) waiter.announced = announced
     }
@@ -225,7 +215,7 @@ export class Dispatcher {
 
   /** True where bulk gives a slot back that the interactive requests of the lane could take. */
   #askForSlotBack(lane: Lane): boolean {
-    const given = askForSlotBack(this.#hostsOf(lane), this.#shares)
+    const given = askForSlotBack(this.#hosts.granting(lane), this.#shares)
     if (given !== null) this.#parts.events.gaveBack(given.asked)
     return given !== null
   }
@@ -235,7 +225,7 @@ export class Dispatcher {
     if (this.#paused) return
     for (const lane of Array.from(this.#line.lanes())) {
       if (lane.waitingOf.interactive === 0) continue
-      const leaving = this.#hostsOf(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
+      const leaving = this.#hosts.granting(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
       for (let wanted = lane.waitingOf.interactive - leaving; wanted > 0; wanted--) {
         if (!this.#askForSlotBack(lane)) break
       }
@@ -248,16 +238,10 @@ export class Dispatcher {
     waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => this.#line.promote(waiter))
   }
 
-  #hostsWaitedFor(): ReadonlySet<Host> {
-    const hosts = new Set<Host>()
-    for (const lane of this.#line.lanes()) for (const { host } of this.#candidates(lane)) hosts.add(host)
-    return hosts
-  }
-
   /** A flow has no claim on what others had while it did not wait. */
   #return(flow: Flow, candidates: readonly Candidate[]): void {
     for (const { host } of candidates) {
-      const takes = (lane: Lane): boolean => this.#takes(lane, host)
+      const takes = (lane: Lane): boolean => this.#hosts.takes(lane, host)
       if (flow.queues.some(({ lane }) => takes(lane))) continue
       this.#flows.returns(flow, host, this.#line.leastCounter(host, takes))
     }
@@ -279,16 +263,16 @@ export class Dispatcher {
   }
 
   #next(host: Host): Waiter | undefined {
-    return this.#line.next({ host, fits: (lane) => this.#takes(lane, host), isShort: this.#shares.at(host) })
+    return this.#line.next({ host, fits: (lane) => this.#hosts.takes(lane, host), isShort: this.#shares.at(host) })
   }
 
   /** False, and it waits on, when its slot was gone by time alone since it was found. */
   #grantNext(waiter: Waiter): boolean {
-    const candidates = free(this.#candidates(waiter.lane))
+    const candidates = free(this.#hosts.candidates(waiter.lane))
     if (candidates.length === 0) return false
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
     this.#takeOut(waiter)
-    this.#tellEstimate(waiter, waitMs)
+    this.#told.over(waiter, waitMs)
     return this.#grant(waiter.request, waiter.flow, candidates, waitMs)
   }
 
@@ -315,8 +299,7 @@ export class Dispatcher {
   #released(lease: Lease): void {
     const { bill, host } = lease
     const heldMs = this.#parts.clock.now() - lease.grantedAtMs
-    if (lease.whole) this.#estimator.held(lease, heldMs)
-    if (lease.left && bill.served.output === 0) bill.unseen(this.#estimator.unseenTokens(lease, heldMs))
+    this.#told.released(lease, heldMs)
     bill.close()
     this.#shares.released(lease)
     this.#flows.released(bill.flow)
@@ -329,7 +312,7 @@ export class Dispatcher {
     const estimate = this.estimateOf(waiter)
     if (!this.#remove(waiter, 'timeout')) return
     this.#parts.events.rejected(request.route.model, 'timeout')
-    const busyForMs = this.#busyForMs(waiter.lane)
+    const busyForMs = this.#hosts.busyForMs(waiter.lane)
     const patienceMs = this.waitMsMax(request.class)
     request.refused(patienceOver(estimate, { patienceMs, busyForMs }), busyForMs)
   }
@@ -339,7 +322,7 @@ export class Dispatcher {
     const { request, sinceMs, flow } = waiter
     const waitMs = this.#parts.clock.now() - sinceMs
     this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
-    if (outcome === 'timeout') this.#tellEstimate(waiter, waitMs)
+    if (outcome === 'timeout') this.#told.over(waiter, waitMs)
     this.#flows.rests(flow)
     return true
   }
@@ -350,46 +333,12 @@ export class Dispatcher {
     return this.#line.remove(waiter)
   }
 
-  #tellEstimate(waiter: Waiter, waitMs: number): void {
-    const { announced, request } = waiter
-    if (announced === null) return
-    this.#estimator.became(waiter, announced, waitMs)
-    const { p50Ms, p90Ms } = announced
-    if (p50Ms === null || p90Ms === null) return
-    this.#accuracy.add({ p50Ms, p90Ms, waitMs })
-    this.#parts.events.estimateTold({ model: request.route.model, p50Ms, p90Ms, waitMs })
-  }
-
   #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Turn {
     const { model } = request.route
     if (reason !== null) this.#parts.events.rejected(model, reason)
     this.#parts.events.waitEnded({ model, class: request.class }, 'refused', 0)
     request.refused(error, 0)
     return noTurn
-  }
-
-  #candidates(lane: Lane): readonly Candidate[] {
-    const now = this.#parts.clock.now()
-    if (now - this.#hostsSeenAtMs >= candidatesMsMax) {
-      this.#hostsSeenAtMs = now
-      this.#hostsChange++
-    }
-    return lane.candidates(this.#hostsChange)
-  }
-
-  #takes(lane: Lane, host: Host): boolean {
-    return this.#candidates(lane).some((candidate) => candidate.host === host)
-  }
-
-  /** Those whose slots it may be granted; a paused one gives none. */
-  #hostsOf(lane: Lane): readonly Host[] {
-    return this.#candidates(lane).flatMap(({ host }) => (host.paused ? [] : [host]))
-  }
-
-  /** 0 when one of its hosts would take work, or when it has none. */
-  #busyForMs(lane: Lane): number {
-    const hosts = this.#hostsOf(lane)
-    return hosts.length === 0 ? 0 : Math.min(...hosts.map(({ health }) => health.busyForMs))
   }
 }
 

@@ -10,6 +10,7 @@ import type { Flow } from './flow.ts'
 import type { FlowQueue } from './flow-queue.ts'
 import { type HoldTime, HoldTimes } from './hold-times.ts'
 import type { Lane } from './lane.ts'
+import type { LaneHosts } from './lane-hosts.ts'
 import { Lease } from './lease.ts'
 import type { Line } from './line.ts'
 import type { SlotRequest } from './slot-request.ts'
@@ -26,12 +27,6 @@ export interface WaitEstimate {
   /** Half of all such waits are shorter; null where nothing is known yet. */
   readonly p50Ms: number | null
   readonly p90Ms: number | null
-}
-
-/** Which hosts could take what waits in a lane. */
-export interface Fleet {
-  readonly hostsOf: (lane: Lane) => readonly Host[]
-  readonly takes: (lane: Lane, host: Host) => boolean
 }
 
 /** What a request was told when it came. */
@@ -90,10 +85,14 @@ export class WaitEstimator {
   }
 
   /** Of one that waits, or is about to: then it would come last. */
-  estimate(waiter: Waiter, line: Line, fleet: Fleet): Announced {
-    const hosts = fleet.hostsOf(waiter.lane)
+  estimate(waiter: Waiter, line: Line, laneHosts: LaneHosts): Announced {
+    const hosts = laneHosts.granting(waiter.lane)
     const running = this.#running(hosts)
-    const { position, aheadInKey, holdMsMean } = this.#ahead(waiter, running, sharing(waiter.lane, line, fleet, hosts))
+    const { position, aheadInKey, holdMsMean } = this.#ahead(
+      waiter,
+      running,
+      sharing(waiter.lane, line, laneHosts, hosts),
+    )
     const place = { position, aheadInKey, keysWaiting: line.flowsWaiting }
     const startMs = startsInMs(running.restsMs, position, holdMsMean)
     if (startMs === null) return { ...place, p50Ms: null, p90Ms: null, baseMs: 0 }
@@ -198,7 +197,7 @@ interface Sharing {
 }
 
 /** Lanes whose requests could take a slot of these hosts: all, or so many evenly taken and its own. */
-function sharing(own: Lane, line: Line, { takes }: Fleet, hosts: readonly Host[]): Sharing {
+function sharing(own: Lane, line: Line, laneHosts: LaneHosts, hosts: readonly Host[]): Sharing {
   const lanes = new Set([own])
   const weight = Math.max(1, line.laneCount / lanesMax)
   let next = 0
@@ -206,7 +205,7 @@ function sharing(own: Lane, line: Line, { takes }: Fleet, hosts: readonly Host[]
   for (const lane of line.lanes()) {
     if (at++ < next) continue
     next += weight
-    if (hosts.some((host) => takes(lane, host))) lanes.add(lane)
+    if (hosts.some((host) => laneHosts.takes(lane, host))) lanes.add(lane)
   }
   return { lanes, weight }
 }

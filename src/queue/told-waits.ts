@@ -1,0 +1,62 @@
+/** What requests are told of their wait, and how true that was. */
+import type { QueueEvents } from './events.ts'
+import type { LaneHosts } from './lane-hosts.ts'
+import type { Lease } from './lease.ts'
+import type { Line } from './line.ts'
+import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
+import type { Announced, WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import type { Waiter } from './waiter.ts'
+
+interface ToldWaitsParts {
+  readonly estimator: WaitEstimator
+  readonly line: Line
+  readonly hosts: LaneHosts
+  readonly events: QueueEvents
+  readonly paused: () => boolean
+}
+
+export class ToldWaits {
+  readonly #parts: ToldWaitsParts
+  readonly #accuracy = new WaitAccuracy()
+
+  constructor(parts: ToldWaitsParts) {
+    this.#parts = parts
+  }
+
+  /** As it may be told: how long a pause lasts nobody knows. */
+  estimate(waiter: Waiter): WaitEstimate {
+    return this.shown(this.reckon(waiter))
+  }
+
+  reckon(waiter: Waiter): Announced {
+    const { estimator, line, hosts } = this.#parts
+    return estimator.estimate(waiter, line, hosts)
+  }
+
+  shown(estimate: WaitEstimate): WaitEstimate {
+    return this.#parts.paused() ? { ...estimate, p50Ms: null, p90Ms: null } : estimate
+  }
+
+  /** A wait that was told of is over, or was given up. */
+  over(waiter: Waiter, waitMs: number): void {
+    const { announced, request } = waiter
+    if (announced === null) return
+    this.#parts.estimator.became(waiter, announced, waitMs)
+    const { p50Ms, p90Ms } = announced
+    if (p50Ms === null || p90Ms === null) return
+    this.#accuracy.add({ p50Ms, p90Ms, waitMs })
+    this.#parts.events.estimateTold({ model: request.route.model, p50Ms, p90Ms, waitMs })
+  }
+
+  /** A slot was given back. */
+  released(lease: Lease, heldMs: number): void {
+    const { estimator } = this.#parts
+    const { bill } = lease
+    if (lease.whole) estimator.held(lease, heldMs)
+    if (lease.left && bill.served.output === 0) bill.unseen(estimator.unseenTokens(lease, heldMs))
+  }
+
+  accuracy(): Accuracy {
+    return this.#accuracy.get()
+  }
+}
