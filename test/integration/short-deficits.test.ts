@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { APIError, type OpenAI } from 'openai'
 import { describe, expect, test } from 'vitest'
+import { FakeClock } from '../kit/fake-clock.ts'
 import { ask, clientOf, model, type OneHost, oneHost, startDouble } from '../kit/fleet.ts'
 import { type CreatedKey, type GatewayUnderTest, startGateway } from '../kit/gateway-under-test.ts'
 
@@ -218,21 +219,77 @@ describe('one that waits for its limits', () => {
   })
 })
 
-test('a stream that waits for its limits beats meanwhile, and then has its answer', async () => {
-  const fleet = await oneHost({}, { relay: { headerHoldMs: 50, heartbeatMs: 50 } })
-  const key = await fleet.gateway.createKey({ limits: { requestsPerMinute: 30 } })
-  const chat = () =>
-    fetch(`${fleet.gateway.baseUrl}/chat/completions`, {
+describe('a stream that waits for its limits', () => {
+  const streamOf = async (
+    gateway: GatewayUnderTest,
+    { key }: CreatedKey,
+    headers: Readonly<Record<string, string>>,
+  ) => {
+    const answer = await fetch(`${gateway.baseUrl}/chat/completions`, {
       method: 'POST',
-      headers: {
-        authorization: `Bearer ${key.key}`,
-        'content-type': 'application/json',
-        'x-lmx-gateway-heartbeat': 'comment',
-      },
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ model, messages: ask('Hi').messages, max_tokens: 2, stream: true }),
     })
-  await Promise.all(Array.from({ length: 10 }, async () => (await chat()).text()))
-  const text = await (await chat()).text()
-  expect(text).toMatch(/^(?:: waiting\n+){2,}data: /)
-  expect(text).toMatch(/data: \[DONE\]\n\n$/)
+    return answer.text()
+  }
+
+  test('beats meanwhile, and then has its answer', async () => {
+    const fleet = await oneHost({}, { relay: { headerHoldMs: 50, heartbeatMs: 50 } })
+    const key = await fleet.gateway.createKey({ limits: { requestsPerMinute: 30 } })
+    const stream = () => streamOf(fleet.gateway, key, { 'x-lmx-gateway-heartbeat': 'comment' })
+    await Promise.all(Array.from({ length: 10 }, stream))
+    const text = await stream()
+    expect(text).toMatch(/^(?:: waiting\n+){2,}data: /)
+    expect(text).toMatch(/data: \[DONE\]\n\n$/)
+  })
+
+  test('is told how many of its key go first, and when it will fit, if it asks for that', async () => {
+    const clock = new FakeClock()
+    const hosts = [{ name: 'studio', url: (await startDouble()).url }]
+    await using gateway = await startGateway({ hosts, relay: { headerHoldMs: 300, heartbeatMs: 400 } }, { clock })
+    const key = await gateway.createKey({ limits: { requestsPerMinute: 60 } })
+    const stream = () => streamOf(gateway, key, { 'x-lmx-gateway-queue-events': '1' })
+    await Promise.all(Array.from({ length: 15 }, stream))
+    const first = stream()
+    await waitingAre(gateway, 1)
+    const second = stream()
+    await waitingAre(gateway, 2)
+    const told = (ahead: number, seconds: number): string => {
+      const queue = { position: ahead, ahead_in_key: ahead, keys_waiting: null }
+      const eta = { eta_seconds: seconds, eta_p90_seconds: seconds }
+      return `: lmx-gateway ${JSON.stringify({ queue: { ...queue, ...eta, class: 'default', waits_for: 'limit' } })}\n\n`
+    }
+    await clock.advance(1_000)
+    expect(await first).toContain(`${told(0, 0.7)}${told(0, 0.3)}data: `)
+    await clock.advance(1_000)
+    const answer = await second
+    expect(answer).toContain([told(1, 1.7), told(1, 1.3), told(0, 0.9), told(0, 0.5), told(0, 0.1), 'data: '].join(''))
+    expect(answer).toMatch(/data: \[DONE\]\n\n$/)
+  })
+})
+
+test('who waits for limits counts among all that wait: no more than that many do, whatever it is for', async () => {
+  const fleet = await oneHost({}, { queue: { lengthMax: 3 } })
+  const { gateway } = fleet
+  const keys = await Promise.all([0, 1, 2, 3].map(() => gateway.createKey({ limits: { requestsPerMinute: 1 } })))
+  const clients = keys.map((key) => keyed(fleet, key))
+  const unlimited = keyed(fleet, await gateway.createKey())
+  const answers = new Answers()
+  for (const client of clients) await answers.ask('at once', client)
+  const waiting: Promise<Heard>[] = []
+  for (const client of clients.slice(0, 3)) {
+    waiting.push(answers.ask('waits', client))
+    await waitingAre(gateway, waiting.length)
+  }
+  expect(await answers.ask('one more', clients[3]!)).toMatchObject({ status: 503 })
+  expect(gateway.outcomes().at(-1)?.fields).toMatchObject({ end: 'RA', error: 'queue_full' })
+  expect(await answers.ask('goes before nobody', unlimited)).toMatchObject({ status: 200 })
+  await gateway.admin('POST', '/admin/queue/pause')
+  expect(await answers.ask('for a slot', unlimited)).toMatchObject({ status: 503 })
+  expect(gateway.outcomes().at(-1)?.fields).toMatchObject({ end: 'RQ', error: 'queue_full' })
+  // From one wait into the other they take their room along.
+  for (const { id } of keys) await gateway.admin('PATCH', `/admin/keys/${id}`, { limits: { requestsPerMinute: null } })
+  await waitingAre(gateway, 0)
+  await gateway.admin('POST', '/admin/queue/resume')
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200, 200])
 })
