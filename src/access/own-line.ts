@@ -219,8 +219,7 @@ export class OwnLine {
     const { asking } = waiter
     if (!this.#waiting[asking.class].waiters.has(waiter)) return null
     const ahead = this.#ahead(asking.class, waiter)
-    const obstacle = this.#told?.waiter === waiter ? this.#toldNow() : this.#obstacleBehind(asking, ahead)
-    return { ahead: ahead.requests, waitMs: obstacle?.waitMs ?? 0 }
+    return { ahead: ahead.requests, waitMs: this.#obstacleBehind(asking, ahead)?.waitMs ?? 0 }
   }
 
   #obstacleBehind({ subject, cost }: Asking, ahead: Cost): Obstacle | undefined {
