@@ -1,22 +1,7 @@
 /** A request that waits or runs, as it is shown to whoever administers the gateway: nothing of what it asks or is answered. */
 import { z } from 'zod'
 import { requestClasses } from '../base/request-class.ts'
-import { phaseNames } from './phase-names.ts'
-
-const phases = Object.values(phaseNames)
-type PhaseName = (typeof phases)[number]
-
-const waitingPhases: readonly PhaseName[] = ['limit', 'line']
-const runningPhases: readonly PhaseName[] = ['connect', 'headers', 'first_content', 'content', 'last_bytes']
-
-/** What a list may be narrowed to: a phase, or all in which a request waits, or has a host. */
-export const phaseFilters = ['waiting', 'running', ...phases] as const
-export type PhaseFilter = (typeof phaseFilters)[number]
-
-export function isIn(filter: PhaseFilter, phase: PhaseName): boolean {
-  if (filter === 'waiting') return waitingPhases.includes(phase)
-  return filter === 'running' ? runningPhases.includes(phase) : filter === phase
-}
+import { phases } from './phase-names.ts'
 
 const amount = z.int().min(0)
 const milliseconds = amount.describe('Milliseconds')

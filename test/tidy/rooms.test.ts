@@ -46,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'queue/line-view-schema.ts',
     'stores',
     'relay/live-request-schema.ts',
+    'relay/phase-names.ts',
     'config',
     'gateway.ts',
     'observe/log-writer.ts',

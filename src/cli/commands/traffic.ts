@@ -2,13 +2,16 @@
 import { GatewayError } from '../../base/errors.ts'
 import { suggestion } from '../../config/nearest.ts'
 import type { FlagValues } from '../../config/settings.ts'
-import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
-import { liveRequestSchema, liveRequestsSchema, phaseFilters } from '../../relay/live-request-schema.ts'
+import { phaseFilters } from '../../relay/phase-names.ts'
 import type { AdminClient } from '../admin-client.ts'
 import type { Command, Flag, Io } from '../command.ts'
 import { printable, printableJson } from '../printable.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 import { lineText, requestsText } from '../traffic-text.ts'
+
+// Loaded when they are needed: a start of the gateway would wait for them, too.
+const lineSchemas = () => import('../../queue/line-view-schema.ts')
+const requestSchemas = () => import('../../relay/live-request-schema.ts')
 
 const json: Flag = { name: 'json', value: '', help: 'The answer of the admin API as JSON' }
 
@@ -31,6 +34,7 @@ const showQueue: Command = {
   ],
   run: (flags, io) =>
     withGateway(flags, io, async (gateway) => {
+      const { lineViewSchema } = await lineSchemas()
       const line = await gateway.askFor(lineViewSchema, 'GET', `queue?${queryOf(flags, ['key', 'count'])}`)
       return tell(flags, io, { answer: line, text: lineText(line) })
     }),
@@ -84,6 +88,7 @@ const listRequests: Command = {
     }
     return withGateway(flags, io, async (gateway) => {
       const query = queryOf(flags, ['key', 'model', 'host', 'phase', 'count'])
+      const { liveRequestsSchema } = await requestSchemas()
       const answer = await gateway.askFor(liveRequestsSchema, 'GET', `requests?${query}`)
       return tell(flags, io, { answer, text: requestsText(answer.requests, answer.matching) })
     })
@@ -99,6 +104,7 @@ const cancelRequest: Command = {
   run: (flags, io, id) =>
     withGateway(flags, io, async (gateway) => {
       const path = `requests/${inPath(id, 'request')}/cancel`
+      const { liveRequestSchema } = await requestSchemas()
       const request = await gateway.askFor(liveRequestSchema, 'POST', path)
       const at = request.host === null ? '' : ` at ${printable(request.host)}`
       const text = `Ended ${printable(request.id)} of ${printable(request.key)}, which was in the phase ${request.phase}${at}.`
@@ -138,6 +144,7 @@ type Verb = 'pause' | 'resume'
 
 function setQueue(flags: FlagValues, io: Io, verb: Verb): Promise<number> {
   return withGateway(flags, io, async (gateway) => {
+    const { lineStateSchema } = await lineSchemas()
     const answer = await gateway.askFor(lineStateSchema, 'POST', `queue/${verb}`)
     const text = answer.paused ? 'The line is paused: nobody is given a slot until queue resume.' : 'The line is open.'
     return tell(flags, io, { answer, text })
@@ -146,6 +153,7 @@ function setQueue(flags: FlagValues, io: Io, verb: Verb): Promise<number> {
 
 function setHost(flags: FlagValues, io: Io, { name, verb }: { name: string; verb: Verb }): Promise<number> {
   return withGateway(flags, io, async (gateway: AdminClient) => {
+    const { lineHostSchema } = await lineSchemas()
     const host = await gateway.askFor(lineHostSchema, 'POST', `hosts/${inPath(name, 'host')}/${verb}`)
     const who = printable(host.name)
     const text = host.paused

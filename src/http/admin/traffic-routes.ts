@@ -5,13 +5,8 @@ import { GatewayError } from '../../base/errors.ts'
 import type { Host } from '../../hosts/host.ts'
 import { lineHost, lineView } from '../../queue/line-view.ts'
 import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
-import {
-  isIn,
-  type LiveRequest,
-  liveRequestSchema,
-  liveRequestsSchema,
-  phaseFilters,
-} from '../../relay/live-request-schema.ts'
+import { type LiveRequest, liveRequestSchema, liveRequestsSchema } from '../../relay/live-request-schema.ts'
+import { isIn, phaseFilters } from '../../relay/phase-names.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminRoute, changes, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
