@@ -151,14 +151,16 @@ export class Dispatcher {
     return this.#flows
   }
 
-  /** How much more each flow that waits was served than the least served of those that wait for the same host. */
+  /** How much more each flow was served than the least served of those that wait for the same host; the largest of several. */
   leads(): ReadonlyMap<Flow, number> {
     const leads = new Map<Flow, number>()
     for (const host of this.#hosts.ofAll(this.#line.lanes())) {
-      const takes = (lane: Lane): boolean => this.#hosts.takes(lane, host)
-      const least = this.#line.leastCounter(host, takes) ?? 0
-      for (const { flow, lane } of this.#line) {
-        if (takes(lane)) leads.set(flow, Math.max(leads.get(flow) ?? 0, flow.counterAt(host) - least))
+      const flows = new Set<Flow>()
+      for (const { flow, lane } of this.#line) if (this.#hosts.takes(lane, host)) flows.add(flow)
+      const least = Math.min(...Array.from(flows, (flow) => flow.counterAt(host)))
+      for (const lease of host.leases) if (lease instanceof Lease) flows.add(lease.bill.flow)
+      for (const flow of flows) {
+        leads.set(flow, Math.max(leads.get(flow) ?? Number.NEGATIVE_INFINITY, flow.counterAt(host) - least))
       }
     }
     return leads

@@ -7,7 +7,7 @@ import type { Waiter } from './waiter.ts'
 export interface LineNow {
   readonly waiting: Iterable<Waiter>
   readonly flows: Iterable<Flow>
-  /** How much more each flow that waits was served than the least served of those that wait for the same host. */
+  /** How much more each flow was served than the least served of those that wait for the same host. */
   readonly leads: ReadonlyMap<Flow, number>
 }
 
@@ -15,7 +15,7 @@ export function queueState(
   { waiting, flows, leads }: LineNow,
   { nowMs, bytes }: { nowMs: number; bytes: number },
 ): QueueState {
-  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: Math.max(0, ...leads.values()), bytes }
+  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: gapOf(leads), bytes }
 }
 
 function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth[] {
@@ -35,6 +35,12 @@ function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth
   return [...depths.values()].toSorted(
     (a, b) => requestClasses.indexOf(a.class) - requestClasses.indexOf(b.class) || (a.model < b.model ? -1 : 1),
   )
+}
+
+function gapOf(leads: ReadonlyMap<Flow, number>): number {
+  let gap = 0
+  for (const [{ waiting }, lead] of leads) if (waiting > 0) gap = Math.max(gap, lead)
+  return gap
 }
 
 /** Clients without a key all have one name. */

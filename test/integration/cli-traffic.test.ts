@@ -40,7 +40,7 @@ describe('shown', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^The line is open\. 1 request of 1,024 that may wait,$/m)
     expect(out).toMatch(/^host +state +running +slots\nstudio +up +1 +1$/m)
-    expect(out).toMatch(/^alice +default +1 +1 +1 +0$/m)
+    expect(out).toMatch(/^alice +default +1 +1 +0 +1 +0$/m)
     expect(out).toMatch(/^id +key +class +model +tokens +waited +ahead +p50 +p90\n[\w-]{22} +alice +default /m)
     const { requests: listed, ...line } = JSON.parse((await scene.run('queue', 'show', '--json')).out) as LineView
     expect(line).toMatchObject({ paused: false, waiting: 1 })
