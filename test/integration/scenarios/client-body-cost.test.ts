@@ -66,7 +66,7 @@ const waiting: Readonly<Record<string, Buffer>> = {
 const repeats = 100
 
 test.each(Object.entries(waiting))('X38: a request of 10 KiB that waits costs less than 1 MiB: %s', (_what, bytes) =>
-  scenario({ config: { queue: { lengthMax: 2 * repeats } } }, async (scene) => {
+  scenario({ config: { queue: { lengthMax: 2 * repeats, tokensMax: 1e9, tokensMaxPerKey: 1e9 } } }, async (scene) => {
     scene.host().playAlways(wholeRequest, pause, ok)
     const endpoint = bytes.subarray(5, bytes.indexOf(' HTTP')).toString()
     const slots = 4
