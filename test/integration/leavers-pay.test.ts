@@ -21,10 +21,7 @@ async function scene(host: Partial<HostInput> = {}) {
     const client = clientOf(gateway, { apiKey: keys.get(name) ?? '', maxRetries: 0 })
     const answer = client.chat.completions.create(ask(name, tokens), { signal: controller.signal })
     // Nobody needs to hear how it ended.
-    const over = answer.then(
-      () => {},
-      () => {},
-    )
+    const over = Promise.allSettled([answer])
     return { over, leave: () => controller.abort() }
   }
   const arrived = (count: number) =>
