@@ -58,12 +58,12 @@ describe('who is refused for the wait that is reckoned', () => {
   })
 
   it('is nobody for prompts that others pad', async () => {
-    const { ask } = await taught(5_000)
+    const { ask } = await taught(3_000)
     const padded = { input: 1_000_000, output: 100 }
     ask('m', { key: 'padding', tokens: padded })
     ask('m', { key: 'padding', tokens: padded })
-    const others = [1, 2, 3].map((number) => ask('m', { key: `other ${number}`, tokens }))
-    expect(others.map(({ error }) => error?.code)).toEqual([undefined, undefined, undefined])
+    const others = [1, 2].map(() => ask('m', { key: 'other', tokens }))
+    expect(others.map(({ error }) => error?.code)).toEqual([undefined, undefined])
   })
 })
 
@@ -90,8 +90,9 @@ describe('how long a request is expected to hold its slot', () => {
 
   it('is not changed by clients that give up', async () => {
     const { ask, hold, p50Ms } = await taught(2_000)
-    await hold(30_000, { whole: false, times: 50, size: { input: 2_000, output: 0 } })
-    ask('m', { tokens })
-    expect(p50Ms(ask('m', { tokens }))).toBeLessThan(3_000)
+    const long = { input: 2_000, output: 100 }
+    await hold(30_000, { whole: false, times: 50, size: long })
+    ask('m', { tokens: long })
+    expect(p50Ms(ask('m', { tokens: long }))).toBeLessThan(10_000)
   })
 })
