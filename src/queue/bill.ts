@@ -112,9 +112,16 @@ export class Bill {
   }
 
   #settle(cost: number): void {
-    this.flow.expect(this.#host, -this.#expected / this.#weight)
+    if (this.#expected === 0) {
+      this.#charge(cost - this.#charged)
+      return
+    }
+    const expected = this.#expected
     this.#expected = 0
-    this.#charge(cost - this.#charged)
+    // What was generated meanwhile is charged already.
+    const actual = cost - this.#charged
+    this.#charged = cost
+    this.flow.turnedOut(this.#host, expected / this.#weight, actual / this.#weight)
   }
 
   #charge(cost: number): void {

@@ -227,11 +227,14 @@ export class Dispatcher {
     if (this.#paused) return
     for (const lane of Array.from(this.#line.lanes())) {
       if (lane.waitingOf.interactive === 0) continue
-      const leaving = this.#hosts.granting(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
-      for (let wanted = lane.waitingOf.interactive - leaving; wanted > 0; wanted--) {
-        if (!this.#askForSlotBack(lane)) break
-      }
+      // One that is given back at once leads here again, so that each time is counted anew.
+      while (lane.waitingOf.interactive > this.#leaving(lane)) if (!this.#askForSlotBack(lane)) break
     }
+  }
+
+  /** Slots that will be given back soon, of hosts that take the lane. */
+  #leaving(lane: Lane): number {
+    return this.#hosts.granting(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
   }
 
   #promoteLater(waiter: Waiter): void {

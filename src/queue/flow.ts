@@ -31,6 +31,8 @@ export class Flow {
   /** By the number of a host: what was served there, and what of that is only expected of attempts that run. */
   readonly #counters: number[] = []
   readonly #expected: number[] = []
+  /** Of what was expected that which lifts have made good. */
+  readonly #lifted: number[] = []
 
   constructor({ id, name, weight }: Holder) {
     this.id = id
@@ -63,9 +65,25 @@ export class Flow {
     this.charge(host, share)
   }
 
+  /** It turned out what was expected. What a lift has taken in meanwhile is not given back: it would be a lift undone. */
+  turnedOut(host: Host, expected: number, actual: number): void {
+    const { number } = host
+    const lifted = Math.min(this.#lifted[number] ?? 0, expected)
+    this.#lifted[number] = (this.#lifted[number] ?? 0) - lifted
+    this.#expected[number] = (this.#expected[number] ?? 0) - (expected - lifted)
+    // Less than nothing where more was counted than there was: that is given back in any case.
+    this.charge(host, Math.max(actual, lifted) - expected + Math.min(actual, 0))
+  }
+
+  /** Up to the least of what others have: first by what is expected anyway, which is then no more to come. */
   lift(host: Host, least: number): void {
+    const { number } = host
     const missing = least - this.servedAt(host)
-    if (missing > 0) this.charge(host, missing)
+    if (missing <= 0) return
+    const lifted = Math.min(missing, this.#expected[number] ?? 0)
+    this.#expected[number] = (this.#expected[number] ?? 0) - lifted
+    this.#lifted[number] = (this.#lifted[number] ?? 0) + lifted
+    this.charge(host, missing - lifted)
   }
 }
 

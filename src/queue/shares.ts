@@ -35,7 +35,8 @@ export class Shares {
   }
 
   /** A slot was given back. */
-  released({ host, class: ofClass, grantedAtMs }: Lease): void {
+  released({ host, class: ofClass, grantedAtMs, abandoned }: Lease): void {
+    if (abandoned) return
     const now = this.#clock.now()
     const times = this.#timesOf(host, now)
     times.ms[ofClass] += now - grantedAtMs

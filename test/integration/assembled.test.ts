@@ -173,7 +173,13 @@ describe('a client that leaves', () => {
     await double.waitFor((host) => host.running === 0, 'the end of the work')
     expect(double.inferenceRequests[0]!.endedBy).toBe('client_closed')
     const [outcome] = await gateway.outcomesOnce(1)
-    expect(outcome!.fields).toMatchObject({ status: 499, end: 'CF', stream: false, tokensOut: 0, usage: 'none' })
+    expect(outcome!.fields).toMatchObject({
+      status: 499,
+      end: 'CF',
+      stream: false,
+      tokensOut: tokens,
+      usage: tokens === 0 ? 'estimated' : 'counted',
+    })
     await expectAtRest(gateway)
   })
 })

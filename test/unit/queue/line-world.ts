@@ -63,6 +63,8 @@ export class LineWorld {
   readonly #routes = new Map<string, Route>()
   readonly #charged = new Map<Lease, { cost: number; weight: number }>()
   readonly #countersOfLast = new Map<Host, number>()
+  /** Of each key at each host: what lifts have made of what was expected. */
+  readonly #lifted = new Map<string, number>()
   readonly #askedBack: Asker[] = []
   /** Held against what they promise by tests of their own. */
   readonly #shares = new Shares(this.clock, queueRules(queueOptions.parse(bounds)).classes)
@@ -147,11 +149,11 @@ export class LineWorld {
   end(asker: Asker, served: { input: number; cachedInput: number; output: number } | null): void {
     if (served === null) {
       asker.lease?.bill.refund()
-      this.#charge(asker, 0)
+      this.#charge(asker, 0, true)
     } else {
       asker.lease?.bill.correct(served)
       const { input, cachedInput, output } = served
-      this.#charge(asker, Math.max(0, input - cachedInput) * tokenCosts.input + output * tokenCosts.output)
+      this.#charge(asker, Math.max(0, input - cachedInput) * tokenCosts.input + output * tokenCosts.output, true)
     }
     asker.state = 'over'
     if (asker.lease !== null) this.#shares.released(asker.lease)
@@ -306,15 +308,25 @@ export class LineWorld {
     const counters = waiting.map((one) => this.#served(one.key, host))
     const floor = counters.length === 0 ? (this.#countersOfLast.get(host) ?? 0) : Math.min(...counters)
     const missing = Math.max(0, floor - this.#served(key, host))
-    this.counters.set(`${key} ${host.name}`, this.#counter(key, host) + missing)
+    // What is expected makes good what is missing first, and is not given back then.
+    const lifted = Math.min(missing, this.#expected(key, host))
+    this.#lifted.set(`${key} ${host.name}`, (this.#lifted.get(`${key} ${host.name}`) ?? 0) + lifted)
+    this.counters.set(`${key} ${host.name}`, this.#counter(key, host) + missing - lifted)
   }
 
-  /** Less the prompts of what runs, which are only expected. */
+  /** Less what is only expected. */
   #served(key: string, host: Host): number {
+    return this.#counter(key, host) - this.#expected(key, host)
+  }
+
+  /** Of the prompts of what runs, less what lifts have made of it. */
+  #expected(key: string, host: Host): number {
     const running = this.in('running').filter((one) => one.key === key && one.lease?.host === host)
-    const weightOf = ({ lease }: Asker): number => (lease === null ? 1 : (this.#charged.get(lease)?.weight ?? 1))
-    const expected = running.reduce((sum, one) => sum + (one.tokens.input * tokenCosts.input) / weightOf(one), 0)
-    return this.#counter(key, host) - expected
+    const shares = running.map(({ lease, tokens }) => {
+      const weight = lease === null ? 1 : (this.#charged.get(lease)?.weight ?? 1)
+      return (tokens.input * tokenCosts.input) / weight
+    })
+    return shares.reduce((sum, share) => sum + share, 0) - (this.#lifted.get(`${key} ${host.name}`) ?? 0)
   }
 
   #counter(key: string, host: Host): number {
@@ -325,12 +337,22 @@ export class LineWorld {
     return lease === null ? 0 : (this.#charged.get(lease)?.cost ?? 0)
   }
 
-  #charge({ key, lease }: Asker, cost: number): void {
+  #charge({ key, lease, tokens }: Asker, cost: number, isEnd = false): void {
     const charged = lease === null ? undefined : this.#charged.get(lease)
     if (charged === undefined) return
     const { host } = lease as Lease
-    const counter = this.#counter(key, host) + (cost - charged.cost) / charged.weight
-    this.counters.set(`${key} ${host.name}`, counter)
+    const id = `${key} ${host.name}`
+    const before = this.#counter(key, host)
+    const share = (cost - charged.cost) / charged.weight
     charged.cost = cost
+    if (!isEnd) {
+      this.counters.set(id, before + share)
+      return
+    }
+    const expected = (tokens.input * tokenCosts.input) / charged.weight
+    const lifted = Math.min(this.#lifted.get(id) ?? 0, expected)
+    this.#lifted.set(id, (this.#lifted.get(id) ?? 0) - lifted)
+    const actual = share + expected
+    this.counters.set(id, before + Math.max(actual, lifted) - expected + Math.min(actual, 0))
   }
 }
