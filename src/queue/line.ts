@@ -130,9 +130,29 @@ export class Line {
     const fitting = this.#fitting
     fitting.length = 0
     for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)
-    const best = new Best(host, bandsOf(fitting, isShort), this.#rankOf)
-    for (const lane of fitting) for (const queue of lane.queues) best.consider(queue)
-    return best.queue?.head ?? undefined
+    return this.#first(fitting, host, bandsOf(fitting, isShort))?.head ?? undefined
+  }
+
+  /** Of all that wait for the host, at each slot of it: nothing is made on the way. */
+  #first(lanes: readonly Lane[], host: Host, bands: Bands): FlowQueue | undefined {
+    const rankOf = this.#rankOf
+    let best: FlowQueue | undefined
+    let bandOfBest = 0
+    let rankOfBest = 0
+    for (const lane of lanes) {
+      for (const queue of lane.queues) {
+        const band = bandOf(queue, bands)
+        const rank = rankOf(queue, host)
+        if (best !== undefined) {
+          const difference = band - bandOfBest || rank - rankOfBest
+          if (difference > 0 || (difference === 0 && !isBefore(queue, best))) continue
+        }
+        best = queue
+        bandOfBest = band
+        rankOfBest = rank
+      }
+    }
+    return best
   }
 
   /** The least that is known to have been served of those who wait for the host, as `fits` tells of their lanes; null where nobody does. */
@@ -185,38 +205,13 @@ function bandsOf(lanes: readonly Lane[], isShort: Offer['isShort']): Bands {
   }
 }
 
-/** The queue whose first request goes next, of those that were considered: all that wait for a host, at each slot of it. */
-class Best {
-  queue: FlowQueue | undefined
-  readonly #host: Host
-  readonly #bands: Bands
-  readonly #rankOf: Rank
-  #band = Number.POSITIVE_INFINITY
-  #rank = Number.POSITIVE_INFINITY
+/** Whoever was promoted keeps what the class it came with has a claim on. */
+function bandOf({ class: ofClass, cameAs }: FlowQueue, bands: Bands): number {
+  return cameAs === ofClass ? bands[ofClass] : Math.min(bands[ofClass], bands[cameAs])
+}
 
-  constructor(host: Host, bands: Bands, rankOf: Rank) {
-    this.#host = host
-    this.#bands = bands
-    this.#rankOf = rankOf
-  }
-
-  consider(queue: FlowQueue): void {
-    const { class: ofClass, cameAs } = queue
-    // Whoever was promoted keeps what the class it came with has a claim on.
-    const own = this.#bands[ofClass]
-    const band = cameAs === ofClass ? own : Math.min(own, this.#bands[cameAs])
-    if (band > this.#band) return
-    const rank = this.#rankOf(queue, this.#host)
-    if (band === this.#band && (rank > this.#rank || (rank === this.#rank && !this.#isBefore(queue)))) return
-    this.queue = queue
-    this.#band = band
-    this.#rank = rank
-  }
-
-  #isBefore(queue: FlowQueue): boolean {
-    const best = this.queue
-    if (best === undefined || queue.class === best.class)
-      return queue.headOrder < (best?.headOrder ?? Number.POSITIVE_INFINITY)
-    return requestClasses.indexOf(queue.class) < requestClasses.indexOf(best.class)
-  }
+/** Of two that are level: the more urgent, else the one that came first. */
+function isBefore(one: FlowQueue, other: FlowQueue): boolean {
+  if (one.class === other.class) return one.headOrder < other.headOrder
+  return requestClasses.indexOf(one.class) < requestClasses.indexOf(other.class)
 }
