@@ -240,7 +240,9 @@ describe('bounds of the line', () => {
     expectRetryHint(refusal)
     expect((await fleet.gateway.outcomesOnce(1))[0]!.fields).toMatchObject({ status: 503, end: 'RQ' })
     expect(await fleet.gateway.metric('queue_rejections_total', { model, reason: 'timeout' })).toBe(1)
-    expect(await fleet.gateway.metric('queue_wait_seconds_count', { model, class: 'default', outcome: 'timeout' })).toBe(1)
+    expect(
+      await fleet.gateway.metric('queue_wait_seconds_count', { model, class: 'default', outcome: 'timeout' }),
+    ).toBe(1)
     expect(await fleet.gateway.sum('queue_depth')).toBe(0)
     expect((await refusalOf(chat(fleet.client, 'impatient too'))).code).toBe('queue_timeout')
     await serveAll(fleet, 1)
