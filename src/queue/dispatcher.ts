@@ -93,7 +93,8 @@ export class Dispatcher {
     const flow = this.#flows.of(request.holder)
     this.#return(flow, candidates)
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
-    if (!this.#paused && this.#grant(request, flow, free(candidates), 0)) return noTurn
+    if (!this.#paused && this.#grant(request, flow, free(candidates), { waitMs: 0, isBulk: request.class === 'bulk' }))
+      return noTurn
     const { clock, costs = tokenCosts } = this.#parts
     const cost = costOf(request.tokens, costs)
     const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: clock.now(), cost }))
@@ -278,10 +279,16 @@ export class Dispatcher {
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
-    return this.#grant(waiter.request, waiter.flow, candidates, waitMs)
+    return this.#grant(waiter.request, waiter.flow, candidates, { waitMs, isBulk: waiter.class === 'bulk' })
   }
 
-  #grant(request: SlotRequest, flow: Flow, candidates: readonly Candidate[], waitMs: number): boolean {
+  /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
+  #grant(
+    request: SlotRequest,
+    flow: Flow,
+    candidates: readonly Candidate[],
+    { waitMs, isBulk }: { waitMs: number; isBulk: boolean },
+  ): boolean {
     const [first, ...others] = candidates
     if (first === undefined) return false
     const { clock, policy, events, costs = tokenCosts } = this.#parts
@@ -292,7 +299,7 @@ export class Dispatcher {
       bill: new Bill(flow, { host: choice.candidate.host, expected: request.tokens, costs }),
       asked: request.route.model,
       class: request.class,
-      giveBack: request.giveBack?.bind(request),
+      giveBack: isBulk ? request.giveBack?.bind(request) : undefined,
       onRelease: (released) => this.#released(released),
     })
     if (waitMs > 0) lease.host.heldBack()

@@ -96,7 +96,8 @@ export class Line {
       return
     }
     const queue = lane.queueOf(flow, waiter.class)
-    if (place === 'given_back') waiter.order = Math.min(waiter.order, queue.headOrder) - 0.5
+    // It came before whoever waits now.
+    if (place === 'given_back') waiter.order = Math.min(0, queue.headOrder) - 1
     queue.add(waiter)
   }
 
@@ -210,8 +211,8 @@ function bandOf({ class: ofClass, cameAs }: FlowQueue, bands: Bands): number {
   return cameAs === ofClass ? bands[ofClass] : Math.min(bands[ofClass], bands[cameAs])
 }
 
-/** Of two that are level: the more urgent, else the one that came first. */
+/** Of two that are level: inside a flow the more urgent, else the one that came first. */
 function isBefore(one: FlowQueue, other: FlowQueue): boolean {
-  if (one.class === other.class) return one.headOrder < other.headOrder
+  if (one.flow !== other.flow || one.class === other.class) return one.headOrder < other.headOrder
   return requestClasses.indexOf(one.class) < requestClasses.indexOf(other.class)
 }

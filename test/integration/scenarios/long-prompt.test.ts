@@ -15,7 +15,7 @@ const { classes } = queueOptions.parse({})
 /** The age at which a waiting request has risen so far that nobody goes before it for its class alone. */
 const ageMsMax = {
   default: classes.default.promoteAfterMs,
-  bulk: classes.bulk.promoteAfterMs + classes.default.promoteAfterMs,
+  bulk: classes.bulk.promoteAfterMs,
 }
 
 const longFields = { user: 'long', messages: [{ role: 'user', content: 'long '.repeat(20_000) }] }

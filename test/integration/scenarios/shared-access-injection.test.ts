@@ -232,7 +232,7 @@ function labelsOf(page: string): Map<string, Set<string>> {
   const unescape = (text: string) => text.replaceAll(/\\(.)/g, (_, char: string) => (char === 'n' ? '\n' : char))
   for (const line of page.split('\n')) {
     if (line === '' || line.startsWith('# ')) continue
-    const match = /^[a-z_]+(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? [-+.\deEIN][\w.+-]*$/.exec(line)
+    const match = /^[a-z0-9_]+(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? [-+.\deEIN][\w.+-]*$/.exec(line)
     if (match === null) throw new Error(`no line of an exposition: ${line}`)
     for (const [, label = '', value = ''] of (match[1] ?? '').matchAll(/([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"/g)) {
       values.set(label, (values.get(label) ?? new Set()).add(unescape(value)))
