@@ -119,13 +119,23 @@ function fillDisk(): () => void {
 /** Another file system over it, with the same files, which nobody can write. */
 function makeReadOnly(): () => void {
   const copy = mkdtempSync(join(tmpdir(), 'lmx-gateway-disk-'))
-  cpSync(folder, copy, { recursive: true })
+  copied(copy)
   mount('--bind', copy, folder)
   mount('-o', 'remount,ro,bind', folder)
   return () => {
     // The gateway has files open there.
     execFileSync('umount', ['-l', folder])
     rmSync(copy, { recursive: true })
+  }
+}
+
+/** Files of the store come and go while they are copied, so that one may be gone by then. */
+function copied(copy: string, triesLeft = 10): void {
+  try {
+    cpSync(folder, copy, { recursive: true })
+  } catch (error) {
+    if (triesLeft === 0) throw error
+    copied(copy, triesLeft - 1)
   }
 }
 
