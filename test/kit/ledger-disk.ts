@@ -119,9 +119,9 @@ function fillDisk(): () => void {
 /** Another file system over it, with the same files, which nobody can write. */
 function makeReadOnly(): () => void {
   const copy = mkdtempSync(join(tmpdir(), 'lmx-gateway-disk-'))
-  copied(copy)
+  cpSync(folder, copy, { recursive: true })
   mount('--bind', copy, folder)
-  mount('-o', 'remount,ro,bind', folder)
+  remountReadOnly()
   return () => {
     // The gateway has files open there.
     execFileSync('umount', ['-l', folder])
@@ -129,13 +129,14 @@ function makeReadOnly(): () => void {
   }
 }
 
-/** Files of the store come and go while they are copied, so that one may be gone by then. */
-function copied(copy: string, triesLeft = 10): void {
+/** While a thread of the gateway has just opened a file there to write, the system says that it is busy. */
+function remountReadOnly(triesLeft = 50): void {
   try {
-    cpSync(folder, copy, { recursive: true })
+    mount('-o', 'remount,ro,bind', folder)
   } catch (error) {
     if (triesLeft === 0) throw error
-    copied(copy, triesLeft - 1)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    remountReadOnly(triesLeft - 1)
   }
 }
 
