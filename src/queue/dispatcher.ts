@@ -225,7 +225,7 @@ export class Dispatcher {
 
   /** Also for those that came while nobody was given anything, or whose slot another class had a claim on. */
   #makeRoom(): void {
-    if (this.#paused) return
+    if (this.#paused || this.#line.waitingOf('interactive') === 0) return
     for (const lane of Array.from(this.#line.lanes())) {
       if (lane.waitingOf.interactive === 0) continue
       // One that is given back at once leads here again, so that each time is counted anew.

@@ -36,7 +36,7 @@ export class Line {
   readonly #lanes = new Map<string, Lane>()
   readonly #sentBack = new Set<Waiter>()
   readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
-  /** Made once: a slot that becomes free is to make nothing. */
+  /** Of the search under way; kept, so that none makes a list of its own. */
   readonly #fitting: Lane[] = []
   #size = 0
   #tokens = 0
