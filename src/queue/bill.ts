@@ -46,7 +46,6 @@ export class Bill {
   #charged = 0
   #input: number
   #output = 0
-  #refunded = false
   /** Generated at the least. */
   #unseen = 0
 
@@ -69,10 +68,6 @@ export class Bill {
   /** Tokens so far. */
   get served(): { readonly input: number; readonly output: number } {
     return { input: this.#input, output: this.#output }
-  }
-
-  get refunded(): boolean {
-    return this.#refunded
   }
 
   /** Cost that is expected still to come. */
@@ -102,7 +97,6 @@ export class Bill {
 
   /** Nothing came of it. */
   refund(): void {
-    this.#refunded = true
     this.#settle(0)
   }
 
