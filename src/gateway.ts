@@ -3,25 +3,24 @@ import { Access } from './access/access.ts'
 import { withChangeLog } from './access/change-log.ts'
 import { KeyAdmin } from './access/key-admin.ts'
 import type { KeyRecord } from './access/key-record.ts'
-import type { Secret } from './access/secret.ts'
 import { policies } from './balancing/policies.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
-import type { Log } from './base/log.ts'
 import { roomForConnections } from './base/open-files.ts'
 import { Overload } from './base/overload.ts'
-import { type PressureSource, ProcessPressure } from './base/pressure.ts'
+import { ProcessPressure } from './base/pressure.ts'
 import { StartError } from './base/start-error.ts'
 import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import { figuresOf } from './gateway-figures.ts'
+import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import { makeFleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
-import type { ResolveName } from './hosts/name-lookup.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
 import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
@@ -35,57 +34,21 @@ import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
 import { costs } from './metering/prices.ts'
 import { Retention } from './metering/retention.ts'
+import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
-import type { UsageSink } from './metering/usage-record.ts'
-import { withAccessLog } from './observe/access-log.ts'
-import { createMetrics, type Metrics } from './observe/metrics.ts'
-import { tokenCosts } from './queue/bill.ts'
+import { accessLog } from './observe/access-log.ts'
+import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
+import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
-import type { QueueState } from './queue/events.ts'
-import { queueState } from './queue/queue-state.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
 import { Relay } from './relay/relay.ts'
 import { StoredResponses } from './relay/stored-responses.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
 
+export type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 export { authoritiesOf, type HostReport, StartError, TlsFiles }
-
-export interface GatewayParts {
-  readonly version: string
-  readonly log: Log
-  /** Log lines that could not be written so far. */
-  readonly logDropped?: () => number
-  readonly clock?: Clock
-  /** How short of memory and processor time this process is. */
-  readonly pressure?: PressureSource
-  /** Called once in the life of a store, at its first start: this is the only time that the admin token is told. */
-  readonly onAdminToken?: (token: Secret) => void
-  /** Gets one record of each request, at its end. */
-  readonly usage?: UsageSink
-  /** Where the addresses of hosts come from; the system's resolver by default. */
-  readonly resolveName?: ResolveName
-}
-
-/** What a start found, for the operator's eyes. */
-export interface Started {
-  /** The real addresses. */
-  readonly dataUrl: string
-  readonly adminUrl: string
-  readonly liveKeys: number
-  /** Clients without a key are served. */
-  readonly isAnonymous: boolean
-}
-
-export interface Gateway {
-  /** Opens what is kept and binds both listeners, or throws a StartError; does not wait for hosts. */
-  start(): Promise<Started>
-  /** Resolves after the first probe of every host has ended, well or not; probing goes on. */
-  firstProbes(): Promise<readonly HostReport[]>
-  /** Drains (newcomers get 503, the others are served for drainMsMax) and resolves when all is closed; `now` ends running streams at once, honestly. */
-  stop(options?: { now?: boolean }): Promise<void>
-}
 
 export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gateway {
   return new BuiltGateway(config, parts)
@@ -103,9 +66,12 @@ class BuiltGateway implements Gateway {
   readonly #catalog: ModelCatalog
   readonly #tallies = new TokenTallies()
   readonly #phases: PhaseTimes
+  readonly #gaps: StreamGaps
   readonly #budget: ByteBudget
   readonly #overload: Overload
-  readonly #metrics: Metrics
+  /** Null where they are off. */
+  readonly #metrics: Metrics | null
+  readonly #events: MetricEvents
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
@@ -130,7 +96,8 @@ class BuiltGateway implements Gateway {
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
     this.#phases = new PhaseTimes(clock)
-    this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#metrics.rejected(null, 'bytes'))
+    this.#gaps = new StreamGaps(config.metrics)
+    this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
     this.#hosts = makeFleet(config, {
       clock,
@@ -138,14 +105,15 @@ class BuiltGateway implements Gateway {
       chance: Math.random,
       resolveName: parts.resolveName,
       onChange: () => this.#dispatcher.hostsChanged(),
-      onLimitChange: ({ name }, direction, reason) => this.#metrics.limitChanged(name, direction, reason),
+      onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
     })
     this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
-    this.#metrics = this.#makeMetrics()
+    this.#metrics = config.metrics.enabled ? this.#makeMetrics() : null
+    this.#events = this.#metrics ?? noMetrics
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       policy: policies[config.balancing.policy](Math.random),
-      events: this.#metrics,
+      events: this.#events,
       noWaiting: () => this.#overload.noWaiting(),
       waitingElsewhere: () => this.#access.waiting,
     })
@@ -185,24 +153,27 @@ class BuiltGateway implements Gateway {
   }
 
   #makeMetrics(): Metrics {
-    return createMetrics({
+    const figures = figuresOf({
       version: this.#parts.version,
-      tokenCosts,
-      queue: () => this.#queueState(),
-      hosts: () => this.#hosts.map((host) => ({ ...host.state(), zombieSlots: this.#zombies.count(host) })),
-      tokens: () => this.#tallies,
-      phases: () => this.#phases.totals(),
-      openStreams: () => this.#relay.openStreams,
+      config: this.#config,
+      clock: this.#clock,
+      hosts: this.#hosts,
+      catalog: this.#catalog,
+      tallies: this.#tallies,
+      phases: this.#phases,
+      gaps: this.#gaps,
+      budget: this.#budget,
+      overload: this.#overload,
+      dispatcher: () => this.#dispatcher,
+      zombies: () => this.#zombies,
+      ledger: () => this.#ledger,
+      access: () => this.#access,
+      relay: () => this.#relay,
+      clientConnections: () => this.#data.connections,
       logDropped: this.#parts.logDropped ?? (() => 0),
-      ledger: () => this.#ledger.state(),
-      knownModel: (name) => this.#catalog.knows(name),
+      otlpDropped: () => ({ traces: 0, metrics: 0 }),
     })
-  }
-
-  #queueState(): QueueState {
-    const dispatcher = this.#dispatcher
-    const line = { waiting: dispatcher.waiting(), flows: dispatcher.flows(), leads: dispatcher.leads() }
-    return queueState(line, { nowMs: this.#clock.now(), bytes: this.#budget.held })
+    return createMetrics(figures, this.#config.metrics.seriesMax)
   }
 
   #makeRelay(): Relay {
@@ -222,7 +193,8 @@ class BuiltGateway implements Gateway {
       tallies: this.#tallies,
       phases: this.#phases,
       storedResponses: new StoredResponses(options.storedResponsesMax),
-      events: withAccessLog(this.#metrics, log),
+      gaps: this.#metrics === null ? null : this.#gaps,
+      events: withListeners(this.#events, [accessLog(log)]),
       ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),
       usage,

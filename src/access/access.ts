@@ -7,6 +7,7 @@ import type { EndpointName } from '../wire/endpoints.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
 import { Estimates, type Expected } from './estimates.ts'
+import type { LimitRest } from './events.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
 import type { KeyRecord } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
@@ -96,6 +97,11 @@ export class Access {
   /** How many of them each has that has any: by the id of the key, or by the network of clients without one. */
   waitingByHolder(): ReadonlyMap<string, number> {
     return this.#lines.lengths()
+  }
+
+  /** What is left of the limits of keys that were used lately. */
+  limitRests(): Iterable<LimitRest> {
+    return []
   }
 
   /** All keys at the start, those that changed later. */

@@ -13,7 +13,7 @@ import {
 } from '../hosts/options.ts'
 import { adminOptions, serverOptions } from '../http/options.ts'
 import { usageOptions } from '../metering/options.ts'
-import { logOptions } from '../observe/options.ts'
+import { logOptions, metricsOptions, otlpOptions } from '../observe/options.ts'
 import { queueOptions } from '../queue/options.ts'
 import { relayOptions } from '../relay/options.ts'
 import { storageOptions } from '../stores/options.ts'
@@ -38,6 +38,8 @@ export const configSchema = z.strictObject({
   usage: usageOptions.prefault({}),
   storage: storageOptions.prefault({}),
   log: logOptions.prefault({}),
+  metrics: metricsOptions.prefault({}),
+  otlp: otlpOptions.prefault({}),
 })
 
 /** The configuration as a file or a test writes it: everything may be left out. */

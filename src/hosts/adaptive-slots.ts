@@ -6,7 +6,7 @@
  * so a time that grows is no sign of a queue.
  */
 import type { LimitDirection, LimitReason } from './events.ts'
-import type { SloOptions } from './options.ts'
+import type { HostSlo } from './options.ts'
 import type { SlotRange } from './slot-range.ts'
 
 /** How fast one good answer was. */
@@ -43,7 +43,7 @@ const outsideByChance = 2
 
 /** Within its range; a range of one number keeps that number. */
 export class AdaptiveSlots {
-  readonly #slo: SloOptions
+  readonly #slo: HostSlo
   #range: SlotRange
   /** Real, so that it can grow by less than a slot; the whole slots in it are used. */
   #limit: number
@@ -57,7 +57,7 @@ export class AdaptiveSlots {
   /** The number of slots that was too many when last tried; null where none is known. */
   #tooMany: number | null = null
 
-  constructor(range: SlotRange, slo: SloOptions) {
+  constructor(range: SlotRange, slo: HostSlo) {
     this.#range = range
     this.#slo = slo
     this.#limit = range.start

@@ -15,6 +15,8 @@ export interface HostState {
   readonly limit: number
   /** Its requests failed one after the other: it gets none, or one a second where it is needed all the same. */
   readonly ejected: boolean
+  /** By an operator. */
+  readonly paused: boolean
   /** Models in the last list; 0 while none was read. */
   readonly models: number
 }

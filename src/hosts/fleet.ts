@@ -4,12 +4,12 @@ import type { ClockOverrides } from './clocks.ts'
 import { canSpare, Host, type HostParts, mayEjectOneMore } from './host.ts'
 import { hostKind } from './kinds/kinds.ts'
 import type { ResolveName } from './name-lookup.ts'
-import type { HealthOptions, HostOptions, SloOptions } from './options.ts'
+import type { HealthOptions, HostOptions, HostSlo } from './options.ts'
 
 export interface FleetOptions {
   readonly hosts: readonly (HostOptions & { readonly name: string })[]
   readonly health: HealthOptions
-  readonly slo: SloOptions
+  readonly slo: HostSlo
   /** What the relay waits for a connection; models may have times of their own. */
   readonly relay: { readonly connectMsMax: number }
   readonly models: { readonly clocks: Readonly<Record<string, ClockOverrides>> }

@@ -6,7 +6,7 @@ import type { ClockOverrides } from './clocks.ts'
 import type { HostState, LimitDirection, LimitReason } from './events.ts'
 import { Health } from './health.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
-import type { HealthOptions, SloOptions } from './options.ts'
+import type { HealthOptions, HostSlo } from './options.ts'
 import { type ConfiguredSlots, slotRange } from './slot-range.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 
@@ -31,7 +31,7 @@ export interface HostSettings {
 export interface HostOptions extends TransportOptions {
   readonly health: HealthOptions
   /** What the number of slots is adapted to. */
-  readonly slo: SloOptions
+  readonly slo: HostSlo
 }
 
 export interface HostParts {
@@ -273,6 +273,7 @@ export class Host {
       slots: this.slots,
       limit: this.health.limit,
       ejected: this.health.ejected,
+      paused: this.paused,
       models: this.#models?.size ?? 0,
     }
   }

@@ -69,6 +69,19 @@ export class ModelCatalog {
     return [...models.values()].filter(({ id }) => shown(id)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
+  /** Names that requests may use, aliases included, with the hosts that may take one now; none for a name whose hosts are all gone. */
+  *hostsByName(): Generator<{ readonly model: string; readonly hosts: readonly Host[] }> {
+    const names = new Set(this.#aliases.keys())
+    for (const { models, configuredModels } of this.#hosts) {
+      for (const name of models?.keys() ?? []) if (!offLanName.test(name)) names.add(name)
+      for (const name of configuredModels) names.add(name)
+    }
+    for (const model of names) {
+      const hosts = this.#targets(model).flatMap((group) => group.map(({ host }) => host))
+      yield { model, hosts: hosts.filter((host) => host.available && !host.paused && !host.health.ejected) }
+    }
+  }
+
   /** One of `list`, or the error a request for it would meet. */
   describe(name: string, shown: Shown = anyName): HostModel {
     const found = this.list(shown).find((model) => model.id === name)

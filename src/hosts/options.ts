@@ -110,17 +110,29 @@ export const healthOptions = z.strictObject({
     ),
 })
 
+const objective = {
+  timeToFirstTokenMsMax: positiveMilliseconds,
+  timePerOutputTokenMsMax: positiveMilliseconds,
+}
+
 export const sloOptions = z.strictObject({
-  timePerOutputTokenMsMax: positiveMilliseconds
+  timePerOutputTokenMsMax: objective.timePerOutputTokenMsMax
     .default(100)
     .describe(
-      'Slowest time per output token that is wanted of a host, as p90 of its answers (100: ten tokens a second in each stream); a host that exceeds it gets fewer slots, as far as they adapt',
+      'Slowest time per output token that is wanted (100: ten tokens a second in each stream); a host whose p90 exceeds it gets fewer slots, as far as they adapt, and a stream that does counts as a miss',
     ),
   firstTokenMsMax: positiveMilliseconds
     .default(10_000)
     .describe(
-      'The same for the time from when a request is sent to a host until the first token; what it waited in the line is not part of it',
+      'Longest time from when a request is sent to a host until the first token, as p90 of its answers: beyond it the host gets fewer slots, as far as they adapt',
     ),
+  timeToFirstTokenMsMax: objective.timeToFirstTokenMsMax
+    .default(10_000)
+    .describe('Longest time to first token that is wanted of a stream that is not bulk, the wait in line included'),
+  models: z
+    .record(z.string(), z.strictObject(objective).partial())
+    .default({})
+    .describe('Objectives of models that differ, by the name clients use; the slots of hosts go by those above'),
 })
 
 export const modelsOptions = z.strictObject({
@@ -143,7 +155,8 @@ export const modelsOptions = z.strictObject({
 
 export type HostOptions = z.infer<typeof hostOptions>
 export type ProbeOptions = z.infer<typeof probeOptions>
-export type SloOptions = z.infer<typeof sloOptions>
+/** What the slots of hosts go by. */
+export type HostSlo = Pick<z.infer<typeof sloOptions>, 'firstTokenMsMax' | 'timePerOutputTokenMsMax'>
 export type HealthOptions = z.infer<typeof healthOptions>
 
 /** Null, or one sentence on why a host URL cannot be used. Credentials would end up in logs and process lists. */

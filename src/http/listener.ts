@@ -52,6 +52,7 @@ export class Listener {
   readonly #handshakes: Handshakes | null
   readonly #cors: Cors
   readonly #headers: readonly (readonly [string, string])[]
+  readonly #connections: OpenConnections
   readonly #answering = new Set<ServerResponse>()
   /** Connections whose last request has come: what was sent behind it is not looked at. */
   readonly #spent = new WeakSet<Socket>()
@@ -67,6 +68,7 @@ export class Listener {
   ) {
     this.#clock = clock
     this.#limits = limits
+    this.#connections = new OpenConnections(limits)
     this.#keepsConnections = keepsConnections
     this.#lastWords = new LastWords(clock)
     this.#tls = edge.tls ?? null
@@ -112,7 +114,7 @@ export class Listener {
   }
 
   #attach(server: Server): void {
-    const connections = new OpenConnections(this.#limits)
+    const connections = this.#connections
     server.on('connection', (socket: Socket) => {
       const problem = connections.add(socket)
       if (problem === null) this.#handshakes?.begin(socket)
@@ -125,6 +127,11 @@ export class Listener {
     server.on('checkContinue', (incoming, outgoing) => this.#onExpectation(incoming, outgoing))
     server.on('checkExpectation', (incoming, outgoing) => this.#onRequest(incoming, outgoing))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket))
+  }
+
+  /** Open now. */
+  get connections(): number {
+    return this.#connections.open
   }
 
   /** Resolves with the real address; rejects with Node's error. */

@@ -16,6 +16,10 @@ export class OpenConnections {
     this.#limits = limits
   }
 
+  get open(): number {
+    return this.#open
+  }
+
   /** Counts it until it closes; returns why it cannot stay, or null. */
   add(socket: Socket): GatewayError | null {
     const network = networkAt(socket)

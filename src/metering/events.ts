@@ -9,6 +9,12 @@ export interface TokenTotals {
   readonly cachedInput: number
   readonly output: number
   readonly reasoning: number
+  /** Of streams, the output behind each one's first token: what the seconds of decoding are divided into. */
+  readonly decoded: number
+  /** Of streams, the input that hosts computed: reported, and not from a cache. */
+  readonly prefilled: number
+  /** Output that nobody got: of attempts that were lost, and of answers that were kept back. */
+  readonly discarded: number
   /** Answers whose usage, or a part of it, could not be believed. */
   readonly usageRejected: number
   /** Frames that were no JSON. */
@@ -20,8 +26,35 @@ export interface PhaseTotals {
   readonly model: string
   readonly host: string
   readonly prefillSeconds: number
+  /** Of streams, since their first content. */
   readonly decodeSeconds: number
+  /** Of answers that show nothing before they are whole. */
+  readonly wholeSeconds: number
+  /** In which at least one stream was decoding, or one such answer was made. */
   readonly busySeconds: number
+  /** How many are in each phase now. */
+  readonly running: Readonly<Record<'prefill' | 'decode' | 'whole', number>>
+}
+
+/** Upper edges in seconds of the classes in which gaps between pieces of content are counted; the last has none. */
+export const gapEdgesSeconds = [
+  0.002, 0.004, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2,
+  0.3, 0.5, 1, 2, 5, 10, 30,
+] as const
+
+/** Of one gap in this many the length is counted: the sum of a stream's gaps is known anyway. */
+export const gapSampleEvery = 8
+
+/** Gaps between the pieces of content of the streams of one (model, host). */
+export interface GapTotals {
+  readonly model: string
+  readonly host: string
+  /** Of a sample, by class: one more than there are edges. */
+  readonly counts: ArrayLike<number>
+  /** Of the same sample. */
+  readonly sumSeconds: number
+  /** All that were longer than a stream may stand still. */
+  readonly stalls: number
 }
 
 /** How the ledger is written. */

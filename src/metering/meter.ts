@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import { mergeUsage, type ReportedUsage } from '../wire/usage.ts'
 import type { PhaseTimes } from './phase-times.ts'
+import type { Gaps } from './stream-gaps.ts'
 import type { Tally } from './token-tallies.ts'
 import type { TokenCounts, TokenSources, UsageSource } from './usage.ts'
 
@@ -64,21 +65,27 @@ export class Meter {
   #ended: Metered | null = null
   /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
   readonly #live: boolean
+  readonly #stream: boolean
+  readonly #gaps: Gaps | null
   readonly #cover: Cover
   readonly #charge: Charge
   #covered: number
 
-  /** Begins at dispatch. A non-streamed answer shows no phases: all of it counts as decode. */
+  /** Begins at dispatch. A non-streamed answer shows no phases. */
   constructor(options: {
     clock: Clock
     tally: Tally
     phases: PhaseTimes
     stream: boolean
     live?: boolean
+    /** Null where nobody wants to know. */
+    gaps?: Gaps | null
     cover?: Cover
     charge?: Charge
   }) {
     this.#live = options.live ?? true
+    this.#stream = options.stream
+    this.#gaps = options.gaps ?? null
     this.#cover = options.cover ?? uncovered
     this.#covered = this.#cover.output
     this.#charge = options.charge ?? uncharged
@@ -86,20 +93,27 @@ export class Meter {
     this.#tally = options.tally
     this.#phases = options.phases
     const { model, host } = options.tally
-    this.#endPhase = options.phases.enter(model, host, options.stream ? 'prefill' : 'decode')
+    this.#endPhase = options.phases.enter(model, host, options.stream ? 'prefill' : 'whole')
   }
 
   /** A frame with content passes: one token at least. */
   content(): void {
-    this.#lastContentAtMs = this.#clock.now()
-    if (this.#frames++ === 0) {
-      this.#firstContentAtMs = this.#lastContentAtMs
-      this.#endPhase()
-      this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
+    const nowMs = this.#clock.now()
+    if (this.#frames++ === 0) this.#begin(nowMs)
+    else {
+      this.#tally.decoded++
+      this.#gaps?.seen(nowMs - this.#lastContentAtMs)
     }
+    this.#lastContentAtMs = nowMs
     if (this.#live) this.#tally.output++
     this.#charge.generated(1)
     this.#stayCovered()
+  }
+
+  #begin(nowMs: number): void {
+    this.#firstContentAtMs = nowMs
+    this.#endPhase()
+    this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
   }
 
   /** So much of a whole answer went on to the client: counts where its host never comes to tell of its tokens. */
@@ -123,6 +137,11 @@ export class Meter {
     this.#tally.badFrames++
   }
 
+  /** The host has made all of it: what follows is no time of its. */
+  generated(): void {
+    this.#endPhase()
+  }
+
   /** The host reports usage; of several reports the last wins, field by field. */
   report(usage: ReportedUsage | null): void {
     this.#reported = mergeUsage(this.#reported, usage)
@@ -136,6 +155,7 @@ export class Meter {
   /** Nothing of it reached the client, so it is nobody's use: another attempt is made, or the answer was kept back. */
   discard(): Metered {
     this.#endPhase()
+    this.#tally.discarded += this.counted
     this.#charge.refund()
     this.#ended = nothingMetered
     return nothingMetered
@@ -166,6 +186,7 @@ export class Meter {
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))
     this.#tally.reasoning += tokens.reasoning
+    if (this.#stream) this.#settleSpeeds(tokens, sources)
     this.#ended = {
       tokens,
       sources,
@@ -174,6 +195,12 @@ export class Meter {
       timePerOutputTokenMs: this.#timePerToken(tokens.output),
     }
     return this.#ended
+  }
+
+  /** What was counted live is a floor; only what a host itself says it read tells of its prefill. */
+  #settleSpeeds({ input, cachedInput, output }: TokenCounts, sources: TokenSources): void {
+    if (this.#frames > 0) this.#tally.decoded += Math.max(0, output - this.#frames)
+    if (this.#frames > 0 && sources.input === 'reported') this.#tally.prefilled += input - cachedInput
   }
 
   #timePerToken(output: number): number | null {

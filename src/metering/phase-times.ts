@@ -5,7 +5,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { PhaseTotals } from './events.ts'
 
-export type Phase = 'prefill' | 'decode'
+/** whole: of an answer that shows nothing before it is whole. */
+export type Phase = 'prefill' | 'decode' | 'whole'
 
 interface Account {
   readonly model: string
@@ -40,13 +41,15 @@ export class PhaseTimes {
   *totals(): Generator<PhaseTotals> {
     for (const account of this.#accounts.values()) {
       this.#countUp(account)
-      const { model, host, ms } = account
+      const { model, host, ms, running } = account
       yield {
         model,
         host,
         prefillSeconds: ms.prefill / 1000,
         decodeSeconds: ms.decode / 1000,
+        wholeSeconds: ms.whole / 1000,
         busySeconds: ms.busy / 1000,
+        running: { ...running },
       }
     }
   }
@@ -58,8 +61,8 @@ export class PhaseTimes {
       account = {
         model,
         host,
-        running: { prefill: 0, decode: 0 },
-        ms: { prefill: 0, decode: 0, busy: 0 },
+        running: { prefill: 0, decode: 0, whole: 0 },
+        ms: { prefill: 0, decode: 0, whole: 0, busy: 0 },
         countedToMs: this.#clock.now(),
       }
       this.#accounts.set(id, account)
@@ -73,6 +76,7 @@ export class PhaseTimes {
     account.countedToMs = now
     account.ms.prefill += elapsedMs * account.running.prefill
     account.ms.decode += elapsedMs * account.running.decode
-    if (account.running.decode > 0) account.ms.busy += elapsedMs
+    account.ms.whole += elapsedMs * account.running.whole
+    if (account.running.decode + account.running.whole > 0) account.ms.busy += elapsedMs
   }
 }

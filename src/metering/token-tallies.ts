@@ -47,6 +47,9 @@ export class TokenTallies implements Iterable<TokenTotals> {
       cachedInput: 0,
       output: 0,
       reasoning: 0,
+      decoded: 0,
+      prefilled: 0,
+      discarded: 0,
       usageRejected: 0,
       badFrames: 0,
     }

@@ -1,6 +1,5 @@
 /** One line per request, made from its outcome: an allow-list of fields, so that no prompt, answer or header can slip in. */
 import type { Log, LogFields } from '../base/log.ts'
-import type { RelayEvents } from '../relay/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
 
 /** The message of every access-log line. */
@@ -17,19 +16,6 @@ export function isOfDoor(message: string, { end, status, model, asked }: LogFiel
 /** What such lines tell, together. */
 export function refusedAlike({ endpoint, status, error, key }: LogFields): unknown {
   return [endpoint, status, error, key]
-}
-
-/** The same events, with a line for each request that ended. */
-export function withAccessLog(events: RelayEvents, log: Log): RelayEvents {
-  const write = accessLog(log)
-  return {
-    requestEnded(outcome) {
-      events.requestEnded(outcome)
-      write(outcome)
-    },
-    attemptFailed: (host, reason) => events.attemptFailed(host, reason),
-    failedOver: (model, phase, result) => events.failedOver(model, phase, result),
-  }
 }
 
 export function accessLog(log: Log): (outcome: Outcome) => void {

@@ -28,7 +28,8 @@ function compareWait(table: SeriesTable, { model, p50Ms, p90Ms, waitMs }: Announ
   table.increase('wait_estimate_p90_misses_total', ofModel, waitMs > p90Ms ? 1 : 0)
 }
 
-export function writeLine(table: SeriesTable, { depths, flows, fairnessGap, bytes }: QueueState): void {
+export function writeLine(table: SeriesTable, { depths, flows, fairnessGap, bytes, paused }: QueueState): void {
+  table.rewrite('queue_paused', [[{}, paused ? 1 : 0]], 'zero')
   const byClass = (of: (depth: QueueDepth) => number) =>
     depths.map((depth) => [{ model: depth.model, class: depth.class }, of(depth)] as const)
   const waiting = byClass((depth) => depth.waiting)

@@ -30,7 +30,11 @@ const refusedLinesFree = 20
 
 const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
-export function createLog(options: LogOptions, out: LogSink, clock: Pick<Clock, 'wallMs' | 'after'>): WrittenLog {
+export function createLog(
+  options: Pick<LogOptions, 'format' | 'level'>,
+  out: LogSink,
+  clock: Pick<Clock, 'wallMs' | 'after'>,
+): WrittenLog {
   const asText = options.format === 'text' || (options.format === 'auto' && out.isTTY === true)
   const format = asText ? textLine : jsonLine
   const outlet = new Outlet(out, (dropped) => format(clock.wallMs(), 'warn', 'Log lines were dropped', { dropped }))

@@ -1,9 +1,49 @@
 /** Options of what the gateway says about itself. */
 import { z } from 'zod'
+import { count, positiveMilliseconds } from '../base/option-types.ts'
 
 export const logOptions = z.strictObject({
   format: z.enum(['auto', 'json', 'text']).default('auto').describe('auto: text on a terminal, else JSON lines'),
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Lowest level written'),
+  recentRequestsMax: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(1_000)
+    .describe('Ended requests that GET /admin/requests can tell of; some 1 kB of memory each'),
+})
+
+export const metricsOptions = z.strictObject({
+  enabled: z.boolean().default(true).describe('false: nothing is counted for Prometheus, and /metrics is not there'),
+  seriesMax: count
+    .default(20_000)
+    .describe('Series in all; once there are so many, new values of model, host and key are counted as other'),
+  stallMs: positiveMilliseconds
+    .default(2_000)
+    .describe('A gap between two pieces of content of a stream that is longer counts as a stall'),
+})
+
+export const otlpOptions = z.strictObject({
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Base address of an OpenTelemetry receiver (OTLP over HTTP), for instance http://127.0.0.1:4318; nothing is sent, and nothing loaded, without',
+    ),
+  headers: z.record(z.string(), z.string()).default({}).describe('Sent along, for instance the key of a receiver'),
+  traces: z.boolean().default(true).describe('Send a trace of requests'),
+  sampleRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Share of requests that are traced, of those whose client did not decide it by traceparent'),
+  metrics: z.boolean().default(false).describe('Send the metrics of /metrics, too'),
+  metricsIntervalMs: positiveMilliseconds.default(60_000).describe('How often metrics are sent'),
+  timeoutMs: positiveMilliseconds.default(10_000).describe('How long the receiver may take'),
+  serviceName: z.string().min(1).default('lmx-gateway').describe('service.name of what is sent'),
 })
 
 export type LogOptions = z.infer<typeof logOptions>
+export type MetricsOptions = z.infer<typeof metricsOptions>
+export type OtlpOptions = z.infer<typeof otlpOptions>

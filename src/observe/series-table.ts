@@ -1,8 +1,9 @@
-/** The metric table come alive: labels checked against it by the compiler, one budget of series, text made in short turns. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+/** The metric table come alive: labels checked against it by the compiler, one budget of series, nothing but additions to count. */
+import type { Clock } from '../base/clock.ts'
 import { type MetricDefinition, type MetricName, metricDefinitions, metricPrefix } from './metric-names.ts'
-import { type Series, SeriesFamily } from './series-family.ts'
+import { type Exemplar, Family, Histogram, type LabelValues, Scalar } from './series.ts'
+
+export type { Exemplar } from './series.ts'
 
 type Definitions = typeof metricDefinitions
 type NameOf<T extends MetricDefinition['type']> = {
@@ -14,7 +15,13 @@ export type GaugeName = NameOf<'gauge'>
 export type HistogramName = NameOf<'histogram'>
 export type Labels<N extends MetricName> = Readonly<Record<Definitions[N]['labels'][number], string>>
 /** One label set and its value. */
-export type Row<N extends MetricName> = readonly [labels: Labels<N>, value: number]
+export type Row<N extends MetricName, V = number> = readonly [labels: Labels<N>, value: V]
+
+/** A histogram whose classes are counted elsewhere, with one more than there are edges. */
+export interface Classes {
+  readonly counts: ArrayLike<number>
+  readonly sum: number
+}
 
 /** What a label says when its true value is unknown to us or would cost a series too many. */
 export const otherLabel = 'other'
@@ -23,30 +30,25 @@ export const otherLabel = 'other'
 const openLabels: ReadonlySet<string> = new Set(['model', 'host', 'key'])
 const labelCharsMax = 200
 
-interface Families {
-  readonly counter: Map<string, SeriesFamily<Counter>>
-  readonly gauge: Map<string, SeriesFamily<Gauge>>
-  readonly histogram: Map<string, SeriesFamily<Histogram>>
-}
-
 export interface SeriesTableOptions {
+  readonly clock: Pick<Clock, 'wallMs'>
   /** Over all metrics together, a histogram's buckets counted singly, as Prometheus does. */
   readonly seriesMax: number
   knownModel(name: string): boolean
 }
 
 export class SeriesTable {
-  readonly #families: Families = { counter: new Map(), gauge: new Map(), histogram: new Map() }
+  readonly #families = new Map<string, Family>()
   readonly #options: SeriesTableOptions
   #lines = 0
+  #folded = 0
 
   constructor(options: SeriesTableOptions) {
     this.#options = options
     for (const [name, definition] of Object.entries<MetricDefinition>(metricDefinitions)) {
-      addFamily(this.#families, name, definition)
-    }
-    for (const family of this.#all()) {
-      if (family.labelNames.length === 0) this.#find<unknown>(family, {})
+      const family = familyOf(metricPrefix + name, definition)
+      this.#families.set(name, family)
+      if (definition.labels.length === 0) this.#find(family, {})
     }
   }
 
@@ -54,14 +56,28 @@ export class SeriesTable {
     return this.#lines
   }
 
-  increase<N extends CounterName>(name: N, labels: Labels<N>, by = 1): void {
-    const series = this.#find(pick(this.#families.counter, name), labels)
-    if (isAmount(by)) series.metric.inc(series.labels, by)
+  /** Series that were not made for want of room, each counted as often as something would have been new in it. */
+  get foldedCount(): number {
+    return this.#folded
   }
 
-  observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number): void {
-    const series = this.#find(pick(this.#families.histogram, name), labels)
-    if (isAmount(value)) series.metric.observe(series.labels, value)
+  families(): Iterable<Family> {
+    return this.#families.values()
+  }
+
+  increase<N extends CounterName>(name: N, labels: Labels<N>, by = 1): void {
+    const series = this.#scalar(name, labels)
+    if (isAmount(by)) series.value += by
+  }
+
+  observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number, exemplar: Exemplar | null = null): void {
+    const series = this.#histogram(name, labels)
+    if (isAmount(value)) series.observe(value, exemplar, () => this.#options.clock.wallMs() / 1_000)
+  }
+
+  /** The histogram is there from now on, whether or not anything was observed. */
+  start<N extends HistogramName>(name: N, labels: Labels<N>): void {
+    this.#histogram(name, labels)
   }
 
   /**
@@ -69,10 +85,49 @@ export class SeriesTable {
    * A total that fell (its keeper forgot a part) leaves the counter where it is, and what grows from there counts.
    */
   mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): void {
-    for (const [series, total] of this.#folded(pick(this.#families.counter, name), rows, 'sum')) {
-      if (total === series.mirrored) continue
-      series.metric.inc(series.labels, Math.max(0, total - (series.mirrored ?? 0)))
+    const totals = new Map<Scalar, number>()
+    for (const [labels, total] of rows) {
+      const series = this.#scalar(name, labels)
+      if (isAmount(total)) totals.set(series, (totals.get(series) ?? 0) + total)
+    }
+    for (const [series, total] of totals) {
+      series.value += Math.max(0, total - series.mirrored)
       series.mirrored = total
+    }
+  }
+
+  /** The same for objects that live long and are many: each is looked up once, and then costs an addition. */
+  follow<N extends CounterName, Source extends object>(
+    name: N,
+    { labelsOf, totalOf }: { labelsOf: (source: Source) => Labels<N>; totalOf: (source: Source) => number },
+  ): (sources: Iterable<Source>) => void {
+    const followed = new WeakMap<Source, { readonly series: Scalar; seen: number }>()
+    return (sources) => {
+      for (const source of sources) {
+        let one = followed.get(source)
+        if (one === undefined) {
+          one = { series: this.#scalar(name, labelsOf(source)), seen: 0 }
+          followed.set(source, one)
+        }
+        const total = totalOf(source)
+        if (!isAmount(total)) continue
+        one.series.value += Math.max(0, total - one.seen)
+        one.seen = total
+      }
+    }
+  }
+
+  mirrorHistogram<N extends HistogramName>(name: N, rows: Iterable<Row<N, Classes>>): void {
+    const written = new Set<Histogram>()
+    for (const [labels, { counts, sum }] of rows) {
+      const series = this.#histogram(name, labels)
+      if (!written.has(series)) {
+        series.counts.fill(0)
+        series.sum = 0
+        written.add(series)
+      }
+      for (let at = 0; at < series.counts.length; at++) series.counts[at] = (series.counts[at] ?? 0) + (counts[at] ?? 0)
+      series.sum += sum
     }
   }
 
@@ -83,68 +138,67 @@ export class SeriesTable {
     absent: 'zero' | 'gone',
     fold: 'sum' | 'max' = 'sum',
   ): void {
-    const family = pick(this.#families.gauge, name)
-    if (absent === 'gone') {
-      this.#lines -= family.lines
-      family.clear()
-    }
-    for (const series of family.all()) series.metric.set(series.labels, 0)
-    for (const [series, value] of this.#folded(family, rows, fold)) series.metric.set(series.labels, value)
-  }
-
-  /** The exposition text, with a turn of the event loop between its pages: streams must not wait for a scrape. */
-  async text(): Promise<string> {
-    const parts: string[] = []
-    for (const family of this.#all()) {
-      for await (const page of family.text()) {
-        parts.push(page)
-        await nextTurn()
-      }
-    }
-    return `${parts.join('\n')}\n`
-  }
-
-  #all(): SeriesFamily<unknown>[] {
-    const { counter, gauge, histogram } = this.#families
-    return [...counter.values(), ...gauge.values(), ...histogram.values()]
-  }
-
-  #folded<M>(
-    family: SeriesFamily<M>,
-    rows: Iterable<readonly [LabelValues, number]>,
-    fold: 'sum' | 'max',
-  ): Map<Series<M>, number> {
-    const values = new Map<Series<M>, number>()
+    const values = new Map<Scalar, number>()
     for (const [labels, value] of rows) {
-      const series = this.#find(family, labels)
+      const series = this.#scalar(name, labels)
       if (!isAmount(value)) continue
       const before = values.get(series) ?? 0
       values.set(series, fold === 'sum' ? before + value : Math.max(before, value))
     }
-    return values
+    const family = this.#family(name)
+    for (const [key, series] of family.series) {
+      if (!(series instanceof Scalar)) continue
+      const value = values.get(series)
+      if (value === undefined && absent === 'gone') this.#remove(family, key)
+      else series.value = value ?? 0
+    }
+  }
+
+  #remove(family: Family, key: string): void {
+    family.series.delete(key)
+    this.#lines -= family.linesPerSeries
+  }
+
+  #scalar(name: CounterName | GaugeName, labels: LabelValues): Scalar {
+    const series = this.#find(this.#family(name), labels)
+    if (series instanceof Scalar) return series
+    throw new Error(`${name} is a histogram`)
+  }
+
+  #histogram(name: HistogramName, labels: LabelValues): Histogram {
+    const series = this.#find(this.#family(name), labels)
+    if (series instanceof Histogram) return series
+    throw new Error(`${name} is no histogram`)
+  }
+
+  #family(name: MetricName): Family {
+    const family = this.#families.get(name)
+    if (family === undefined) throw new Error(`no metric ${name}`)
+    return family
   }
 
   /** The series of a label set. One that exists stays what it is, even if its model is no longer known or the budget is spent. */
-  #find<M>(family: SeriesFamily<M>, labels: LabelValues): Series<M> {
-    const existing = family.get(keyOf(family, labels))
+  #find(family: Family, labels: LabelValues): Scalar | Histogram {
+    const existing = family.series.get(keyOf(family, labels))
     if (existing !== undefined) return existing
     let admitted = this.#cleaned(family, labels)
     let key = keyOf(family, admitted)
-    if (family.get(key) === undefined && this.#lines + family.linesPerSeries > this.#options.seriesMax) {
+    if (!family.series.has(key) && this.#lines + family.linesPerSeries > this.#options.seriesMax) {
+      this.#folded++
       admitted = folded(admitted)
       key = keyOf(family, admitted)
     }
-    return family.get(key) ?? this.#add(family, key, admitted)
+    return family.series.get(key) ?? this.#add(family, key, admitted)
   }
 
-  #add<M>(family: SeriesFamily<M>, key: string, labels: LabelValues): Series<M> {
+  #add(family: Family, key: string, labels: LabelValues): Scalar | Histogram {
     this.#lines += family.linesPerSeries
     return family.add(key, labels)
   }
 
-  #cleaned(family: SeriesFamily<unknown>, labels: LabelValues): LabelValues {
+  #cleaned({ definition }: Family, labels: LabelValues): LabelValues {
     const cleaned: Record<string, string> = {}
-    for (const name of family.labelNames) {
+    for (const name of definition.labels) {
       // A lone surrogate becomes U+FFFD on the wire, where two of them would be the same series twice: an invalid scrape.
       const value = (labels[name] ?? otherLabel).slice(0, labelCharsMax).toWellFormed()
       cleaned[name] = name === 'model' && !this.#options.knownModel(value) ? otherLabel : value
@@ -153,11 +207,16 @@ export class SeriesTable {
   }
 }
 
-type LabelValues = Readonly<Record<string, string>>
+function familyOf(name: string, definition: MetricDefinition): Family {
+  const { type, buckets = [] } = definition
+  return type === 'histogram'
+    ? new Family<Scalar | Histogram>(name, definition, (labels) => new Histogram(labels, buckets))
+    : new Family<Scalar | Histogram>(name, definition, (labels) => new Scalar(labels))
+}
 
-function keyOf(family: SeriesFamily<unknown>, labels: LabelValues): string {
+function keyOf({ definition }: Family, labels: LabelValues): string {
   let key = ''
-  for (const name of family.labelNames) key += `${labels[name] ?? otherLabel}\0`
+  for (const name of definition.labels) key += `${labels[name] ?? otherLabel}\0`
   return key
 }
 
@@ -167,37 +226,7 @@ function folded(labels: LabelValues): LabelValues {
   )
 }
 
-/** prom-client throws on what is not a number; a wrong figure must cost a sample and never a request. */
+/** A wrong figure must cost a sample and never a request. */
 function isAmount(value: number): boolean {
   return Number.isFinite(value) && value >= 0
-}
-
-function addFamily(families: Families, name: string, definition: MetricDefinition): void {
-  const { type, labels: labelNames, help } = definition
-  const fullName = metricPrefix + name
-  const settings = (registry: Registry) => ({ name: fullName, help, labelNames, registers: [registry] })
-  const options = { name: fullName, labelNames, linesPerSeries: 1 }
-  switch (type) {
-    case 'counter':
-      families.counter.set(
-        name,
-        new SeriesFamily({ ...options, create: (registry) => new Counter(settings(registry)) }),
-      )
-      break
-    case 'gauge':
-      families.gauge.set(name, new SeriesFamily({ ...options, create: (registry) => new Gauge(settings(registry)) }))
-      break
-    case 'histogram': {
-      const buckets = [...(definition.buckets ?? [])]
-      const create = (registry: Registry) => new Histogram({ ...settings(registry), buckets })
-      // Beside its buckets a histogram has +Inf, sum and count.
-      families.histogram.set(name, new SeriesFamily({ ...options, linesPerSeries: buckets.length + 3, create }))
-    }
-  }
-}
-
-function pick<M>(families: ReadonlyMap<string, SeriesFamily<M>>, name: MetricName): SeriesFamily<M> {
-  const family = families.get(name)
-  if (family === undefined) throw new Error(`no metric ${name}`)
-  return family
 }

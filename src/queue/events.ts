@@ -58,4 +58,6 @@ export interface QueueState {
   readonly fairnessGap: number
   /** Bytes of request bodies held. */
   readonly bytes: number
+  /** By an operator. */
+  readonly paused: boolean
 }

@@ -49,7 +49,7 @@ export async function lineView(parts: LineParts, question: LineQuestion): Promis
   const requests = await requestsOf(firstOf(dispatcher.waiting(), question), dispatcher, clock)
   const { lengthMax, lengthMaxPerKey, tokensMax, tokensMaxPerKey, order } = dispatcher.rules
   const line = { waiting: dispatcher.waiting(), flows: [], leads: new Map() }
-  const { depths } = queueState(line, { nowMs: clock.now(), bytes: budget.held })
+  const { depths } = queueState(line, { nowMs: clock.now(), bytes: budget.held, paused: dispatcher.paused })
   return {
     paused: dispatcher.paused,
     order,

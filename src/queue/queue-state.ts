@@ -13,9 +13,9 @@ export interface LineNow {
 
 export function queueState(
   { waiting, flows, leads }: LineNow,
-  { nowMs, bytes }: { nowMs: number; bytes: number },
+  { nowMs, bytes, paused }: { nowMs: number; bytes: number; paused: boolean },
 ): QueueState {
-  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: gapOf(leads), bytes }
+  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: gapOf(leads), bytes, paused }
 }
 
 function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth[] {

@@ -16,6 +16,54 @@ export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${Phase}` | '--
 /** Logged for a client that left, as nginx and Caddy do; it is never sent. */
 export const clientLeftStatus = 499
 
+/** Where the time of a request went, in ms; the parts add up to its `durationMs`. */
+export interface TimeSpent {
+  /** From its head until its body was read. */
+  readonly readMs: number
+  /** Checks, and the wait for the limits of its caller. */
+  readonly limitMs: number
+  /** All its turns in the line. */
+  readonly queueMs: number
+  /** Attempts that came to nothing, or were given back. */
+  readonly lostMs: number
+  /** Of the last attempt: until the head of the host's answer. */
+  readonly hostMs: number
+  /** From there to the first content, or to the whole of an answer that shows none before. */
+  readonly prefillMs: number
+  /** From there until the answer was whole. */
+  readonly contentMs: number
+  /** Until the client had taken the last bytes. */
+  readonly lastMs: number
+}
+
+/** One attempt at a host. Times are ms since the request was accepted; null where it never came to that. */
+export interface AttemptOutcome {
+  readonly host: string
+  /** Name of the model there. */
+  readonly model: string
+  /** Why the host was chosen. */
+  readonly reason: string
+  /** Of its span; null where the request is not traced. */
+  readonly spanId: string | null
+  readonly beganMs: number
+  readonly sentMs: number | null
+  readonly headMs: number | null
+  readonly endedMs: number
+  /** How it failed; `given_back` for a more urgent request; null where it ended with its request. */
+  readonly failure: ErrorCode | 'given_back' | null
+}
+
+/** Its place in a trace, as W3C Trace Context has it: ids in lower-case hex. */
+export interface TraceSpan {
+  readonly traceId: string
+  readonly spanId: string
+  /** Of the client; null where the trace begins here. */
+  readonly parentSpanId: string | null
+  readonly sampled: boolean
+  /** `tracestate` of the client, passed on as it came. */
+  readonly state: string | null
+}
+
 export interface Outcome {
   /** Made by the gateway, never twice. */
   readonly id: string
@@ -38,10 +86,19 @@ export interface Outcome {
   readonly end: EndCode
   readonly errorCode: ErrorCode | null
   readonly attempts: number
+  /** When it was accepted: Unix ms. */
+  readonly acceptedAtMs: number
+  readonly spent: TimeSpent
+  /** The last of them, in order; `attempts` counts all. */
+  readonly attemptsMade: readonly AttemptOutcome[]
+  /** Null where it is not traced. */
+  readonly trace: TraceSpan | null
   /** From asking for a slot to the grant; null when none was granted. */
   readonly queueWaitMs: number | null
   /** From accepting the request to its first content; null without content and for answers that were not streamed. */
   readonly ttftMs: number | null
+  /** From the dispatch of the last attempt to its first content; null where ttftMs is. */
+  readonly upstreamTtftMs: number | null
   /** Mean over a stream of two and more tokens, else null. */
   readonly timePerOutputTokenMs: number | null
   readonly durationMs: number

@@ -9,6 +9,7 @@ import type { RetryBudget } from '../hosts/retry-budget.ts'
 import type { RequestLedger } from '../metering/ledger-store.ts'
 import type { PhaseTimes } from '../metering/phase-times.ts'
 import type { CostOf } from '../metering/prices.ts'
+import type { StreamGaps } from '../metering/stream-gaps.ts'
 import type { TokenTallies } from '../metering/token-tallies.ts'
 import type { UsageSink } from '../metering/usage-record.ts'
 import type { ByteBudget } from '../queue/byte-budget.ts'
@@ -32,6 +33,8 @@ export interface RelayParts {
   readonly budget: ByteBudget
   readonly tallies: TokenTallies
   readonly phases: PhaseTimes
+  /** Null where nobody wants to know. */
+  readonly gaps: StreamGaps | null
   readonly storedResponses: StoredResponses
   readonly events: RelayEvents
   /** Has one row of each request that was admitted. */

@@ -1,6 +1,6 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
-import type { GatewayError } from '../base/errors.ts'
+import type { ErrorCode, GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import type { Lease } from '../queue/lease.ts'
@@ -188,7 +188,7 @@ export class RelayedRequest implements AttemptOwner {
     // A kept connection that was gone when we wrote says nothing about the host.
     if (next !== 'fresh_connection') host.health.attemptEnded(verdict)
     if (next === 'none') this.fail(error, cause)
-    else this.#goOn(next)
+    else this.#goOn(next, error.code)
   }
 
   over(attempt: Attempt): void {
@@ -262,9 +262,9 @@ export class RelayedRequest implements AttemptOwner {
     else this.#attempts.start(lease, body, fresh)
   }
 
-  #goOn(next: 'fresh_connection' | 'in_line'): void {
+  #goOn(next: 'fresh_connection' | 'in_line', failure: ErrorCode): void {
     this.#answer.waitsAgain()
-    const { lease } = this.#attempts.drop()
+    const { lease } = this.#attempts.drop(failure)
     if (next === 'fresh_connection') this.#startAttempt(lease, true)
     else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
   }
@@ -321,7 +321,7 @@ export class RelayedRequest implements AttemptOwner {
       attempt.abort()
       this.#settle(end, null)
     })
-    this.#record.leftAtMs = clock.now()
+    this.#record.left()
     this.#reading = { end, patience }
     attempt.resume()
   }

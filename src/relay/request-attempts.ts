@@ -1,4 +1,5 @@
 /** The attempts of one request, one after the other: the one under way, what it was planned to be, and what it brings. */
+import type { ErrorCode } from '../base/errors.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
@@ -55,7 +56,7 @@ export class RequestAttempts {
   /** `fresh`: on a connection of its own. */
   start(lease: Lease, body: RequestBody, fresh: boolean): void {
     const { endpoint, exchange, caller, record, owner } = this.#request
-    record.attempts++
+    record.attemptBegan(lease, null)
     const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease }, body)
     this.#plan = plan
     const { outlivesItsConnection } = plan
@@ -78,6 +79,7 @@ export class RequestAttempts {
   completed(): void {
     const { lease, wasPaused } = this.speaking
     const { host } = lease
+    this.#meter.generated()
     lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
     const { firstTokenMs, timePerOutputTokenMs } = this.#meter.speedOf(lease)
@@ -89,8 +91,9 @@ export class RequestAttempts {
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */
-  drop(): Attempt {
+  drop(failure: ErrorCode | 'given_back'): Attempt {
     this.#meter.discard()
+    this.#request.record.attemptLost(failure)
     const attempt = this.speaking
     this.#underWay = null
     return attempt
@@ -106,7 +109,7 @@ export class RequestAttempts {
   /** As `drop`; the attempt is to be aborted. */
   giveBack(): Attempt {
     this.#timesGivenBack++
-    return this.drop()
+    return this.drop('given_back')
   }
 
   /** The host is done with it: its slot is free, unless the lease goes on with an attempt on a fresh connection. */

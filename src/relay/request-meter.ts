@@ -5,7 +5,7 @@ import type { AttemptPlan } from './attempt-plan.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { RequestAccount } from './request-account.ts'
 
-type MeterParts = Pick<RelayParts, 'clock' | 'phases' | 'tallies'>
+type MeterParts = Pick<RelayParts, 'clock' | 'phases' | 'tallies' | 'gaps'>
 
 export class RequestMeter {
   readonly #parts: MeterParts
@@ -21,12 +21,14 @@ export class RequestMeter {
 
   /** That of the attempt; `model` is the name that was asked for. */
   of({ lease, plan, model }: { lease: Lease; plan: AttemptPlan; model: string | null }): Meter {
-    const { clock, phases, tallies } = this.#parts
+    const { clock, phases, tallies, gaps } = this.#parts
     const { cover } = this.#account
+    const name = model ?? lease.model
     this.#meter ??= new Meter({
       clock,
       phases,
-      tally: tallies.tally(model ?? lease.model, lease.host.name, this.#key),
+      tally: tallies.tally(name, lease.host.name, this.#key),
+      gaps: plan.showsContent ? (gaps?.of(name, lease.host.name) ?? null) : null,
       stream: plan.showsContent,
       live: !plan.assembles,
       charge: lease.bill,
@@ -38,6 +40,11 @@ export class RequestMeter {
   /** Tokens generated so far, as far as they can be seen. */
   get counted(): number {
     return this.#meter?.counted ?? 0
+  }
+
+  /** The host has made all of it, whenever its client takes the rest. */
+  generated(): void {
+    this.#meter?.generated()
   }
 
   /** How fast the host was; null where it cannot be told. */

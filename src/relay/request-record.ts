@@ -1,6 +1,6 @@
 /** What is known of a request while it lives; the headers of its answer and its one Outcome are made from it. */
 import type { Clock } from '../base/clock.ts'
-import type { GatewayError } from '../base/errors.ts'
+import type { ErrorCode, GatewayError } from '../base/errors.ts'
 import { randomId } from '../base/ids.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Metered } from '../metering/meter.ts'
@@ -12,9 +12,10 @@ import type { Caller } from './caller.ts'
 import type { FailoverPhase } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveRequest } from './live-request-schema.ts'
-import type { EndCode, Outcome, Phase } from './outcome.ts'
+import type { AttemptOutcome, EndCode, Outcome, Phase, TraceSpan } from './outcome.ts'
 import { phaseNames } from './phase-names.ts'
 import type { Progress } from './request-account.ts'
+import { RequestTimeline } from './request-timeline.ts'
 
 const idChars = 22
 const askedCharsMax = 64
@@ -33,16 +34,17 @@ export class RequestRecord {
   model: string | null = null
   /** That of the last attempt. */
   lease: Lease | null = null
+  /** Its place in a trace; null where it is not traced. */
+  trace: TraceSpan | null = null
   /** When the client left, where its answer is read on. */
-  leftAtMs: number | null = null
+  #leftAtMs: number | null = null
   #askedModel: string | null = null
   #stream = false
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #key: string
   readonly #clock: Clock
-  #phase: Phase = 'R'
-  #phaseSinceMs: number
+  readonly #timeline: RequestTimeline
 
   constructor({
     endpoint,
@@ -54,16 +56,32 @@ export class RequestRecord {
     this.#exchange = exchange
     this.#key = key
     this.#clock = clock
-    this.#phaseSinceMs = clock.now()
+    this.#timeline = new RequestTimeline(exchange.acceptedAtMs)
   }
 
   get phase(): Phase {
-    return this.#phase
+    return this.#timeline.phase
   }
 
   set phase(phase: Phase) {
-    this.#phase = phase
-    this.#phaseSinceMs = this.#clock.now()
+    this.#timeline.enter(phase, this.#clock.now())
+  }
+
+  /** The client left and its answer is read on. */
+  left(): void {
+    this.#leftAtMs = this.#clock.now()
+    this.#timeline.stop(this.#leftAtMs)
+  }
+
+  /** The lease it was granted is used; `spanId` names it in a trace. */
+  attemptBegan({ host, model, reason }: Lease, spanId: string | null): void {
+    this.attempts++
+    this.#timeline.attemptBegan({ host: host.name, model, reason, spanId }, this.#clock.now())
+  }
+
+  /** The one under way came to nothing and the request goes on. */
+  attemptLost(failure: ErrorCode | 'given_back'): void {
+    this.#timeline.attemptLost(failure, this.#clock.now())
   }
 
   /** By what it is known in the line. */
@@ -97,8 +115,9 @@ export class RequestRecord {
   /** As it is now. `promptTokens`: as estimated. */
   live({ keyId, team }: Caller, promptTokens: number, { host, frames }: Progress): LiveRequest {
     const nowMs = this.#clock.now()
-    const phaseMs = nowMs - this.#phaseSinceMs
-    const waitedMs = this.#phase === 'Q' ? (this.queueWaitMs ?? 0) + phaseMs : this.queueWaitMs
+    const { phase, sinceMs } = this.#timeline
+    const phaseMs = nowMs - sinceMs
+    const waitedMs = phase === 'Q' ? (this.queueWaitMs ?? 0) + phaseMs : this.queueWaitMs
     return {
       ...this.label,
       key: this.#key,
@@ -107,7 +126,7 @@ export class RequestRecord {
       class: this.class,
       model: this.model,
       stream: this.#stream,
-      phase: phaseNames[this.#phase],
+      phase: phaseNames[phase],
       phaseMs: Math.round(phaseMs),
       host,
       ageMs: Math.round(nowMs - this.#exchange.acceptedAtMs),
@@ -115,14 +134,17 @@ export class RequestRecord {
       promptTokens,
       outputTokens: frames,
       attempts: this.attempts,
-      clientLeft: this.leftAtMs !== null,
+      clientLeft: this.#leftAtMs !== null,
     }
   }
 
   outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
     const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, sources, firstContentAtMs, timePerOutputTokenMs } = metered
-    const endedAtMs = this.leftAtMs ?? this.#clock.now()
+    const { tokens, usageSource, sources, timePerOutputTokenMs } = metered
+    const nowMs = this.#clock.now()
+    const endedAtMs = this.#leftAtMs ?? nowMs
+    const errorCode = error?.code ?? null
+    const { spent, attempts } = this.#timeline.ended(endedAtMs, errorCode, metered.firstContentAtMs)
     return {
       id: this.id,
       requestId,
@@ -135,16 +157,26 @@ export class RequestRecord {
       stream: this.#stream,
       status: this.status,
       end,
-      errorCode: error?.code ?? null,
+      errorCode,
       attempts: this.attempts,
+      acceptedAtMs: this.#clock.wallMs() - (nowMs - acceptedAtMs),
+      spent,
+      attemptsMade: attempts,
+      trace: this.trace,
       queueWaitMs: this.queueWaitMs,
-      // What was put together from a stream reached its client only when whole.
-      ttftMs: firstContentAtMs === null || !this.#stream ? null : firstContentAtMs - acceptedAtMs,
+      ...this.#firstToken(metered, attempts.at(-1)),
       timePerOutputTokenMs,
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,
       sources,
     }
+  }
+
+  #firstToken({ firstContentAtMs }: Metered, last: AttemptOutcome | undefined) {
+    // What was put together from a stream reached its client only when whole.
+    if (firstContentAtMs === null || !this.#stream) return { ttftMs: null, upstreamTtftMs: null }
+    const ttftMs = firstContentAtMs - this.#exchange.acceptedAtMs
+    return { ttftMs, upstreamTtftMs: ttftMs - (last?.beganMs ?? 0) }
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { Host, type HostParts, type HostSettings } from '../../src/hosts/host.ts'
 import type { HostModel } from '../../src/hosts/kinds/host-kind.ts'
 import { hostKind } from '../../src/hosts/kinds/kinds.ts'
-import type { SloOptions } from '../../src/hosts/options.ts'
+import type { HostSlo } from '../../src/hosts/options.ts'
 import { FakeClock } from './fake-clock.ts'
 
 export interface KnownHost extends Partial<Omit<HostSettings, 'url'>> {
@@ -11,14 +11,14 @@ export interface KnownHost extends Partial<Omit<HostSettings, 'url'>> {
   readonly lists?: readonly string[] | null
   readonly up?: boolean
   /** As configured by default, unless said otherwise. */
-  readonly slo?: SloOptions
+  readonly slo?: HostSlo
   /** Its clock and what it tells; time stands still unless said otherwise. */
   readonly parts?: Partial<HostParts>
 }
 
 /** As configured by default. */
 export const healthDefaults = { ejectMs: 15_000, slowStartMs: 30_000 }
-export const sloDefaults: SloOptions = { timePerOutputTokenMsMax: 100, firstTokenMsMax: 10_000 }
+export const sloDefaults: HostSlo = { timePerOutputTokenMsMax: 100, firstTokenMsMax: 10_000 }
 
 /** Chance is in the middle, so nothing is spread. */
 export function hostParts(parts: Partial<HostParts> = {}): HostParts {

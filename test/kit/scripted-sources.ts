@@ -1,6 +1,8 @@
 /** A made-up gateway for tests of metrics: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
 
-import type { LedgerState, TokenTotals } from '../../src/metering/events.ts'
+import type { LimitRest } from '../../src/access/events.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import type { GapTotals, LedgerState, PhaseTotals, TokenTotals } from '../../src/metering/events.ts'
 import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
@@ -8,6 +10,7 @@ import type { Outcome } from '../../src/relay/outcome.ts'
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export class ScriptedSources implements MetricSources {
+  readonly clock = systemClock
   readonly version = '1.2.3'
   readonly tokenCosts = { input: 1, output: 2 }
   readonly models = new Set(['qwen'])
@@ -21,16 +24,61 @@ export class ScriptedSources implements MetricSources {
   dropped = 0
   streams = 2
   hostStates = [
-    { name: 'studio', up: true, inFlight: 1, slots: 2, limit: 2, ejected: false, zombieSlots: 0, models: 5 },
-    { name: 'mini', up: false, inFlight: 0, slots: 1, limit: 1, ejected: false, zombieSlots: 0, models: 0 },
+    {
+      name: 'studio',
+      up: true,
+      inFlight: 1,
+      slots: 2,
+      limit: 2,
+      ejected: false,
+      paused: false,
+      zombieSlots: 0,
+      models: 5,
+    },
+    {
+      name: 'mini',
+      up: false,
+      inFlight: 0,
+      slots: 1,
+      limit: 1,
+      ejected: false,
+      paused: false,
+      zombieSlots: 0,
+      models: 0,
+    },
   ]
   tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]
-  phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0.5, decodeSeconds: 2, busySeconds: 1.5 }]
+  phaseTotals: Writable<PhaseTotals>[] = [
+    {
+      model: 'qwen',
+      host: 'studio',
+      prefillSeconds: 0.5,
+      decodeSeconds: 2,
+      wholeSeconds: 0,
+      busySeconds: 1.5,
+      running: { prefill: 1, decode: 2, whole: 0 },
+    },
+  ]
+  gapTotals: GapTotals[] = []
+  rests: LimitRest[] = [{ key: 'alice', limit: 'tokensPerMinute', share: 0.75 }]
+  readonly objectives = { timeToFirstTokenMsMax: 10_000, timePerOutputTokenMsMax: 100, models: {} }
 
-  queue = () => ({ depths: this.depths, flows: this.flows, fairnessGap: this.fairnessGap, bytes: this.bytes })
+  queue = () => ({
+    depths: this.depths,
+    flows: this.flows,
+    fairnessGap: this.fairnessGap,
+    bytes: this.bytes,
+    paused: false,
+  })
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
   phases = () => this.phaseTotals
+  gaps = () => this.gapTotals
+  limitRests = () => this.rests
+  modelHosts = () => [{ model: 'qwen', hosts: 1 }]
+  clientConnections = () => 4
+  overloadStage = () => 0
+  otlpDropped = () => ({ traces: 0, metrics: 0 })
   openStreams = () => this.streams
   logDropped = () => this.dropped
   ledgerState: LedgerState = { pendingRows: 0, lostRows: 0, errors: 0, problem: null }
@@ -52,6 +100,9 @@ export function tokenTotals(
     cachedInput: 0,
     output: 0,
     reasoning: 0,
+    decoded: 0,
+    prefilled: 0,
+    discarded: 0,
     usageRejected: 0,
     badFrames: 0,
     ...counts,
@@ -74,8 +125,34 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     askedModel: 'qwen',
     errorCode: null,
     attempts: 1,
+    acceptedAtMs: Date.parse('2026-11-26T12:00:00Z'),
+    spent: {
+      readMs: 1,
+      limitMs: 0.5,
+      queueMs: 12.34,
+      lostMs: 0,
+      hostMs: 6.16,
+      prefillMs: 230,
+      contentMs: 1_990,
+      lastMs: 10,
+    },
+    attemptsMade: [
+      {
+        host: 'studio',
+        model: 'qwen-4bit',
+        reason: 'least_busy',
+        spanId: null,
+        beganMs: 13.84,
+        sentMs: 15,
+        headMs: 20,
+        endedMs: 2_250,
+        failure: null,
+      },
+    ],
+    trace: null,
     queueWaitMs: 12.34,
     ttftMs: 250,
+    upstreamTtftMs: 236.16,
     timePerOutputTokenMs: 20,
     durationMs: 2_250,
     tokens: { input: 20, cachedInput: 4, output: 100, reasoning: 0 },
@@ -95,6 +172,11 @@ export function tellEverything(metrics: Metrics): void {
   metrics.estimateTold({ model: 'qwen', p50Ms: 30, p90Ms: 90, waitMs: 40 })
   metrics.gaveBack('qwen')
   metrics.limitChanged('studio', 'up', 'room')
+  metrics.worked('parse', 0.03)
+  metrics.heldUp(250)
+  metrics.limitDecided('alice', 'tokensPerMinute', 'queue')
+  metrics.limitWaitEnded('default', 'admitted', 300)
+  metrics.reservationSettled('qwen', 0.8)
 }
 
 /** Series and their values; throws on a line that is none, a series named twice, and one that its TYPE line does not announce. */

@@ -1,7 +1,7 @@
 /** What comes to the gateway in a simulation, and what it comes to. */
 import type { Limits } from '../../src/access/limits.ts'
 import type { RequestClass } from '../../src/base/request-class.ts'
-import type { SloOptions } from '../../src/hosts/options.ts'
+import type { HostSlo } from '../../src/hosts/options.ts'
 import type { HostProfile } from './host-profile.ts'
 
 /** Requests of one key that are alike and are judged together. */
@@ -38,7 +38,7 @@ export interface Workload {
   readonly streams: readonly Stream[]
   readonly durationMs: number
   /** To what slots are adapted; default: what the product says. */
-  readonly slo?: SloOptions
+  readonly slo?: HostSlo
   /** In the order of their times. */
   readonly arrivals: readonly Arrival[]
   /** What a client that waits for its answers sends after one of them has ended; null: nothing more. */

@@ -23,7 +23,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   observe: ['base', '*/events.ts', 'relay/outcome.ts'],
   http: ['base', 'wire', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe'],
   config: ['base', '*/options.ts'],
+  // Reads all parts for metrics and pages, and decides nothing.
+  'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe', 'config'],
+  'gateway-parts.ts': ['base', 'hosts', 'metering', 'access'],
   'gateway.ts': [
+    'gateway-parts.ts',
+    'gateway-figures.ts',
     'base',
     'wire',
     'hosts',

@@ -79,7 +79,9 @@ async function answer(route: AdminRoute, c: AdminContext, parts: AdminParts): Pr
   const query = queryOf(c.req.url)
   const body = await bodyOf(route, c.env, parts)
   const actor = `admin-api ${addressOf(incoming)}`
-  return responseOf(await route.run({ id: c.req.param('id') ?? '', query, body, actor }, parts), route.status)
+  const { accept } = incoming.headers
+  const id = c.req.param('id') ?? ''
+  return responseOf(await route.run({ id, query, body, accept, actor }, parts), route.status)
 }
 
 async function bodyOf(

@@ -21,7 +21,8 @@ export interface AdminParts extends OperatorParts {
   readonly version: string
   readonly clock: Clock
   readonly log: Log
-  readonly metrics: Metrics
+  /** Null where they are off. */
+  readonly metrics: Metrics | null
   /** `admin.bind` and `admin.hostNames`. */
   readonly bind: string
   readonly hostNames: readonly string[]

@@ -15,6 +15,8 @@ export interface AdminRequest {
   readonly id: string
   readonly query: unknown
   readonly body: unknown
+  /** Which forms of an answer are wanted: the header. */
+  readonly accept: string | undefined
   /** For the trail of changes. */
   readonly actor: string
 }
@@ -50,7 +52,10 @@ type Answering = Promise<AdminAnswer> | AdminAnswer
 interface Reading<Query extends z.ZodType> extends Described {
   readonly role?: Role
   readonly query: Query
-  readonly handle: (call: { id: string; query: z.output<Query> }, parts: AdminParts) => Answering
+  readonly handle: (
+    call: { id: string; query: z.output<Query>; accept: string | undefined },
+    parts: AdminParts,
+  ) => Answering
 }
 
 interface Changing<Body extends z.ZodType> extends Described {
@@ -70,7 +75,7 @@ export function reads<Query extends z.ZodType>({ handle, role = 'operator', ...r
     body: null,
     isBodyOptional: false,
     status: 200,
-    run: async ({ id, query }, parts) => handle({ id, query: checked(row.query, query) }, parts),
+    run: async ({ id, query, accept }, parts) => handle({ id, query: checked(row.query, query), accept }, parts),
   }
 }
 

@@ -1,5 +1,7 @@
 /** Every route of the admin listener. */
 import { z } from 'zod'
+import { GatewayError } from '../../base/errors.ts'
+import { formatOf } from '../../observe/exposition.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
 import { published } from './documented.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -16,9 +18,11 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary: 'All metrics, as Prometheus reads them.',
     // A scraper may be told to send parameters, which mean nothing here.
     query: z.looseObject({}),
-    answers: { 'text/plain': null },
-    handle: async (_call, { metrics }) => {
-      const { body, contentType } = await metrics.render()
+    answers: { 'text/plain': null, 'application/openmetrics-text': null },
+    refusals: ['not_found'],
+    handle: async ({ accept }, { metrics }) => {
+      if (metrics === null) throw new GatewayError('not_found', 'Metrics are off: metrics.enabled is false.')
+      const { body, contentType } = await metrics.render(formatOf(accept))
       return { text: body, contentType }
     },
   }),

@@ -148,7 +148,17 @@ describe('counters that follow a total kept elsewhere', () => {
   it('are there at 0 before the first token, so that rate() sees it', async () => {
     const sources = new ScriptedSources()
     sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice')]
-    sources.phaseTotals = [{ model: 'qwen', host: 'studio', prefillSeconds: 0, decodeSeconds: 0, busySeconds: 0 }]
+    sources.phaseTotals = [
+      {
+        model: 'qwen',
+        host: 'studio',
+        prefillSeconds: 0,
+        decodeSeconds: 0,
+        wholeSeconds: 0,
+        busySeconds: 0,
+        running: { prefill: 0, decode: 0, whole: 0 },
+      },
+    ]
     const values = await scrape(createMetrics(sources))
     for (const type of ['input', 'cached_input', 'output', 'reasoning']) {
       expect(values.get(at('tokens_total', `{model="qwen",host="studio",key="alice",type="${type}"}`))).toBe(0)

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
+import { systemClock } from '../../../src/base/clock.ts'
+import { Expositions } from '../../../src/observe/exposition.ts'
 import { SeriesTable } from '../../../src/observe/series-table.ts'
 
 it('takes only the names, types and labels of the metric table: the compiler says so', async () => {
-  const table = new SeriesTable({ seriesMax: 100, knownModel: () => true })
+  const table = new SeriesTable({ clock: systemClock, seriesMax: 100, knownModel: () => true })
   table.increase('host_errors_total', { host: 'studio', reason: 'upstream_timeout' })
   // @ts-expect-error a label is missing
   table.increase('host_errors_total', { host: 'studio' })
@@ -12,7 +14,7 @@ it('takes only the names, types and labels of the metric table: the compiler say
   expect(() => table.increase('host_up', { host: 'studio' })).toThrow('no metric host_up')
   // @ts-expect-error there is no such metric
   expect(() => table.observe('no_such_seconds', {}, 1)).toThrow('no metric no_such_seconds')
-  const text = await table.text()
+  const { body: text } = await new Expositions(table, systemClock, async () => {}).render('text')
   // What the compiler would have refused is taken as far as it goes: a missing label is `other`, a surplus one nothing.
   expect(text).toContain('host_errors_total{host="studio",reason="upstream_timeout"} 2')
   expect(text).toContain('host_errors_total{host="studio",reason="other"} 1')

@@ -1,0 +1,73 @@
+/** What metrics and pages read of a gateway's parts, in one place, so that they cannot tell different stories. */
+import type { Access } from './access/access.ts'
+import type { Clock } from './base/clock.ts'
+import type { Overload } from './base/overload.ts'
+import type { ResolvedConfig } from './config/schema.ts'
+import type { Host } from './hosts/host.ts'
+import type { ModelCatalog } from './hosts/model-catalog.ts'
+import type { Ledger } from './metering/ledger.ts'
+import type { PhaseTimes } from './metering/phase-times.ts'
+import type { StreamGaps } from './metering/stream-gaps.ts'
+import type { TokenTallies } from './metering/token-tallies.ts'
+import type { MetricSources } from './observe/metrics.ts'
+import { tokenCosts } from './queue/bill.ts'
+import type { ByteBudget } from './queue/byte-budget.ts'
+import type { Dispatcher } from './queue/dispatcher.ts'
+import { queueState } from './queue/queue-state.ts'
+import type { ZombieSlots } from './queue/zombie-slots.ts'
+import type { Relay } from './relay/relay.ts'
+
+/** Functions, since the parts are made one after the other and are only asked once all are there. */
+export interface FigureParts {
+  readonly version: string
+  readonly config: Pick<ResolvedConfig, 'slo'>
+  readonly clock: Clock
+  readonly hosts: readonly Host[]
+  readonly catalog: ModelCatalog
+  readonly tallies: TokenTallies
+  readonly phases: PhaseTimes
+  readonly gaps: StreamGaps
+  readonly budget: ByteBudget
+  readonly overload: Overload
+  readonly dispatcher: () => Dispatcher
+  readonly zombies: () => ZombieSlots
+  readonly ledger: () => Ledger
+  readonly access: () => Access
+  readonly relay: () => Relay
+  readonly clientConnections: () => number
+  /** Log lines that could not be written so far. */
+  readonly logDropped: () => number
+  readonly otlpDropped: MetricSources['otlpDropped']
+}
+
+const stages = { none: 0, tight: 1, shed: 2 } as const
+
+export function figuresOf(parts: FigureParts): MetricSources {
+  const { version, config, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
+  return {
+    clock,
+    version,
+    tokenCosts,
+    objectives: config.slo,
+    queue() {
+      const dispatcher = parts.dispatcher()
+      const line = { waiting: dispatcher.waiting(), flows: dispatcher.flows(), leads: dispatcher.leads() }
+      return queueState(line, { nowMs: clock.now(), bytes: budget.held, paused: dispatcher.paused })
+    },
+    hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
+    *modelHosts() {
+      for (const { model, hosts: able } of catalog.hostsByName()) yield { model, hosts: able.length }
+    },
+    tokens: () => tallies,
+    phases: () => phases.totals(),
+    gaps: () => gaps,
+    limitRests: () => parts.access().limitRests(),
+    openStreams: () => parts.relay().openStreams,
+    clientConnections: parts.clientConnections,
+    overloadStage: () => stages[overload.stage],
+    logDropped: parts.logDropped,
+    otlpDropped: parts.otlpDropped,
+    ledger: () => parts.ledger().state(),
+    knownModel: (name) => catalog.knows(name),
+  }
+}

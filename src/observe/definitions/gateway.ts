@@ -1,0 +1,55 @@
+/** The gateway itself: what its own work costs, and what it has lost. */
+import { workBuckets } from './buckets.ts'
+import type { Definitions } from './definition.ts'
+
+export const gatewayMetrics = {
+  gateway_overhead_seconds: {
+    type: 'histogram',
+    labels: ['stage'],
+    help: 'How long each step of the gateway’s own work on a request kept the event loop: auth, parse, limit, route, queue, send, settle.',
+    buckets: workBuckets,
+  },
+  stream_backpressure_seconds_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Seconds that hosts were kept waiting because a client took nothing.',
+  },
+  client_connections: {
+    type: 'gauge',
+    labels: [],
+    help: 'Open connections of clients on the data listener.',
+  },
+  overload_stage: {
+    type: 'gauge',
+    labels: [],
+    help: 'How short the process is of memory or processor time: 0 not, 1 tight (nobody new may wait), 2 shed (newcomers are refused).',
+  },
+  log_dropped_total: { type: 'counter', labels: [], help: 'Log lines dropped because their reader did not keep up.' },
+  usage_rows_lost_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Requests whose row of the ledger was lost because it could not be written in time; must stay 0.',
+  },
+  store_errors_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Batches of the ledger that could not be written; each is tried again.',
+  },
+  ledger_pending_rows: { type: 'gauge', labels: [], help: 'Rows of the ledger that are yet to be written.' },
+  metric_series: {
+    type: 'gauge',
+    labels: [],
+    help: 'Series under this prefix; once there are 20000, new values of model, host and key are counted as other.',
+  },
+  metrics_series_folded_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Samples that were counted under other because the series budget (metrics.seriesMax) was spent; must stay 0.',
+  },
+  otlp_dropped_total: {
+    type: 'counter',
+    labels: ['signal'],
+    help: 'Spans and batches of metrics that the OTLP receiver did not take; signal is traces or metrics.',
+  },
+  build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
+} as const satisfies Definitions

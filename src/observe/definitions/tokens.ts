@@ -1,0 +1,67 @@
+/** Tokens, and the seconds they are divided by. */
+
+import type { Definitions } from './definition.ts'
+import { terms } from './terms.ts'
+
+export const tokenMetrics = {
+  tokens_total: {
+    type: 'counter',
+    labels: ['model', 'host', 'key', 'type'],
+    help: 'Tokens by type (input, cached_input, output, reasoning); output is counted live, a frame with content at a time, and topped up to the usage the host reports; input that no host reported is estimated by its size. cached_input is part of input, reasoning part of output.',
+  },
+  decode_tokens_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Output tokens of streams behind the first of each, counted live: with decode_seconds_total the decode speed of a stream.',
+  },
+  prefill_tokens_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Input tokens of streams that their host reported and did not take from its cache: with prefill_seconds_total the prefill speed.',
+  },
+  discarded_tokens_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Output that nobody got and nobody is charged for: of attempts that were lost, and of answers that were kept back.',
+  },
+  prefill_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Stream-seconds between dispatch and first content, added up live.',
+  },
+  decode_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Stream-seconds between first content and the end of generation, added up live.',
+  },
+  whole_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Seconds between dispatch and end of answers that show nothing before they are whole, added up live.',
+  },
+  host_busy_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Wall seconds in which at least one stream was decoding, or one whole answer was being made.',
+  },
+  host_streams: {
+    type: 'gauge',
+    labels: ['model', 'host', 'phase'],
+    help: `Answers that the host makes now, by phase: prefill, decode or whole (shows nothing before it is whole). ${terms.batch.name}: decode and whole together.`,
+  },
+  usage_source_total: {
+    type: 'counter',
+    labels: ['host', 'source'],
+    help: 'Answers by where their token counts come from: reported by the host, counted by the gateway frame by frame, or estimated where only input was read and nothing reported.',
+  },
+  usage_rejected_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: 'Answers whose reported usage, or a part of it, could not be believed (negative, a fraction, a text, more than 10^9) and was left out.',
+  },
+  bad_frames_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: 'Frames of streams that were no JSON; each goes out as it came, and the third in a row ends its stream.',
+  },
+} as const satisfies Definitions

@@ -1,0 +1,65 @@
+/** The metrics that every Node program has, as prom-client collects them: memory, processor time, event loop, handles. */
+import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
+import type { MetricDefinition } from './definitions/definition.ts'
+import { Family, Histogram, type LabelValues, Scalar } from './series.ts'
+
+/** Every figure of nodejs_eventloop_lag_* contains this period, and the dashboard takes it off again. */
+const eventLoopSampleMs = 10
+
+/** Gauges by the suffix of a counter, of which there are better ones by type beside them. */
+const misnamed: ReadonlySet<string> = new Set([
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+])
+
+let registry: Registry | null = null
+
+/** Collected once however many gateways a process has: their figures are those of the process. */
+export async function processFamilies(): Promise<Family[]> {
+  if (registry === null) {
+    registry = new Registry()
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs })
+  }
+  const metrics = await registry.getMetricsAsJSON()
+  return metrics.filter(({ name }) => !misnamed.has(name)).map(familyOf)
+}
+
+type Collected = MetricObjectWithValues<MetricValue<string>>
+
+function familyOf({ name, help, type, values }: Collected): Family {
+  const isHistogram = String(type) === 'histogram'
+  const buckets = isHistogram ? edgesOf(values) : []
+  const definition: MetricDefinition = { type: kindOf(String(type)), labels: [], help, buckets }
+  const family = new Family<Scalar | Histogram>(name, definition, (labels) =>
+    isHistogram ? new Histogram(labels, buckets) : new Scalar(labels),
+  )
+  for (const value of values) add(family, value, buckets)
+  return family
+}
+
+function add(family: Family, { labels, value, ...rest }: MetricValue<string>, buckets: readonly number[]): void {
+  const { le, ...others } = labels
+  const texts: LabelValues = Object.fromEntries(Object.entries(others).map(([name, text]) => [name, String(text)]))
+  const key = JSON.stringify(texts)
+  const series = family.series.get(key) ?? family.add(key, texts)
+  if (series instanceof Scalar) {
+    series.value = value
+    return
+  }
+  const part = 'metricName' in rest ? String(rest.metricName) : ''
+  if (part.endsWith('_sum')) series.sum = value
+  if (!part.endsWith('_bucket')) return
+  const at = le === '+Inf' ? buckets.length : buckets.indexOf(Number(le))
+  // Theirs are added up from the left.
+  series.counts[at] = value - series.counts.slice(0, at).reduce((sum, count) => sum + count, 0)
+}
+
+function edgesOf(values: readonly MetricValue<string>[]): number[] {
+  const edges = values.flatMap(({ labels: { le } }) => (le === undefined || le === '+Inf' ? [] : [Number(le)]))
+  return [...new Set(edges)].toSorted((a, b) => a - b)
+}
+
+function kindOf(type: string): MetricDefinition['type'] {
+  return type === 'counter' || type === 'histogram' ? type : 'gauge'
+}

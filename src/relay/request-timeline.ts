@@ -1,0 +1,125 @@
+/** When what happened to a request: its phases, added up, and its attempts. */
+import type { ErrorCode } from '../base/errors.ts'
+import type { AttemptOutcome, Phase, TimeSpent } from './outcome.ts'
+
+/** A request that is sent back often is told of by its last attempts. */
+const attemptsKept = 16
+
+type Attempt = { -readonly [Field in keyof Omit<AttemptOutcome, 'endedMs'>]: AttemptOutcome[Field] } & {
+  endedMs: number | null
+}
+
+export interface AttemptBeginning {
+  readonly host: string
+  /** Name of the model there. */
+  readonly model: string
+  readonly reason: string
+  readonly spanId: string | null
+}
+
+/** Times are monotonic ms. */
+export class RequestTimeline {
+  readonly #acceptedAtMs: number
+  readonly #ms: Record<Phase, number> = { R: 0, A: 0, Q: 0, C: 0, H: 0, F: 0, D: 0, L: 0 }
+  readonly #attempts: Attempt[] = []
+  #lostMs = 0
+  #phase: Phase = 'R'
+  #sinceMs: number
+  /** Its client is gone, and whatever follows is none of its time. */
+  #stopped = false
+
+  constructor(acceptedAtMs: number) {
+    this.#acceptedAtMs = acceptedAtMs
+    this.#sinceMs = acceptedAtMs
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** Since when it is in its phase. */
+  get sinceMs(): number {
+    return this.#sinceMs
+  }
+
+  enter(phase: Phase, nowMs: number): void {
+    if (this.#stopped) {
+      this.#phase = phase
+      return
+    }
+    this.#ms[this.#phase] += nowMs - this.#sinceMs
+    this.#phase = phase
+    this.#sinceMs = nowMs
+    const attempt = this.#running
+    if (attempt === undefined) return
+    if (phase === 'H') attempt.sentMs = nowMs - this.#acceptedAtMs
+    if (phase === 'F') attempt.headMs = nowMs - this.#acceptedAtMs
+  }
+
+  /** Its client is gone; what is still read of its answer is not told of. */
+  stop(nowMs: number): void {
+    this.enter(this.#phase, nowMs)
+    this.#stopped = true
+  }
+
+  attemptBegan(of: AttemptBeginning, nowMs: number): void {
+    if (this.#attempts.length === attemptsKept) this.#attempts.shift()
+    const beganMs = nowMs - this.#acceptedAtMs
+    this.#attempts.push({ ...of, beganMs, sentMs: null, headMs: null, endedMs: null, failure: null })
+  }
+
+  /** The attempt under way came to nothing, and the request goes on: the time it took is lost. */
+  attemptLost(failure: ErrorCode | 'given_back', nowMs: number): void {
+    this.enter(this.#phase, nowMs)
+    this.#lostMs += this.#ms.C + this.#ms.H + this.#ms.F
+    this.#ms.C = 0
+    this.#ms.H = 0
+    this.#ms.F = 0
+    const attempt = this.#running
+    if (attempt === undefined) return
+    attempt.endedMs = nowMs - this.#acceptedAtMs
+    attempt.failure = failure
+  }
+
+  /**
+   * All of it, at the end of the request, which may be an error of its last attempt; `contentAtMs` is when the meter saw
+   * the first content, null where it saw none.
+   */
+  ended(
+    endedAtMs: number,
+    failure: ErrorCode | null,
+    contentAtMs: number | null,
+  ): { readonly spent: TimeSpent; readonly attempts: readonly AttemptOutcome[] } {
+    this.enter(this.#phase, endedAtMs)
+    const { R, A, Q, C, H, F, D, L } = this.#ms
+    // The phase of content is entered when its first bytes go out, a moment after they were seen.
+    const early = contentAtMs === null ? 0 : Math.max(0, Math.min(F, this.#dataSinceMs(endedAtMs) - contentAtMs))
+    const spent = {
+      readMs: R,
+      limitMs: A,
+      queueMs: Q,
+      lostMs: this.#lostMs,
+      hostMs: C + H,
+      prefillMs: F - early,
+      contentMs: D + early,
+      lastMs: L,
+    }
+    const attempt = this.#running
+    if (attempt !== undefined) {
+      attempt.endedMs = endedAtMs - this.#acceptedAtMs
+      attempt.failure = failure
+    }
+    return { spent, attempts: this.#attempts.map((one) => ({ ...one, endedMs: one.endedMs ?? one.beganMs })) }
+  }
+
+  /** When the first bytes of content went out. */
+  #dataSinceMs(endedAtMs: number): number {
+    return endedAtMs - this.#ms.L - this.#ms.D
+  }
+
+  /** That which has not ended. */
+  get #running(): Attempt | undefined {
+    const last = this.#attempts.at(-1)
+    return last?.endedMs === null ? last : undefined
+  }
+}
