@@ -5,6 +5,7 @@ import { errorCatalogue } from '../../src/base/errors.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { hostKinds } from '../../src/hosts/kinds/kinds.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
+import { terms } from '../../src/observe/definitions/terms.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
 import { endpoints } from '../../src/wire/endpoints.ts'
 
@@ -17,6 +18,7 @@ const readmeTables: Readonly<Record<string, () => string>> = {
   'host-kinds': hostKindTable,
   limits: limitTable,
   metrics: metricTable,
+  terms: termTable,
 }
 
 /** README with every marked part made anew. */
@@ -50,6 +52,13 @@ function configurationRows(path: string, property: Property): string[][] {
   }
   const value = property.default === undefined ? '' : `\`${JSON.stringify(property.default)}\``
   return [[`\`${path}\``, value, property.description ?? '']]
+}
+
+function termTable(): string {
+  return table(
+    ['term', 'means'],
+    Object.values(terms).map(({ name, definition }) => [name, definition]),
+  )
 }
 
 function adminRouteTable(): string {
