@@ -8,7 +8,7 @@ export const benchParts = ['line', 'stream', 'request'] as const
 export type BenchPart = (typeof benchParts)[number]
 
 export interface BenchArguments {
-  /** Commit that the working tree is compared with. */
+  /** Commit that the working tree is compared with; `metricsOffName`: with itself, once unwatched and once watched as closely as can be. */
   readonly baseline: string
   readonly parts: ReadonlySet<BenchPart>
   readonly rounds: number
@@ -26,8 +26,15 @@ export interface BenchArguments {
   readonly force: boolean
 }
 
+/** No commit: both gateways are the working tree. */
+export const metricsOffName = 'metrics-off'
+
 const flags: readonly Flag[] = [
-  { name: 'baseline', value: 'REF', help: 'Commit to compare the working tree with (default: HEAD~1)' },
+  {
+    name: 'baseline',
+    value: 'REF',
+    help: `Commit to compare the working tree with, or ${metricsOffName}: the working tree with metrics off against the same with metrics, traces and receipts on (default: HEAD~1)`,
+  },
   { name: 'parts', value: 'A,B', help: `What to measure, of ${benchParts.join(', ')} (default: all)` },
   { name: 'rounds', value: 'N', help: 'Rounds, each with fresh processes in random order (default: 10)' },
   { name: 'streams', value: 'N', help: 'Streams at once, one token each 10 ms (default: 64)' },

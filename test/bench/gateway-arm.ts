@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Checkout } from './checkout.ts'
 import { startNode } from './children.ts'
+import { asItComes, scrape, type Watching } from './watching.ts'
 
 export type ArmName = 'before' | 'after'
 
@@ -10,6 +11,8 @@ export interface RunningArm extends AsyncDisposable {
   readonly pid: number
   readonly url: string
   readonly key: string | null
+  /** Its clients ask for the speed receipt. */
+  readonly receipts: boolean
 }
 
 /** What every arm of a comparison is started with. */
@@ -27,10 +30,17 @@ const wantedFlags: Readonly<Record<string, string>> = { port: '0', 'admin-port':
 export class GatewayArm {
   readonly name: ArmName
   readonly checkout: Checkout
+  readonly #watching: Watching
 
-  constructor(name: ArmName, checkout: Checkout) {
+  constructor(name: ArmName, checkout: Checkout, watching: Watching = asItComes) {
     this.name = name
     this.checkout = checkout
+    this.#watching = watching
+  }
+
+  /** For people: which version it is, and how it is watched. */
+  get words(): string {
+    return this.checkout.commit + this.#watching.words
   }
 
   /** Its --help: which flags and commands this version has. */
@@ -43,7 +53,8 @@ export class GatewayArm {
     const folder = await mkdtemp(join(this.checkout.folder, 'run-'))
     const config = join(folder, 'gateway.yaml')
     // JSON is YAML.
-    await writeFile(config, JSON.stringify({ hosts: [{ name: 'stub', url: hostUrl, kind: 'openai', slots }] }))
+    const hosts = [{ name: 'stub', url: hostUrl, kind: 'openai', slots }]
+    await writeFile(config, JSON.stringify({ hosts, ...this.#watching.config(hostUrl) }))
     await mkdir(join(folder, 'state'), { mode: 0o700 })
     const store = setup.withKey ? ['--store', join(folder, 'state', 'gateway.db')] : []
     const key = setup.withKey ? await this.#newKey(store) : null
@@ -52,7 +63,14 @@ export class GatewayArm {
     try {
       const url = await process.said(/(http:\S+)\/v1\n/)
       await process.said(/Try it/)
-      return { pid: process.pid, url, key, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() }
+      const scraping = scrape(await process.said(/(http:\S+)\/metrics/), this.#watching.scrapeEveryMs)
+      const { pid } = process
+      const { receipts } = this.#watching
+      const end = async (): Promise<void> => {
+        scraping[Symbol.dispose]()
+        await process[Symbol.asyncDispose]()
+      }
+      return { pid, url, key, receipts, [Symbol.asyncDispose]: end }
     } catch (error) {
       await process[Symbol.asyncDispose]()
       throw new Error(`the gateway ${this.name} (${this.checkout.commit}) did not start`, { cause: error })

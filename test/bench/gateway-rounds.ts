@@ -61,12 +61,20 @@ export async function gatewayRounds(
   return { rounds, loadCoreShareMax: load.coreShareMax }
 }
 
-async function oneArm({ pid, url, key }: RunningArm, load: Load, wanted: BenchArguments) {
+async function oneArm({ pid, url, key, receipts }: RunningArm, load: Load, wanted: BenchArguments) {
   const residentMiBIdle = inMiB(residentBytesOf(pid))
   const { streams: slots, tokens, requests } = wanted
-  const streams: LoadOrder = { url, key, kind: 'stream', tokens, requests: slots, clients: slots }
+  const streams: LoadOrder = { url, key, receipts, kind: 'stream', tokens, requests: slots, clients: slots }
   // More clients than slots, so that requests pass through the line.
-  const whole: LoadOrder = { url, key, kind: 'request', tokens: 1, requests, clients: slots + Math.ceil(slots / 4) }
+  const whole: LoadOrder = {
+    url,
+    key,
+    receipts,
+    kind: 'request',
+    tokens: 1,
+    requests,
+    clients: slots + Math.ceil(slots / 4),
+  }
   const streamed = wanted.parts.has('stream') ? await load.measure(pid, streams) : null
   const answered = wanted.parts.has('request') ? await load.measure(pid, whole) : null
   return {

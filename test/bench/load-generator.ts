@@ -7,6 +7,8 @@ export interface LoadOrder {
   readonly url: string
   /** Null before a gateway that has no keys. */
   readonly key: string | null
+  /** Asks to be told how fast each answer was. */
+  readonly receipts: boolean
   readonly kind: 'stream' | 'request'
   readonly requests: number
   readonly clients: number
@@ -57,11 +59,12 @@ async function run(order: LoadOrder): Promise<LoadResult> {
 }
 
 /** Rejects where the answer is not whole, or has fewer tokens than were asked for. */
-function tokensOfOne({ url, key, kind, tokens }: LoadOrder, body: string): Promise<number> {
+function tokensOfOne({ url, key, receipts, kind, tokens }: LoadOrder, body: string): Promise<number> {
   const headers = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+    ...(receipts ? { 'x-lmx-gateway-receipt': '1' } : {}),
   }
   return new Promise((resolve, reject) => {
     const request = httpRequest(`${url}/v1/chat/completions`, { method: 'POST', headers, agent }, (response) => {

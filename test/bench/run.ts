@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { type BenchArguments, benchHelp, readBenchArguments } from './bench-arguments.ts'
+import { type BenchArguments, benchHelp, metricsOffName, readBenchArguments } from './bench-arguments.ts'
 import { type BenchReport, comparisonsOf, relayedIn, reportText } from './bench-report.ts'
 import { checkOutCommit, copyWorkingTree, wantsOtherPackages, workingTreeCommit } from './checkout.ts'
 import { killAll } from './children.ts'
@@ -12,6 +12,7 @@ import { GatewayArm, setupFor } from './gateway-arm.ts'
 import { gatewayRounds } from './gateway-rounds.ts'
 import { lineFigures } from './line-figures.ts'
 import { type Cores, coresOf, lookAtMachine, reasonsNotToMeasure } from './machine.ts'
+import { everythingOn, metricsOff } from './watching.ts'
 
 /** Above it, stub and generator could not keep up, and the gateway waited for them. */
 const loadCoreShareEnough = 0.9
@@ -72,14 +73,12 @@ async function compareGateways(
   wanted: BenchArguments,
   { folder, cores }: { folder: string; cores: Cores },
 ): Promise<Omit<Found, 'line'>> {
-  const before = await checkOutCommit(wanted.baseline, join(folder, 'before'))
-  const after = await copyWorkingTree(join(folder, 'after'))
-  const arms = [new GatewayArm('before', before), new GatewayArm('after', after)] as const
+  const arms = await armsOf(wanted, folder)
   const setup = setupFor(await Promise.all(arms.map((arm) => arm.help())))
   const { rounds, loadCoreShareMax } = await gatewayRounds(arms, { wanted, setup, cores, say })
   const notes = ['memory includes what Node needs to run TypeScript from its source', ...setup.notes]
-  if (await wantsOtherPackages(wanted.baseline)) {
-    notes.push(`${before.commit} was made for other packages, and ran on those of the working tree`)
+  if (wanted.baseline !== metricsOffName && (await wantsOtherPackages(wanted.baseline))) {
+    notes.push(`${arms[0].words} was made for other packages, and ran on those of the working tree`)
   }
   if (rounds.some((round) => round.after.residentMiBIdle === null)) {
     notes.push('this system tells neither the CPU time nor the memory of a process')
@@ -89,7 +88,17 @@ async function compareGateways(
     notes.push(`host and clients needed ${share} of a core: they, and not the gateway, set the pace`)
   }
   const gateways = comparisonsOf(rounds)
-  return { before: before.commit, after: after.commit, notes, gateways, relayed: relayedIn(rounds) }
+  return { before: arms[0].words, after: arms[1].words, notes, gateways, relayed: relayedIn(rounds) }
+}
+
+async function armsOf({ baseline }: BenchArguments, folder: string): Promise<readonly [GatewayArm, GatewayArm]> {
+  const after = await copyWorkingTree(join(folder, 'after'))
+  if (baseline === metricsOffName) {
+    const before = await copyWorkingTree(join(folder, 'before'))
+    return [new GatewayArm('before', before, metricsOff), new GatewayArm('after', after, everythingOn)]
+  }
+  const before = await checkOutCommit(baseline, join(folder, 'before'))
+  return [new GatewayArm('before', before), new GatewayArm('after', after)]
 }
 
 function cutOff(folder: string): void {

@@ -43,6 +43,8 @@ let streamsBegun = 0
 const server = createServer((request, response) => {
   if (request.url === '/v1/models') return void response.setHeader('content-type', 'application/json').end(models)
   if (request.method !== 'POST') return void response.writeHead(404).end()
+  // It takes traces and metrics as well, and forgets them.
+  if (request.url !== '/v1/chat/completions') return void request.resume().on('end', () => response.end())
   readJson(request, (body) => answer(body, response))
 })
 // An idle connection that is closed just as a request is written on it would count as an error of the gateway.
