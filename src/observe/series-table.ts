@@ -66,13 +66,12 @@ export class SeriesTable {
   }
 
   increase<N extends CounterName>(name: N, labels: Labels<N>, by = 1): void {
-    const series = this.#scalar(name, labels)
-    if (isAmount(by)) series.value += by
+    if (isAmount(by)) this.#scalar(name, labels).value += by
   }
 
   observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number, exemplar: Exemplar | null = null): void {
-    const series = this.#histogram(name, labels)
-    if (isAmount(value)) series.observe(value, exemplar, () => this.#options.clock.wallMs() / 1_000)
+    if (!isAmount(value)) return
+    this.#histogram(name, labels).observe(value, exemplar, () => this.#options.clock.wallMs() / 1_000)
   }
 
   /** The histogram is there from now on, whether or not anything was observed. */

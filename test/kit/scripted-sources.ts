@@ -2,7 +2,13 @@
 
 import type { LimitRest } from '../../src/access/events.ts'
 import { systemClock } from '../../src/base/clock.ts'
-import type { GapTotals, LedgerState, PhaseTotals, TokenTotals } from '../../src/metering/events.ts'
+import {
+  type GapTotals,
+  gapEdgesSeconds,
+  type LedgerState,
+  type PhaseTotals,
+  type TokenTotals,
+} from '../../src/metering/events.ts'
 import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
@@ -59,7 +65,9 @@ export class ScriptedSources implements MetricSources {
       running: { prefill: 1, decode: 2, whole: 0 },
     },
   ]
-  gapTotals: GapTotals[] = []
+  gapTotals: GapTotals[] = [
+    { model: 'qwen', host: 'studio', counts: [...gapEdgesSeconds.map(() => 2), 1], sumSeconds: 90, stalls: 3 },
+  ]
   rests: LimitRest[] = [{ key: 'alice', limit: 'tokensPerMinute', share: 0.75 }]
   readonly objectives = { timeToFirstTokenMsMax: 10_000, timePerOutputTokenMsMax: 100, models: {} }
 

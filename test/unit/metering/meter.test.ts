@@ -184,7 +184,15 @@ describe('times', () => {
     second.content()
     await clock.advance(2_000)
     expect([...phases.totals()]).toEqual([
-      { model: 'm', host: 'h', prefillSeconds: 1.5, decodeSeconds: 4.5, busySeconds: 2.5 },
+      {
+        model: 'm',
+        host: 'h',
+        prefillSeconds: 1.5,
+        decodeSeconds: 4.5,
+        wholeSeconds: 0,
+        busySeconds: 2.5,
+        running: { prefill: 0, decode: 2, whole: 0 },
+      },
     ])
     first.end()
     second.end()
@@ -192,11 +200,17 @@ describe('times', () => {
     expect([...phases.totals()][0]).toMatchObject({ prefillSeconds: 1.5, decodeSeconds: 4.5, busySeconds: 2.5 })
   })
 
-  it('a whole answer is decode from dispatch to end', async () => {
+  it('a whole answer has seconds of its own from dispatch to end, in which its host is busy', async () => {
     const { meter, clock, phases } = metering(false)
     const one = meter()
     await clock.advance(3_000)
     one.end()
-    expect([...phases.totals()][0]).toMatchObject({ prefillSeconds: 0, decodeSeconds: 3, busySeconds: 3 })
+    expect([...phases.totals()][0]).toMatchObject({
+      prefillSeconds: 0,
+      decodeSeconds: 0,
+      wholeSeconds: 3,
+      busySeconds: 3,
+      running: { prefill: 0, decode: 0, whole: 0 },
+    })
   })
 })

@@ -30,7 +30,7 @@ describe('a wait', () => {
     const first = await scrape(metrics)
     expect(first.get(at('wait_estimate_ratio_sum', '{model="qwen"}'))).toBe(5)
     expect(first.get(at('wait_estimate_ratio_count', '{model="qwen"}'))).toBe(3)
-    expect(first.get(at('wait_estimate_ratio_bucket', '{le="0.5",model="qwen"}'))).toBe(1)
+    expect(first.get(at('wait_estimate_ratio_bucket', '{model="qwen",le="0.5"}'))).toBe(1)
     expect(first.get(misses)).toBe(0)
     metrics.estimateTold({ model: 'qwen', p50Ms: 1_000, p90Ms: 3_000, waitMs: 3_001 })
     expect((await scrape(metrics)).get(misses)).toBe(1)
