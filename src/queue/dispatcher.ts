@@ -17,7 +17,7 @@ import { type Flow, Flows } from './flow.ts'
 import { askForSlotBack, leavingOf } from './give-back.ts'
 import type { Lane } from './lane.ts'
 import { LaneHosts } from './lane-hosts.ts'
-import { Lease } from './lease.ts'
+import { Lease, type ToldWait } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
@@ -93,7 +93,10 @@ export class Dispatcher {
     const flow = this.#flows.of(request.holder)
     this.#return(flow, candidates)
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
-    if (!this.#paused && this.#grant(request, flow, free(candidates), { waitMs: 0, isBulk: request.class === 'bulk' }))
+    if (
+      !this.#paused &&
+      this.#grant(request, flow, free(candidates), { waitMs: 0, told: null, isBulk: request.class === 'bulk' })
+    )
       return noTurn
     const { clock, costs = tokenCosts } = this.#parts
     const cost = costOf(request.tokens, costs)
@@ -279,7 +282,8 @@ export class Dispatcher {
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
-    return this.#grant(waiter.request, waiter.flow, candidates, { waitMs, isBulk: waiter.class === 'bulk' })
+    const told = toldOf(waiter)
+    return this.#grant(waiter.request, waiter.flow, candidates, { waitMs, told, isBulk: waiter.class === 'bulk' })
   }
 
   /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
@@ -287,7 +291,7 @@ export class Dispatcher {
     request: SlotRequest,
     flow: Flow,
     candidates: readonly Candidate[],
-    { waitMs, isBulk }: { waitMs: number; isBulk: boolean },
+    { waitMs, told, isBulk }: { waitMs: number; told: ToldWait | null; isBulk: boolean },
   ): boolean {
     const [first, ...others] = candidates
     if (first === undefined) return false
@@ -299,6 +303,8 @@ export class Dispatcher {
       bill: new Bill(flow, { host: choice.candidate.host, expected: request.tokens, costs }),
       asked: request.route.model,
       class: request.class,
+      considered: candidates,
+      told,
       giveBack: isBulk ? request.giveBack?.bind(request) : undefined,
       onRelease: (released) => this.#released(released),
     })
@@ -352,6 +358,11 @@ export class Dispatcher {
     request.refused(error, 0)
     return noTurn
   }
+}
+
+function toldOf({ announced }: Waiter): ToldWait | null {
+  const { p50Ms, p90Ms } = announced ?? { p50Ms: null, p90Ms: null }
+  return p50Ms === null || p90Ms === null ? null : { p50Ms, p90Ms }
 }
 
 function free(candidates: readonly Candidate[]): readonly Candidate[] {

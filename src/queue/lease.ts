@@ -2,7 +2,17 @@
 import type { Choice } from '../balancing/policy.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
+import type { Candidate } from '../hosts/model-catalog.ts'
 import type { Bill } from './bill.ts'
+
+/** It would wait no longer than this, in one of two cases and in nine of ten. */
+export interface ToldWait {
+  readonly p50Ms: number
+  readonly p90Ms: number
+}
+
+/** A record of a choice is kept for long: of a larger fleet it names some. */
+const consideredMax = 16
 
 export interface LeaseParts {
   readonly grantedAtMs: number
@@ -10,6 +20,10 @@ export interface LeaseParts {
   /** The name its client used. */
   readonly asked: string
   readonly class: RequestClass
+  /** Hosts that had a slot free for it. */
+  readonly considered?: readonly Candidate[]
+  /** What it was told of its wait when it came; null where it was told nothing. */
+  readonly told?: ToldWait | null
   /** As `SlotRequest.giveBack`. */
   readonly giveBack?: ((lease: Lease) => boolean) | undefined
   readonly onRelease: (lease: Lease) => void
@@ -27,6 +41,9 @@ export class Lease {
   /** The name its client used for the model. */
   readonly asked: string
   readonly class: RequestClass
+  /** Names of hosts that had a slot free for it, of which one was chosen; no more than some. */
+  readonly considered: readonly string[]
+  readonly told: ToldWait | null
   readonly #leasesAtGrant: number
   readonly #giveBack: ((lease: Lease) => boolean) | undefined
   readonly #onRelease: (lease: Lease) => void
@@ -36,7 +53,10 @@ export class Lease {
   #abandoned = false
   #givesBack = false
 
-  constructor(choice: Choice, { grantedAtMs, bill, asked, class: ofClass, giveBack, onRelease }: LeaseParts) {
+  constructor(choice: Choice, parts: LeaseParts) {
+    const { grantedAtMs, bill, asked, class: ofClass, considered = [], told = null, giveBack, onRelease } = parts
+    this.considered = considered.slice(0, consideredMax).map(({ host }) => host.name)
+    this.told = told
     this.grantedAtMs = grantedAtMs
     this.host = choice.candidate.host
     this.model = choice.candidate.model

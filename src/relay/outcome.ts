@@ -43,6 +43,8 @@ export interface AttemptOutcome {
   readonly model: string
   /** Why the host was chosen. */
   readonly reason: string
+  /** Names of the hosts that had a slot free, of which it was chosen; of many only some. */
+  readonly considered: readonly string[]
   /** Of its span; null where the request is not traced. */
   readonly spanId: string | null
   readonly beganMs: number
@@ -95,6 +97,8 @@ export interface Outcome {
   readonly trace: TraceSpan | null
   /** From asking for a slot to the grant; null when none was granted. */
   readonly queueWaitMs: number | null
+  /** What was reckoned of that wait when it began, in one of two cases and in nine of ten; null where it did not wait, or nothing was known. */
+  readonly toldWait: { readonly p50Ms: number; readonly p90Ms: number } | null
   /** From accepting the request to its first content; null without content and for answers that were not streamed. */
   readonly ttftMs: number | null
   /** From the dispatch of the last attempt to its first content; null where ttftMs is. */

@@ -4,7 +4,7 @@ import type { ErrorCode, GatewayError } from '../base/errors.ts'
 import { randomId } from '../base/ids.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Metered } from '../metering/meter.ts'
-import type { Lease } from '../queue/lease.ts'
+import type { Lease, ToldWait } from '../queue/lease.ts'
 import type { RequestLabel } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import type { RequestBody } from '../wire/request-body.ts'
@@ -39,6 +39,7 @@ export class RequestRecord {
   /** When the client left, where its answer is read on. */
   #leftAtMs: number | null = null
   #askedModel: string | null = null
+  #toldWait: ToldWait | null = null
   #stream = false
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
@@ -74,9 +75,9 @@ export class RequestRecord {
   }
 
   /** The lease it was granted is used; `spanId` names it in a trace. */
-  attemptBegan({ host, model, reason }: Lease, spanId: string | null): void {
+  attemptBegan({ host, model, reason, considered }: Lease, spanId: string | null): void {
     this.attempts++
-    this.#timeline.attemptBegan({ host: host.name, model, reason, spanId }, this.#clock.now())
+    this.#timeline.attemptBegan({ host: host.name, model, reason, considered, spanId }, this.#clock.now())
   }
 
   /** The one under way came to nothing and the request goes on. */
@@ -96,6 +97,7 @@ export class RequestRecord {
 
   granted(lease: Lease, waitMs: number): void {
     this.lease = lease
+    this.#toldWait ??= lease.told
     this.queueWaitMs = (this.queueWaitMs ?? 0) + waitMs
   }
 
@@ -164,6 +166,7 @@ export class RequestRecord {
       attemptsMade: attempts,
       trace: this.trace,
       queueWaitMs: this.queueWaitMs,
+      toldWait: this.#toldWait,
       ...this.#firstToken(metered, attempts.at(-1)),
       timePerOutputTokenMs,
       durationMs: endedAtMs - acceptedAtMs,

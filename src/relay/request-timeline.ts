@@ -14,6 +14,7 @@ export interface AttemptBeginning {
   /** Name of the model there. */
   readonly model: string
   readonly reason: string
+  readonly considered: readonly string[]
   readonly spanId: string | null
 }
 
