@@ -1,0 +1,117 @@
+/** Figures that are recorded: speeds, waits and shares in the sense of README's terms. Gateways of one job are added up. */
+import type { Recording } from './rule-shapes.ts'
+
+const outputTokens = (window: string) => `rate(lmx_gateway_tokens_total{type="output"}[${window}])`
+const place = 'sum by (job, host, model)'
+
+/** A speed is tokens by the seconds they took, never a mean of speeds; without such seconds there is none. */
+export const speedRules: readonly Recording[] = [
+  // Reasoning is part of the output.
+  { record: 'model:lmx_gateway_output_tokens:rate1m', expr: `sum by (job, model) (${outputTokens('1m')})` },
+  { record: 'host:lmx_gateway_output_tokens:rate1m', expr: `${place} (${outputTokens('1m')})` },
+  { record: 'key:lmx_gateway_tokens:rate5m', expr: 'sum by (job, key, type) (rate(lmx_gateway_tokens_total[5m]))' },
+  {
+    record: 'host:lmx_gateway_stream_tokens_per_second:rate5m',
+    expr: `
+${place} (rate(lmx_gateway_decode_tokens_total[5m]))
+  / (${place} (rate(lmx_gateway_decode_seconds_total[5m])) > 0)`,
+  },
+  {
+    record: 'host:lmx_gateway_busy_tokens_per_second:rate5m',
+    expr: `
+${place} (${outputTokens('5m')})
+  / (${place} (rate(lmx_gateway_host_busy_seconds_total[5m])) > 0)`,
+  },
+  {
+    record: 'host:lmx_gateway_mean_batch:rate5m',
+    expr: `
+(
+  ${place} (rate(lmx_gateway_decode_seconds_total[5m]))
+  + ${place} (rate(lmx_gateway_whole_seconds_total[5m]))
+)
+  / (${place} (rate(lmx_gateway_host_busy_seconds_total[5m])) > 0)`,
+  },
+  {
+    record: 'host:lmx_gateway_prefill_tokens_per_second:rate5m',
+    expr: `
+${place} (rate(lmx_gateway_prefill_tokens_total[5m]))
+  / (${place} (rate(lmx_gateway_prefill_seconds_total[5m])) > 0)`,
+  },
+]
+
+const ttft = 'lmx_gateway_time_to_first_token_seconds'
+const tpot = 'lmx_gateway_time_per_output_token_seconds'
+const queueWait = 'lmx_gateway_queue_wait_seconds'
+
+export const latencyRules: readonly Recording[] = [
+  ...quantiles([50, 95, 99], ttft),
+  ...quantiles([50, 95], tpot),
+  ...quantiles([50, 95], queueWait, '{outcome="granted"}'),
+]
+
+/** Of each model. Buckets are added up first: quantiles themselves cannot be averaged. None without a value. */
+function quantiles(percents: readonly number[], histogram: string, matchers = ''): Recording[] {
+  return percents.map((percent) => ({
+    record: `model:${histogram}:p${percent}`,
+    expr: `
+histogram_quantile(
+  ${percent / 100},
+  sum by (job, model, le) (rate(${histogram}_bucket${matchers}[5m]))
+) >= 0`,
+  }))
+}
+
+/** Neither a normal end, nor a client that left, nor what the caller got wrong: the other 4xx. */
+const failed = '{status=~"2..|429|5..",end!~"--|[Cc]."}'
+
+export const shareRules: readonly Recording[] = [
+  {
+    record: 'model:lmx_gateway_cache_hit:ratio15m',
+    expr: `
+sum by (job, model) (rate(lmx_gateway_tokens_total{type="cached_input"}[15m]))
+  / (sum by (job, model) (rate(lmx_gateway_tokens_total{type="input"}[15m])) > 0)`,
+  },
+  {
+    record: 'model:lmx_gateway_request_ends:ratio5m',
+    expr: `
+sum by (job, model, end) (rate(lmx_gateway_requests_total[5m]))
+  / on (job, model) group_left ()
+  (sum by (job, model) (rate(lmx_gateway_requests_total[5m])) > 0)`,
+  },
+  {
+    record: 'model:lmx_gateway_failed_requests:ratio5m',
+    // A model none of whose requests failed has no such series, and a share of 0 all the same.
+    expr: `
+(
+  sum by (job, model) (rate(lmx_gateway_requests_total${failed}[5m]))
+  or sum by (job, model) (rate(lmx_gateway_requests_total[5m])) * 0
+)
+  / (sum by (job, model) (rate(lmx_gateway_requests_total[5m])) > 0)`,
+  },
+  {
+    record: 'model:lmx_gateway_wait_estimate_p90_coverage:ratio1h',
+    expr: `
+1 - sum by (job, model) (rate(lmx_gateway_wait_estimate_p90_misses_total[1h]))
+  / (sum by (job, model) (rate(lmx_gateway_wait_estimate_ratio_count[1h])) > 0)`,
+  },
+  {
+    record: 'host:lmx_gateway_usage_reported:ratio1h',
+    expr: `
+sum by (job, host) (rate(lmx_gateway_usage_source_total{source="reported"}[1h]))
+  / (sum by (job, host) (rate(lmx_gateway_usage_source_total[1h])) > 0)`,
+  },
+  {
+    record: 'key:lmx_gateway_service_cost:rate10m',
+    expr: 'sum by (job, key) (rate(lmx_gateway_key_service_cost_total[10m])) > 0',
+  },
+  {
+    // Jain's index over the keys that were served: 1 where all got the same, 1/n where one of n got everything.
+    record: 'job:lmx_gateway_fairness_jain:ratio10m',
+    expr: `
+sum by (job) (key:lmx_gateway_service_cost:rate10m) ^ 2
+  / (
+    count by (job) (key:lmx_gateway_service_cost:rate10m)
+    * sum by (job) (key:lmx_gateway_service_cost:rate10m ^ 2)
+  )`,
+  },
+]

@@ -1,0 +1,77 @@
+/**
+ * Objectives, and the alerts on how fast their error budgets burn: by two windows each, after Google's SRE workbook.
+ * The long window says that it matters, the short one (a twelfth) that it still goes on.
+ */
+import type { Alert, Recording } from './rule-shapes.ts'
+
+/** Shares of requests that must meet each objective; what each of them asks is the gateway's option `slo`. */
+export const sloTargets = { availability: 0.99, ttft: 0.95, tpot: 0.95 } as const
+
+/** Below that many requests in its long window an alert says nothing: one failure of a quiet night is no outage. */
+const requestsMin = 50
+
+interface Burn {
+  readonly alert: string
+  /** 1 spends the budget of a month in a month. */
+  readonly timesBudget: number
+  readonly long: string
+  readonly short: string
+  /** Of the budget of 30 days, once the long window is full. */
+  readonly spends: string
+  readonly severity: Alert['severity']
+}
+
+const burns: readonly Burn[] = [
+  { alert: 'SloBurnFast', timesBudget: 14.4, long: '1h', short: '5m', spends: '2 %', severity: 'page' },
+  { alert: 'SloBurnSteady', timesBudget: 6, long: '6h', short: '30m', spends: '5 %', severity: 'page' },
+  { alert: 'SloBurnSlow', timesBudget: 1, long: '3d', short: '6h', spends: '10 %', severity: 'ticket' },
+]
+
+const budget = 'slo:lmx_gateway_error_budget:ratio'
+const burnRate = (window: string) => `slo:lmx_gateway_burn:ratio${window}`
+const requests = (window: string) => `slo:lmx_gateway_slo_requests:increase${window}`
+
+/** They come before the rates, which read them. */
+const budgets: readonly Recording[] = Object.entries(sloTargets).map(([slo, target]) => ({
+  record: budget,
+  // 1 - 0.99 is 0.010000000000000009 for a computer.
+  expr: `vector(${Number((1 - target).toFixed(6))})`,
+  labels: { slo },
+}))
+
+export const shortBurnRules: readonly Recording[] = [...budgets, ...['5m', '30m', '1h'].flatMap(rulesOf)]
+export const longBurnRules: readonly Recording[] = ['6h', '3d'].flatMap(rulesOf)
+
+/** Of all objectives, goodput included; only those with a target have a burn rate. */
+function rulesOf(window: string): Recording[] {
+  const missRatio = `slo:lmx_gateway_slo_miss:ratio${window}`
+  return [
+    {
+      record: missRatio,
+      expr: `
+sum by (job, slo) (rate(lmx_gateway_slo_requests_total{met="false"}[${window}]))
+  / (sum by (job, slo) (rate(lmx_gateway_slo_requests_total[${window}])) > 0)`,
+    },
+    { record: burnRate(window), expr: `${missRatio} / on (slo) group_left () ${budget}` },
+    {
+      record: requests(window),
+      expr: `sum by (job, slo) (increase(lmx_gateway_slo_requests_total[${window}]))`,
+    },
+  ]
+}
+
+export const sloAlerts: readonly Alert[] = burns.map(({ alert, timesBudget, long, short, spends, severity }) => ({
+  alert,
+  expr: `
+${burnRate(long)} > ${timesBudget}
+and ${burnRate(short)} > ${timesBudget}
+and ${requests(long)} > ${requestsMin}`,
+  severity,
+  summary: `The error budget of {{ $labels.slo }} burns too fast (more than ${timesBudget} x).`,
+  description: `Over ${long} the objective {{ $labels.slo }} was missed {{ printf "%.1f" $value }} times as often as its target allows, and over ${short} it still is.`,
+  runbook: {
+    means: `more requests miss an objective (label \`slo\`) than its target allows: over ${timesBudget} x as many in ${long} and still in the last ${short}. ${long} of it spends ${spends} of the error budget of 30 days.`,
+    look: 'the objectives by model; then failed requests by end code (availability), the parts of the time to first token (ttft), or decode speed beside mean batch (tpot).',
+    act: 'find the host or model behind it and do what its own alert says. Without one it is load: more slots or hosts, or fewer and smaller requests. Set `slo` to what the machines can do at all.',
+  },
+}))
