@@ -140,6 +140,7 @@ class BuiltGateway implements Gateway {
       clock,
       limits,
       teams,
+      events: this.#events,
       chance: Math.random,
       waitingMax: config.queue.lengthMaxPerKey,
       mayWait: () => this.#overload.noWaiting() === null,

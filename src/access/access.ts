@@ -6,10 +6,11 @@ import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
+import { Decision } from './decision.ts'
 import { Estimates, type Expected } from './estimates.ts'
-import type { LimitRest } from './events.ts'
+import type { AccessEvents, LimitRest } from './events.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
-import type { KeyRecord } from './key-record.ts'
+import { type KeyRecord, keyless } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
 import { Limiter, type Past, type Reservation, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
@@ -22,6 +23,7 @@ export interface AccessParts {
   readonly teams: TeamsOptions
   /** Clients without a key are served, also once there are keys. */
   readonly allowAnonymous: boolean
+  readonly events: AccessEvents
   /** From 0 to 1. */
   readonly chance: () => number
   /** Requests of one key or address that wait for its limits. */
@@ -49,8 +51,9 @@ export class Access {
   readonly #lines: OwnLines
   readonly #ring: KeyRing
   readonly #estimates: Estimates
+  readonly #events: AccessEvents
 
-  constructor({ clock, limits, teams, allowAnonymous, chance, onRevoked, ...waiting }: AccessParts) {
+  constructor({ clock, limits, teams, allowAnonymous, events, chance, onRevoked, ...waiting }: AccessParts) {
     this.guesses = new KeyGuesses({ failedKeysPerMinute: limits.failedKeysPerMinute, clock })
     this.limiter = new Limiter({ clock, limits, teams, chance })
     this.#lines = new OwnLines({
@@ -63,6 +66,7 @@ export class Access {
     })
     this.#ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous, onRevoked })
     this.#estimates = new Estimates(limits.clientsMax)
+    this.#events = events
   }
 
   /** In order of creation, the revoked ones among them. */
@@ -99,9 +103,13 @@ export class Access {
     return this.#lines.lengths()
   }
 
-  /** What is left of the limits of keys that were used lately. */
+  /** What is left of the limits of keys and of clients without one that asked lately; of rows for the same limit the least holds. */
   limitRests(): Iterable<LimitRest> {
-    return []
+    return this.limiter.rests((keyId) => {
+      const key = this.#ring.get(keyId)
+      // The name of a revoked key may be another's by now.
+      return key === undefined || key.revokedAtMs !== null ? null : key
+    })
   }
 
   /** All keys at the start, those that changed later. */
@@ -126,6 +134,7 @@ export class Access {
       lines: this.#lines,
       estimates: this.#estimates,
       ring: this.#ring,
+      events: this.#events,
     })
   }
 
@@ -140,14 +149,12 @@ export class Access {
   }
 }
 
-/** Keyless clients appear under this name; no key may have it. */
-const anonymous = 'anonymous'
-
 interface CallerParts {
   readonly limiter: Limiter
   readonly lines: OwnLines
   readonly estimates: Estimates
   readonly ring: KeyRing
+  readonly events: AccessEvents
 }
 
 interface Ask {
@@ -187,10 +194,11 @@ export class AccessCaller {
   readonly #limiter: Limiter
   readonly #lines: OwnLines
   readonly #estimates: Estimates
+  readonly #events: AccessEvents
 
   constructor(key: KeyRecord | null, address: string, parts: CallerParts) {
     this.keyId = key?.id ?? null
-    this.key = key?.name ?? anonymous
+    this.key = key?.name ?? keyless
     this.team = key?.team ?? null
     this.maxOutputTokens = key?.maxOutputTokens ?? null
     this.#models = key?.models ?? null
@@ -200,6 +208,7 @@ export class AccessCaller {
     this.#limiter = parts.limiter
     this.#lines = parts.lines
     this.#estimates = parts.estimates
+    this.#events = parts.events
   }
 
   get holder(): string {
@@ -238,22 +247,36 @@ export class AccessCaller {
   /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429, or of 503 where no more may wait. */
   admit(ask: Ask, turn: Turn): OwnTurn {
     const { holder } = this
+    const { model } = ask
     const { expected, learn } = this.#estimates.expect({ who: holder, ...ask })
+    const decision = new Decision(this.#events, { key: this.key, class: turn.class })
+    const reportedUse = (used: TokenCounts) => {
+      learn(used)
+      const reserved = expected.input + expected.output
+      this.#events.reservationSettled(model, (used.input + used.output) / reserved)
+    }
     return this.#lines.enter({
       holder,
       subject: () => this.#subject,
       cost: { requests: 1, ...expected },
       class: turn.class,
       patienceMs: turn.patienceMs,
-      admitted: (reservation) => turn.admitted(this.#admission(reservation, expected, learn)),
-      refused: (error) => turn.refused(error),
+      admitted: (reservation, delay) => {
+        decision.admitted(delay)
+        turn.admitted(this.#admission(reservation, expected, reportedUse))
+      },
+      refused: (error, delay) => {
+        decision.refused(delay)
+        turn.refused(error)
+      },
+      left: (waitedMs) => decision.left(waitedMs),
     })
   }
 
   #admission(
     reservation: Reservation,
     { input: promptEstimate }: Expected,
-    learn: (used: TokenCounts) => void,
+    reportedUse: (used: TokenCounts) => void,
   ): Admission {
     return {
       promptEstimate,
@@ -261,7 +284,7 @@ export class AccessCaller {
       topUp: (output) => reservation.topUp(output),
       settle: (used, { reported, blameless }) => {
         reservation.settle(used, blameless)
-        if (reported && used !== null) learn(used)
+        if (reported && used !== null) reportedUse(used)
         this.#lines.lookAgain(this.holder)
       },
     }

@@ -2,6 +2,9 @@
 import type { RequestClass } from '../base/request-class.ts'
 import type { Limits } from './limits.ts'
 
+/** Clients without a key appear under this name; no key may have it. */
+export const keyless = 'anonymous'
+
 export interface KeySecret {
   /** SHA-256 of the whole key as it is sent, in hex. The secret has 256 random bits, so nothing slower is needed. */
   readonly digest: string

@@ -4,9 +4,11 @@ import type { GatewayError } from '../base/errors.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import { Account, type Now, type Obstacle, type Owner } from './account.ts'
 import { Calendar } from './calendar.ts'
+import type { LimitRest } from './events.ts'
 import { type Cost, type Held, noCost } from './held.ts'
+import { type KeyRecord, keyless } from './key-record.ts'
 import type { Limits } from './limits.ts'
-import { type LimitLeft, limitsLeft } from './limits-left.ts'
+import { type LimitLeft, limitRests, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { lineFull, longest, refusal, tooManyWait } from './refusal.ts'
@@ -57,6 +59,8 @@ const passesMax = 4
 /** Of the accounts that were not used for the longest time, so many are looked at for one that can be forgotten. */
 const looksMax = 8
 const nothing: Limits = {}
+/** Of the keys that asked last, and of the addresses, so many are told of in metrics. */
+const toldMax = 1_000
 
 export class Limiter {
   readonly #clock: Clock
@@ -145,6 +149,23 @@ export class Limiter {
   left(subject: Subject): readonly LimitLeft[] {
     const now = this.#now()
     return this.#accounts(subject, now).flatMap((account) => limitsLeft(account, now, whoOf(subject)))
+  }
+
+  /**
+   * What is left to those who asked most lately, 1,000 keys and as many addresses: a limit that a key shares with its
+   * team comes twice where it has one of its own, too. Nobody is remembered for it, or for longer. `keyOf`: null for
+   * one of which nothing is to be told.
+   */
+  *rests(keyOf: (keyId: string) => Pick<KeyRecord, 'name' | 'team'> | null): Generator<LimitRest> {
+    for (const [keyId, account] of latest(this.#keys)) {
+      const key = keyOf(keyId)
+      if (key === null) continue
+      const team = this.#teams.get(key.team ?? '')
+      yield* limitRests(key.name, team === undefined ? [account] : [account, team], this.#now(), keyId)
+    }
+    for (const [address, account] of latest(this.#addresses)) {
+      yield* limitRests(keyless, [account], this.#now(), address)
+    }
   }
 
   /** Since when the ledger is to say what was used. */
@@ -315,6 +336,13 @@ function lastOf(obstaclesAfter: (ms: number) => Obstacle | undefined): Obstacle 
     worst = worse
   }
   return worst
+}
+
+function latest(accounts: ReadonlyMap<string, Account>): Iterable<readonly [string, Account]> {
+  return accounts
+    .entries()
+    .drop(Math.max(0, accounts.size - toldMax))
+    .take(toldMax)
 }
 
 function whoOf(subject: Subject): string {

@@ -1,5 +1,6 @@
-/** What is left of limits, one by one: for whoever administers them. */
+/** What is left of limits, one by one: for whoever administers them, and for metrics. */
 import type { Account, Now, Owner } from './account.ts'
+import type { LimitRest } from './events.ts'
 import type { LimitName } from './limits.ts'
 
 export interface LimitLeft {
@@ -21,4 +22,14 @@ export function limitsLeft(account: Account, now: Now, who: string): LimitLeft[]
   const { limit, live } = atOnce
   const remaining = Math.max(0, limit - live)
   return [...left, { limit: 'concurrentRequests', of, maximum: limit, remaining, resetMs: live === 0 ? 0 : null }]
+}
+
+export function limitRests(key: string, accounts: readonly Account[], now: Now, who: string): LimitRest[] {
+  return accounts.flatMap((account) => {
+    const atOnce = account.atOnce()
+    const shares = account.rests(now, who).map(({ name, share }) => [name, share] as const)
+    const all = atOnce === null ? shares : [...shares, ['concurrentRequests', 1 - atOnce.live / atOnce.limit] as const]
+    // One that was lowered lately may be exceeded.
+    return all.map(([limit, share]) => ({ key, limit, share: Math.min(1, Math.max(0, share)) }))
+  })
 }

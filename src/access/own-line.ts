@@ -9,6 +9,7 @@ import { type RequestClass, requestClasses } from '../base/request-class.ts'
 import type { Obstacle } from './account.ts'
 import { type Cost, noCost } from './held.ts'
 import { type Limiter, type Places, Reservation, type Subject } from './limiter.ts'
+import type { LimitName } from './limits.ts'
 import { longest } from './refusal.ts'
 
 export interface Asking {
@@ -20,9 +21,19 @@ export interface Asking {
   readonly class: RequestClass
   readonly patienceMs: number
   /** At once, or later; it must not throw then. */
-  admitted(reservation: Reservation): void
-  /** Of 429. At once, or later; it must not throw then. */
-  refused(error: GatewayError): void
+  admitted(reservation: Reservation, delay: Delay): void
+  /** Of 429, or of 503. At once, or later; it must not throw then. */
+  refused(error: GatewayError, delay: Delay): void
+  /** It waited, and went away by itself. */
+  left(waitedMs: number): void
+}
+
+/** What stood before the answer of the limits. */
+export interface Delay {
+  /** The limit that wanted it to wait for the longest, or that refuses it; null where none stood in its way. */
+  readonly limit: LimitName | null
+  /** Null where it was answered at once. */
+  readonly waitedMs: number | null
 }
 
 /** A request's place in the line of its holder. */
@@ -44,6 +55,9 @@ interface Waiter {
   readonly asking: Asking
   /** It counts among the requests at once of its key. */
   readonly places: Places
+  readonly sinceMs: number
+  /** What wanted it to wait for the longest so far. */
+  worst: Obstacle | undefined
   readonly endsAtMs: number
   readonly patience: Timer
 }
@@ -108,20 +122,23 @@ export class OwnLine {
     return this.#obstacleBehind(newcomer, this.#ahead(newcomer.class))
   }
 
-  /** `told`: what its limits said now to one that goes first; null for all others. */
-  add(asking: Asking, patienceMs: number, told: Obstacle | null): OwnTurn {
+  /** `obstacle`: what keeps it away now, behind those that go first. */
+  add(asking: Asking, patienceMs: number, obstacle: Obstacle | undefined): OwnTurn {
     const { clock, limiter } = this.#parts
     const places = limiter.placesOf(asking.subject())
     places.takePlace()
+    const sinceMs = clock.now()
     const waiter: Waiter = {
       asking,
       places,
-      endsAtMs: clock.now() + patienceMs,
+      sinceMs,
+      worst: obstacle,
+      endsAtMs: sinceMs + patienceMs,
       patience: clock.after(patienceMs, () => this.#timeOut(waiter)),
     }
     this.#waiting[asking.class].waiters.add(waiter)
     this.#count(asking, 1)
-    if (told !== null) this.#wait(waiter, told)
+    if (obstacle !== undefined && this.#first() === waiter) this.#wait(waiter, obstacle)
     return { leave: () => this.#leave(waiter), estimate: () => this.#estimate(waiter) }
   }
 
@@ -142,9 +159,9 @@ export class OwnLine {
     const told = this.#told?.waiter === first ? this.#told : null
     const isEarly = told !== null && nowMs < told.atMs
     const answer = this.#ask(first)
-    if (answer instanceof Reservation) this.#end(first, () => first.asking.admitted(answer))
+    if (answer instanceof Reservation) this.#admit(first, answer)
     else if (isEarly) this.#lookIn(Math.min(answer.waitMs, told.atMs - nowMs), first, answer)
-    else if (nowMs + answer.waitMs > first.endsAtMs) this.#end(first, () => this.#refuse(first, answer))
+    else if (nowMs + answer.waitMs > first.endsAtMs) this.#refuse(first, answer)
     else this.#wait(first, answer)
   }
 
@@ -159,6 +176,7 @@ export class OwnLine {
     // A timer may be early by a part of a millisecond; then what is left is waited for.
     const delayMs = Math.max(1, Math.ceil(waitMs))
     this.#told = { waiter, obstacle, atMs: clock.now() + waitMs }
+    if (waiter.worst === undefined || obstacle.waitMs > waiter.worst.waitMs) waiter.worst = obstacle
     this.#looksSoon = false
     this.#timer?.cancel()
     this.#timer = clock.after(delayMs, () => this.#look())
@@ -170,19 +188,28 @@ export class OwnLine {
     // Where nothing keeps it away behind the others, all of them fit now.
     const behind = ahead.requests > 0 ? this.#obstacleBehind(asking, ahead) : undefined
     const answer = behind ?? this.#ask(waiter)
-    this.#end(waiter, () => {
-      if (answer instanceof Reservation) asking.admitted(answer)
-      else if (behind === undefined) this.#refuse(waiter, answer)
-      else asking.refused(this.#parts.limiter.refuseBehind(ahead.requests, behind))
+    if (answer instanceof Reservation) this.#admit(waiter, answer)
+    else this.#refuse(waiter, answer, behind === undefined ? 0 : ahead.requests)
+  }
+
+  #admit(waiter: Waiter, reservation: Reservation): void {
+    const limit = waiter.worst?.limit ?? null
+    this.#end(waiter, (waitedMs) => waiter.asking.admitted(reservation, { limit, waitedMs }))
+  }
+
+  /** `ahead`: so many go first. */
+  #refuse(waiter: Waiter, obstacle: Obstacle, ahead = 0): void {
+    const { limiter } = this.#parts
+    const { asking } = waiter
+    this.#end(waiter, (waitedMs) => {
+      const error =
+        ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(asking.subject(), asking.cost, obstacle)
+      asking.refused(error, { limit: obstacle.limit, waitedMs })
     })
   }
 
-  #refuse({ asking }: Waiter, obstacle: Obstacle): void {
-    asking.refused(this.#parts.limiter.refuse(asking.subject(), asking.cost, obstacle))
-  }
-
   #leave(waiter: Waiter): void {
-    this.#end(waiter, () => {})
+    this.#end(waiter, (waitedMs) => waiter.asking.left(waitedMs))
   }
 
   /** The place that it holds does not keep it away itself. */
@@ -194,7 +221,7 @@ export class OwnLine {
   }
 
   /** Nothing happens where it does not wait any more. */
-  #end(waiter: Waiter, then: () => void): void {
+  #end(waiter: Waiter, then: (waitedMs: number) => void): void {
     if (!this.#waiting[waiter.asking.class].waiters.delete(waiter)) return
     this.#count(waiter.asking, -1)
     waiter.patience.cancel()
@@ -207,7 +234,7 @@ export class OwnLine {
       this.#timer?.cancel()
       this.#parts.onEmpty()
     }
-    then()
+    then(this.#parts.clock.now() - waiter.sinceMs)
   }
 
   #count({ class: ofClass, cost }: Asking, sign: 1 | -1): void {

@@ -4,7 +4,8 @@ import type { GatewayError } from '../base/errors.ts'
 import type { Obstacle } from './account.ts'
 import { noCost } from './held.ts'
 import { type Limiter, Reservation } from './limiter.ts'
-import { type Asking, type CostSum, OwnLine, type OwnTurn } from './own-line.ts'
+import type { LimitName } from './limits.ts'
+import { type Asking, type CostSum, type Delay, OwnLine, type OwnTurn } from './own-line.ts'
 
 export interface OwnLinesParts {
   readonly clock: Clock
@@ -20,6 +21,13 @@ export interface OwnLinesParts {
 }
 
 const noTurn: OwnTurn = { leave: () => {}, estimate: () => null }
+const atOnce: Delay = { limit: null, waitedMs: null }
+
+interface Refusal {
+  readonly error: GatewayError
+  /** The one that the request does not fit; null where it would only have waited for others. */
+  readonly limit: LimitName | null
+}
 
 export class OwnLines {
   readonly #parts: OwnLinesParts
@@ -42,19 +50,19 @@ export class OwnLines {
     const goesFirst = line === undefined || line.lengthBefore(asking.class) === 0
     const answer = goesFirst ? limiter.ask(asking.subject(), asking.cost) : line.obstacleBehind(asking)
     if (answer instanceof Reservation) {
-      asking.admitted(answer)
+      asking.admitted(answer, atOnce)
       return noTurn
     }
     const patienceMs = mayWait() ? Math.min(asking.patienceMs, waitMsMax) : 0
     const refusal = this.#tooLate(asking, answer, patienceMs) ?? this.#noPlace(asking, answer)
     if (refusal !== null) {
-      asking.refused(refusal)
+      asking.refused(refusal.error, { limit: refusal.limit, waitedMs: null })
       return noTurn
     }
     const onEmpty = () => void this.#lines.delete(asking.holder)
     const entered = line ?? new OwnLine({ clock, limiter, inAll: this.#inAll, onEmpty })
     this.#lines.set(asking.holder, entered)
-    return entered.add(asking, patienceMs, goesFirst ? (answer ?? null) : null)
+    return entered.add(asking, patienceMs, answer)
   }
 
   /** How many wait in all, and the tokens of their prompts and answers as estimated. */
@@ -73,23 +81,29 @@ export class OwnLines {
     this.#lines.get(holder)?.lookSoon()
   }
 
-  #tooLate({ holder, subject, cost, class: ofClass }: Asking, obstacle: Obstacle | undefined, patienceMs: number) {
+  #tooLate(
+    { holder, subject, cost, class: ofClass }: Asking,
+    obstacle: Obstacle | undefined,
+    patienceMs: number,
+  ): Refusal | null {
     const { limiter } = this.#parts
     if (obstacle === undefined) return null
+    const { limit } = obstacle
     // When one of those at once ends, nobody knows.
-    if (obstacle.waitMs <= patienceMs && obstacle.limit !== 'concurrentRequests') return null
+    if (obstacle.waitMs <= patienceMs && limit !== 'concurrentRequests') return null
     const ahead = this.#lines.get(holder)?.lengthBefore(ofClass) ?? 0
-    return ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(subject(), cost, obstacle)
+    const error = ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(subject(), cost, obstacle)
+    return { error, limit }
   }
 
   /** Who waits is one of the requests at once of its key, one of a line that is bounded, and one of all that wait. */
-  #noPlace({ holder, subject, cost }: Asking, obstacle: Obstacle | undefined): GatewayError | null {
+  #noPlace({ holder, subject, cost }: Asking, obstacle: Obstacle | undefined): Refusal | null {
     const { limiter, lengthMax, hasRoom } = this.#parts
     const full = limiter.placesOf(subject()).full()
-    if (full !== null) return limiter.refuse(subject(), cost, full)
+    if (full !== null) return { error: limiter.refuse(subject(), cost, full), limit: full.limit }
     const length = this.#lines.get(holder)?.length ?? 0
-    const waitMs = obstacle?.waitMs ?? 0
-    if (length >= lengthMax) return limiter.tooManyWait(lengthMax, waitMs)
-    return hasRoom(cost.input + cost.output) ? null : limiter.lineFull(waitMs)
+    const { waitMs = 0, limit = null } = obstacle ?? {}
+    if (length >= lengthMax) return { error: limiter.tooManyWait(lengthMax, waitMs), limit }
+    return hasRoom(cost.input + cost.output) ? null : { error: limiter.lineFull(waitMs), limit }
   }
 }

@@ -113,6 +113,7 @@ export class SimRequest {
         this.#goToGate()
       },
       refused: () => this.#end('refused'),
+      left: () => {},
     })
     if (this.#reservation === null) this.#leaveLine = () => turn.leave()
   }

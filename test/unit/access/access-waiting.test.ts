@@ -4,6 +4,7 @@ import { Access } from '../../../src/access/access.ts'
 import type { KeyRecord } from '../../../src/access/key-record.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
+import { noMetrics } from '../../../src/observe/metrics.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { sampleKey } from './sample-key.ts'
 
@@ -17,6 +18,7 @@ function given(waitMsMax?: number) {
     limits: limitsOptions.parse({ waitMsMax }),
     teams: {},
     allowAnonymous: false,
+    events: noMetrics,
     chance: () => 0,
     waitingMax: 10,
     mayWait: () => true,

@@ -68,6 +68,7 @@ export function ownLinesOf({ limits = {}, teams = {}, wallMs = startWallMs, ...p
         Object.assign(state, { error, waitedMs: clock.now() - sinceMs })
         entering.onEnd?.(clock.now() - sinceMs, null)
       },
+      left: () => {},
     })
     return Object.assign(state, turn)
   }

@@ -3,6 +3,7 @@ import { Access } from '../../../src/access/access.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { Secret } from '../../../src/access/secret.ts'
 import { StoreError } from '../../../src/base/store-error.ts'
+import { noMetrics } from '../../../src/observe/metrics.ts'
 import { AccessRecords } from '../../../src/stores/access-records.ts'
 import { LateStore } from '../../../src/stores/late-store.ts'
 import type { StoreEvents } from '../../../src/stores/store.ts'
@@ -18,6 +19,7 @@ function given(broken: { keys?: boolean; ledger?: boolean } = {}) {
     limits: limitsOptions.parse({ default: { requestsPerMinute: 20, requestsPerDay: 3 } }),
     teams: {},
     allowAnonymous: true,
+    events: noMetrics,
     chance: () => 0,
     waitingMax: 1,
     mayWait: () => true,
