@@ -2,12 +2,16 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log, LogFields, LogLevel } from '../base/log.ts'
 import { accessMessage, isOfDoor, refusedAlike } from './access-log.ts'
+import { jsonLine, textLine } from './log-lines.ts'
 import type { LogOptions } from './options.ts'
+import { coloured, plain } from './paint.ts'
 import { RepeatedLines } from './repeated-lines.ts'
 
 /** The part of a Node stream that is needed; `process.stdout` is one. */
 export interface LogSink {
   readonly isTTY?: boolean
+  /** Of a terminal: whether it has colours and its user wants them (NO_COLOR). */
+  hasColors?(): boolean
   /** False asks to write no more until `drain`. */
   write(text: string): boolean
   on(event: 'drain' | 'error', listener: () => void): unknown
@@ -20,8 +24,6 @@ export interface WrittenLog extends Log {
   flush(): void
 }
 
-/** A value longer than this is cut: nobody reads on, and a client may not fill the disk through its own request. */
-const valueBytesMax = 1_024
 /** What waits for a reader that does not keep up, for instance a paused terminal or a full pipe; then lines are dropped. */
 const backlogCharsMax = 1_048_576
 
@@ -36,9 +38,13 @@ export function createLog(
   clock: Pick<Clock, 'wallMs' | 'after'>,
 ): WrittenLog {
   const asText = options.format === 'text' || (options.format === 'auto' && out.isTTY === true)
-  const format = asText ? textLine : jsonLine
-  const outlet = new Outlet(out, (dropped) => format(clock.wallMs(), 'warn', 'Log lines were dropped', { dropped }))
-  const write: Log = (level, message, fields = {}) => outlet.write(format(clock.wallMs(), level, message, fields))
+  const paint = out.hasColors?.() === true ? coloured : plain
+  const lineOf = (level: LogLevel, message: string, fields: LogFields): string => {
+    const line = { timeMs: clock.wallMs(), level, message, fields }
+    return asText ? textLine(line, paint) : jsonLine(line)
+  }
+  const outlet = new Outlet(out, (dropped) => lineOf('warn', 'Log lines were dropped', { dropped }))
+  const write: Log = (level, message, fields = {}) => outlet.write(lineOf(level, message, fields))
   const repeated = new RepeatedLines(clock, write)
   const refused = new RepeatedLines(clock, write, { freeLines: refusedLinesFree, likeness: refusedAlike })
   const writes = (level: LogLevel): boolean => rank[level] >= rank[options.level]
@@ -106,54 +112,4 @@ class Outlet {
     this.#backlog = []
     this.#backlogChars = 0
   }
-}
-
-function jsonLine(timeMs: number, level: LogLevel, message: string, fields: LogFields): string {
-  const entry: Record<string, unknown> = { time: new Date(timeMs).toISOString(), level, msg: cut(message) }
-  for (const [name, value] of Object.entries(fields)) {
-    if (!(name in entry)) entry[name] = typeof value === 'string' ? cut(value) : value
-  }
-  return `${printable(JSON.stringify(entry))}\n`
-}
-
-/** `12:03:04.567Z warn  Host is down  host=studio problem="connection refused"` */
-function textLine(timeMs: number, level: LogLevel, message: string, fields: LogFields): string {
-  const time = new Date(timeMs).toISOString().slice('2026-01-01T'.length)
-  // A message is quoted only where it holds something that JSON would escape.
-  const quoted = JSON.stringify(cut(message))
-  const said = quoted.includes('\\') ? quoted : quoted.slice(1, -1)
-  let line = `${time} ${level.padEnd(5)} ${said}`
-  let gap = '  '
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined || value === null) continue
-    line += `${gap}${name}=${textValue(value)}`
-    gap = ' '
-  }
-  return `${printable(line)}\n`
-}
-
-function textValue(value: string | number | boolean): string {
-  if (typeof value !== 'string') return String(value)
-  const short = cut(value)
-  return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : JSON.stringify(short)
-}
-
-const encoded = new Uint8Array(valueBytesMax)
-
-function cut(text: string): string {
-  // UTF-8 needs at most three bytes for a UTF-16 unit.
-  if (text.length * 3 <= valueBytesMax) return text
-  // Stops before the first character that does not fit, so none is split.
-  const { read } = new TextEncoder().encodeInto(text, encoded)
-  return read < text.length ? `${text.slice(0, read)}…` : text
-}
-
-/**
- * What JSON leaves as it is and a terminal, a pager or a JavaScript-based log reader would not: DEL and the C1 controls
- * (U+009B begins an ANSI sequence), the line and paragraph separators, and marks that turn the order of the text around.
- */
-const unprintable = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
-
-function printable(line: string): string {
-  return line.replace(unprintable, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -8,9 +8,11 @@ import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { terms } from '../../src/observe/definitions/terms.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
 import { endpoints } from '../../src/wire/endpoints.ts'
+import { accessLineRows } from './readme-access-line.ts'
 
 /** By the name that marks the part: `<!-- begin NAME -->` … `<!-- end NAME -->`. */
 const readmeTables: Readonly<Record<string, () => string>> = {
+  'access-line': () => table(['field', 'type', 'unit', 'meaning'], accessLineRows()),
   'admin-routes': adminRouteTable,
   configuration: configurationTable,
   endpoints: endpointTable,

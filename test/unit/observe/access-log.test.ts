@@ -18,10 +18,13 @@ describe('the line of a request', () => {
       message: 'request',
       fields: {
         requestId: 'req-1',
+        id: 'id-1',
+        traceId: null,
         endpoint: 'chat_completions',
         model: 'qwen',
-        asked: undefined,
+        asked: null,
         host: 'studio',
+        reason: 'least_busy',
         key: 'alice',
         class: 'default',
         stream: true,
@@ -29,19 +32,64 @@ describe('the line of a request', () => {
         end: '--',
         error: null,
         attempts: 1,
+        attemptHosts: null,
+        readMs: 1,
+        limitMs: 0.5,
         queueMs: 12.3,
-        ttftMs: 250,
+        lostMs: 0,
+        hostMs: 6.2,
+        prefillMs: 230,
+        contentMs: 1_990,
+        lastMs: 10,
         durationMs: 2_250,
+        ttftMs: 250,
+        tpotMs: 20,
+        tokensPerSecond: 50,
         tokensIn: 20,
+        tokensCached: 4,
         tokensOut: 100,
+        tokensReasoning: 0,
         usage: 'reported',
       },
     })
   })
 
+  it('has the same fields whatever became of the request', () => {
+    const never = lineOf({
+      model: null,
+      askedModel: null,
+      host: null,
+      class: null,
+      status: 401,
+      end: 'GA',
+      errorCode: 'invalid_api_key',
+      attempts: 0,
+      attemptsMade: [],
+      ttftMs: null,
+      timePerOutputTokenMs: null,
+    })
+    expect(Object.keys(never.fields)).toEqual(Object.keys(lineOf().fields))
+    expect(Object.values(never.fields)).not.toContain(undefined)
+    expect(never.fields).toMatchObject({ reason: null, tpotMs: null, tokensPerSecond: null, error: 'invalid_api_key' })
+  })
+
+  it('says where each attempt went when there was more than one, and which trace it belongs to', () => {
+    const [first] = outcome().attemptsMade
+    const attemptsMade = [
+      { ...first!, host: 'mini' },
+      { ...first!, reason: 'only_free_host' },
+    ]
+    const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: null, sampled: true, state: null }
+    expect(lineOf({ attempts: 2, attemptsMade, trace }).fields).toMatchObject({
+      attemptHosts: 'mini studio',
+      reason: 'only_free_host',
+      traceId: 'a'.repeat(32),
+    })
+  })
+
   it('names what was asked for where that is not a known name, so that a wrong one can be found', () => {
     expect(lineOf({ model: null, askedModel: 'qwenn' }).fields).toMatchObject({ model: null, asked: 'qwenn' })
-    expect(lineOf({ model: 'qwen', askedModel: 'qwen' }).fields?.['asked']).toBeUndefined()
+    expect(lineOf({ model: 'qwen', askedModel: 'qwen' }).fields['asked']).toBeNull()
   })
 
   it('holds nothing that is not on the list, whatever else an outcome comes to carry', () => {
@@ -49,13 +97,34 @@ describe('the line of a request', () => {
       prompt: 'CANARY',
       headers: { authorization: 'CANARY' },
       tokens: { ...outcome().tokens, text: 'CANARY' },
+      attemptsMade: [{ ...outcome().attemptsMade[0]!, url: 'CANARY', model: 'CANARY' }],
     }
     expect(JSON.stringify(lineOf(carrying))).not.toContain('CANARY')
   })
 
   it('tells an absent figure from a zero', () => {
-    const { fields } = lineOf({ queueWaitMs: null, ttftMs: 0 })
-    expect(fields).toMatchObject({ queueMs: null, ttftMs: 0 })
+    const { fields } = lineOf({ timePerOutputTokenMs: null, ttftMs: 0 })
+    expect(fields).toMatchObject({ tpotMs: null, tokensPerSecond: null, ttftMs: 0 })
+  })
+
+  it('has parts of its time that add up to all of it', () => {
+    const { fields } = lineOf()
+    const parts = ['readMs', 'limitMs', 'queueMs', 'lostMs', 'hostMs', 'prefillMs', 'contentMs', 'lastMs']
+    const sum = parts.reduce((all, part) => all + Number(fields[part]), 0)
+    expect(sum).toBeCloseTo(Number(fields['durationMs']), 0)
+  })
+
+  it('costs nothing where its level is not written', () => {
+    const log = Object.assign(() => expect.unreachable(), { writes: (level: LogLevel) => level === 'error' })
+    const asked: string[] = []
+    const watched = new Proxy(outcome(), {
+      get: (target, name: keyof Outcome) => {
+        asked.push(name)
+        return target[name]
+      },
+    })
+    accessLog(log)(watched)
+    expect(asked.toSorted()).toEqual(['end', 'end', 'status'])
   })
 
   it.each([

@@ -1,10 +1,34 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import { accessLog } from '../../../src/observe/access-log.ts'
 import { createLog } from '../../../src/observe/log-writer.ts'
 import { logOptions } from '../../../src/observe/options.ts'
+import type { Outcome } from '../../../src/relay/outcome.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
+import { outcome } from '../../kit/scripted-sources.ts'
 
 const clock = new FakeClock(0, Date.UTC(2026, 0, 2, 3, 4, 5, 678))
+
+/** A terminal that has colours, of a user who wants them or does not. */
+class Terminal extends EventEmitter {
+  readonly isTTY = true
+  text = ''
+  readonly #wantsColours: boolean
+
+  constructor(wantsColours: boolean) {
+    super()
+    this.#wantsColours = wantsColours
+  }
+
+  hasColors(): boolean {
+    return this.#wantsColours
+  }
+
+  write(text: string): boolean {
+    this.text += text
+    return true
+  }
+}
 
 /** A sink whose reader can be paused: it then takes the line that fills it, says so, and wants no more. */
 class Sink extends EventEmitter {
@@ -87,6 +111,56 @@ describe('a line', () => {
     const sink = new Sink()
     createLog(json, sink, clock)('info', 'said', { msg: 'forged', level: 'error', time: 'never' })
     expect(sink.entries()).toEqual([{ time: '2026-01-02T03:04:05.678Z', level: 'info', msg: 'said' }])
+  })
+})
+
+describe('a request on a terminal', () => {
+  const written = (differing: Partial<Outcome> = {}, sink: Sink | Terminal = new Sink(true)): string => {
+    accessLog(createLog(logOptions.parse({}), sink, clock))(outcome(differing))
+    return sink.text
+  }
+
+  it('is what became of it and how fast it was, in one line', () => {
+    expect(written()).toBe(
+      '03:04:05.678Z info  200 chat_completions qwen studio alice  100 tokens 50 tok/s  queue 0.01 s ttft 0.25 s  2.25 s  id=id-1\n',
+    )
+  })
+
+  it('says what went wrong, and leaves out what there is not', () => {
+    const [attempt] = outcome().attemptsMade
+    const line = written({
+      status: 502,
+      end: 'UH',
+      errorCode: 'upstream_tls_error',
+      attempts: 2,
+      attemptsMade: [{ ...attempt!, host: 'mini' }, attempt!],
+      spent: { ...outcome().spent, queueMs: 0 },
+      ttftMs: null,
+      timePerOutputTokenMs: null,
+      tokens: { input: 20, cachedInput: 0, output: 0, reasoning: 0 },
+      durationMs: 12_345,
+    })
+    expect(line).toBe(
+      '03:04:05.678Z warn  502 chat_completions qwen studio alice  12.3 s  end=UH  error=upstream_tls_error  attemptHosts="mini studio"  id=id-1\n',
+    )
+  })
+
+  it('has colours where the terminal has them and its user wants them, and nowhere else', () => {
+    expect(written({}, new Terminal(true))).toContain('\u001b[32m200\u001b[0m')
+    expect(written({ status: 503, end: 'RQ' }, new Terminal(true))).toContain('\u001b[31m503\u001b[0m')
+    expect(written({ status: 200, end: 'UD' }, new Terminal(true))).toContain('\u001b[31m200\u001b[0m')
+    expect(written({ status: 429, end: 'GA' }, new Terminal(true))).toContain('\u001b[33m429\u001b[0m')
+    expect(written({}, new Terminal(false))).not.toContain('\u001b')
+    expect(written({}, new Sink(true))).not.toContain('\u001b')
+    const sink = new Terminal(true)
+    createLog(json, sink, clock)('warn', 'said')
+    expect(sink.text).not.toContain('\u001b')
+  })
+
+  it('is not steered by a name that its client made', () => {
+    const line = written({ model: null, askedModel: 'x  id=forged\u001b[2J\n' }, new Terminal(false))
+    expect(line).toContain('"x  id=forged\\u001b[2J\\n"')
+    expect(line.slice(0, -1)).not.toMatch(/\p{Cc}/u)
   })
 })
 
