@@ -174,27 +174,35 @@ export class Meter {
   end(promptEstimate = 0): Metered {
     if (this.#ended !== null) return this.#ended
     this.#endPhase()
-    const reported = believed(this.#reported)
     if (this.#reported?.rejected === true) this.#tally.usageRejected++
-    // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
-    const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
-    const { counted } = this
-    const tokens = tokenCounts(reported, { counted, framesLeast, promptEstimate })
-    const sources = sourcesOf(reported, counted, promptEstimate)
+    const metered = this.soFar(promptEstimate)
+    const { tokens, sources } = metered
     this.#charge.correct(tokens)
     this.#tally.input += tokens.input
     this.#tally.cachedInput += tokens.cachedInput
     this.#tally.output += Math.max(0, tokens.output - (this.#live ? this.#frames : 0))
     this.#tally.reasoning += tokens.reasoning
     if (this.#stream) this.#settleSpeeds(tokens, sources)
-    this.#ended = {
+    this.#ended = metered
+    return metered
+  }
+
+  /** What `end` would settle if it came now. */
+  soFar(promptEstimate = 0): Metered {
+    if (this.#ended !== null) return this.#ended
+    const reported = believed(this.#reported)
+    // Anthropic's first event reports no output or one token; a stream that breaks before its last has no other report.
+    const framesLeast = this.#frames > this.#framesReported ? this.#frames : 0
+    const { counted } = this
+    const tokens = tokenCounts(reported, { counted, framesLeast, promptEstimate })
+    const sources = sourcesOf(reported, counted, promptEstimate)
+    return {
       tokens,
       sources,
       usageSource: reported !== null ? 'reported' : counted > 0 ? 'counted' : sources.input,
       firstContentAtMs: this.#firstContentAtMs,
       timePerOutputTokenMs: this.#timePerToken(tokens.output),
     }
-    return this.#ended
   }
 
   /** What was counted live is a floor; only what a host itself says it read tells of its prefill. */
