@@ -7,11 +7,18 @@ import { accessFields } from './access-fields.ts'
 export const accessMessage = 'request'
 
 /**
- * Of a request that was refused at the door, before anything of it was read, or for a limit. Anybody can make as many of
- * them as the network carries, and the disk is not theirs to fill.
+ * A request that was refused at the door, before anything of it was read, or for a limit. Anybody can make as many of
+ * them as the network carries, and neither the disk nor the memory is theirs to fill.
  */
-export function isOfDoor(message: string, { end, status, model, asked }: LogFields): boolean {
-  return message === accessMessage && end === 'GA' && (status === 429 || (model === null && (asked ?? null) === null))
+export function isRefusedAtDoor({ end, status, model, asked }: Readonly<Record<DoorField, unknown>>): boolean {
+  return end === 'GA' && (status === 429 || (model === null && asked === null))
+}
+
+type DoorField = 'end' | 'status' | 'model' | 'asked'
+
+/** The line of such a one. */
+export function isOfDoor(message: string, { end, status, model, asked = null }: LogFields): boolean {
+  return message === accessMessage && isRefusedAtDoor({ end, status, model, asked })
 }
 
 /** What such lines tell, together. */

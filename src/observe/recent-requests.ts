@@ -1,0 +1,74 @@
+/** The last requests that ended, as their outcomes have them, so that one can be looked at after the fact. */
+import type { Outcome } from '../relay/outcome.ts'
+import { isRefusedAtDoor } from './access-log.ts'
+
+/** Of the requests that are kept beside: those that were refused at the door. */
+const refusedShare = 0.1
+
+/** Refusals at the door are kept apart and are fewer: whoever makes a million of them pushes out no real request. */
+export class RecentRequests {
+  readonly #served: Ring
+  readonly #refused: Ring
+  #ended = 0
+
+  constructor(max: number) {
+    this.#served = new Ring(max)
+    this.#refused = new Ring(Math.ceil(max * refusedShare))
+  }
+
+  add(outcome: Outcome): void {
+    const ring = isRefusedAtDoor({ ...outcome, asked: outcome.askedModel }) ? this.#refused : this.#served
+    ring.add({ outcome, number: this.#ended++ })
+  }
+
+  *newestFirst(): Generator<Outcome> {
+    const refused = this.#refused.newestFirst()
+    let next = refused.next().value
+    for (const served of this.#served.newestFirst()) {
+      while (next !== undefined && next.number > served.number) {
+        yield next.outcome
+        next = refused.next().value
+      }
+      yield served.outcome
+    }
+    for (; next !== undefined; next = refused.next().value) yield next.outcome
+  }
+
+  /** By the id that the gateway made. */
+  find(id: string): Outcome | null {
+    for (const outcome of this.newestFirst()) if (outcome.id === id) return outcome
+    return null
+  }
+}
+
+interface Ended {
+  readonly outcome: Outcome
+  /** Of all that ended, in order. */
+  readonly number: number
+}
+
+class Ring {
+  readonly #max: number
+  readonly #kept: Ended[] = []
+  #oldest = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  add(ended: Ended): void {
+    if (this.#kept.length < this.#max) this.#kept.push(ended)
+    else if (this.#max > 0) {
+      this.#kept[this.#oldest] = ended
+      this.#oldest = (this.#oldest + 1) % this.#max
+    }
+  }
+
+  *newestFirst(): Generator<Ended, undefined> {
+    const { length } = this.#kept
+    for (let back = 1; back <= length; back++) {
+      const ended = this.#kept[(this.#oldest + length - back) % length]
+      if (ended !== undefined) yield ended
+    }
+  }
+}
