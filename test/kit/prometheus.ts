@@ -10,26 +10,63 @@ import { within } from './within.ts'
 /** Debian's package; without it these tests cannot run, and where all tests must run that is a failure. */
 export const prometheusMissing = spawnSync('prometheus', ['--version']).error !== undefined
 
+type SeriesLabels = Readonly<Record<string, string>>
+/** Unix seconds. */
+type Point = readonly [time: number, value: string]
+
 interface Sample {
-  readonly metric: Readonly<Record<string, string>>
-  readonly value: readonly [time: number, value: string]
+  readonly metric: SeriesLabels
+  readonly value: Point
+}
+
+interface Alert {
+  readonly labels: SeriesLabels
+  readonly annotations: SeriesLabels
+  readonly state: 'pending' | 'firing'
+}
+
+export interface PrometheusOptions {
+  /** Texts of rule files. */
+  readonly ruleFiles?: readonly string[]
+  /** Between two scrapes of a target; rules whose group says nothing else are evaluated as often. */
+  readonly everyMs?: number
 }
 
 export interface Prometheus {
   readonly url: string
   /** The instant vector that a query has now; throws what Prometheus finds wrong with it. */
   query(expr: string): Promise<readonly Sample[]>
+  /** Every sample of a selector in the seconds up to a Unix time, the oldest first. */
+  points(
+    selector: string,
+    seconds: number,
+    until: number,
+  ): Promise<readonly { metric: SeriesLabels; values: Point[] }[]>
+  /** Labels of every series it has ever had of what matches. */
+  series(match: string): Promise<readonly SeriesLabels[]>
+  /** Those that are not inactive. */
+  alerts(): Promise<readonly Alert[]>
   /** Labels and values of what is scraped, `up` or `down` with the reason. */
   targets(): Promise<readonly { health: string; lastError: string }[]>
   stop(): Promise<void>
 }
 
-/** Scrapes every second, with the scrape configuration that is given. */
-export async function startPrometheus(scrapeConfigs: readonly object[]): Promise<Prometheus> {
+/** Scrapes every second unless told otherwise, with the scrape configuration that is given. */
+export async function startPrometheus(
+  scrapeConfigs: readonly object[],
+  { ruleFiles = [], everyMs = 1_000 }: PrometheusOptions = {},
+): Promise<Prometheus> {
   const directory = mkdtempSync(join(tmpdir(), 'prometheus-'))
   const configFile = join(directory, 'prometheus.yml')
+  const interval = `${everyMs}ms`
+  for (const [at, text] of ruleFiles.entries()) writeFileSync(join(directory, `rules-${at}.yml`), text)
+  const config = {
+    global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
+    rule_files: ['rules-*.yml'],
+    scrape_configs: scrapeConfigs,
+  }
   // JSON is YAML.
-  writeFileSync(configFile, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: scrapeConfigs }))
+  writeFileSync(configFile, JSON.stringify(config))
   const child = spawn(
     'prometheus',
     [
@@ -52,7 +89,18 @@ export async function startPrometheus(scrapeConfigs: readonly object[]): Promise
   try {
     const url = await within(20_000, 'Prometheus to listen', listeningUrl(child))
     await within(20_000, 'Prometheus to be ready', ready(url))
-    return { url, stop, query: (expr) => query(url, expr), targets: () => targets(url) }
+    return {
+      url,
+      stop,
+      query: (expr) => queried(url, { query: expr }),
+      points: (selector, seconds, until) =>
+        queried(url, { query: `${selector}[${Math.round(seconds * 1000)}ms]`, time: String(until) }),
+      series: (match) => told(url, `series?${new URLSearchParams({ 'match[]': match }).toString()}`),
+      alerts: async () => (await told<{ alerts: Alert[] }>(url, 'alerts')).alerts,
+      targets: async () =>
+        (await told<{ activeTargets: { health: string; lastError: string }[] }>(url, 'targets?state=active'))
+          .activeTargets,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -98,15 +146,14 @@ async function answersOk(url: string): Promise<boolean> {
   return response.ok
 }
 
-async function query(url: string, expr: string): Promise<readonly Sample[]> {
-  const response = await fetch(`${url}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query: expr }) })
-  const answer = (await response.json()) as { error?: string; data?: { result: Sample[] } }
-  if (answer.data === undefined) throw new Error(`${answer.error ?? response.status} in ${expr}`)
+async function queried<Result>(url: string, parameters: Record<string, string>): Promise<readonly Result[]> {
+  const response = await fetch(`${url}/api/v1/query`, { method: 'POST', body: new URLSearchParams(parameters) })
+  const answer = (await response.json()) as { error?: string; data?: { result: Result[] } }
+  if (answer.data === undefined) throw new Error(`${answer.error ?? response.status} in ${parameters['query']}`)
   return answer.data.result
 }
 
-async function targets(url: string): Promise<readonly { health: string; lastError: string }[]> {
-  const response = await fetch(`${url}/api/v1/targets?state=active`)
-  const answer = (await response.json()) as { data: { activeTargets: { health: string; lastError: string }[] } }
-  return answer.data.activeTargets
+async function told<Data>(url: string, path: string): Promise<Data> {
+  const response = await fetch(`${url}/api/v1/${path}`)
+  return ((await response.json()) as { data: Data }).data
 }

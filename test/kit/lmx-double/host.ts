@@ -42,7 +42,7 @@ export class DoubleHost {
     this.models = new LoadedModels(options.models ?? [defaultModel], options.aliases ?? {}, clock)
     this.models.onChange = (type, id) => this.publish({ type, data: { model_id: id } })
     this.faults = new FaultBoard(options.faults)
-    this.journal = new Journal(options.journalMax ?? 1_000, clock)
+    this.journal = new Journal(options.journalMax ?? 1_000, clock, options.onTokens)
     this.memoryTotalGb = options.memory?.totalGb ?? 512
     this.memoryUsedGb = options.memory?.usedGb ?? 172
     const advertised = options.slots ?? 4

@@ -33,6 +33,9 @@ export interface JournalEntry {
   promptTokens: number
 }
 
+/** Told of each chunk of a stream, and of the whole of another answer, as it is sent. */
+export type OnTokens = (entry: JournalEntry, tokens: number) => void
+
 const bodyBytesKept = 67_108_864
 const waitMsDefault = 5_000
 
@@ -40,6 +43,7 @@ export class Journal {
   readonly entries: JournalEntry[] = []
   readonly #max: number
   readonly #clock: Clock
+  readonly #onTokens: OnTokens
   readonly #watchers = new Set<() => void>()
   #nextId = 1
   #bodyBytes = 0
@@ -48,9 +52,10 @@ export class Journal {
   open = 0
   openMax = 0
 
-  constructor(max: number, clock: Clock) {
+  constructor(max: number, clock: Clock, onTokens: OnTokens = () => {}) {
     this.#max = max
     this.#clock = clock
+    this.#onTokens = onTokens
   }
 
   add(request: Pick<JournalEntry, 'method' | 'path' | 'headers' | 'rawHeaders' | 'inference'>): JournalEntry {
@@ -104,6 +109,7 @@ export class Journal {
     entry.tokens += tokens.completion
     this.promptTokens += tokens.prompt
     this.tokensProduced += tokens.completion
+    if (tokens.completion > 0) this.#onTokens(entry, tokens.completion)
   }
 
   clientClosed(entry: JournalEntry): void {

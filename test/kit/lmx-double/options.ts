@@ -1,6 +1,7 @@
 /** What a double can be told when it starts. */
 import type { Clock } from '../../../src/base/clock.ts'
 import type { FaultPlan } from './faults.ts'
+import type { OnTokens } from './journal.ts'
 
 /** How long an answer takes. A speed of 0 means at once; everything at 0 is the default, so tests wait for nothing. */
 export interface CostModel {
@@ -59,6 +60,7 @@ export interface LmxDoubleOptions {
   /** The name in discovery's `instance_id`. */
   hostname?: string
   journalMax?: number
+  onTokens?: OnTokens
   clock?: Clock
 }
 

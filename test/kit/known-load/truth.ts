@@ -1,0 +1,55 @@
+/** Figures of a window of time, from what hosts and clients know: what the rules of Prometheus must agree with. */
+import { isStream, type KnownRequest } from './known-request.ts'
+
+/** Unix milliseconds; what happens at `fromMs` itself is before it. */
+export interface Span {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+type Requests = readonly KnownRequest[]
+
+/** Tokens that hosts sent, per second of wall time. */
+export function tokensPerSecond(requests: Requests, span: Span): number {
+  let tokens = 0
+  for (const { tokensAtMs } of requests) for (const atMs of tokensAtMs) if (isIn(span, atMs)) tokens += 1
+  return (tokens * 1000) / (span.toMs - span.fromMs)
+}
+
+/** Tokens behind the first of each stream, per second of streams between their first token and their end. */
+export function streamSpeed(requests: Requests, span: Span): number {
+  let tokens = 0
+  let ms = 0
+  for (const request of requests) {
+    const [firstMs, ...others] = request.tokensAtMs
+    if (!isStream(request) || firstMs === undefined) continue
+    for (const atMs of others) if (isIn(span, atMs)) tokens += 1
+    const endedMs = request.hostEndedMs ?? span.toMs
+    ms += Math.max(0, Math.min(endedMs, span.toMs) - Math.max(firstMs, span.fromMs))
+  }
+  return (tokens * 1000) / ms
+}
+
+/** Seconds from sending to first content, as clients saw it, of streams that ended in the span. */
+export function firstTokenSeconds(requests: Requests, span: Span): readonly number[] {
+  return requests.flatMap(({ sentMs, firstContentMs, endedMs }) =>
+    firstContentMs !== null && isIn(span, endedMs) ? [(firstContentMs - sentMs) / 1000] : [],
+  )
+}
+
+/** Seconds from sending until a host had it, of requests that a host got in the span. */
+export function waitSeconds(requests: Requests, span: Span): readonly number[] {
+  return requests.flatMap(({ sentMs, arrivedMs }) =>
+    arrivedMs !== null && isIn(span, arrivedMs) ? [(arrivedMs - sentMs) / 1000] : [],
+  )
+}
+
+function isIn({ fromMs, toMs }: Span, atMs: number | null): boolean {
+  return atMs !== null && atMs > fromMs && atMs <= toMs
+}
+
+export function quantileOf(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const rank = Math.min(sorted.length, Math.max(1, Math.ceil(q * sorted.length)))
+  return sorted[rank - 1] ?? Number.NaN
+}
