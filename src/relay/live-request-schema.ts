@@ -32,8 +32,3 @@ export const liveRequestSchema = z.strictObject({
 })
 
 export type LiveRequest = z.infer<typeof liveRequestSchema>
-
-export const liveRequestsSchema = z.strictObject({
-  requests: z.array(liveRequestSchema).describe('The oldest first'),
-  matching: amount.describe('As many there are, with those that are not listed'),
-})

@@ -51,6 +51,7 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
     'POST /admin/queue/pause': 'operator',
     'POST /admin/queue/resume': 'operator',
     'GET /admin/requests': 'operator',
+    'GET /admin/requests/:id': 'operator',
     'POST /admin/requests/:id/cancel': 'operator',
     'POST /admin/hosts/:id/pause': 'operator',
     'POST /admin/hosts/:id/resume': 'operator',

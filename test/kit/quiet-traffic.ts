@@ -2,6 +2,7 @@
 import { leastBusy } from '../../src/balancing/least-busy.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import type { Traffic } from '../../src/http/admin/admin-parts.ts'
+import { RecentRequests } from '../../src/observe/recent-requests.ts'
 import { ByteBudget } from '../../src/queue/byte-budget.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../src/queue/options.ts'
@@ -16,6 +17,7 @@ export function quietTraffic(): Traffic {
     hosts: [knownHost('studio')],
     budget: new ByteBudget(options.bytesMax, () => {}),
     forLimits: { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => new Map() },
+    recent: new RecentRequests(0),
     relay: {
       *live() {},
       cancel() {

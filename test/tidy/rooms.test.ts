@@ -51,6 +51,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'queue/line-view-schema.ts',
     'stores',
     'relay/live-request-schema.ts',
+    'relay/ended-request-schema.ts',
+    'relay/requests-schema.ts',
     'relay/phase-names.ts',
     'config',
     'gateway.ts',

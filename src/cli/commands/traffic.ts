@@ -11,7 +11,7 @@ import { lineText, requestsText } from '../traffic-text.ts'
 
 // Loaded when they are needed: a start of the gateway would wait for them, too.
 const lineSchemas = () => import('../../queue/line-view-schema.ts')
-const requestSchemas = () => import('../../relay/live-request-schema.ts')
+const requestSchemas = () => import('../../relay/requests-schema.ts')
 
 const json: Flag = { name: 'json', value: '', help: 'The answer of the admin API as JSON' }
 
@@ -88,8 +88,8 @@ const listRequests: Command = {
     }
     return withGateway(flags, io, async (gateway) => {
       const query = queryOf(flags, ['key', 'model', 'host', 'phase', 'count'])
-      const { liveRequestsSchema } = await requestSchemas()
-      const answer = await gateway.askFor(liveRequestsSchema, 'GET', `requests?${query}`)
+      const { requestsSchema } = await requestSchemas()
+      const answer = await gateway.askFor(requestsSchema, 'GET', `requests?${query}`)
       return tell(flags, io, { answer, text: requestsText(answer.requests, answer.matching) })
     })
   },
@@ -104,7 +104,7 @@ const cancelRequest: Command = {
   run: (flags, io, id) =>
     withGateway(flags, io, async (gateway) => {
       const path = `requests/${inPath(id, 'request')}/cancel`
-      const { liveRequestSchema } = await requestSchemas()
+      const { liveRequestSchema } = await import('../../relay/live-request-schema.ts')
       const request = await gateway.askFor(liveRequestSchema, 'POST', path)
       const at = request.host === null ? '' : ` at ${printable(request.host)}`
       const text = `Ended ${printable(request.id)} of ${printable(request.key)}, which was in the phase ${request.phase}${at}.`

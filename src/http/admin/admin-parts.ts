@@ -8,6 +8,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { LedgerStore } from '../../metering/ledger-store.ts'
 import type { Metrics } from '../../observe/metrics.ts'
+import type { RecentRequests } from '../../observe/recent-requests.ts'
 import type { LineParts } from '../../queue/line-view.ts'
 import type { Relay } from '../../relay/relay.ts'
 import type { OperatorParts } from './operator.ts'
@@ -15,6 +16,7 @@ import type { OperatorParts } from './operator.ts'
 /** What waits and runs. */
 export interface Traffic extends LineParts {
   readonly relay: Pick<Relay, 'live' | 'cancel'>
+  readonly recent: Pick<RecentRequests, 'newestFirst' | 'find'>
 }
 
 export interface AdminParts extends OperatorParts {

@@ -5,37 +5,21 @@ import { GatewayError } from '../../base/errors.ts'
 import type { Host } from '../../hosts/host.ts'
 import { lineHost, lineView } from '../../queue/line-view.ts'
 import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
-import { type LiveRequest, liveRequestSchema, liveRequestsSchema } from '../../relay/live-request-schema.ts'
-import { isIn, phaseFilters } from '../../relay/phase-names.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminRoute, changes, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
 import { nothing } from './request-input.ts'
+import { liveRequestAnswer, requestIdMeans, requestRoutes } from './request-routes.ts'
 
 const waitingCountDefault = 100
 const waitingCountMax = 1_000
-const requestsCountDefault = 1_000
-const requestsCountMax = 10_000
 
 const noFields = sent('NoFields', nothing)
 
 const lineAnswer = published('Line', lineViewSchema)
 const lineStateAnswer = published('LineState', lineStateSchema)
 const hostAnswer = published('LineHost', lineHostSchema)
-const requestAnswer = published('LiveRequest', liveRequestSchema)
-const requestsAnswer = published('LiveRequests', liveRequestsSchema)
 
-const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
-
-const requestFilters = z.strictObject({
-  key: filter('key, by id or name'),
-  model: filter('model'),
-  host: filter('host'),
-  phase: z.enum(phaseFilters).optional().describe('Only in this phase; waiting and running are several together'),
-  count: wholeText(requestsCountMax).describe('Requests to list, a thousand unless said'),
-})
-
-const requestId = 'Id of a request, as a list of them has it'
 const hostName = 'Name of a host'
 
 export const trafficRoutes: readonly AdminRoute[] = [
@@ -74,33 +58,17 @@ export const trafficRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': lineStateAnswer },
     handle: ({ actor }, parts) => setLine(parts, actor, false),
   }),
-  reads({
-    path: '/admin/requests',
-    operation: 'listRequests',
-    summary: 'The requests that wait or run, the oldest first.',
-    query: requestFilters,
-    answers: { 'application/json': requestsAnswer },
-    handle: ({ query: { count = requestsCountDefault, ...wanted } }, { traffic }) => {
-      const requests: LiveRequest[] = []
-      let matching = 0
-      for (const request of traffic.relay.live()) {
-        if (!isWanted(request, wanted)) continue
-        matching++
-        if (requests.length < count) requests.push(request)
-      }
-      return { json: { requests, matching } }
-    },
-  }),
+  ...requestRoutes,
   changes({
     method: 'POST',
     path: '/admin/requests/:id/cancel',
     operation: 'cancelRequest',
     summary:
       'Ends a request: its client is told request_cancelled, the connection to its host is closed. Answers what it was.',
-    idMeans: requestId,
+    idMeans: requestIdMeans,
     body: noFields,
     isBodyOptional: true,
-    answers: { 'application/json': requestAnswer },
+    answers: { 'application/json': liveRequestAnswer },
     refusals: ['not_found', 'conflict'],
     handle: ({ id, actor }, { traffic, log }) => {
       const request = traffic.relay.cancel(id)
@@ -169,14 +137,4 @@ function keysById(allKeys: AdminParts['allKeys'], ids: ReadonlySet<string>): Rea
   const keys = new Map<string, KeyRecord>()
   for (const record of allKeys()) if (ids.has(record.id)) keys.set(record.id, record)
   return keys
-}
-
-function isWanted(request: LiveRequest, wanted: Omit<z.output<typeof requestFilters>, 'count'>): boolean {
-  const { key, model, host, phase } = wanted
-  return (
-    (key === undefined || request.key === key || request.keyId === key) &&
-    (model === undefined || request.model === model) &&
-    (host === undefined || request.host === host) &&
-    (phase === undefined || isIn(phase, request.phase))
-  )
 }

@@ -1,0 +1,17 @@
+/** Requests, live and ended, as the admin API lists and shows them. */
+import { z } from 'zod'
+import { endedRequestSchema } from './ended-request-schema.ts'
+import { liveRequestSchema } from './live-request-schema.ts'
+
+export const requestsSchema = z.strictObject({
+  requests: z.array(liveRequestSchema).describe('Those that wait or run, the oldest first'),
+  matching: z.int().min(0).describe('As many of these there are, with those that are not listed'),
+  ended: z.array(endedRequestSchema).describe('The last that ended, the newest first'),
+})
+
+export const requestSchema = z.strictObject({
+  live: liveRequestSchema.nullable().describe('Null once it has ended'),
+  ended: endedRequestSchema.nullable().describe('Null until then'),
+})
+
+export type ShownRequest = z.infer<typeof requestSchema>
