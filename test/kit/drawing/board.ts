@@ -1,0 +1,64 @@
+/** The part of a Grafana dashboard that a picture of it shows, and what Prometheus has for it. */
+
+export interface BoardPanel {
+  readonly type: string
+  readonly title: string
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat?: string; readonly instant?: boolean }[]
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly unit?: string
+      readonly min?: number
+      readonly max?: number
+      readonly thresholds?: { readonly steps: readonly { readonly color: string; readonly value: number | null }[] }
+      readonly custom?: { readonly stacking?: { readonly mode: string } }
+      readonly mappings?: readonly { readonly options?: Readonly<Record<string, { readonly text?: string }>> }[]
+    }
+  }
+  readonly options?: { readonly content?: string; readonly reduceOptions?: object }
+}
+
+export interface Board {
+  readonly title: string
+  readonly panels: readonly BoardPanel[]
+}
+
+/** One line of a panel: Unix seconds and values, NaN where there is none. */
+export interface Line {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly points: readonly (readonly [time: number, value: number])[]
+}
+
+/** A span of time, in Unix seconds, and how far apart its points are. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+  readonly step: number
+}
+
+interface Matrix {
+  readonly metric: Readonly<Record<string, string>>
+  readonly values: readonly (readonly [number, string])[]
+}
+
+/** All lines of a panel, named as its legend says; throws what Prometheus finds wrong with a query. */
+export async function linesOf(panel: BoardPanel, url: string, span: Span, rateInterval: string): Promise<Line[]> {
+  const all = (panel.targets ?? []).map(async ({ expr, legendFormat = '' }) => {
+    const plain = expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$\{?(?:host|model|key)\b\}?/g, '.*')
+    const matrix = await queryRange(url, plain, span)
+    return matrix.map(({ metric, values }): Line => {
+      const name = legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (_all, label: string) => metric[label] ?? '')
+      return { name, labels: metric, points: values.map(([time, value]) => [time, Number(value)] as const) }
+    })
+  })
+  return (await Promise.all(all)).flat()
+}
+
+async function queryRange(url: string, query: string, { from, to, step }: Span): Promise<readonly Matrix[]> {
+  const body = new URLSearchParams({ query, start: String(from), end: String(to), step: String(step) })
+  const response = await fetch(`${url}/api/v1/query_range`, { method: 'POST', body })
+  const answer = (await response.json()) as { error?: string; data?: { result: Matrix[] } }
+  if (answer.data === undefined) throw new Error(`${answer.error ?? response.status} in ${query}`)
+  return answer.data.result
+}
