@@ -19,3 +19,14 @@ export function randomId(length: number): string {
   }
   return id
 }
+
+/** `bytes` random bytes in lower-case hex; never all zeros. */
+export function randomHex(bytes: number): string {
+  if (used + bytes > pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += bytes
+  const id = pool.toString('hex', used - bytes, used)
+  return /^0+$/.test(id) ? randomHex(bytes) : id
+}

@@ -15,6 +15,7 @@ import { type AttemptLimits, attemptLimits } from './attempt-limits.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayParts } from './relay-parts.ts'
+import type { AttemptTrace } from './request-trace.ts'
 import { StreamAnswer } from './stream-answer.ts'
 import { WholeAnswer } from './whole-answer.ts'
 
@@ -24,6 +25,7 @@ export interface PlanParts {
   readonly exchange: Exchange
   readonly caller: Caller
   readonly lease: Lease
+  readonly trace: AttemptTrace
 }
 
 export class AttemptPlan {
@@ -55,7 +57,7 @@ export class AttemptPlan {
   }
 
   request(body: RequestBody): TransportRequest {
-    const { parts, endpoint, exchange, caller, lease } = this.#plan
+    const { parts, endpoint, exchange, caller, lease, trace } = this.#plan
     const { host, model } = lease
     const { outputLimit: own } = endpoint
     const tokensMax = caller.maxOutputTokens
@@ -67,6 +69,7 @@ export class AttemptPlan {
         requestId: exchange.requestId,
         userAgent: parts.userAgent,
         apiKey: host.apiKey,
+        trace: trace.headers,
       }),
       body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.assembles, outputLimit }),
     }

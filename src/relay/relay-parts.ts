@@ -17,6 +17,7 @@ import type { Dispatcher } from '../queue/dispatcher.ts'
 import type { ZombieSlots } from '../queue/zombie-slots.ts'
 import type { RelayEvents } from './events.ts'
 import type { RelayOptions } from './options.ts'
+import type { Tracing } from './request-trace.ts'
 import type { StoredResponses } from './stored-responses.ts'
 
 export interface RelayParts {
@@ -35,6 +36,8 @@ export interface RelayParts {
   readonly phases: PhaseTimes
   /** Null where nobody wants to know. */
   readonly gaps: StreamGaps | null
+  /** Null where traces are off: what a client sent of one is passed on. */
+  readonly tracing: Tracing | null
   readonly storedResponses: StoredResponses
   readonly events: RelayEvents
   /** Has one row of each request that was admitted. */

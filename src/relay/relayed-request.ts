@@ -71,7 +71,8 @@ export class RelayedRequest implements AttemptOwner {
     this.caller = caller
     this.#onSettled = onSettled
     this.#requestsLive = requestsLive
-    this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock })
+    const trace = parts.tracing?.begin(exchange.headers) ?? null
+    this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)
     this.#line = new LineTurns(parts)

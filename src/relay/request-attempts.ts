@@ -14,6 +14,7 @@ import type { RelayParts } from './relay-parts.ts'
 import type { Progress, RequestAccount } from './request-account.ts'
 import { RequestMeter } from './request-meter.ts'
 import type { RequestRecord } from './request-record.ts'
+import { attemptTrace } from './request-trace.ts'
 
 export interface RequestAttemptsSettings {
   readonly endpoint: Endpoint
@@ -56,8 +57,9 @@ export class RequestAttempts {
   /** `fresh`: on a connection of its own. */
   start(lease: Lease, body: RequestBody, fresh: boolean): void {
     const { endpoint, exchange, caller, record, owner } = this.#request
-    record.attemptBegan(lease, null)
-    const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease }, body)
+    const trace = attemptTrace(record.trace, exchange.headers)
+    record.attemptBegan(lease, trace.spanId)
+    const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease, trace }, body)
     this.#plan = plan
     const { outlivesItsConnection } = plan
     const { clock } = this.#parts

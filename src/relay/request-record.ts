@@ -35,7 +35,7 @@ export class RequestRecord {
   /** That of the last attempt. */
   lease: Lease | null = null
   /** Its place in a trace; null where it is not traced. */
-  trace: TraceSpan | null = null
+  readonly trace: TraceSpan | null
   /** When the client left, where its answer is read on. */
   #leftAtMs: number | null = null
   #askedModel: string | null = null
@@ -52,11 +52,13 @@ export class RequestRecord {
     exchange,
     key,
     clock,
-  }: { endpoint: Endpoint; exchange: Exchange; key: string; clock: Clock }) {
+    trace,
+  }: { endpoint: Endpoint; exchange: Exchange; key: string; clock: Clock; trace: TraceSpan | null }) {
     this.#endpoint = endpoint
     this.#exchange = exchange
     this.#key = key
     this.#clock = clock
+    this.trace = trace
     this.#timeline = new RequestTimeline(exchange.acceptedAtMs)
   }
 

@@ -13,6 +13,8 @@ export interface OwnRequestHeaders {
   readonly userAgent: string
   /** The host's own key. */
   readonly apiKey: string | undefined
+  /** Of the trace that the attempt is part of. */
+  readonly trace: Readonly<Record<string, string>>
 }
 
 /** The headers of an attempt. Accept-Encoding is identity, since a compressed stream can be neither framed nor metered. */
@@ -27,6 +29,7 @@ export function headersToHost(
   headers['accept-encoding'] = 'identity'
   headers['user-agent'] = own.userAgent
   headers['x-request-id'] = own.requestId
+  Object.assign(headers, own.trace)
   if (own.apiKey !== undefined) headers['authorization'] = `Bearer ${own.apiKey}`
   return headers
 }

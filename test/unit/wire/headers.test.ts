@@ -3,7 +3,7 @@ import { endpoints } from '../../../src/wire/endpoints.ts'
 import { acceptableRequestId, type HeaderFields, headersToClient, headersToHost } from '../../../src/wire/headers.ts'
 
 const endpoint = (name: string) => endpoints.find((one) => one.name === name)!
-const own = { requestId: 'req-1', userAgent: 'lmx-gateway/1', apiKey: undefined }
+const own = { requestId: 'req-1', userAgent: 'lmx-gateway/1', apiKey: undefined, trace: {} }
 const always = { 'accept-encoding': 'identity', 'user-agent': 'lmx-gateway/1', 'x-request-id': 'req-1' }
 
 /** What clients and the proxies before us send, none of which is a host's business. */
@@ -39,6 +39,9 @@ const clientHeaders: HeaderFields = {
   'x-stainless-lang': 'python',
   'openai-organization': 'org',
   'idempotency-key': 'a',
+  traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  tracestate: 'a=1',
+  baggage: 'user=secret',
   origin: 'http://a',
   referer: 'http://a',
 }
