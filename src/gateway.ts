@@ -38,6 +38,7 @@ import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
+import { RecentRequests } from './observe/recent-requests.ts'
 import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
@@ -73,6 +74,7 @@ class BuiltGateway implements Gateway {
   /** Null where they are off. */
   readonly #metrics: Metrics | null
   readonly #events: MetricEvents
+  readonly #recent: RecentRequests
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
@@ -111,6 +113,7 @@ class BuiltGateway implements Gateway {
     this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
     this.#metrics = config.metrics.enabled ? this.#makeMetrics() : null
     this.#events = this.#metrics ?? noMetrics
+    this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       policy: policies[config.balancing.policy](Math.random),
@@ -197,7 +200,7 @@ class BuiltGateway implements Gateway {
       tracing: otlp.endpoint !== undefined && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : null,
       storedResponses: new StoredResponses(options.storedResponsesMax),
       gaps: this.#metrics === null ? null : this.#gaps,
-      events: withListeners(this.#events, [accessLog(log)]),
+      events: withListeners(this.#events, [accessLog(log), (outcome) => this.#recent.add(outcome)]),
       ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),
       usage,
@@ -259,6 +262,7 @@ class BuiltGateway implements Gateway {
       traffic: {
         dispatcher: this.#dispatcher,
         relay: this.#relay,
+        recent: this.#recent,
         hosts: this.#hosts,
         budget: this.#budget,
         forLimits: this.#access,
