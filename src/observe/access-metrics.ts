@@ -1,6 +1,7 @@
 /** Limits in metrics: what they decided, what waiting for them took, and what is left of them. */
 import type { AccessEvents, LimitRest } from '../access/events.ts'
-import type { SeriesTable } from './series-table.ts'
+import type { Row, SeriesTable } from './series-table.ts'
+import type { Steps } from './turns.ts'
 
 export function accessEvents(table: SeriesTable): AccessEvents {
   return {
@@ -12,7 +13,21 @@ export function accessEvents(table: SeriesTable): AccessEvents {
   }
 }
 
-export function writeLimitRests(table: SeriesTable, rests: Iterable<LimitRest>): void {
-  const rows = Array.from(rests, ({ key, limit, share }) => [{ key, limit }, share] as const)
-  table.rewrite('ratelimit_remaining_ratio', rows, 'gone')
+export function* writeLimitRests(table: SeriesTable, rests: Iterable<LimitRest>): Steps {
+  // Of a limit that a key and its team have, and of clients that share a label, the least is left.
+  yield* table.rewrite('ratelimit_remaining_ratio', rowsOf(table, rests), 'gone', 'min')
+}
+
+/** One after the other: there may be some for each of many keys. */
+function* rowsOf(table: SeriesTable, rests: Iterable<LimitRest>): Generator<Row<'ratelimit_remaining_ratio'>> {
+  for (const { key, limit, share } of rests) {
+    if (!table.isHalfFull) startAtZero(table, key, limit)
+    yield [{ key, limit }, share]
+  }
+}
+
+/** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
+function startAtZero(table: SeriesTable, key: string, limit: LimitRest['limit']): void {
+  table.increase('ratelimit_decisions_total', { key, limit: 'none', decision: 'allow' }, 0)
+  for (const decision of ['queue', 'reject']) table.increase('ratelimit_decisions_total', { key, limit, decision }, 0)
 }

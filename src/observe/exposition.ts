@@ -1,16 +1,16 @@
 /** What a scrape gets: every series as text, in the format it asked for, made in turns so short that no stream waits for them. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import { processFamilies } from './process-metrics.ts'
 import { escaped, type Family, floatText, Histogram, labelText, type Noted } from './series.ts'
 import type { SeriesTable } from './series-table.ts'
+import { inTurns, type Steps } from './turns.ts'
 
 /** Prometheus text format 0.0.4, and OpenMetrics 1.0, which alone has exemplars. */
 export type ExpositionFormat = 'text' | 'openmetrics'
 
 export interface Exposition {
   readonly contentType: string
-  readonly body: string
+  readonly body: Buffer<ArrayBuffer>
 }
 
 const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
@@ -18,19 +18,15 @@ const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 }
 
-/** The longest that text is made at a stretch; a line takes below a microsecond. */
-const turnMsMax = 2
-/** So many lines are made before the clock is looked at. */
-const linesPerLook = 64
-
 export class Expositions {
   readonly #table: SeriesTable
   readonly #clock: Pick<Clock, 'now'>
-  readonly #refresh: () => Promise<void>
+  readonly #refresh: () => Steps
   readonly #rendering = new Map<ExpositionFormat, Promise<Exposition>>()
-  #refreshing: Promise<void> | null = null
+  #last: Promise<unknown> = Promise.resolve()
 
-  constructor(table: SeriesTable, clock: Pick<Clock, 'now'>, refresh: () => Promise<void>) {
+  /** `refresh` brings the table up to date. */
+  constructor(table: SeriesTable, clock: Pick<Clock, 'now'>, refresh: () => Steps) {
     this.#table = table
     this.#clock = clock
     this.#refresh = refresh
@@ -40,76 +36,81 @@ export class Expositions {
   render(format: ExpositionFormat): Promise<Exposition> {
     const known = this.#rendering.get(format)
     if (known !== undefined) return known
-    const rendering = this.#render(format).finally(() => this.#rendering.delete(format))
+    const rendering = this.#afterLast(format).finally(() => this.#rendering.delete(format))
     this.#rendering.set(format, rendering)
     return rendering
   }
 
+  /** One after the other: figures of one moment stay so until they are written. */
+  #afterLast(format: ExpositionFormat): Promise<Exposition> {
+    const rendered = this.#last.then(() => this.#render(format))
+    this.#last = rendered.catch(() => {})
+    return rendered
+  }
+
   async #render(format: ExpositionFormat): Promise<Exposition> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
-    await this.#refreshing
-    const page = new Page(this.#clock)
-    for (const family of this.#table.families()) await writeFamily(page, family, format)
     // Their names are those of every Node program and carry no prefix of ours.
-    for (const family of await processFamilies()) await writeFamily(page, family, format)
-    if (format === 'openmetrics') page.lines.push('# EOF')
-    return { contentType: contentTypes[format], body: `${page.lines.join('\n')}\n` }
+    const ofProcess = await processFamilies()
+    const page = new Page()
+    await inTurns(this.#write(page, ofProcess, format), this.#clock)
+    if (format === 'openmetrics') page.add('# EOF')
+    return { contentType: contentTypes[format], body: page.end() }
+  }
+
+  *#write(page: Page, ofProcess: readonly Family[], format: ExpositionFormat): Steps {
+    yield* this.#refresh()
+    for (const family of this.#table.families()) yield* writeFamily(page, family, format)
+    for (const family of ofProcess) yield* writeFamily(page, family, format)
   }
 }
+
+/** Two megabytes of text joined and encoded at once would be a long turn. */
+const linesPerPiece = 500
 
 class Page {
-  readonly lines: string[] = []
-  readonly #clock: Pick<Clock, 'now'>
-  #untilLook = linesPerLook
-  #turnBeganMs: number
+  readonly #pieces: Buffer[] = []
+  #lines: string[] = []
 
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock
-    this.#turnBeganMs = clock.now()
+  add(line: string): void {
+    if (this.#lines.push(line) === linesPerPiece) this.#encode()
   }
 
-  /** To be awaited where it is not null: others have their turn. */
-  pause(added: number): Promise<void> | null {
-    this.#untilLook -= added
-    if (this.#untilLook > 0) return null
-    this.#untilLook = linesPerLook
-    return this.#clock.now() - this.#turnBeganMs < turnMsMax ? null : this.#nextTurn()
+  end(): Buffer<ArrayBuffer> {
+    this.#encode()
+    return Buffer.concat(this.#pieces)
   }
 
-  async #nextTurn(): Promise<void> {
-    await nextTurn()
-    this.#turnBeganMs = this.#clock.now()
+  #encode(): void {
+    this.#pieces.push(Buffer.from(this.#lines.map((line) => `${line}\n`).join('')))
+    this.#lines = []
   }
 }
 
-async function writeFamily(page: Page, family: Family, format: ExpositionFormat): Promise<void> {
-  const { name, definition, linesPerSeries } = family
+function* writeFamily(page: Page, family: Family, format: ExpositionFormat): Steps {
+  const { name, definition } = family
   const { type, help } = definition
   // In OpenMetrics a counter is called by its name without the suffix that its samples have.
   const metric = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name
-  page.lines.push(`# HELP ${metric} ${format === 'openmetrics' ? escaped(help) : helpText(help)}`)
-  page.lines.push(`# TYPE ${metric} ${type}`)
+  page.add(`# HELP ${metric} ${format === 'openmetrics' ? escaped(help) : helpText(help)}`)
+  page.add(`# TYPE ${metric} ${type}`)
   for (const series of family.series.values()) {
-    if (series instanceof Histogram) writeHistogram(page.lines, family, series, format)
-    else page.lines.push(`${name}${series.text} ${series.value}`)
-    const pause = page.pause(linesPerSeries)
-    if (pause !== null) await pause
+    if (series instanceof Histogram) writeHistogram(page, family, series, format)
+    else page.add(`${name}${series.text} ${series.value}`)
+    yield
   }
 }
 
-function writeHistogram(lines: string[], family: Family, series: Histogram, format: ExpositionFormat): void {
+function writeHistogram(page: Page, family: Family, series: Histogram, format: ExpositionFormat): void {
   const { name, edgeTexts } = family
   const { counts, head, noted } = series
   let count = 0
   for (let at = 0; at < counts.length; at++) {
     count += counts[at] ?? 0
     const exemplar = format === 'openmetrics' ? exemplarText(noted?.[at]) : ''
-    lines.push(`${name}_bucket{${head}le="${edgeTexts[at] ?? '+Inf'}"} ${count}${exemplar}`)
+    page.add(`${name}_bucket{${head}le="${edgeTexts[at] ?? '+Inf'}"} ${count}${exemplar}`)
   }
-  lines.push(`${name}_sum${series.text} ${series.sum}`)
-  lines.push(`${name}_count${series.text} ${count}`)
+  page.add(`${name}_sum${series.text} ${series.sum}`)
+  page.add(`${name}_count${series.text} ${count}`)
 }
 
 function exemplarText(noted: Noted | undefined): string {

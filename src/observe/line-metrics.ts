@@ -1,14 +1,7 @@
 /** The line in metrics: who waits, how long waits were beside what was told of them, and what each key was served. */
-import type { TokenTotals } from '../metering/events.ts'
-import type { AnnouncedWait, QueueDepth, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
-import { otherLabel, type Row, type SeriesTable } from './series-table.ts'
-
-/** What a token counts for where keys are compared. */
-export interface TokenCosts {
-  /** Of the prompt, unless it came from a cache. */
-  readonly input: number
-  readonly output: number
-}
+import type { AnnouncedWait, FlowState, QueueDepth, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
+import { otherLabel, type SeriesTable } from './series-table.ts'
+import type { Steps } from './turns.ts'
 
 export function lineEvents(table: SeriesTable): QueueEvents {
   return {
@@ -28,31 +21,29 @@ function compareWait(table: SeriesTable, { model, p50Ms, p90Ms, waitMs }: Announ
   table.increase('wait_estimate_p90_misses_total', ofModel, waitMs > p90Ms ? 1 : 0)
 }
 
-export function writeLine(table: SeriesTable, { depths, flows, fairnessGap, bytes, paused }: QueueState): void {
-  table.rewrite('queue_paused', [[{}, paused ? 1 : 0]], 'zero')
+export function* writeLine(table: SeriesTable, { depths, flows, fairnessGap, bytes, paused }: QueueState): Steps {
+  table.set('queue_paused', {}, paused ? 1 : 0)
+  table.set('queue_bytes', {}, bytes)
+  table.set('fairness_gap_cost', {}, fairnessGap)
   const byClass = (of: (depth: QueueDepth) => number) =>
     depths.map((depth) => [{ model: depth.model, class: depth.class }, of(depth)] as const)
   const waiting = byClass((depth) => depth.waiting)
   const tokens = byClass((depth) => depth.tokens)
   const ages = byClass((depth) => depth.oldestMs / 1000)
-  table.rewrite('queue_depth', waiting, 'zero')
-  table.rewrite('queue_estimated_tokens', tokens, 'zero')
+  yield* table.rewrite('queue_depth', waiting, 'zero')
+  yield* table.rewrite('queue_estimated_tokens', tokens, 'zero')
   // Of the models that share a label the oldest counts: ages do not add up.
-  table.rewrite('queue_oldest_age_seconds', ages, 'zero', 'max')
-  table.rewrite('queue_bytes', [[{}, bytes]], 'zero')
-  const ofKeys = flows.map(({ key, waiting: depth }) => [{ key }, depth] as const)
-  const running = flows.map(({ key, running: inFlight }) => [{ key }, inFlight] as const)
-  table.rewrite('key_queue_depth', ofKeys, 'zero')
-  table.rewrite('key_inflight', running, 'zero')
-  table.rewrite('fairness_gap_cost', [[{}, fairnessGap]], 'zero')
+  yield* table.rewrite('queue_oldest_age_seconds', ages, 'zero', 'max')
+  yield* table.rewrite('key_queue_depth', byKey(flows, 'waiting'), 'zero')
+  yield* table.rewrite('key_inflight', byKey(flows, 'running'), 'zero')
 }
 
-/** From the same totals as the tokens themselves, so that the two cannot tell different stories. */
-export function writeServiceCost(table: SeriesTable, totals: readonly TokenTotals[], costs: TokenCosts): void {
-  const rows = totals.map(({ key, input, cachedInput, output }): Row<'key_service_cost_total'> => {
-    return [{ key }, Math.max(0, input - cachedInput) * costs.input + output * costs.output]
-  })
-  table.mirror('key_service_cost_total', rows)
+/** One after the other: keys may be many. */
+function* byKey(
+  flows: readonly FlowState[],
+  figure: 'waiting' | 'running',
+): Generator<readonly [labels: { readonly key: string }, value: number]> {
+  for (const flow of flows) yield [{ key: flow.key }, flow[figure]]
 }
 
 const rejections: readonly Rejection[] = ['full', 'key_full', 'wait_too_long', 'bytes', 'timeout', 'no_host']

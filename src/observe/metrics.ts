@@ -8,12 +8,12 @@ import type { HeldSlots, QueueEvents, QueueState } from '../queue/events.ts'
 import type { RelayEvents } from '../relay/events.ts'
 import { accessEvents } from './access-metrics.ts'
 import { type Exposition, type ExpositionFormat, Expositions } from './exposition.ts'
-import type { TokenCosts } from './line-metrics.ts'
 import { lineEvents } from './line-metrics.ts'
-import { refreshAll } from './live-metrics.ts'
+import { LiveMetrics } from './live-metrics.ts'
 import type { Objectives } from './objectives.ts'
 import { recordRequest } from './request-metrics.ts'
 import { SeriesTable } from './series-table.ts'
+import type { TokenCosts } from './token-metrics.ts'
 
 /** What a scrape reads; nothing here is called at any other time, but for `knownModel`. */
 export interface MetricSources {
@@ -59,7 +59,8 @@ const seriesMaxDefault = 20_000
 export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefault): Metrics {
   const { clock } = sources
   const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
-  const expositions = new Expositions(table, clock, () => refreshAll(table, sources))
+  const live = new LiveMetrics(table, sources)
+  const expositions = new Expositions(table, clock, () => live.write())
   return {
     requestEnded: (outcome) => recordRequest(table, outcome, sources.objectives),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),

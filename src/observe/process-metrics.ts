@@ -1,17 +1,22 @@
 /** The metrics that every Node program has, as prom-client collects them: memory, processor time, event loop, handles. */
 import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
 import type { MetricDefinition } from './definitions/definition.ts'
-import { Family, Histogram, type LabelValues, Scalar } from './series.ts'
+import { Family, type LabelValues, Scalar } from './series.ts'
 
 /** Every figure of nodejs_eventloop_lag_* contains this period, and the dashboard takes it off again. */
 const eventLoopSampleMs = 10
 
-/** Gauges by the suffix of a counter, of which there are better ones by type beside them. */
-const misnamed: ReadonlySet<string> = new Set([
+/**
+ * The first three are gauges by the suffix of a counter; the others look at every connection of the process, as
+ * nodejs_active_resources does, which tells as much.
+ */
+const leftOut = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
-])
+  'nodejs_active_handles',
+  'nodejs_active_requests',
+]
 
 let registry: Registry | null = null
 
@@ -20,9 +25,10 @@ export async function processFamilies(): Promise<Family[]> {
   if (registry === null) {
     registry = new Registry()
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs })
+    for (const name of leftOut) registry.removeSingleMetric(name)
   }
   const metrics = await registry.getMetricsAsJSON()
-  return metrics.filter(({ name }) => !misnamed.has(name)).map(familyOf)
+  return metrics.map(familyOf)
 }
 
 type Collected = MetricObjectWithValues<MetricValue<string>>
@@ -31,9 +37,7 @@ function familyOf({ name, help, type, values }: Collected): Family {
   const isHistogram = String(type) === 'histogram'
   const buckets = isHistogram ? edgesOf(values) : []
   const definition: MetricDefinition = { type: kindOf(String(type)), labels: [], help, buckets }
-  const family = new Family<Scalar | Histogram>(name, definition, (labels) =>
-    isHistogram ? new Histogram(labels, buckets) : new Scalar(labels),
-  )
+  const family = new Family(name, definition)
   for (const value of values) add(family, value, buckets)
   return family
 }

@@ -81,17 +81,18 @@ function exemplarOf({ id, trace }: Outcome): Exemplar {
 }
 
 /** What can be foreseen is there before it happens: rate() misses the increment with which a series appears. */
-export function startRequestsAtZero(table: SeriesTable, models: Iterable<string>): void {
-  for (const model of models) {
-    for (const phase of failoverPhases) {
-      for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
-    }
-    for (const slo of objectiveNames) {
-      for (const met of ['true', 'false']) {
-        table.increase('slo_requests_total', { slo, model, met }, 0)
-        table.increase('slo_tokens_total', { slo, model, met }, 0)
-      }
+export function startRequestsAtZero(table: SeriesTable, model: string): void {
+  for (const phase of failoverPhases) {
+    for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
+  }
+  for (const slo of objectiveNames) {
+    for (const met of ['true', 'false']) {
+      table.increase('slo_requests_total', { slo, model, met }, 0)
+      table.increase('slo_tokens_total', { slo, model, met }, 0)
     }
   }
+}
+
+export function startOverheadAtZero(table: SeriesTable): void {
   for (const stage of overheadStages) table.start('gateway_overhead_seconds', { stage })
 }

@@ -1,7 +1,8 @@
 /** The metric table come alive: labels checked against it by the compiler, one budget of series, nothing but additions to count. */
 import type { Clock } from '../base/clock.ts'
 import { type MetricDefinition, type MetricName, metricDefinitions, metricPrefix } from './metric-names.ts'
-import { type Exemplar, Family, Histogram, type LabelValues, Scalar } from './series.ts'
+import { type Exemplar, Family, Histogram, isAmount, type LabelValues, Scalar, type Series } from './series.ts'
+import type { Steps } from './turns.ts'
 
 export type { Exemplar } from './series.ts'
 
@@ -30,6 +31,9 @@ export const otherLabel = 'other'
 const openLabels: ReadonlySet<string> = new Set(['model', 'host', 'key'])
 const labelCharsMax = 200
 
+/** One value of two that share a label set. */
+const folds = { sum: (a: number, b: number) => a + b, max: Math.max, min: Math.min }
+
 export interface SeriesTableOptions {
   readonly clock: Pick<Clock, 'wallMs'>
   /** Over all metrics together, a histogram's buckets counted singly, as Prometheus does. */
@@ -46,10 +50,15 @@ export class SeriesTable {
   constructor(options: SeriesTableOptions) {
     this.#options = options
     for (const [name, definition] of Object.entries<MetricDefinition>(metricDefinitions)) {
-      const family = familyOf(metricPrefix + name, definition)
+      const family = new Family(metricPrefix + name, definition)
       this.#families.set(name, family)
       if (definition.labels.length === 0) this.#find(family, {})
     }
+  }
+
+  /** What may come is not made ready any more: what is left is for what does. */
+  get isHalfFull(): boolean {
+    return this.#lines * 2 >= this.#options.seriesMax
   }
 
   get seriesCount(): number {
@@ -71,7 +80,12 @@ export class SeriesTable {
 
   observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number, exemplar: Exemplar | null = null): void {
     if (!isAmount(value)) return
-    this.#histogram(name, labels).observe(value, exemplar, () => this.#options.clock.wallMs() / 1_000)
+    const atSeconds = this.#options.clock.wallMs() / 1_000
+    this.#histogram(name, labels).observe(value, exemplar === null ? null : { labels: exemplar, value, atSeconds })
+  }
+
+  set<N extends GaugeName>(name: N, labels: Labels<N>, value: number): void {
+    if (isAmount(value)) this.#scalar(name, labels).value = value
   }
 
   /** The histogram is there from now on, whether or not anything was observed. */
@@ -79,77 +93,61 @@ export class SeriesTable {
     this.#histogram(name, labels)
   }
 
+  /** For whoever adds to it often: looked up once, it stays what it is. */
+  counter<N extends CounterName>(name: N, labels: Labels<N>): Scalar {
+    return this.#scalar(name, labels)
+  }
+
   /**
    * Lets a counter follow totals that are kept elsewhere; rows that share a label set are added up.
    * A total that fell (its keeper forgot a part) leaves the counter where it is, and what grows from there counts.
    */
-  mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): void {
+  *mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): Steps {
     const totals = new Map<Scalar, number>()
     for (const [labels, total] of rows) {
       const series = this.#scalar(name, labels)
       if (isAmount(total)) totals.set(series, (totals.get(series) ?? 0) + total)
+      yield
     }
     for (const [series, total] of totals) {
-      series.value += Math.max(0, total - series.mirrored)
+      series.add(total - series.mirrored)
       series.mirrored = total
+      yield
     }
   }
 
-  /** The same for objects that live long and are many: each is looked up once, and then costs an addition. */
-  follow<N extends CounterName, Source extends object>(
-    name: N,
-    { labelsOf, totalOf }: { labelsOf: (source: Source) => Labels<N>; totalOf: (source: Source) => number },
-  ): (sources: Iterable<Source>) => void {
-    const followed = new WeakMap<Source, { readonly series: Scalar; seen: number }>()
-    return (sources) => {
-      for (const source of sources) {
-        let one = followed.get(source)
-        if (one === undefined) {
-          one = { series: this.#scalar(name, labelsOf(source)), seen: 0 }
-          followed.set(source, one)
-        }
-        const total = totalOf(source)
-        if (!isAmount(total)) continue
-        one.series.value += Math.max(0, total - one.seen)
-        one.seen = total
-      }
-    }
-  }
-
-  mirrorHistogram<N extends HistogramName>(name: N, rows: Iterable<Row<N, Classes>>): void {
+  /** Writes a histogram anew; rows that share a label set are added up. */
+  *mirrorHistogram<N extends HistogramName>(name: N, rows: Iterable<Row<N, Classes>>): Steps {
     const written = new Set<Histogram>()
     for (const [labels, { counts, sum }] of rows) {
       const series = this.#histogram(name, labels)
-      if (!written.has(series)) {
-        series.counts.fill(0)
-        series.sum = 0
-        written.add(series)
-      }
-      for (let at = 0; at < series.counts.length; at++) series.counts[at] = (series.counts[at] ?? 0) + (counts[at] ?? 0)
-      series.sum += sum
+      if (!written.has(series)) series.clear()
+      written.add(series)
+      series.merge(counts, sum)
+      yield
     }
   }
 
   /** Writes a gauge anew; rows that share a label set are folded into one. A series without a row becomes 0 or goes. */
-  rewrite<N extends GaugeName>(
+  *rewrite<N extends GaugeName>(
     name: N,
     rows: Iterable<Row<N>>,
     absent: 'zero' | 'gone',
-    fold: 'sum' | 'max' = 'sum',
-  ): void {
-    const values = new Map<Scalar, number>()
+    fold: keyof typeof folds = 'sum',
+  ): Steps {
+    const values = new Map<Series, number>()
     for (const [labels, value] of rows) {
       const series = this.#scalar(name, labels)
-      if (!isAmount(value)) continue
-      const before = values.get(series) ?? 0
-      values.set(series, fold === 'sum' ? before + value : Math.max(before, value))
+      const before = values.get(series)
+      if (isAmount(value)) values.set(series, before === undefined ? value : folds[fold](before, value))
+      yield
     }
     const family = this.#family(name)
     for (const [key, series] of family.series) {
-      if (!(series instanceof Scalar)) continue
       const value = values.get(series)
       if (value === undefined && absent === 'gone') this.#remove(family, key)
-      else series.value = value ?? 0
+      else if (series instanceof Scalar) series.value = value ?? 0
+      yield
     }
   }
 
@@ -177,7 +175,7 @@ export class SeriesTable {
   }
 
   /** The series of a label set. One that exists stays what it is, even if its model is no longer known or the budget is spent. */
-  #find(family: Family, labels: LabelValues): Scalar | Histogram {
+  #find(family: Family, labels: LabelValues): Series {
     const existing = family.series.get(keyOf(family, labels))
     if (existing !== undefined) return existing
     let admitted = this.#cleaned(family, labels)
@@ -190,7 +188,7 @@ export class SeriesTable {
     return family.series.get(key) ?? this.#add(family, key, admitted)
   }
 
-  #add(family: Family, key: string, labels: LabelValues): Scalar | Histogram {
+  #add(family: Family, key: string, labels: LabelValues): Series {
     this.#lines += family.linesPerSeries
     return family.add(key, labels)
   }
@@ -206,13 +204,6 @@ export class SeriesTable {
   }
 }
 
-function familyOf(name: string, definition: MetricDefinition): Family {
-  const { type, buckets = [] } = definition
-  return type === 'histogram'
-    ? new Family<Scalar | Histogram>(name, definition, (labels) => new Histogram(labels, buckets))
-    : new Family<Scalar | Histogram>(name, definition, (labels) => new Scalar(labels))
-}
-
 function keyOf({ definition }: Family, labels: LabelValues): string {
   let key = ''
   for (const name of definition.labels) key += `${labels[name] ?? otherLabel}\0`
@@ -223,9 +214,4 @@ function folded(labels: LabelValues): LabelValues {
   return Object.fromEntries(
     Object.entries(labels).map(([name, value]) => [name, openLabels.has(name) ? otherLabel : value]),
   )
-}
-
-/** A wrong figure must cost a sample and never a request. */
-function isAmount(value: number): boolean {
-  return Number.isFinite(value) && value >= 0
 }

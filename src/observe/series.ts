@@ -29,13 +29,19 @@ export class Scalar {
     this.labels = labels
     this.text = labelText(labels)
   }
+
+  /** A counter never falls, and takes nothing that is no number. */
+  add(amount: number): void {
+    if (isAmount(amount)) this.value += amount
+  }
 }
 
 export class Histogram {
   readonly labels: LabelValues
+  /** `{a="b"}`, or nothing. */
+  readonly text: string
   /** `a="b",`, or nothing: what stands before `le`. */
   readonly head: string
-  readonly text: string
   /** One more than there are edges; not added up. */
   readonly counts: Float64Array
   sum = 0
@@ -51,42 +57,59 @@ export class Histogram {
     this.#edges = edges
   }
 
-  observe(value: number, exemplar: Exemplar | null, nowSeconds: () => number): void {
+  observe(value: number, exemplar: Noted | null): void {
     const at = classOf(value, this.#edges)
     this.counts[at] = (this.counts[at] ?? 0) + 1
     this.sum += value
     if (exemplar === null) return
     this.noted ??= []
-    this.noted[at] = { labels: exemplar, value, atSeconds: nowSeconds() }
+    this.noted[at] = exemplar
+  }
+
+  /** What was counted elsewhere, in the same classes. */
+  merge(counts: ArrayLike<number>, sum: number): void {
+    for (let at = 0; at < this.counts.length; at++) this.counts[at] = (this.counts[at] ?? 0) + (counts[at] ?? 0)
+    this.sum += sum
+  }
+
+  clear(): void {
+    this.counts.fill(0)
+    this.sum = 0
   }
 }
 
+export type Series = Scalar | Histogram
+
 /** All series of one metric. */
-export class Family<S extends Scalar | Histogram = Scalar | Histogram> {
+export class Family {
   readonly name: string
   readonly definition: MetricDefinition
   /** As `le` has them. */
   readonly edgeTexts: readonly string[]
   /** Lines of exposition text for one series. */
   readonly linesPerSeries: number
-  readonly series = new Map<string, S>()
-  readonly #make: (labels: LabelValues) => S
+  readonly series = new Map<string, Series>()
 
-  constructor(name: string, definition: MetricDefinition, make: (labels: LabelValues) => S) {
+  constructor(name: string, definition: MetricDefinition) {
     this.name = name
     this.definition = definition
     const { buckets = [], type } = definition
     this.edgeTexts = buckets.map(floatText)
     // Beside its buckets a histogram has +Inf, sum and count.
     this.linesPerSeries = type === 'histogram' ? buckets.length + 3 : 1
-    this.#make = make
   }
 
-  add(key: string, labels: LabelValues): S {
-    const made = this.#make(labels)
+  add(key: string, labels: LabelValues): Series {
+    const { type, buckets = [] } = this.definition
+    const made = type === 'histogram' ? new Histogram(labels, buckets) : new Scalar(labels)
     this.series.set(key, made)
     return made
   }
+}
+
+/** A wrong figure must cost a sample and never a request. */
+export function isAmount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0
 }
 
 /** The first class whose edge is not below it. */

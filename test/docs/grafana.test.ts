@@ -1,58 +1,75 @@
-/** The files in grafana/ against the metrics that the gateway really has. */
+/** The boards in grafana/ against the metrics that the gateway, LMX and the rules really have. */
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
 import { adminOptions } from '../../src/http/options.ts'
-import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import { dashboard, dashboardPath } from '../kit/dashboard/dashboard.ts'
-import { type KnownSeries, readQuery } from '../kit/dashboard/promql-problems.ts'
-import { ScriptedSources } from '../kit/scripted-sources.ts'
+import { metricDefinitions } from '../../src/observe/metric-names.ts'
+import { annotations } from '../kit/dashboard/annotations.ts'
+import { boardPath, boards } from '../kit/dashboard/boards.ts'
+import { knownSeries, metricOf } from '../kit/dashboard/known-series.ts'
+import { readQuery } from '../kit/dashboard/promql-problems.ts'
+import { alerts } from '../kit/rules/rule-files.ts'
 
 interface CommittedPanel {
-  type: string
-  id: number
-  title: string
-  description: string
-  datasource: unknown
-  gridPos: { x: number; y: number; w: number; h: number }
-  targets: { refId: string; expr: string; legendFormat: string }[]
-  fieldConfig: { defaults: { unit: string } }
+  readonly type: string
+  readonly id: number
+  readonly title: string
+  readonly description: string
+  readonly datasource: unknown
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly targets?: readonly { readonly refId: string; readonly expr: string; readonly legendFormat: string }[]
+  readonly links?: readonly { readonly title: string; readonly url: string }[]
+  readonly fieldConfig: {
+    readonly defaults: {
+      readonly unit: string
+      readonly thresholds: { readonly steps: readonly { readonly value: number | null }[] }
+    }
+  }
+  readonly options: { readonly content?: string; readonly legend?: unknown }
 }
 
-interface CommittedDashboard {
-  panels: CommittedPanel[]
-  templating: { list: { name: string; type: string; query: unknown }[] }
+interface CommittedBoard {
+  readonly uid: string
+  readonly title: string
+  readonly panels: readonly CommittedPanel[]
+  readonly links: readonly { readonly url: string; readonly includeVars: boolean; readonly keepTime: boolean }[]
+  readonly templating: {
+    readonly list: readonly { readonly name: string; readonly type: string; readonly query: unknown }[]
+  }
 }
 
 const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-const committed = JSON.parse(file(dashboardPath)) as CommittedDashboard
-const panels = committed.panels.filter(({ type }) => type !== 'row')
-const queries = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })))
-const parts = ['_bucket', '_sum', '_count']
+const committed = boards().map((board) => JSON.parse(file(boardPath(board))) as CommittedBoard)
+const [overview, whole, runbook] = committed as [CommittedBoard, CommittedBoard, CommittedBoard]
+const panelsOf = ({ panels }: CommittedBoard) => panels.filter(({ type }) => type !== 'row')
+const withQueries = [overview, whole].flatMap((board) =>
+  panelsOf(board).map((panel) => ({ ...panel, targets: panel.targets ?? [], board: board.title })),
+)
+const queries = withQueries.flatMap(({ title, targets, board }) => targets.map(({ expr }) => ({ title, expr, board })))
 const known = await knownSeries()
 
 /** Metrics that no panel shows, each with the reason. */
 const notShown: Readonly<Record<string, string>> = {}
 
-describe('the dashboard', () => {
-  it('is what test/bin/make-dashboard.ts writes', () => {
-    expect(committed).toEqual(dashboard())
+describe('the boards', () => {
+  it('are what test/bin/make-dashboard.ts writes', () => {
+    expect(committed).toEqual(boards())
+    expect(committed.map(({ uid }) => uid)).toEqual(['lmx-gateway-overview', 'lmx-gateway', 'lmx-gateway-runbook'])
   })
 
-  it.each(queries)('asks only for what there is, in a way that is right: $title', ({ expr }) => {
+  it.each(queries)('ask only for what there is, in a way that is right: $board, $title', ({ expr }) => {
     expect(readQuery(expr, known).problems).toEqual([])
   })
 
-  it('shows every metric, or says why not', () => {
+  it('show every metric, or say why not', () => {
     const shown = new Set(queries.flatMap(({ expr }) => readQuery(expr, known).series.map(metricOf)))
     const missing = Object.keys(metricDefinitions).filter((name) => !shown.has(name))
     expect(missing.toSorted()).toEqual(Object.keys(notShown).toSorted())
   })
 
-  it('tells at each panel what it shows and in which unit, from the data source that is chosen', () => {
-    for (const panel of panels) {
+  it('tell at each panel what it shows and in which unit, from the data source that is chosen', () => {
+    for (const panel of withQueries) {
       expect(panel.title, 'title').not.toBe('')
       expect(panel.description.length, panel.title).toBeGreaterThan(15)
       expect(panel.description, panel.title).toMatch(/\.$/)
@@ -63,24 +80,37 @@ describe('the dashboard', () => {
     }
   })
 
-  it('names lines by labels that their query keeps', () => {
-    for (const { targets, title } of panels) {
+  it('have thresholds that begin at nothing and rise', () => {
+    for (const { title, fieldConfig } of withQueries) {
+      const [first, ...others] = fieldConfig.defaults.thresholds.steps.map(({ value }) => value)
+      expect(first, title).toBeNull()
+      expect(others, title).toEqual(others.toSorted((a, b) => Number(a) - Number(b)))
+    }
+    const colored = withQueries.filter(({ fieldConfig }) => fieldConfig.defaults.thresholds.steps.length > 1)
+    expect(colored.length).toBeGreaterThan(20)
+  })
+
+  it('name lines by labels that their query keeps', () => {
+    for (const { targets, title } of withQueries) {
       for (const { expr, legendFormat } of targets) {
         for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
-          const kept = expr.includes('sum by') || expr.includes('min by') || expr.includes('max by')
+          const kept = / by \(/.test(expr)
           const grouping = [...expr.matchAll(/ by \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(', '))
           expect(kept ? grouping : ['instance'], `${title}: ${legendFormat}`).toContain(label)
         }
       }
+      if (targets.length > 1)
+        expect(
+          targets.every(({ legendFormat }) => legendFormat !== ''),
+          title,
+        ).toBe(true)
     }
   })
 
-  it('has seven rows, and no panel over another or beyond the page', () => {
-    const rows = committed.panels.filter(({ type }) => type === 'row').map(({ title }) => title)
-    expect(rows).toEqual(['Now', 'Latency', 'Throughput', 'The line', 'Hosts', 'Errors', 'Gateway'])
-    expect(new Set(committed.panels.map(({ id }) => id)).size).toBe(committed.panels.length)
+  it.each(committed)('have no panel over another or beyond the page: $title', ({ panels }) => {
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
     const taken = new Map<string, string>()
-    for (const { title, gridPos } of committed.panels) {
+    for (const { title, gridPos } of panels) {
       expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24)
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
         for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
@@ -91,14 +121,82 @@ describe('the dashboard', () => {
     }
   })
 
-  it('has variables for data source, host and model, fed from labels that exist and used by queries', () => {
-    expect(committed.templating.list.map(({ name }) => name)).toEqual(['datasource', 'host', 'model'])
-    for (const { name, type, query } of committed.templating.list) {
-      if (type !== 'query') continue
-      const [, series = '', label = ''] = /label_values\((\w+), (\w+)\)/.exec(JSON.stringify(query)) ?? []
-      expect(known.get(series)?.labels).toContain(label)
-      expect(queries.some(({ expr }) => expr.includes(`${label}=~"$${name}"`))).toBe(true)
+  it('have an overview that one screen holds, and a row for each subject of the whole', () => {
+    const bottom = Math.max(...overview.panels.map(({ gridPos }) => gridPos.y + gridPos.h))
+    expect(bottom).toBeLessThanOrEqual(18)
+    expect(overview.panels.length).toBeGreaterThanOrEqual(12)
+    expect(overview.panels.length).toBeLessThanOrEqual(14)
+    expect(whole.panels.filter(({ type }) => type === 'row').map(({ title }) => title)).toEqual([
+      'Now',
+      'Latency',
+      'Throughput',
+      'The line and fairness',
+      'Hosts',
+      'Models',
+      'Prefix cache',
+      'Limits and keys',
+      'Reliability',
+      'Gateway',
+      'LMX’s own view',
+    ])
+  })
+
+  it('have variables for data source, model, host and key, fed from labels that exist and used by queries', () => {
+    for (const board of [overview, whole]) {
+      expect(board.templating.list.map(({ name }) => name)).toEqual(['datasource', 'model', 'host', 'key'])
+      const own = panelsOf(board).flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+      for (const { name, type, query } of board.templating.list) {
+        if (type !== 'query') continue
+        const [, series = '', label = ''] = /label_values\((\w+), (\w+)\)/.exec(JSON.stringify(query)) ?? []
+        expect(known.get(series)?.labels).toContain(label)
+        expect(
+          own.some((expr) => expr.includes(`${label}=~"$${name}"`)),
+          `${board.title}: ${name}`,
+        ).toBe(true)
+      }
     }
+  })
+
+  it('know every variable that a query names', () => {
+    const names = new Set(['__rate_interval', 'model', 'host', 'key'])
+    const used = [...queries, ...annotations].flatMap(({ expr }) => [...expr.matchAll(/\$\{?(\w+)/g)])
+    for (const [, name = ''] of used) expect(names).toContain(name)
+  })
+
+  it.each(annotations)('mark only what there is: $name', ({ expr, text }) => {
+    expect(readQuery(expr, known).problems).toEqual([])
+    expect(text).toMatch(/\{\{(?:host|model|instance)\}\}/)
+  })
+
+  it('lead to one another with the time and the variables that were chosen', () => {
+    for (const board of committed) {
+      const others = committed.filter(({ uid }) => uid !== board.uid).map(({ uid }) => `/d/${uid}`)
+      expect(board.links.map(({ url }) => url)).toEqual(others)
+      expect(board.links.every(({ includeVars, keepTime }) => includeVars && keepTime)).toBe(true)
+    }
+  })
+})
+
+describe('the runbook', () => {
+  it('has the lines of every alert', () => {
+    expect(runbook.panels.map(({ title }) => title)).toEqual(alerts.map(({ alert }) => alert))
+    for (const [index, { runbook: lines }] of alerts.entries()) {
+      const content = runbook.panels[index]?.options.content
+      for (const line of Object.values(lines)) expect(content).toContain(line)
+    }
+  })
+
+  it('is led to from panels: from each by the lines that its link names, and to each alert from somewhere', () => {
+    const titles = new Map(runbook.panels.map(({ id, title }) => [`/d/lmx-gateway-runbook?viewPanel=${id}`, title]))
+    const linked = new Set<string>()
+    for (const { title, links = [] } of withQueries) {
+      for (const link of links) {
+        const alert = titles.get(link.url)
+        expect(link.title, title).toBe(`Runbook: ${alert} (README)`)
+        linked.add(alert ?? '')
+      }
+    }
+    expect(alerts.map(({ alert }) => alert).filter((alert) => !linked.has(alert))).toEqual([])
   })
 })
 
@@ -109,9 +207,13 @@ describe('the reader of queries', () => {
     ['sum(lmx_gateway_tokens_total)', 'a counter without rate()'],
     ['sum(rate(lmx_gateway_host_up[$__rate_interval]))', 'a rate() of a gauge'],
     ['sum(rate(lmx_gateway_tokens_total[5m]))', 'a window other than $__rate_interval'],
+    ['sum(rate(lmx_gateway_slo_requests_total{met="true"}[2h]))', 'a window other than $__rate_interval'],
     ['sum by (no) (rate(lmx_gateway_tokens_total[$__rate_interval]))', 'no such label: no'],
     ['sum(rate(lmx_gateway_host_errors_total{model="x"}[$__rate_interval]))', 'no such label: model'],
     ['avg(lmx_gateway_request_duration_seconds_sum)', 'a counter without rate()'],
+    ['max by (model) (slo:lmx_gateway_burn:ratio1h)', 'no such label: model'],
+    ['max(slo:lmx_gateway_burn:ratio2h)', 'no such metric: slo:lmx_gateway_burn:ratio2h'],
+    ['sum by (host) (lmx_model_queue_wait_seconds)', 'no such metric: lmx_model_queue_wait_seconds'],
     [
       'histogram_quantile(0.9, rate(lmx_gateway_queue_wait_seconds_bucket[$__rate_interval]))',
       'a quantile of buckets that were not added up by le',
@@ -121,7 +223,7 @@ describe('the reader of queries', () => {
   })
 })
 
-describe('the files around the dashboard', () => {
+describe('the files around the boards', () => {
   it('prometheus.yml scrapes the admin listener where it is by default', () => {
     const { bind, port } = adminOptions.parse({})
     expect(parseYaml(file('grafana/prometheus.yml'))).toMatchObject({
@@ -129,7 +231,7 @@ describe('the files around the dashboard', () => {
     })
   })
 
-  it('the provisioned data source scrapes as often as Prometheus is told to, and the dashboard is where the container has it', () => {
+  it('the provisioned data source scrapes as often as Prometheus is told to, and the boards are where the container has them', () => {
     const prometheus = parseYaml(file('grafana/prometheus.yml')) as { global: { scrape_interval: string } }
     expect(parseYaml(file('grafana/provisioning/datasources/prometheus.yaml'))).toMatchObject({
       apiVersion: 1,
@@ -141,23 +243,3 @@ describe('the files around the dashboard', () => {
     expect(file('grafana/README.md')).toContain(`grafana/dashboards:${provider.providers[0].options.path}:ro`)
   })
 })
-
-/** Every series that a scrape has: ours from the table, those of the process from a scrape. */
-async function knownSeries(): Promise<Map<string, KnownSeries>> {
-  const series = new Map<string, KnownSeries>()
-  const { body } = await createMetrics(new ScriptedSources()).render()
-  for (const [, name = '', type] of body.matchAll(/^# TYPE ((?:process|nodejs)_\S+) (counter|gauge)$/gm)) {
-    series.set(name, { type: type === 'counter' ? 'counter' : 'gauge', labels: [] })
-  }
-  for (const [name, { type, labels }] of Object.entries<MetricDefinition>(metricDefinitions)) {
-    if (type !== 'histogram') series.set(metricPrefix + name, { type, labels })
-    else for (const part of parts) series.set(metricPrefix + name + part, { type: 'counter', labels })
-  }
-  return series
-}
-
-function metricOf(series: string): string {
-  const name = series.slice(metricPrefix.length)
-  const part = parts.find((suffix) => name.endsWith(suffix) && name.slice(0, -suffix.length) in metricDefinitions)
-  return part === undefined ? name : name.slice(0, -part.length)
-}

@@ -92,7 +92,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a real Prometheus', () => {
     metrics.requestEnded(outcome({ model: name, host: name, key: name }))
     metrics.requestEnded(outcome({ key: `${name}\udfff` }))
     const { body } = await metrics.render()
-    expect(promtoolProblems(ours(body))).toBe('')
+    expect(promtoolProblems(ours(body.toString()))).toBe('')
   })
 
   it('accepts the configuration that is shipped', () => {

@@ -16,7 +16,7 @@ import type { Outcome } from '../../src/relay/outcome.ts'
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export class ScriptedSources implements MetricSources {
-  readonly clock = systemClock
+  clock: MetricSources['clock'] = systemClock
   readonly version = '1.2.3'
   readonly tokenCosts = { input: 1, output: 2 }
   readonly models = new Set(['qwen'])
@@ -80,7 +80,7 @@ export class ScriptedSources implements MetricSources {
   })
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
-  phases = () => this.phaseTotals
+  phases = () => this.phaseTotals.map((totals) => ({ ...totals }))
   gaps = () => this.gapTotals
   limitRests = () => this.rests
   modelHosts = () => [{ model: 'qwen', hosts: 1 }]
@@ -210,5 +210,5 @@ export function readExposition(text: string): Map<string, number> {
 /** The series of our own prefix alone. */
 export async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   const { body } = await metrics.render()
-  return new Map([...readExposition(body)].filter(([series]) => series.startsWith('lmx_gateway_')))
+  return new Map([...readExposition(body.toString())].filter(([series]) => series.startsWith('lmx_gateway_')))
 }

@@ -7,7 +7,9 @@ import type { Role } from './operator.ts'
 import { nothing } from './request-input.ts'
 
 /** What a route answers when all is well. */
-export type AdminAnswer = { readonly json: unknown } | { readonly text: string; readonly contentType: string }
+export type AdminAnswer =
+  | { readonly json: unknown }
+  | { readonly text: string | Buffer<ArrayBuffer>; readonly contentType: string }
 
 /** A request whose caller may make it, nothing of it checked. */
 export interface AdminRequest {

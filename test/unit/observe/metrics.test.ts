@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
+import { everyTurn, steppingClock } from '../../kit/event-loop.ts'
 import { outcome, ScriptedSources, scrape, tellEverything, tokenTotals } from '../../kit/scripted-sources.ts'
 
 const at = (name: string, labels = '') => `${metricPrefix}${name}${labels}`
@@ -21,8 +22,8 @@ describe('what a scrape shows', () => {
 
   it('shows process metrics beside them', async () => {
     const { body, contentType } = await createMetrics(new ScriptedSources()).render()
-    expect(body).toContain('\nprocess_resident_memory_bytes ')
-    expect(body).toContain('\nnodejs_eventloop_lag_p99_seconds ')
+    expect(String(body)).toContain('\nprocess_resident_memory_bytes ')
+    expect(String(body)).toContain('\nnodejs_eventloop_lag_p99_seconds ')
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
   })
 
@@ -189,20 +190,49 @@ describe('counters that follow a total kept elsewhere', () => {
     const sources = new ScriptedSources()
     const metrics = createMetrics(sources)
     for (const total of [7, 7, 8, 108]) {
-      sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice', { output: total })]
-      expect((await scrape(metrics)).get(output)).toBe(total)
+      sources.tokenTotals[0]!.output = total
+      sources.phaseTotals[0]!.decodeSeconds = total
+      const values = await scrape(metrics)
+      expect(values.get(output)).toBe(total)
+      expect(values.get(at('decode_seconds_total', '{model="qwen",host="studio"}'))).toBe(total)
     }
   })
 
   it('never go down: a total that fell leaves them, and its growth from there counts', async () => {
     const sources = new ScriptedSources()
     const metrics = createMetrics(sources)
-    const seen: (number | undefined)[] = []
-    for (const total of [10, 4, 5, 9]) {
-      sources.tokenTotals = [tokenTotals('qwen', 'studio', 'alice', { output: total })]
-      seen.push((await scrape(metrics)).get(output))
+    const seen: (readonly (number | undefined)[])[] = []
+    for (const total of [10, 4, 5, Number.NaN, 9]) {
+      sources.tokenTotals[0]!.output = total
+      sources.phaseTotals[0]!.decodeSeconds = total
+      const values = await scrape(metrics)
+      seen.push([values.get(output), values.get(at('decode_seconds_total', '{model="qwen",host="studio"}'))])
     }
-    expect(seen).toEqual([10, 10, 11, 15])
+    expect(seen).toEqual([10, 10, 11, 11, 15].map((value) => [value, value]))
+  })
+
+  it('are read in one turn: tokens, and the seconds they are divided by', async () => {
+    const sources = new ScriptedSources()
+    sources.tokenTotals = Array.from({ length: 300 }, (_, index) => tokenTotals('qwen', 'studio', `key-${index}`))
+    sources.clock = { wallMs: () => 0, now: steppingClock(1) }
+    const metrics = createMetrics(sources)
+    // Every turn each key is served a token, in a second.
+    let served = 0
+    const serve = () => {
+      served += 1
+      for (const tally of sources.tokenTotals) tally.decoded += 1
+      for (const phase of sources.phaseTotals) phase.decodeSeconds += 300
+    }
+    sources.phaseTotals[0]!.decodeSeconds = 0
+    const stop = everyTurn(serve)
+    for (let scrapes = 0; scrapes < 3; scrapes += 1) {
+      const values = await scrape(metrics)
+      const tokens = values.get(at('decode_tokens_total', '{model="qwen",host="studio"}'))
+      expect(tokens).toBeGreaterThan(0)
+      expect(values.get(at('decode_seconds_total', '{model="qwen",host="studio"}'))).toBe(tokens)
+    }
+    stop()
+    expect(served).toBeGreaterThan(300)
   })
 
   it('stay with their model when no host lists it any more', async () => {
@@ -302,23 +332,8 @@ describe('the number of series', () => {
 })
 
 describe('the text of a large scrape', () => {
-  it('is made in turns: the event loop runs in between, also within one metric', async () => {
-    const metrics = large()
-    let turns = 0
-    let done = false
-    const count = () => {
-      turns += 1
-      if (!done) setImmediate(count)
-    }
-    const rendered = metrics.render()
-    setImmediate(count)
-    await rendered
-    done = true
-    expect(turns).toBeGreaterThanOrEqual(3)
-  })
-
   it('says once what a metric is, and each series once', async () => {
-    const { body } = await large().render()
+    const body = String((await large().render()).body)
     expect(body.match(/^# TYPE lmx_gateway_queue_wait_seconds /gm)).toHaveLength(1)
     expect(body.match(/^lmx_gateway_queue_wait_seconds_count\{/gm)).toHaveLength(400)
   })

@@ -1,0 +1,127 @@
+/** Tokens in metrics: the series of each tally are looked up once, and from then on a scrape only adds to them. */
+import type { TokenTotals } from '../metering/events.ts'
+import { isAmount, type Scalar } from './series.ts'
+import type { CounterName, Labels, SeriesTable } from './series-table.ts'
+import type { Steps } from './turns.ts'
+
+/** What a token counts for where keys are compared. */
+export interface TokenCosts {
+  /** Of the prompt, unless it came from a cache. */
+  readonly input: number
+  readonly output: number
+}
+
+export class TokenMetrics {
+  readonly #table: SeriesTable
+  readonly #columns: readonly Column[]
+  readonly #followed = new WeakMap<TokenTotals, Followed>()
+
+  constructor(table: SeriesTable, costs: TokenCosts) {
+    this.#table = table
+    this.#columns = columnsOf(costs)
+  }
+
+  /**
+   * `tallies` live long and only grow. `isNew` is told of each that was not seen before; `moment` is called in the turn
+   * in which the tokens are read that are divided by seconds, so that these can be read in the same.
+   */
+  *write(
+    tallies: Iterable<TokenTotals>,
+    { isNew, moment }: { isNew: (tally: TokenTotals) => void; moment: () => void },
+  ): Steps {
+    const followed: Followed[] = []
+    for (const tally of tallies) {
+      followed.push(this.#followed.get(tally) ?? this.#follow(tally, isNew))
+      yield
+    }
+    for (const one of followed) one.readMoment()
+    moment()
+    yield
+    for (const one of followed) {
+      this.#catchUp(one)
+      yield
+    }
+  }
+
+  #follow(tally: TokenTotals, isNew: (tally: TokenTotals) => void): Followed {
+    const series = this.#columns.map(({ seriesOf }) => seriesOf(this.#table, tally))
+    const followed = new Followed(tally, series)
+    this.#followed.set(tally, followed)
+    isNew(tally)
+    return followed
+  }
+
+  #catchUp(followed: Followed): void {
+    const { series, seen } = followed
+    for (const [at, { amountOf }] of this.#columns.entries()) {
+      const amount = amountOf(followed)
+      if (!isAmount(amount)) continue
+      series[at]?.add(amount - (seen[at] ?? 0))
+      seen[at] = amount
+    }
+  }
+}
+
+class Followed {
+  readonly tally: TokenTotals
+  /** By column. */
+  readonly series: readonly Scalar[]
+  /** What was added to them so far. */
+  readonly seen: Float64Array
+  output = 0
+  decoded = 0
+  prefilled = 0
+
+  constructor(tally: TokenTotals, series: readonly Scalar[]) {
+    this.tally = tally
+    this.series = series
+    this.seen = new Float64Array(series.length)
+  }
+
+  /** What is divided by seconds. */
+  readMoment(): void {
+    const { output, decoded, prefilled } = this.tally
+    this.output = output
+    this.decoded = decoded
+    this.prefilled = prefilled
+  }
+}
+
+/** One figure of a tally, and the counter that follows it. */
+interface Column {
+  readonly seriesOf: (table: SeriesTable, tally: TokenTotals) => Scalar
+  readonly amountOf: (followed: Followed) => number
+}
+
+function column<N extends CounterName>(
+  name: N,
+  labelsOf: (tally: TokenTotals) => Labels<N>,
+  amountOf: (followed: Followed) => number,
+): Column {
+  return { seriesOf: (table, tally) => table.counter(name, labelsOf(tally)), amountOf }
+}
+
+const ofType =
+  (type: 'output' | 'input' | 'cached_input' | 'reasoning') =>
+  ({ model, host, key }: TokenTotals) => ({ model, host, key, type })
+const ofPlace = ({ model, host }: TokenTotals) => ({ model, host })
+const ofHost = ({ host }: TokenTotals) => ({ host })
+const ofKey = ({ key }: TokenTotals) => ({ key })
+
+function columnsOf(costs: TokenCosts): readonly Column[] {
+  return [
+    column('tokens_total', ofType('output'), ({ output }) => output),
+    column('decode_tokens_total', ofPlace, ({ decoded }) => decoded),
+    column('prefill_tokens_total', ofPlace, ({ prefilled }) => prefilled),
+    column('tokens_total', ofType('input'), ({ tally }) => tally.input),
+    column('tokens_total', ofType('cached_input'), ({ tally }) => tally.cachedInput),
+    column('tokens_total', ofType('reasoning'), ({ tally }) => tally.reasoning),
+    column('discarded_tokens_total', ofPlace, ({ tally }) => tally.discarded),
+    column('usage_rejected_total', ofHost, ({ tally }) => tally.usageRejected),
+    column('bad_frames_total', ofHost, ({ tally }) => tally.badFrames),
+    // From the same tallies as the tokens themselves, so that the two cannot tell different stories.
+    column('key_service_cost_total', ofKey, ({ output, tally: { input, cachedInput } }) => {
+      return Math.max(0, input - cachedInput) * costs.input + output * costs.output
+    }),
+  ]
+}

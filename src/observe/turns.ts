@@ -1,0 +1,21 @@
+/** Long work cut into turns of the event loop so short that no stream waits for them. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../base/clock.ts'
+
+/** Between two of them others may have their turn. */
+export type Steps = Iterable<void>
+
+/** The longest that steps follow each other without one. */
+const turnMsMax = 2
+
+/** Takes all steps, and lets others have their turn before the first, so that what came before is not added to it. */
+export async function inTurns(steps: Steps, clock: Pick<Clock, 'now'>): Promise<void> {
+  await nextTurn()
+  let beganMs = clock.now()
+  const taken = steps[Symbol.iterator]()
+  while (taken.next().done !== true) {
+    if (clock.now() - beganMs < turnMsMax) continue
+    await nextTurn()
+    beganMs = clock.now()
+  }
+}
