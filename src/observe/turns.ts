@@ -5,8 +5,8 @@ import type { Clock } from '../base/clock.ts'
 /** Between two of them others may have their turn. */
 export type Steps = Iterable<void>
 
-/** The longest that steps follow each other without one. */
-const turnMsMax = 2
+/** The longest that steps follow each other without one; what they leave to the garbage collector comes on top. */
+const turnMsMax = 1
 
 /** Takes all steps, and lets others have their turn before the first, so that what came before is not added to it. */
 export async function inTurns(steps: Steps, clock: Pick<Clock, 'now'>): Promise<void> {

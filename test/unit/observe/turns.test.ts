@@ -22,8 +22,8 @@ async function turnsOf(stepsMs: readonly number[]): Promise<number[]> {
   return taken.map((of) => of - (taken[0] ?? 0))
 }
 
-it('lets others have their turn once steps have taken 2 ms together', async () => {
-  expect(await turnsOf([0.5, 0.5, 0.5, 0.5, 0.5, 3, 1, 1, 0])).toEqual([0, 0, 0, 0, 1, 1, 2, 2, 3])
+it('lets others have their turn once steps have taken 1 ms together', async () => {
+  expect(await turnsOf([0.25, 0.25, 0.25, 0.25, 0.25, 3, 0.5, 0.5, 0])).toEqual([0, 0, 0, 0, 1, 1, 2, 2, 3])
 })
 
 it('does not begin in the turn of who asks for it', async () => {
