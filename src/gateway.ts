@@ -38,6 +38,7 @@ import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
+import { makeOtlp, type Otlp } from './observe/otlp/otlp.ts'
 import { RecentRequests } from './observe/recent-requests.ts'
 import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
@@ -56,7 +57,7 @@ export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gate
   return new BuiltGateway(config, parts)
 }
 
-/** At the end, for what the ledger has yet to write. */
+/** At the end, for what the ledger has yet to write and a receiver of traces has yet to take. */
 const flushMsMax = 2_000
 
 class BuiltGateway implements Gateway {
@@ -75,6 +76,8 @@ class BuiltGateway implements Gateway {
   readonly #metrics: Metrics | null
   readonly #events: MetricEvents
   readonly #recent: RecentRequests
+  /** Null without an endpoint. */
+  readonly #otlp: Otlp | null
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
@@ -114,6 +117,7 @@ class BuiltGateway implements Gateway {
     this.#metrics = config.metrics.enabled ? this.#makeMetrics() : null
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
+    this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       policy: policies[config.balancing.policy](Math.random),
@@ -176,7 +180,7 @@ class BuiltGateway implements Gateway {
       relay: () => this.#relay,
       clientConnections: () => this.#data.connections,
       logDropped: this.#parts.logDropped ?? (() => 0),
-      otlpDropped: () => ({ traces: 0, metrics: 0 }),
+      otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
     })
     return createMetrics(figures, this.#config.metrics.seriesMax)
   }
@@ -197,10 +201,14 @@ class BuiltGateway implements Gateway {
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,
-      tracing: otlp.endpoint !== undefined && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : null,
+      tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : null,
       storedResponses: new StoredResponses(options.storedResponsesMax),
       gaps: this.#metrics === null ? null : this.#gaps,
-      events: withListeners(this.#events, [accessLog(log), (outcome) => this.#recent.add(outcome)]),
+      events: withListeners(this.#events, [
+        accessLog(log),
+        (outcome) => this.#recent.add(outcome),
+        (outcome) => this.#otlp?.requestEnded(outcome),
+      ]),
       ledger: this.#ledger,
       costOf: costs(this.#config.usage.prices),
       usage,
@@ -286,6 +294,7 @@ class BuiltGateway implements Gateway {
   async start(): Promise<Started> {
     await this.#openStore()
     try {
+      await this.#otlp?.start()
       return await this.#listen()
     } catch (error) {
       await this.#store.close()
@@ -363,7 +372,7 @@ class BuiltGateway implements Gateway {
     this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
     await Promise.all(this.#hosts.map((host) => host.close()))
-    await this.#ledger.flush(flushMsMax)
+    await Promise.all([this.#ledger.flush(flushMsMax), this.#otlp?.stop(flushMsMax)])
     await this.#store.close()
   }
 

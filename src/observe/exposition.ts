@@ -36,16 +36,25 @@ export class Expositions {
   render(format: ExpositionFormat): Promise<Exposition> {
     const known = this.#rendering.get(format)
     if (known !== undefined) return known
-    const rendering = this.#afterLast(format).finally(() => this.#rendering.delete(format))
+    const rendering = this.#afterLast(() => this.#render(format)).finally(() => this.#rendering.delete(format))
     this.#rendering.set(format, rendering)
     return rendering
   }
 
+  /** All metrics, brought up to date; they go on counting. */
+  families(): Promise<readonly Family[]> {
+    return this.#afterLast(async () => {
+      const ofProcess = await processFamilies()
+      await inTurns(this.#refresh(), this.#clock)
+      return [...this.#table.families(), ...ofProcess]
+    })
+  }
+
   /** One after the other: figures of one moment stay so until they are written. */
-  #afterLast(format: ExpositionFormat): Promise<Exposition> {
-    const rendered = this.#last.then(() => this.#render(format))
-    this.#last = rendered.catch(() => {})
-    return rendered
+  #afterLast<Made>(make: () => Promise<Made>): Promise<Made> {
+    const made = this.#last.then(make)
+    this.#last = made.catch(() => {})
+    return made
   }
 
   async #render(format: ExpositionFormat): Promise<Exposition> {

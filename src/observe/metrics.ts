@@ -12,6 +12,7 @@ import { lineEvents } from './line-metrics.ts'
 import { LiveMetrics } from './live-metrics.ts'
 import type { Objectives } from './objectives.ts'
 import { recordRequest } from './request-metrics.ts'
+import type { Family } from './series.ts'
 import { SeriesTable } from './series-table.ts'
 import type { TokenCosts } from './token-metrics.ts'
 
@@ -51,6 +52,8 @@ export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents {
 
 export interface Metrics extends MetricEvents {
   render(format?: ExpositionFormat): Promise<Exposition>
+  /** All metrics, brought up to date; they go on counting. */
+  families(): Promise<readonly Family[]>
 }
 
 /** As many as metrics.seriesMax is by default. */
@@ -71,6 +74,7 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
     ...accessEvents(table),
     limitChanged: (host, direction, reason) => table.increase('host_limit_changes_total', { host, direction, reason }),
     render: (format = 'text') => expositions.render(format),
+    families: () => expositions.families(),
   }
 }
 

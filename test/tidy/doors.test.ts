@@ -9,6 +9,13 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   // The declarations name the parts of it that the transport imports.
   undici: ['src/hosts/transport.ts', 'src/hosts/undici-parts.d.ts'],
   'prom-client': ['src/observe/'],
+  // Loaded only where an endpoint is set.
+  '@opentelemetry/api': ['src/observe/otlp/'],
+  '@opentelemetry/exporter-metrics-otlp-http': ['src/observe/otlp/'],
+  '@opentelemetry/exporter-trace-otlp-http': ['src/observe/otlp/'],
+  '@opentelemetry/resources': ['src/observe/otlp/'],
+  '@opentelemetry/sdk-metrics': ['src/observe/otlp/'],
+  '@opentelemetry/sdk-trace': ['src/observe/otlp/'],
   yaml: ['src/config/'],
   hono: ['src/http/'],
   '@hono/node-server': ['src/http/'],

@@ -1,0 +1,65 @@
+/** Traces and metrics for an OpenTelemetry receiver, by OTLP over HTTP. */
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import type { Outcome } from '../../relay/outcome.ts'
+import type { OtlpOptions } from '../options.ts'
+import type { Family } from '../series.ts'
+import type { Exports } from './exports.ts'
+import { type ReceiverOptions, Reception, type Signal } from './receiver.ts'
+
+export interface OtlpParts {
+  /** Of the gateway. */
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Null where none are counted. */
+  readonly metrics: MetricsSource | null
+}
+
+export interface MetricsSource {
+  /** All metrics as they are now. */
+  families(): Promise<Iterable<Family>>
+}
+
+/** Null where no endpoint is set. */
+export function makeOtlp({ endpoint, ...options }: OtlpOptions, parts: OtlpParts): Otlp | null {
+  return endpoint === undefined ? null : new Otlp({ ...options, endpoint }, parts)
+}
+
+export class Otlp {
+  readonly #options: ReceiverOptions
+  readonly #parts: OtlpParts
+  readonly #receptions: Readonly<Record<Signal, Reception>>
+  #exports: Exports | null = null
+
+  constructor(options: ReceiverOptions, parts: OtlpParts) {
+    this.#options = options
+    this.#parts = parts
+    this.#receptions = { traces: new Reception('traces', parts.log), metrics: new Reception('metrics', parts.log) }
+  }
+
+  /** Loads what sends; the receiver need not be there. */
+  async start(): Promise<void> {
+    const { makeExports } = await import('./exports.ts')
+    this.#exports = makeExports(this.#options, this.#parts, this.#receptions)
+  }
+
+  requestEnded(outcome: Outcome): void {
+    this.#exports?.spans?.ended(outcome)
+  }
+
+  /** Spans, and rounds of metrics, that the receiver did not take. */
+  dropped(): Readonly<Record<Signal, number>> {
+    const { traces, metrics } = this.#receptions
+    return { traces: traces.dropped, metrics: metrics.dropped }
+  }
+
+  /** Sends what is left, as far as the receiver takes it in time. */
+  async stop(msMax: number): Promise<void> {
+    const sent = Promise.all([this.#exports?.spans?.stop(), this.#exports?.metrics?.stop()])
+    const late = new Promise<void>((resolve) => {
+      this.#parts.clock.after(msMax, resolve)
+    })
+    await Promise.race([sent, late])
+  }
+}

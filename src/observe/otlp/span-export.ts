@@ -1,0 +1,69 @@
+/** Sends the spans of requests in batches, out of a bounded line: a receiver that is slow or gone costs no request anything. */
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Outcome } from '../../relay/outcome.ts'
+import type { Reception } from './receiver.ts'
+import { requestSpans, type SpanOrigin } from './request-spans.ts'
+
+/** Some 2 kB each. */
+const spansMax = 4_096
+/** So few that making their JSON takes about a millisecond. */
+const spansPerBatch = 128
+const delayMsMax = 1_000
+
+export interface SpanExportParts {
+  readonly settings: ConstructorParameters<typeof OTLPTraceExporter>[0]
+  readonly origin: SpanOrigin
+  readonly reception: Reception
+}
+
+export class SpanExport {
+  readonly #origin: SpanOrigin
+  readonly #reception: Reception
+  readonly #processor: BatchSpanProcessor
+  /** Waiting or on their way. */
+  #pending = 0
+
+  constructor({ settings, origin, reception }: SpanExportParts) {
+    this.#origin = origin
+    this.#reception = reception
+    this.#processor = new BatchSpanProcessor({
+      // At a stop all batches leave at once.
+      exporter: this.#counted(new OTLPTraceExporter({ ...settings, concurrencyLimit: spansMax })),
+      maxQueueSize: spansMax,
+      maxExportBatchSize: spansPerBatch,
+      scheduledDelayMillis: delayMsMax,
+    })
+  }
+
+  ended(outcome: Outcome): void {
+    const spans = requestSpans(outcome, this.#origin)
+    // The processor would drop them too, but tell nobody.
+    if (this.#pending + spans.length > spansMax) {
+      this.#reception.overflowed(spans.length)
+      return
+    }
+    this.#pending += spans.length
+    for (const span of spans) this.#processor.onEnd(span)
+  }
+
+  /** Sends what is left; takes as long as the receiver does. */
+  async stop(): Promise<void> {
+    // What could not be sent was counted when it came back.
+    await this.#processor.shutdown().catch(() => {})
+  }
+
+  #counted(exporter: SpanExporter): SpanExporter {
+    return {
+      export: (spans, done) => {
+        exporter.export(spans, (result) => {
+          this.#pending -= spans.length
+          if (result.error === undefined) this.#reception.taken()
+          else this.#reception.refused(spans.length, result.error)
+          done(result)
+        })
+      },
+      shutdown: () => exporter.shutdown(),
+    }
+  }
+}
