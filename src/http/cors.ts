@@ -12,7 +12,7 @@ const exposedHeaders = [
   'retry-after-ms',
   'x-should-retry',
   ...['limit', 'remaining', 'reset'].flatMap((part) => [`x-ratelimit-${part}-requests`, `x-ratelimit-${part}-tokens`]),
-  ...['host', 'model', 'queue-ms', 'attempts', 'reason', 'assembled', 'heartbeat'].map(
+  ...['host', 'model', 'queue-ms', 'attempts', 'reason', 'assembled', 'heartbeat', 'receipt'].map(
     (part) => `x-lmx-gateway-${part}`,
   ),
   ...['position', 'wait-ms', 'wait-p90-ms'].map((part) => `x-lmx-gateway-queue-${part}`),

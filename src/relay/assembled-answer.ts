@@ -15,6 +15,7 @@ import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, type FailureCause, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
+import type { Receipt } from './receipt.ts'
 import { afterDoneMs, afterFinishMs, FrameWatch, isWhole } from './stream-ends.ts'
 
 /** Ends the line and the frame, whatever of it came already. */
@@ -31,6 +32,8 @@ export interface AssembledAnswerParts {
   readonly assembledBytesMax: number
   /** The host writes its errors into the text of an answer: a piece that may be one waits for the frame behind it. */
   readonly errorsInText: boolean
+  /** Null where none is asked for. */
+  readonly receipt: Receipt | null
 }
 
 export class AssembledAnswer implements AnswerReader {
@@ -137,7 +140,7 @@ export class AssembledAnswer implements AnswerReader {
   }
 
   #send(): void {
-    const { head, sink } = this.#parts
+    const { head, sink, receipt } = this.#parts
     this.#over = true
     const body = this.#assembly.json()
     sink.commit(head.status, {
@@ -145,6 +148,7 @@ export class AssembledAnswer implements AnswerReader {
       'content-type': 'application/json',
       'content-length': String(body.length),
       'x-lmx-gateway-assembled': 'true',
+      ...receipt?.headers(true),
     })
     sink.expectEnd(afterDoneMs)
     sink.complete(body)

@@ -14,6 +14,7 @@ import { AssembledAnswer } from './assembled-answer.ts'
 import { type AttemptLimits, attemptLimits } from './attempt-limits.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
+import type { Receipt } from './receipt.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { AttemptTrace } from './request-trace.ts'
 import { StreamAnswer } from './stream-answer.ts'
@@ -26,6 +27,12 @@ export interface PlanParts {
   readonly caller: Caller
   readonly lease: Lease
   readonly trace: AttemptTrace
+}
+
+/** What an answer is read with. */
+interface Reading {
+  readonly meter: Meter
+  readonly receipt: Receipt | null
 }
 
 export class AttemptPlan {
@@ -82,7 +89,7 @@ export class AttemptPlan {
     return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent && !this.assembles })
   }
 
-  reader(head: AnswerHead, sink: AnswerSink, meter: Meter): AnswerReader {
+  reader(head: AnswerHead, sink: AnswerSink, { meter, receipt }: Reading): AnswerReader {
     const { parts, endpoint, exchange, caller, lease } = this.#plan
     const { options, storedResponses } = parts
     const { frameBytesMax, assembledBytesMax } = options
@@ -94,7 +101,7 @@ export class AttemptPlan {
       }
       const onPassed = endpoint.outputLimit === null ? null : meter.passed.bind(meter)
       const holdBytesMax = options.answerHoldBytesMax
-      return new WholeAnswer({ head, sink, holdBytesMax, onUsage, onPassed, onResponseId })
+      return new WholeAnswer({ head, sink, holdBytesMax, onUsage, onPassed, onResponseId, receipt })
     }
     const dialect = dialects[endpoint.dialect]
     const progress = new StreamProgress({
@@ -105,7 +112,7 @@ export class AttemptPlan {
       onBadFrame: () => meter.badFrame(),
     })
     const errorsInText = lease.host.kind?.errorsInText === true && endpoint.usageOnRequest
-    const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText }
+    const common = { head, sink, dialect, meter, progress, frameBytesMax, errorsInText, receipt }
     if (this.assembles) return new AssembledAnswer({ ...common, assembledBytesMax })
     const headersSent = (): boolean => exchange.committed
     return new StreamAnswer({ ...common, dropUsageFrame: this.#asksUsage, headersSent })

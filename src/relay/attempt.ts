@@ -8,6 +8,7 @@ import { mediaType } from '../wire/media-type.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { AttemptClocks } from './attempt-clocks.ts'
 import type { AttemptLimits } from './attempt-limits.ts'
+import type { RelayEvents } from './events.ts'
 import { Failure, type FailureCause } from './failure.ts'
 import { RefusedAnswer } from './refused-answer.ts'
 
@@ -48,6 +49,7 @@ export interface AttemptParts {
   readonly limits: AttemptLimits
   readonly clock: Clock
   readonly owner: AttemptOwner
+  readonly events: Pick<RelayEvents, 'heldUp'>
   /** On a connection of its own. */
   readonly fresh: boolean
   /** The host goes on computing when the connection is closed before the answer is whole. */
@@ -60,7 +62,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #trip: RoundTrip | null = null
   #reader: AnswerReader | null = null
   #answered = false
-  #paused = false
+  /** Since when its client takes nothing; null while it does. */
+  #pausedAtMs: number | null = null
   #wasPaused = false
   /** The owner knows how it ended; the host may still have to. */
   #settled = false
@@ -114,8 +117,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
 
   /** The client takes more again. */
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
+    if (this.#pausedAtMs === null) return
+    this.#heldUp()
     this.#clocks.resume()
     this.#trip?.resume()
   }
@@ -189,8 +192,8 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   write(bytes: Buffer): void {
-    if (this.#parts.owner.write(bytes) || this.#paused) return
-    this.#paused = true
+    if (this.#parts.owner.write(bytes) || this.#pausedAtMs !== null) return
+    this.#pausedAtMs = this.#parts.clock.now()
     this.#wasPaused = true
     this.#clocks.pause()
     this.#trip?.pause()
@@ -282,7 +285,14 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     }
   }
 
+  #heldUp(): void {
+    if (this.#pausedAtMs === null) return
+    this.#parts.events.heldUp(this.#parts.clock.now() - this.#pausedAtMs)
+    this.#pausedAtMs = null
+  }
+
   #over(): void {
+    this.#heldUp()
     this.#clocks.clear()
     this.#parts.owner.over(this)
   }

@@ -9,6 +9,7 @@ import { type RequestBody, readJsonBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayOptions } from './options.ts'
+import type { OwnWork } from './own-work.ts'
 
 export interface Inbound {
   readonly body: RequestBody
@@ -16,12 +17,15 @@ export interface Inbound {
   readonly release: () => void
 }
 
-export async function readInbound(
-  exchange: Exchange,
-  endpoint: Endpoint,
-  parts: { readonly options: RelayOptions; readonly budget: ByteBudget; readonly caller: Caller },
-): Promise<Inbound> {
-  const { options, caller } = parts
+interface InboundParts {
+  readonly options: RelayOptions
+  readonly budget: ByteBudget
+  readonly caller: Caller
+  readonly work: OwnWork
+}
+
+export async function readInbound(exchange: Exchange, endpoint: Endpoint, parts: InboundParts): Promise<Inbound> {
+  const { options, caller, work } = parts
   const budget = parts.budget.shareOf(caller.holder)
   const contentType = checkForm(exchange, endpoint)
   const bytesMax = endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax
@@ -32,6 +36,7 @@ export async function readInbound(
     bytesPerSecondMin: options.bodyBytesPerSecondMin,
     budget,
   })
+  work.turnTo('parse')
   try {
     const body = endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
     if (looksLikeOurs(body.model)) throw keyForModel()
@@ -39,6 +44,8 @@ export async function readInbound(
   } catch (error) {
     budget.give(bytes.length)
     throw error
+  } finally {
+    work.turnTo(null)
   }
 }
 

@@ -22,6 +22,7 @@ import type { LastFailure } from './line-refusal.ts'
 import { LineTurns, type Queued } from './line-turns.ts'
 import type { LiveRequest } from './live-request-schema.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
+import { OwnWork } from './own-work.ts'
 import { classOf } from './priority.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestAccount } from './request-account.ts'
@@ -48,6 +49,7 @@ export class RelayedRequest implements AttemptOwner {
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #record: RequestRecord
+  readonly #work: OwnWork
   readonly #account: RequestAccount
   readonly #onSettled: () => void
   readonly #requestsLive: () => number
@@ -65,6 +67,7 @@ export class RelayedRequest implements AttemptOwner {
   #settled = false
 
   constructor(parts: RelayParts, { endpoint, exchange, caller, onSettled, requestsLive }: RelayedRequestSettings) {
+    this.#work = new OwnWork(parts.clock, exchange.acceptedAtMs)
     this.#parts = parts
     this.#endpoint = endpoint
     this.#exchange = exchange
@@ -108,7 +111,11 @@ export class RelayedRequest implements AttemptOwner {
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
   async run(): Promise<void> {
     try {
-      const got = await readInbound(this.#exchange, this.#endpoint, { ...this.#parts, caller: this.caller })
+      const got = await readInbound(this.#exchange, this.#endpoint, {
+        ...this.#parts,
+        caller: this.caller,
+        work: this.#work,
+      })
       this.#release = got.release
       if (this.#settled) this.#releaseBody()
       else this.#queue(got.body)
@@ -204,11 +211,13 @@ export class RelayedRequest implements AttemptOwner {
     this.#body = body
     this.#record.asked(body)
     this.#record.phase = 'A'
+    this.#work.turnTo('route')
     const ofClass = classOf(exchange.headers, caller.class)
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
     this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))
+    this.#work.turnTo('limit')
     this.#account.admit(body, {
       requestId: exchange.requestId,
       progress: () => this.#attempts.progress(),
@@ -217,6 +226,7 @@ export class RelayedRequest implements AttemptOwner {
       admitted: () => this.#admitted(route, ofClass),
       failed: (error) => this.fault(error),
     })
+    this.#work.turnTo(null)
   }
 
   #admitted(route: Route, ofClass: RequestClass): void {
@@ -243,9 +253,11 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #askForSlot(queued: Queued, place: Place): void {
+    const within = this.#work.turnTo('queue')
     this.#queued = queued
     this.#record.phase = 'Q'
     this.#line.ask(queued, place, { failover: this.#failover, lastFailure: this.#lastFailure })
+    this.#work.turnTo(within)
   }
 
   #startOrRelease(lease: Lease): void {
@@ -259,8 +271,13 @@ export class RelayedRequest implements AttemptOwner {
 
   #startAttempt(lease: Lease, fresh: boolean): void {
     const body = this.#body
-    if (body === null || this.#settled) lease.release()
-    else this.#attempts.start(lease, body, fresh)
+    if (body === null || this.#settled) {
+      lease.release()
+      return
+    }
+    const within = this.#work.turnTo('send')
+    this.#attempts.start(lease, body, fresh)
+    this.#work.turnTo(within)
   }
 
   #goOn(next: 'fresh_connection' | 'in_line', failure: ErrorCode): void {
@@ -330,6 +347,7 @@ export class RelayedRequest implements AttemptOwner {
   #settle(end: EndCode, error: GatewayError | null): void {
     if (this.#settled) return
     this.#settled = true
+    this.#work.turnTo('settle')
     this.#answer.stopBeats()
     this.#reading?.patience.cancel()
     this.#releaseBody()
@@ -339,6 +357,7 @@ export class RelayedRequest implements AttemptOwner {
       this.#account.settle(outcome, this.#record.lease?.model ?? null)
       this.#parts.events.requestEnded(outcome)
       this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
+      this.#work.tell(this.#parts.events)
     } finally {
       // Whatever fails in telling of it, the end of the gateway must not wait for it.
       this.#onSettled()

@@ -10,6 +10,7 @@ import { AttemptPlan } from './attempt-plan.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { EndCode } from './outcome.ts'
+import { receiptFor } from './receipt.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { Progress, RequestAccount } from './request-account.ts'
 import { RequestMeter } from './request-meter.ts'
@@ -62,8 +63,9 @@ export class RequestAttempts {
     const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease, trace }, body)
     this.#plan = plan
     const { outlivesItsConnection } = plan
-    const { clock } = this.#parts
-    const attempt = new Attempt({ lease, fresh, clock, owner, limits: plan.limits(body), outlivesItsConnection })
+    const { clock, events } = this.#parts
+    const common = { lease, fresh, clock, owner, events }
+    const attempt = new Attempt({ ...common, limits: plan.limits(body), outlivesItsConnection })
     this.#underWay = attempt
     this.#loads = lease.host.mustLoad(lease.model)
     this.#meter.of({ lease, plan, model: record.model })
@@ -74,7 +76,15 @@ export class RequestAttempts {
     const { lease } = this.speaking
     const plan = this.#plan
     if (plan === null) throw new Error('an attempt was made without a plan')
-    return plan.reader(head, sink, this.#meter.of({ lease, plan, model: this.#request.record.model }))
+    const { exchange, record } = this.#request
+    const meter = this.#meter.of({ lease, plan, model: record.model })
+    const receipt = receiptFor(exchange.headers, (whole) => record.receipt(whole ? this.#meteredSoFar() : null))
+    return plan.reader(head, sink, { meter, receipt })
+  }
+
+  /** Of an answer that ends well now. */
+  #meteredSoFar(): Metered {
+    return this.#meter.soFar(this.#request.account.promptOf('--', this.progress()))
   }
 
   /** The one under way went well: its host is told, while the lease is held. */

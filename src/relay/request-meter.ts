@@ -62,6 +62,11 @@ export class RequestMeter {
     this.#meter = null
   }
 
+  /** What `end` would settle if it came now. */
+  soFar(promptTokens: number): Metered {
+    return this.#meter?.soFar(promptTokens) ?? nothingMetered
+  }
+
   /** `keptBack`: nothing of it reached the client, so that it is nobody's use. */
   end(promptTokens: number, keptBack: boolean): Metered {
     return (keptBack ? this.#meter?.discard() : this.#meter?.end(promptTokens)) ?? nothingMetered

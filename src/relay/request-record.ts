@@ -7,12 +7,13 @@ import type { Metered } from '../metering/meter.ts'
 import type { Lease, ToldWait } from '../queue/lease.ts'
 import type { RequestLabel } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import { type SpeedReceipt, untoldReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { FailoverPhase } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveRequest } from './live-request-schema.ts'
-import type { AttemptOutcome, EndCode, Outcome, Phase, TraceSpan } from './outcome.ts'
+import type { EndCode, Outcome, Phase, TraceSpan } from './outcome.ts'
 import { phaseNames } from './phase-names.ts'
 import type { Progress } from './request-account.ts'
 import { RequestTimeline } from './request-timeline.ts'
@@ -169,7 +170,7 @@ export class RequestRecord {
       trace: this.trace,
       queueWaitMs: this.queueWaitMs,
       toldWait: this.#toldWait,
-      ...this.#firstToken(metered, attempts.at(-1)),
+      ...this.#firstToken(metered),
       timePerOutputTokenMs,
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
@@ -178,10 +179,29 @@ export class RequestRecord {
     }
   }
 
-  #firstToken({ firstContentAtMs }: Metered, last: AttemptOutcome | undefined) {
+  /** Of its speed, as it is now; `metered` is null where the answer goes out before it is whole. */
+  receipt(metered: Metered | null): SpeedReceipt {
+    const { queueWaitMs: queueMs, attempts } = this
+    const begun = { ...untoldReceipt, queueMs, host: this.lease?.host.name ?? null, attempts }
+    if (metered === null) return begun
+    const { tokens, timePerOutputTokenMs, usageSource } = metered
+    return {
+      ...begun,
+      ...this.#firstToken(metered),
+      inputTokens: tokens.input,
+      cachedInputTokens: tokens.cachedInput,
+      outputTokens: tokens.output,
+      tokensPerSecond: timePerOutputTokenMs === null ? null : 1_000 / timePerOutputTokenMs,
+      timePerOutputTokenMs,
+      durationMs: this.#clock.now() - this.#exchange.acceptedAtMs,
+      usage: usageSource,
+    }
+  }
+
+  #firstToken({ firstContentAtMs }: Metered) {
     // What was put together from a stream reached its client only when whole.
     if (firstContentAtMs === null || !this.#stream) return { ttftMs: null, upstreamTtftMs: null }
     const ttftMs = firstContentAtMs - this.#exchange.acceptedAtMs
-    return { ttftMs, upstreamTtftMs: ttftMs - (last?.beganMs ?? 0) }
+    return { ttftMs, upstreamTtftMs: ttftMs - this.#timeline.lastBeganMs }
   }
 }

@@ -43,6 +43,11 @@ export class RequestTimeline {
     return this.#sinceMs
   }
 
+  /** When the last attempt began, since the request was accepted. */
+  get lastBeganMs(): number {
+    return this.#attempts.at(-1)?.beganMs ?? 0
+  }
+
   enter(phase: Phase, nowMs: number): void {
     if (this.#stopped) {
       this.#phase = phase

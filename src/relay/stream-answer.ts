@@ -2,7 +2,8 @@
  * Relays an SSE answer frame by frame, byte for byte.
  *
  * What comes before the first content is held, so that a stream which fails until then still gets its true status;
- * from then on every whole frame goes out in the turn of the event loop in which it arrived.
+ * from then on every whole frame goes out in the turn of the event loop in which it arrived. A receipt that was asked for
+ * stands before the mark that ends the answer, in one write with it.
  */
 import { GatewayError } from '../base/errors.ts'
 import type { Meter } from '../metering/meter.ts'
@@ -14,6 +15,7 @@ import type { FrameRole, StreamProgress } from '../wire/stream-progress.ts'
 import { type AnswerHead, type AnswerReader, type AnswerSink, eventStream } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject, failureFromText } from './host-error.ts'
+import type { Receipt } from './receipt.ts'
 import { afterDoneMs, afterFinishMs, FrameWatch, isWhole } from './stream-ends.ts'
 
 const lineEnd = Buffer.from('\n')
@@ -43,6 +45,8 @@ export interface StreamAnswerParts {
   readonly errorsInText: boolean
   /** Status and headers are out already: heartbeats stand before the answer. */
   readonly headersSent: () => boolean
+  /** Null where none is asked for. */
+  readonly receipt: Receipt | null
 }
 
 export class StreamAnswer implements AnswerReader {
@@ -57,12 +61,15 @@ export class StreamAnswer implements AnswerReader {
   #committed = false
   /** Something stands before the next bytes, so that a byte order mark would not be at the beginning. */
   #behindHeartbeats = false
+  /** Until it is given. */
+  #receipt: Receipt | null
   #over = false
 
   constructor(parts: StreamAnswerParts) {
     this.#parts = parts
     this.#scanner = new SseScanner(parts.dialect.keys, parts.frameBytesMax)
     this.#frames = new FrameWatch(this.#scanner, parts.sink)
+    this.#receipt = parts.receipt
   }
 
   data(chunk: Buffer): void {
@@ -130,7 +137,8 @@ export class StreamAnswer implements AnswerReader {
       case 'other':
         return this.#parts.progress.badFramesInARow <= badFramesInARowMax
       case 'finish':
-        return true
+        // An event that ends the whole answer has the receipt before it.
+        return this.#receipt === null || !this.#parts.progress.ended
     }
   }
 
@@ -196,8 +204,11 @@ export class StreamAnswer implements AnswerReader {
       case 'other':
         this.#fail(badAnswer('The host sent frames that are not JSON.'))
         break
-      case 'usage':
       case 'finish':
+        this.#note(role)
+        this.#pass(this.#withReceipt(this.#frame()))
+        break
+      case 'usage':
         break
     }
   }
@@ -251,7 +262,13 @@ export class StreamAnswer implements AnswerReader {
     if (!this.#committed) this.#commit()
     this.#over = true
     sink.expectEnd(afterDoneMs)
-    sink.complete(doneFrame)
+    sink.complete(this.#withReceipt(doneFrame))
+  }
+
+  #withReceipt(last: Buffer): Buffer {
+    const receipt = this.#receipt
+    this.#receipt = null
+    return receipt === null ? last : Buffer.concat([receipt.comment(), last])
   }
 
   /** A last frame without its empty line gets the line ends it lacks; one that is cut off would break a client's parser. */
@@ -270,7 +287,8 @@ export class StreamAnswer implements AnswerReader {
     }
     if (!this.#committed) this.#commit()
     this.#over = true
-    sink.complete(dialect.lastFrame === null ? undefined : Buffer.from(dialect.lastFrame))
+    const last = this.#withReceipt(Buffer.from(dialect.lastFrame ?? ''))
+    sink.complete(last.length === 0 ? undefined : last)
   }
 
   #fail(failure: Failure): void {

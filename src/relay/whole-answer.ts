@@ -7,6 +7,7 @@ import { type ReportedUsage, usageInTail } from '../wire/usage.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject } from './host-error.ts'
+import type { Receipt } from './receipt.ts'
 
 /** Usage stands at the end of every dialect's answer, behind it at most timings and a few flags. */
 const tailBytesMax = 16_384
@@ -20,6 +21,8 @@ export interface WholeAnswerParts {
   readonly onPassed: ((bytes: number) => void) | null
   /** For dialects whose answers can be referred to later. */
   readonly onResponseId: ((id: string) => void) | null
+  /** Null where none is asked for. */
+  readonly receipt: Receipt | null
 }
 
 export class WholeAnswer implements AnswerReader {
@@ -49,7 +52,7 @@ export class WholeAnswer implements AnswerReader {
     this.#heldBytes += chunk.length
     if (!this.#isJson || this.#heldBytes > this.#parts.holdBytesMax) {
       this.#tellId(idAtStart(Buffer.concat(this.#held)))
-      this.#commit(this.#parts.head.headers['content-length'])
+      this.#commit(this.#parts.head.headers['content-length'], false)
       for (const piece of this.#held.splice(0)) this.#pass(piece)
     }
   }
@@ -70,7 +73,7 @@ export class WholeAnswer implements AnswerReader {
     }
     this.#readUsage(body)
     if (this.#parts.onResponseId !== null) this.#tellId(property(parseJson(body.toString('utf8')), 'id'))
-    this.#commit(String(body.length))
+    this.#commit(String(body.length), true)
     sink.complete(body)
   }
 
@@ -78,15 +81,16 @@ export class WholeAnswer implements AnswerReader {
     this.#parts.sink.fail(failure)
   }
 
-  #commit(contentLength: string | string[] | undefined): void {
+  #commit(contentLength: string | string[] | undefined, whole: boolean): void {
     this.#committed = true
-    const headers = headersToClient(this.#parts.head.headers)
+    const { head, receipt } = this.#parts
+    const headers = { ...headersToClient(head.headers), ...receipt?.headers(whole) }
     // With the length announced, an answer that breaks off is visibly short.
     if (typeof contentLength === 'string') {
       headers['content-length'] = contentLength
       this.#leftBytes = Number(contentLength)
     }
-    this.#parts.sink.commit(this.#parts.head.status, headers)
+    this.#parts.sink.commit(head.status, headers)
   }
 
   #pass(chunk: Buffer): void {

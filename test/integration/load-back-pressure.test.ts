@@ -64,6 +64,8 @@ test('the sender stalls, and when the client reads again every byte comes', asyn
   expect(body.length).toBe(frames * content.length + finish.length + done.length)
   expect(body.equals(Buffer.from(content.repeat(frames) + finish + done))).toBe(true)
   expect((await gateway.outcomesOnce(1))[0]!.fields).toMatchObject({ status: 200, end: '--', tokensOut: frames })
+  // It was seen to stand still for half a second.
+  expect(await gateway.metric('stream_backpressure_seconds_total')).toBeGreaterThan(0.5)
 })
 
 test('one that never reads again and leaves frees its host', async () => {
@@ -73,6 +75,7 @@ test('one that never reads again and leaves frees its host', async () => {
   await exchange.peerLeft()
   expect((await gateway.outcomesOnce(1))[0]!.fields).toMatchObject({ status: 499, end: 'CD' })
   await gaugeReaches(gateway, 'host_inflight', 0)
+  expect(await gateway.metric('stream_backpressure_seconds_total')).toBeGreaterThan(0.5)
 })
 
 test('a slow reader does not slow the others', async () => {

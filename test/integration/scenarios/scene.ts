@@ -211,7 +211,7 @@ function relayedPart(text: string): string {
     .replaceAll(done, '')
     .replace(/^\uFEFF/, '')
     .replaceAll(
-      /^(?:: waiting\n|: lmx-gateway .*\n\n|data: \{"id":"(?:chat)?cmpl-waiting",.*\}\n\n|event: ping\ndata: .*\n\n)/gm,
+      /^(?:: waiting\n|: lmx-gateway(?:-receipt)? .*\n\n|data: \{"id":"(?:chat)?cmpl-waiting",.*\}\n\n|event: ping\ndata: .*\n\n)/gm,
       '',
     )
     .replaceAll(/^data: \{.*"choices": ?\[\].*\}\n\n/gm, '')

@@ -5,6 +5,7 @@ import { PhaseTimes } from '../../../src/metering/phase-times.ts'
 import { TokenTallies } from '../../../src/metering/token-tallies.ts'
 import { AssembledAnswer } from '../../../src/relay/assembled-answer.ts'
 import { Failure } from '../../../src/relay/failure.ts'
+import type { Receipt } from '../../../src/relay/receipt.ts'
 import { dialects } from '../../../src/wire/dialect.ts'
 import { StreamProgress } from '../../../src/wire/stream-progress.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
@@ -18,11 +19,12 @@ interface Settings {
   frameBytesMax?: number
   assembledBytesMax?: number
   errorsInText?: boolean
+  receipt?: Receipt
 }
 
 function assembling(settings: Settings = {}) {
   const { dialect: name = 'chat', choices = 1, frameBytesMax = 4_096 } = settings
-  const { assembledBytesMax = 100_000, errorsInText = true } = settings
+  const { assembledBytesMax = 100_000, errorsInText = true, receipt = null } = settings
   const clock = new FakeClock()
   const sink = new RecordingSink()
   const tally = new TokenTallies().tally('m', 'a', 'k')
@@ -41,6 +43,7 @@ function assembling(settings: Settings = {}) {
     frameBytesMax,
     assembledBytesMax,
     errorsInText,
+    receipt,
   })
   /** One read for each text. */
   const read = (...texts: readonly string[]) => {
@@ -76,6 +79,17 @@ describe('an answer that is whole', () => {
       usage: { prompt_tokens: 3, completion_tokens: 2 },
     })
     expect(sink.ended).toBe('complete')
+  })
+
+  test('has the receipt in its head, made when all of it was counted', () => {
+    const { sink, meter, read } = assembling({
+      receipt: {
+        comment: () => Buffer.alloc(0),
+        headers: (whole) => ({ receipt: `${whole} ${meter.soFar().tokens.output}` }),
+      },
+    })
+    read(role, content, finish, usage, done)
+    expect(sink.head?.headers['receipt']).toBe('true 2')
   })
 
   test('feeds the clocks with each frame of content, as a stream does, and with no other', () => {

@@ -159,7 +159,15 @@ export class NotingOwner implements AttemptOwner {
   #realReader(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const onUsage = () => {}
     if (head.mediaType !== eventStream) {
-      return new WholeAnswer({ head, sink, holdBytesMax: 1_024, onUsage, onPassed: null, onResponseId: null })
+      return new WholeAnswer({
+        head,
+        sink,
+        holdBytesMax: 1_024,
+        onUsage,
+        onPassed: null,
+        onResponseId: null,
+        receipt: null,
+      })
     }
     const dialect = dialects.chat
     const clock = this.#clock
@@ -174,6 +182,7 @@ export class NotingOwner implements AttemptOwner {
       dropUsageFrame: false,
       errorsInText: false,
       headersSent: () => false,
+      receipt: null,
     })
   }
 }
@@ -201,10 +210,13 @@ export function attempted(
     },
   }
   const lease = { host: { transport } } as unknown as Lease
-  const attempt = new Attempt({ lease, limits: attemptLimits, clock, owner, fresh, outlivesItsConnection: true })
+  const heldUpMs: number[] = []
+  const events = { heldUp: (ms: number) => void heldUpMs.push(ms) }
+  const parts = { lease, limits: attemptLimits, clock, owner, events, fresh }
+  const attempt = new Attempt({ ...parts, outlivesItsConnection: true })
   attempt.start({ method: 'POST', path: '/v1/chat/completions', headers: {}, body: Buffer.from('{}') })
   const trip = trips[0]!
-  return { attempt, clock, owner, trip, trips }
+  return { attempt, clock, owner, trip, trips, heldUpMs }
 }
 
 /** The same, its request written. */

@@ -19,6 +19,8 @@ interface Settings {
   dropUsageFrame?: boolean
   errorsInText?: boolean
   headersSent?: boolean
+  /** What it says when it is asked, in place of figures. */
+  receipt?: () => string
 }
 
 /** Texts are of latin1, so that each character is a byte. */
@@ -29,6 +31,7 @@ export function relaying({
   dropUsageFrame = false,
   errorsInText = false,
   headersSent = false,
+  receipt,
 }: Settings = {}) {
   const clock = new FakeClock()
   const sink = new RecordingSink()
@@ -47,6 +50,7 @@ export function relaying({
     dropUsageFrame,
     errorsInText,
     headersSent: () => headersSent,
+    receipt: receipt === undefined ? null : { comment: () => Buffer.from(receipt()), headers: () => ({}) },
   })
   /** One read for each text. */
   const read = (...texts: readonly string[]) => {

@@ -14,10 +14,12 @@ interface Settings {
   headers?: Record<string, string | undefined>
   holdBytesMax?: number
   hasResponseId?: boolean
+  receipt?: boolean
 }
 
 function relaying(settings: Settings = {}) {
   const { status = 200, mediaType = 'application/json', headers = {}, holdBytesMax = 1_000 } = settings
+  const { receipt = false } = settings
   const sink = new RecordingSink()
   const usages: ReportedUsage[] = []
   const responseIds: string[] = []
@@ -33,6 +35,9 @@ function relaying(settings: Settings = {}) {
     onUsage: (usage) => usages.push(usage),
     onPassed: (bytes) => passed.push(bytes),
     onResponseId: settings.hasResponseId === true ? (id) => responseIds.push(id) : null,
+    receipt: receipt
+      ? { comment: () => Buffer.alloc(0), headers: (whole) => ({ receipt: whole ? 'whole' : 'begun' }) }
+      : null,
   })
   const read = (...pieces: readonly (string | Buffer)[]) => {
     for (const piece of pieces) answer.data(Buffer.from(piece))
@@ -163,6 +168,14 @@ describe('JSON beyond the bound', () => {
     over.answer.end()
     expect(over.sink.ended).toBe('complete')
     expect([fits.usages, over.usages]).toEqual([[reported], [reported]])
+  })
+
+  test('has a receipt that knows it is not whole, where one that is held has the whole one', () => {
+    const [fits, over] = [relaying({ receipt: true }), relaying({ receipt: true })]
+    fits.read(jsonOf(1_000))
+    fits.answer.end()
+    over.read(jsonOf(1_001))
+    expect([fits, over].map(({ sink }) => sink.head?.headers['receipt'])).toEqual(['whole', 'begun'])
   })
 
   test('goes out piece by piece from then on, with the length that the host announced', () => {
