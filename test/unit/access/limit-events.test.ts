@@ -58,6 +58,14 @@ describe('a request that asks', () => {
     expect(told.decisions).toEqual(['busy  allow', 'busy concurrentRequests reject'])
   })
 
+  it('and could wait for another limit, but would be one too many at once, is refused by the latter', () => {
+    const busy = sampleKey({ name: 'busy', limits: { concurrentRequests: 4, requestsPerMinute: 4 } })
+    const { give, ask, told } = accessScene()
+    give(busy.record)
+    for (let i = 0; i < 5; i++) ask(busy)
+    expect(told.decisions.at(-1)).toBe('busy concurrentRequests reject')
+  })
+
   it('and is refused when its patience ends has waited, and was refused, once', () => {
     const { clock, access, ask, told } = usedUp()
     const one = ask(ci, { patienceMs: 1_000 })
