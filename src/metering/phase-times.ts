@@ -16,6 +16,10 @@ interface Account {
   countedToMs: number
 }
 
+/** Models and hosts are configured or listed by hosts; past so many pairs of them all others are one. */
+const pairsMax = 1_000
+const other = 'other'
+
 export class PhaseTimes {
   readonly #clock: Clock
   readonly #accounts = new Map<string, Account>()
@@ -56,17 +60,22 @@ export class PhaseTimes {
 
   #account(model: string, host: string): Account {
     const id = JSON.stringify([model, host])
-    let account = this.#accounts.get(id)
-    if (account === undefined) {
-      account = {
-        model,
-        host,
-        running: { prefill: 0, decode: 0, whole: 0 },
-        ms: { prefill: 0, decode: 0, whole: 0, busy: 0 },
-        countedToMs: this.#clock.now(),
-      }
-      this.#accounts.set(id, account)
+    return this.#accounts.get(id) ?? (this.#accounts.size < pairsMax ? this.#made(id, model, host) : this.#others())
+  }
+
+  #others(): Account {
+    return this.#accounts.get(other) ?? this.#made(other, other, other)
+  }
+
+  #made(id: string, model: string, host: string): Account {
+    const account = {
+      model,
+      host,
+      running: { prefill: 0, decode: 0, whole: 0 },
+      ms: { prefill: 0, decode: 0, whole: 0, busy: 0 },
+      countedToMs: this.#clock.now(),
     }
+    this.#accounts.set(id, account)
     return account
   }
 

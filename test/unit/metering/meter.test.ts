@@ -153,6 +153,64 @@ describe('tokens', () => {
   })
 })
 
+describe('tokens that seconds divide', () => {
+  it('decoded: the output behind the first of each stream, live, and topped up to what the host reports', () => {
+    const { meter, tally } = metering()
+    const one = meter()
+    one.content()
+    expect(tally.decoded).toBe(0)
+    one.content()
+    one.content()
+    expect(tally.decoded).toBe(2)
+    one.report({ output: 7 })
+    one.end()
+    one.end()
+    expect(tally.decoded).toBe(6)
+    const another = meter()
+    another.content()
+    another.end()
+    expect(tally.decoded).toBe(6)
+  })
+
+  it('decoded: none of an answer that shows nothing before it is whole, and none of a stream without content', () => {
+    const whole = metering(false)
+    const one = whole.meter()
+    one.report({ input: 5, output: 9 })
+    one.end()
+    const empty = metering()
+    const two = empty.meter()
+    two.report({ input: 5, output: 9 })
+    two.end()
+    expect([whole.tally, empty.tally]).toMatchObject([
+      { decoded: 0, prefilled: 0, output: 9 },
+      { decoded: 0, prefilled: 0, output: 9 },
+    ])
+  })
+
+  it('prefilled: what the host reports to have read, but for what came from its cache; never an estimate', () => {
+    const { meter, tally } = metering()
+    const reported = meter()
+    reported.content()
+    reported.report({ input: 100, cachedInput: 60, output: 1 })
+    reported.end(500)
+    const estimated = meter()
+    estimated.content()
+    estimated.end(500)
+    expect(tally).toMatchObject({ input: 600, prefilled: 40 })
+  })
+
+  it('discarded: what nobody got, which is no output', () => {
+    const { clock, tally, phases } = metering()
+    const kept = new Meter({ clock, tally, phases, stream: true, live: false })
+    for (let frames = 0; frames < 3; frames++) kept.content()
+    kept.discard()
+    const passed = new Meter({ clock, tally, phases, stream: false, live: false })
+    passed.passed(40)
+    passed.discard()
+    expect(tally).toMatchObject({ discarded: 13, output: 0 })
+  })
+})
+
 describe('times', () => {
   it('per output token is (last - first) / (tokens - 1), with the tokens the host reports', async () => {
     const { meter, clock } = metering()
