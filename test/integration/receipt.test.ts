@@ -201,7 +201,7 @@ test('an answer of another host tells of it and of both attempts', () => {
   })
 })
 
-test('a stream that breaks has none, nor has one whose client did not clearly ask, and a host is asked by nobody', () =>
+test('a stream that breaks has none, nor has one whose client did not clearly ask, and no host is asked for one', () =>
   scenario({}, async (scene) => {
     const host = scene.host()
     host.play(wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('once')), halfClose)
@@ -212,8 +212,11 @@ test('a stream that breaks has none, nor has one whose client did not clearly as
       host.play(...tellsStory)
       expect((await scene.ask(chatBytes({ stream: true }, { [header]: wish }))).text).toBe(story)
     }
-    for (const { request } of host.exchanges) expect(request?.header('x-request-id')).toBeDefined()
-    expect(request?.header(header)).toBeUndefined()
+    const passedOn = host.exchanges.map(({ request }) => request?.headers.map(([name]) => name.toLowerCase()) ?? [])
+    for (const names of passedOn) {
+      expect(names).toContain('x-request-id')
+      expect(names).not.toContain(header)
+    }
     return { requests: 3, attempts: { a: 3 } }
   }))
 
