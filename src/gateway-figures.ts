@@ -4,7 +4,7 @@ import type { Clock } from './base/clock.ts'
 import type { Overload } from './base/overload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import type { Host } from './hosts/host.ts'
-import type { ModelCatalog } from './hosts/model-catalog.ts'
+import { isAble, type ModelCatalog } from './hosts/model-catalog.ts'
 import type { Ledger } from './metering/ledger.ts'
 import type { PhaseTimes } from './metering/phase-times.ts'
 import type { StreamGaps } from './metering/stream-gaps.ts'
@@ -56,7 +56,9 @@ export function figuresOf(parts: FigureParts): MetricSources {
     },
     hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
     *modelHosts() {
-      for (const { model, hosts: able } of catalog.hostsByName()) yield { model, hosts: able.length }
+      for (const { model, places } of catalog.placesByName()) {
+        yield { model, hosts: places.filter(({ host }) => isAble(host)).length }
+      }
     },
     tokens: () => tallies,
     phases: () => phases.totals(),

@@ -24,6 +24,7 @@ import { ModelCatalog } from './hosts/model-catalog.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
 import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
+import type { Figures } from './http/admin/figures.ts'
 import { dataApp } from './http/app.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
 import { KeyedCallers } from './http/callers.ts'
@@ -37,8 +38,9 @@ import { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import { accessLog } from './observe/access-log.ts'
-import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
+import { createMetrics, type MetricEvents, type MetricSources, type Metrics, noMetrics } from './observe/metrics.ts'
 import { makeOtlp, type Otlp } from './observe/otlp/otlp.ts'
+import { RecentFigures } from './observe/recent-figures.ts'
 import { RecentRequests } from './observe/recent-requests.ts'
 import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
@@ -74,6 +76,7 @@ class BuiltGateway implements Gateway {
   readonly #overload: Overload
   /** Null where they are off. */
   readonly #metrics: Metrics | null
+  readonly #figures: Figures
   readonly #events: MetricEvents
   readonly #recent: RecentRequests
   /** Null without an endpoint. */
@@ -114,7 +117,11 @@ class BuiltGateway implements Gateway {
       onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
     })
     this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
-    this.#metrics = config.metrics.enabled ? this.#makeMetrics() : null
+    const sources = this.#sources()
+    this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
+    const counted = this.#metrics?.counted ?? null
+    const recent = new RecentFigures({ clock, sources, counted })
+    this.#figures = { sources, counted, recent, lagMs: () => this.#overload.lagMs, startedAtMs: clock.wallMs() }
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
@@ -161,8 +168,8 @@ class BuiltGateway implements Gateway {
     this.#admin = this.#makeAdminListener()
   }
 
-  #makeMetrics(): Metrics {
-    const figures = figuresOf({
+  #sources(): MetricSources {
+    return figuresOf({
       version: this.#parts.version,
       config: this.#config,
       clock: this.#clock,
@@ -182,7 +189,6 @@ class BuiltGateway implements Gateway {
       logDropped: this.#parts.logDropped ?? (() => 0),
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
     })
-    return createMetrics(figures, this.#config.metrics.seriesMax)
   }
 
   #makeRelay(): Relay {
@@ -272,9 +278,11 @@ class BuiltGateway implements Gateway {
         relay: this.#relay,
         recent: this.#recent,
         hosts: this.#hosts,
+        catalog: this.#catalog,
         budget: this.#budget,
         forLimits: this.#access,
       },
+      figures: this.#figures,
       ledger,
       teams,
       timeZone: limits.timeZone,
@@ -326,6 +334,7 @@ class BuiltGateway implements Gateway {
       const adminAddress = await bind(this.#admin, admin, { portFlag: '--admin-port', bindFlag: '--admin-bind' })
       this.#probed = this.#prober.start()
       this.#overload.start()
+      this.#figures.recent.start()
       await this.#records.begin()
       this.#retention.start()
       return {
@@ -368,6 +377,7 @@ class BuiltGateway implements Gateway {
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
     this.#overload.stop()
+    this.#figures.recent.stop()
     this.#retention.stop()
     this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])

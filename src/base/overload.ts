@@ -35,6 +35,7 @@ export class Overload {
   #lagging = false
   /** Since when the loop has been saying the opposite of `#lagging`. */
   #otherwiseSinceMs: number | null = null
+  #lagMs = 0
   #timer: Timer | null = null
 
   constructor(options: OverloadOptions, parts: OverloadParts) {
@@ -44,6 +45,11 @@ export class Overload {
 
   get stage(): OverloadStage {
     return this.#stage
+  }
+
+  /** Mean delay of the event loop's turns when they were last looked at. */
+  get lagMs(): number {
+    return this.#lagMs
   }
 
   /** Why a newcomer is refused now, or null. */
@@ -76,6 +82,7 @@ export class Overload {
 
   #sample(): void {
     const { livePercent, lagMs } = this.#parts.pressure.read()
+    this.#lagMs = lagMs
     const now = this.#parts.clock.now()
     this.#lookAtHeap(livePercent, now)
     this.#lookAtLag(lagMs, now)

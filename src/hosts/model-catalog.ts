@@ -69,16 +69,19 @@ export class ModelCatalog {
     return [...models.values()].filter(({ id }) => shown(id)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
-  /** Names that requests may use, aliases included, with the hosts that may take one now; none for a name whose hosts are all gone. */
-  *hostsByName(): Generator<{ readonly model: string; readonly hosts: readonly Host[] }> {
+  /** Names that requests may use, aliases included, with the hosts that have them, whether they are up or not. */
+  *placesByName(): Generator<{
+    readonly model: string
+    readonly isAlias: boolean
+    readonly places: readonly Candidate[]
+  }> {
     const names = new Set(this.#aliases.keys())
     for (const { models, configuredModels } of this.#hosts) {
       for (const name of models?.keys() ?? []) if (!offLanName.test(name)) names.add(name)
       for (const name of configuredModels) names.add(name)
     }
     for (const model of names) {
-      const hosts = this.#targets(model).flatMap((group) => group.map(({ host }) => host))
-      yield { model, hosts: hosts.filter((host) => host.available && !host.paused && !host.health.ejected) }
+      yield { model, isAlias: this.#aliases.has(model), places: this.#targets(model).flat() }
     }
   }
 
@@ -133,6 +136,11 @@ export class ModelCatalog {
         : `The model "${name}" does not exist.`
     return new GatewayError('model_not_found', `${what} ${there}`, { param: 'model' })
   }
+}
+
+/** Whether it may be given a request now, but for its slots. */
+export function isAble({ available, paused, health }: Host): boolean {
+  return available && !paused && !health.ejected
 }
 
 /** Hosts that refuse the gateway's key are asked only where nobody else is left. */

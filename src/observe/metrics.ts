@@ -7,6 +7,7 @@ import type { GapTotals, LedgerState, PhaseTotals, TokenTotals } from '../meteri
 import type { HeldSlots, QueueEvents, QueueState } from '../queue/events.ts'
 import type { RelayEvents } from '../relay/events.ts'
 import { accessEvents } from './access-metrics.ts'
+import { Counted } from './counted.ts'
 import { type Exposition, type ExpositionFormat, Expositions } from './exposition.ts'
 import { lineEvents } from './line-metrics.ts'
 import { LiveMetrics } from './live-metrics.ts'
@@ -51,6 +52,8 @@ export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents {
 }
 
 export interface Metrics extends MetricEvents {
+  /** What events have counted so far. */
+  readonly counted: Counted
   render(format?: ExpositionFormat): Promise<Exposition>
   /** All metrics, brought up to date; they go on counting. */
   families(): Promise<readonly Family[]>
@@ -65,6 +68,7 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
   const live = new LiveMetrics(table, sources)
   const expositions = new Expositions(table, clock, () => live.write())
   return {
+    counted: new Counted(table),
     requestEnded: (outcome) => recordRequest(table, outcome, sources.objectives),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
     failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),

@@ -53,6 +53,9 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
     'GET /admin/requests': 'operator',
     'GET /admin/requests/:id': 'operator',
     'POST /admin/requests/:id/cancel': 'operator',
+    'GET /admin/hosts': 'operator',
+    'GET /admin/models': 'operator',
+    'GET /admin/stats': 'operator',
     'POST /admin/hosts/:id/pause': 'operator',
     'POST /admin/hosts/:id/resume': 'operator',
     'GET /admin/openapi.json': 'operator',
@@ -206,7 +209,7 @@ test('what is nowhere tells strangers nothing: the same as what a wrong key is t
     ['data', '/admin/keys'],
     ['data', '/metrics'],
     ['data', '/v1/models/none'],
-    ['admin', '/admin/hosts'],
+    ['admin', '/admin/none'],
     ['admin', '/v1/models'],
   ] as const) {
     const answers = new Set<string>()

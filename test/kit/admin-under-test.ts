@@ -12,6 +12,7 @@ import { Listener } from '../../src/http/listener.ts'
 import { serverOptions } from '../../src/http/options.ts'
 import type { UsageQuery, UsageSum } from '../../src/metering/ledger-store.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { RecentFigures } from '../../src/observe/recent-figures.ts'
 import { type Headers as HeaderFields, requestBytes } from './http-bytes.ts'
 import type { HttpMessage } from './http-message.ts'
 import { MemoryKeys } from './memory-keys.ts'
@@ -63,11 +64,21 @@ export async function startAdmin(
   const asked: UsageQuery[] = []
   const write: AdminParts['log'] = (level, message, fields = {}) => void log.push({ level, message, fields })
   const clock = parts.clock ?? systemClock
+  const sources = new ScriptedSources()
+  const metrics = createMetrics(sources)
+  const { counted } = metrics
   const app = adminApp({
     version: '1.2.3',
     clock,
     log: write,
-    metrics: createMetrics(new ScriptedSources()),
+    metrics,
+    figures: {
+      sources,
+      counted,
+      recent: new RecentFigures({ clock, sources, counted }),
+      lagMs: () => 0,
+      startedAtMs: 0,
+    },
     bind: '127.0.0.1',
     hostNames: ['gateway.test'],
     metricsOpen: false,

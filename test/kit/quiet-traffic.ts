@@ -1,6 +1,7 @@
 /** A fleet of one host at which nothing happens, for tests of what is beside it. */
 import { leastBusy } from '../../src/balancing/least-busy.ts'
 import { GatewayError } from '../../src/base/errors.ts'
+import { ModelCatalog } from '../../src/hosts/model-catalog.ts'
 import type { Traffic } from '../../src/http/admin/admin-parts.ts'
 import { RecentRequests } from '../../src/observe/recent-requests.ts'
 import { ByteBudget } from '../../src/queue/byte-budget.ts'
@@ -10,13 +11,15 @@ import { FakeClock } from './fake-clock.ts'
 import { knownHost } from './known-hosts.ts'
 
 export function quietTraffic(): Traffic {
+  const hosts = [knownHost('studio')]
   const options = queueOptions.parse({})
   const events = { waitEnded: () => {}, rejected: () => {}, estimateTold: () => {}, gaveBack: () => {} }
   return {
     dispatcher: new Dispatcher(options, { clock: new FakeClock(), policy: leastBusy(() => 0.5), events }),
-    hosts: [knownHost('studio')],
+    hosts,
     budget: new ByteBudget(options.bytesMax, () => {}),
     forLimits: { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => new Map() },
+    catalog: new ModelCatalog(hosts, {}),
     recent: new RecentRequests(0),
     relay: {
       *live() {},

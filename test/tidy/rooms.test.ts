@@ -57,6 +57,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'config',
     'gateway.ts',
     'observe/log-writer.ts',
+    'http/admin/fleet-schema.ts',
+    'http/admin/stats-schema.ts',
   ],
   'main.ts': ['base', 'config', 'gateway.ts', 'cli'],
   // Runs on any old Node and must look before it loads anything.

@@ -6,16 +6,19 @@ import type { LimitLeft } from '../../access/limits-left.ts'
 import type { TeamsOptions } from '../../access/options.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
+import type { ModelCatalog } from '../../hosts/model-catalog.ts'
 import type { LedgerStore } from '../../metering/ledger-store.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import type { RecentRequests } from '../../observe/recent-requests.ts'
 import type { LineParts } from '../../queue/line-view.ts'
 import type { Relay } from '../../relay/relay.ts'
+import type { Figures } from './figures.ts'
 import type { OperatorParts } from './operator.ts'
 
 /** What waits and runs. */
 export interface Traffic extends LineParts {
   readonly relay: Pick<Relay, 'live' | 'cancel'>
+  readonly catalog: Pick<ModelCatalog, 'placesByName'>
   readonly recent: Pick<RecentRequests, 'newestFirst' | 'find'>
 }
 
@@ -33,6 +36,7 @@ export interface AdminParts extends OperatorParts {
   /** As they are now, in order of creation: read out of a store, 100,000 of them would hold up every stream meanwhile. */
   readonly allKeys: () => Iterable<KeyRecord>
   readonly traffic: Traffic
+  readonly figures: Figures
   readonly ledger: Pick<LedgerStore, 'usage'>
   readonly teams: TeamsOptions
   /** `limits.timeZone` and `usage.currency`. */

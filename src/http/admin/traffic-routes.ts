@@ -8,6 +8,7 @@ import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/lin
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminRoute, changes, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
+import { fleetRoutes } from './fleet-routes.ts'
 import { nothing } from './request-input.ts'
 import { liveRequestAnswer, requestIdMeans, requestRoutes } from './request-routes.ts'
 
@@ -58,6 +59,7 @@ export const trafficRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': lineStateAnswer },
     handle: ({ actor }, parts) => setLine(parts, actor, false),
   }),
+  ...fleetRoutes,
   ...requestRoutes,
   changes({
     method: 'POST',

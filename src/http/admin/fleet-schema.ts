@@ -1,0 +1,58 @@
+/** Hosts and models as the admin API answers them; the command line checks by it what another machine says. */
+import { z } from 'zod'
+import { requestClasses } from '../../base/request-class.ts'
+import { amount, countsBy, endedRequests, objectives, recentSpeeds, streams, tokenCounts } from './speeds-schema.ts'
+
+const hostPage = z.strictObject({
+  name: z.string(),
+  kind: z.string().nullable().describe('Null until it is known'),
+  url: z.string(),
+  up: z.boolean(),
+  problem: z.string().nullable().describe('Why it takes no work'),
+  paused: z.boolean().describe('By an operator: it is given no request until it is resumed'),
+  ejected: z.boolean().describe('Its requests failed one after the other'),
+  slots: amount.describe('Requests that it may have at once while it is well'),
+  limit: amount.describe('Those that it may have just now'),
+  inFlight: amount.describe('Requests that it has'),
+  zombieSlots: amount.describe('Of these, answers that were given up while it goes on computing them'),
+  streams: streams.describe('Answers that it makes now, by phase'),
+  models: z.array(z.string()).describe('That it lists, or is configured to have'),
+  errors: countsBy('the error code that a failed attempt led to, since the start'),
+  tokens: tokenCounts.describe('Since the start'),
+  speeds: recentSpeeds,
+})
+
+export const hostsSchema = z.strictObject({ hosts: z.array(hostPage).describe('As the configuration has them') })
+
+const modelPage = z.strictObject({
+  model: z.string().describe('A name that requests may use'),
+  isAlias: z.boolean().describe('It is configured and stands for others'),
+  places: z
+    .array(
+      z.strictObject({
+        host: z.string(),
+        model: z.string().describe('Its name there'),
+        able: z.boolean().describe('Up, not paused and not ejected'),
+      }),
+    )
+    .describe('Hosts that have it'),
+  waiting: z
+    .array(
+      z.strictObject({
+        class: z.enum(requestClasses),
+        waiting: amount,
+        tokens: amount.describe('Of prompts and answers, as estimated'),
+        oldestMs: amount.describe('Milliseconds that the first of them has waited'),
+      }),
+    )
+    .describe('Requests that wait for a slot, by class'),
+  requests: endedRequests,
+  objectives,
+  tokens: tokenCounts.describe('Since the start'),
+  speeds: recentSpeeds,
+})
+
+export const modelsSchema = z.strictObject({ models: z.array(modelPage).describe('In the order of their names') })
+
+export type HostsPage = z.infer<typeof hostsSchema>
+export type ModelsPage = z.infer<typeof modelsSchema>
