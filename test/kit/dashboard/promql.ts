@@ -6,7 +6,7 @@ type LabelOf<N extends CounterName | GaugeName | HistogramName> = keyof Labels<N
 
 interface Selection<L extends string> {
   /** Labels that follow the dashboard's variables of the same name. */
-  readonly follow?: readonly (L & ('model' | 'host'))[]
+  readonly follow?: readonly (L & ('model' | 'host' | 'key'))[]
   /** Further matchers, as PromQL writes them: `type: '="output"'`. */
   readonly where?: Partial<Record<L, string>>
   readonly by?: readonly L[]
@@ -14,7 +14,16 @@ interface Selection<L extends string> {
 
 /** Per second. */
 export function rate<N extends CounterName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
-  return `sum${by(selection.by)}(rate(lmx_gateway_${name}${matchers(selection)}[$__rate_interval]))`
+  return rateOver('$__rate_interval', name, selection)
+}
+
+/** The same over a window of its own, for what is judged over hours and days. */
+export function rateOver<N extends CounterName>(
+  window: string,
+  name: N,
+  selection: Selection<LabelOf<N>> = {},
+): string {
+  return `sum${by(selection.by)}(rate(lmx_gateway_${name}${matchers(selection)}[${window}]))`
 }
 
 /** As it is now. `min` and `max` are for what several gateways see of the same host. */

@@ -1,42 +1,87 @@
 /** Names and queries that several panels share, so that the same word means the same figure everywhere. */
 
-import { gauge, rate } from './promql.ts'
+import type { State, Target } from './panel.ts'
+import { gauge, quantile, rate, rateOver } from './promql.ts'
 
 export const tokensPerSecond = 'suffix: tok/s'
 export const requestsPerSecond = 'reqps'
+export const perSecond = 'suffix: /s'
 export const host = ['host'] as const
 export const model = ['model'] as const
+export const key = ['key'] as const
 export const modelAndHost = ['model', 'host'] as const
 
 /** Down as soon as one of several gateways cannot reach it. */
 export const hostsUp = gauge('host_up', { follow: host, by: host }, 'min')
 
+export const hostStates: readonly State[] = [
+  { value: 0, text: 'down', color: 'red' },
+  { value: 1, text: 'up', color: 'green' },
+  { value: 2, text: 'paused', color: 'blue' },
+  { value: 3, text: 'ejected', color: 'orange' },
+  { value: 4, text: 'ejected and paused', color: 'orange' },
+]
+
+const paused = gauge('host_paused', { follow: host, by: host }, 'max')
+const ejected = gauge('host_circuit_open', { follow: host, by: host }, 'max')
+/** One number for `hostStates`. */
+export const hostState = `${hostsUp} * (1 + ${paused} + 2 * ${ejected})`
+
 /** Reasoning is part of the output. */
 export const output = { type: '="output"' }
 
-/** Ended neither well nor because the client left, and not through a fault of the caller's own (the other 4xx). */
-const failed = { status: '=~"2..|429|5.."', end: '!~"--|C."' }
+/** Ended neither well nor because the client left or was too slow, and not through a fault of the caller's own (the other 4xx). */
+const failed = { status: '=~"2..|429|5.."', end: '!~"--|[Cc]."' }
 
 export function failedShare(): string {
-  // With no failure at all there is no such series, and 0 is the answer; with no request at all there is no share.
-  return `(${rate('requests_total', { follow: model, where: failed })} or vector(0)) / (${rate('requests_total', { follow: model })} > 0)`
+  return shareOf(rate('requests_total', { follow: model, where: failed }), rate('requests_total', { follow: model }))
+}
+
+/** With no such event at all there is no such series, and 0 is the answer; with nothing to be a share of there is none. */
+export function shareOf(part: string, all: string): string {
+  return `(${part} or vector(0)) / (${all} > 0)`
 }
 
 type Grouping = readonly ('model' | 'host')[]
 
+/** Every second of every stream weighs the same, and every token. */
 export function streamSpeed(by: Grouping = []): string {
-  return `${rate('tokens_total', { follow: modelAndHost, where: output, by })} / ${rate('decode_seconds_total', { follow: modelAndHost, by })}`
+  return `${rate('decode_tokens_total', { follow: modelAndHost, by })} / ${rate('decode_seconds_total', { follow: modelAndHost, by })}`
 }
 
 export function busySeconds(): string {
   return rate('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost })
 }
 
-export function inputTokens(type: 'input' | 'cached_input'): string {
-  return rate('tokens_total', { follow: modelAndHost, where: { type: `="${type}"` }, by: modelAndHost })
+/** Streams that decode and whole answers: both take a place in the batch. */
+export function batchSize(): string {
+  const seconds = (name: 'decode_seconds_total' | 'whole_seconds_total') =>
+    rate(name, { follow: modelAndHost, by: modelAndHost })
+  return `(${seconds('decode_seconds_total')} + ${seconds('whole_seconds_total')}) / ${busySeconds()}`
+}
+
+export function tokens(type: string, by: readonly ('model' | 'host' | 'key' | 'type')[] = []): string {
+  return rate('tokens_total', { follow: [...modelAndHost, ...key], where: { type }, by })
 }
 
 export function prefillSpeed(): string {
-  const computed = `(${inputTokens('input')} - ${inputTokens('cached_input')})`
-  return `${computed} / ${rate('prefill_seconds_total', { follow: modelAndHost, by: modelAndHost })}`
+  return `${rate('prefill_tokens_total', { follow: modelAndHost, by: modelAndHost })} / ${rate('prefill_seconds_total', { follow: modelAndHost, by: modelAndHost })}`
+}
+
+/** Share of requests that missed an objective, over a window that is judged and not looked at. */
+export function missRatio(slo: string, window: string): string {
+  const over = (met: object) =>
+    rateOver(window, 'slo_requests_total', { follow: model, where: { slo: `="${slo}"`, ...met } })
+  return `${over({ met: '="false"' })} / (${over({})} > 0)`
+}
+
+export const timeToFirstToken: readonly Target[] = [0.5, 0.95, 0.99].map((q) => ({
+  expr: quantile(q, 'time_to_first_token_seconds', { follow: modelAndHost }),
+  legend: `p${q * 100}`,
+  exemplars: q === 0.99,
+}))
+
+/** The largest of what a query gives by key. */
+export function topTen(expr: string): string {
+  return `topk(10, ${expr})`
 }

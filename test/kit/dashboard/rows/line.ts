@@ -1,26 +1,30 @@
 /** The row on the line: who waits and for how long, whether what they were told came true, and whether it is fair. */
 
-import type { Panel } from './grafana-json.ts'
-import { gauge, quantile, rate, valuesRate } from './promql.ts'
-import { model, requestsPerSecond } from './shared-queries.ts'
+import type { Panel } from '../panel.ts'
+import { gauge, quantile, rate, valuesRate } from '../promql.ts'
+import { key, model, perSecond, requestsPerSecond, topTen } from '../shared-queries.ts'
 
 const granted = { outcome: '="granted"' }
 
+export const waitingByClass: Panel = {
+  kind: 'stacked',
+  title: 'Waiting requests by class',
+  description: 'Requests that wait for a slot.',
+  unit: 'none',
+  width: 8,
+  alerts: ['QueueStanding', 'NoCapacityForModel'],
+  targets: [{ expr: gauge('queue_depth', { follow: model, by: ['class'] }), legend: '{{class}}' }],
+}
+
 const waits: readonly Panel[] = [
-  {
-    kind: 'stacked',
-    title: 'Waiting requests by class',
-    description: 'Requests that wait for a slot.',
-    unit: 'none',
-    width: 8,
-    targets: [{ expr: gauge('queue_depth', { follow: model, by: ['class'] }), legend: '{{class}}' }],
-  },
+  waitingByClass,
   {
     kind: 'lines',
     title: 'Oldest wait by class',
     description: 'How long the one that has waited longest has waited until now.',
     unit: 's',
     width: 8,
+    alerts: ['QueueStanding'],
     targets: [
       { expr: gauge('queue_oldest_age_seconds', { follow: model, by: ['class'] }, 'max'), legend: '{{class}}' },
     ],
@@ -42,6 +46,7 @@ const waits: readonly Panel[] = [
     description: 'Requests that wait for a slot.',
     unit: 'none',
     width: 8,
+    alerts: ['NoCapacityForModel'],
     targets: [{ expr: gauge('queue_depth', { follow: model, by: model }), legend: '{{model}}' }],
   },
   {
@@ -63,14 +68,15 @@ const waits: readonly Panel[] = [
   },
 ]
 
-const told: readonly Panel[] = [
+const estimates: readonly Panel[] = [
   {
     kind: 'lines',
-    title: 'Waits by what was told',
+    title: 'Estimates: real wait by predicted wait',
     description:
       'Real wait by the one predicted when the request came. The p50 is 1 where predictions are right; above it waits were longer.',
     unit: 'none',
     width: 8,
+    alerts: ['WaitEstimateWrong'],
     targets: [0.5, 0.9].map((q) => ({
       expr: quantile(q, 'wait_estimate_ratio', { follow: model }),
       legend: `p${q * 100}`,
@@ -78,12 +84,14 @@ const told: readonly Panel[] = [
   },
   {
     kind: 'lines',
-    title: 'Waits within what was told',
+    title: 'Estimates: waits within the p90',
     description:
       'Share of waits that were not longer than nine of ten should be. About 90 % is right; below 80 % the predictions are not to be trusted.',
     unit: 'percentunit',
     width: 8,
     max: 1,
+    floors: [0.85, 0.8],
+    alerts: ['WaitEstimateWrong'],
     targets: [
       {
         expr: `1 - ${rate('wait_estimate_p90_misses_total', { follow: model })} / ${valuesRate('wait_estimate_ratio', { follow: model })}`,
@@ -102,6 +110,10 @@ const told: readonly Panel[] = [
   },
 ]
 
+const served = rate('key_service_cost_total', { follow: key, by: key })
+/** One that was served nothing in the window asked for nothing. */
+const servedAtAll = `(${served} > 0)`
+
 const shares: readonly Panel[] = [
   {
     kind: 'lines',
@@ -109,7 +121,18 @@ const shares: readonly Panel[] = [
     description: 'Requests of a key that wait for a slot; anonymous is all clients without a key.',
     unit: 'none',
     width: 8,
-    targets: [{ expr: `topk(10, ${gauge('key_queue_depth', { by: ['key'] })})`, legend: '{{key}}' }],
+    alerts: ['QueueStanding'],
+    targets: [{ expr: topTen(gauge('key_queue_depth', { follow: key, by: key })), legend: '{{key}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Wait by key, the ten that waited most',
+    description:
+      'Seconds that requests of a key waited for slots, per second, told when each wait ended: by Little’s law its mean number of waiting requests, the short waits between two scrapes included.',
+    unit: 'none',
+    width: 8,
+    alerts: ['QueueStanding'],
+    targets: [{ expr: topTen(rate('key_queue_seconds_total', { follow: key, by: key })), legend: '{{key}}' }],
   },
   {
     kind: 'lines',
@@ -117,16 +140,16 @@ const shares: readonly Panel[] = [
     description: 'Requests of a key that are at a host now.',
     unit: 'none',
     width: 8,
-    targets: [{ expr: `topk(10, ${gauge('key_inflight', { by: ['key'] })})`, legend: '{{key}}' }],
+    targets: [{ expr: topTen(gauge('key_inflight', { follow: key, by: key })), legend: '{{key}}' }],
   },
   {
     kind: 'lines',
     title: 'Served by key, the ten largest',
     description:
       'Per second, in the measure by which the line is fair: input that did not come from a cache and twice the output. Keys of the same weight that all wait have the same.',
-    unit: 'suffix: /s',
+    unit: perSecond,
     width: 8,
-    targets: [{ expr: `topk(10, ${rate('key_service_cost_total', { by: ['key'] })})`, legend: '{{key}}' }],
+    targets: [{ expr: topTen(served), legend: '{{key}}' }],
   },
   {
     kind: 'lines',
@@ -137,6 +160,24 @@ const shares: readonly Panel[] = [
     width: 8,
     targets: [{ expr: gauge('fairness_gap_cost', {}, 'max'), legend: 'gap' }],
   },
+  {
+    kind: 'lines',
+    title: 'Jain’s index',
+    description:
+      'How evenly the keys that were served at all were served: 1 for all the same, 1 / (number of keys) when one had everything. Keys that ask for little lower it too: it tells of unfairness only while all of them wait.',
+    unit: 'none',
+    width: 8,
+    max: 1,
+    targets: [
+      {
+        expr: `sum(${servedAtAll}) ^ 2 / (count(${servedAtAll}) * sum(${servedAtAll} ^ 2))`,
+        legend: 'evenness',
+      },
+    ],
+  },
+]
+
+const state: readonly Panel[] = [
   {
     kind: 'lines',
     title: 'Slots that bulk gave back',
@@ -151,8 +192,21 @@ const shares: readonly Panel[] = [
     description: 'Bytes of request bodies in memory, from the first byte read.',
     unit: 'bytes',
     width: 8,
+    alerts: ['GatewayOverloaded'],
     targets: [{ expr: gauge('queue_bytes'), legend: 'bodies' }],
+  },
+  {
+    kind: 'states',
+    title: 'The line',
+    description: 'Whether an operator has paused it: then nobody gets a slot, and newcomers wait.',
+    unit: 'none',
+    width: 8,
+    states: [
+      { value: 0, text: 'moves', color: 'green' },
+      { value: 1, text: 'paused', color: 'blue' },
+    ],
+    targets: [{ expr: gauge('queue_paused', {}, 'max'), legend: 'line' }],
   },
 ]
 
-export const line: readonly Panel[] = [...waits, ...told, ...shares]
+export const line: readonly Panel[] = [...waits, ...estimates, ...shares, ...state]

@@ -1,0 +1,129 @@
+/** Every query of every board, asked of a real Prometheus that scrapes a gateway and its LMX hosts under load. */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { annotations } from '../kit/dashboard/annotations.ts'
+import { asGrafana } from '../kit/dashboard/as-grafana.ts'
+import { boards } from '../kit/dashboard/boards.ts'
+import { type BusyGateway, model, startBusyGateway } from '../kit/dashboard/busy-gateway.ts'
+import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prometheus.ts'
+import { ruleFiles } from '../kit/rules/rule-files.ts'
+
+const mustRun = process.env['CI'] === 'true'
+if (prometheusMissing && !mustRun) {
+  process.stderr.write(
+    'prometheus is not installed (apt-get install prometheus): the queries of boards are not asked\n',
+  )
+}
+
+/** With a scrape each second more than the four that a rate wants. */
+const rateInterval = '10s'
+const queries = [
+  ...new Set(boards().flatMap(({ panels }) => panels.flatMap((panel) => targetsOf(panel).map(({ expr }) => expr)))),
+]
+
+/** The annotation that is there for a minute only. */
+const started = 'Gateway started'
+
+/** What the load does on purpose, so that no panel passes by a line that lies at 0. */
+const happened = [
+  'requests_total{status="429"}',
+  'requests_total{end=~"U.",status="200"}',
+  'requests_total{status="499"}',
+  'ratelimit_decisions_total{decision="queue"}',
+  'ratelimit_decisions_total{decision="reject"}',
+  'failovers_total{result="ok"}',
+  'stream_stalls_total',
+  'bulk_given_back_total',
+  'host_errors_total',
+  'whole_seconds_total',
+  'prefill_tokens_total',
+  'discarded_tokens_total',
+  'slo_requests_total{slo="ttft",met="false"}',
+  'wait_estimate_ratio_count',
+  'ratelimit_reservation_ratio_count',
+].map((metric) => `sum(lmx_gateway_${metric}) > 0`)
+
+describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () => {
+  let busy: BusyGateway
+  let prometheus: Prometheus
+
+  beforeAll(async () => {
+    busy = await startBusyGateway()
+    const lmxTargets = Array.from(busy.doubles, ([host, { url }]) => ({
+      targets: [new URL(url).host],
+      labels: { host },
+    }))
+    prometheus = await startPrometheus(
+      [
+        { job_name: 'lmx-gateway', static_configs: [{ targets: [new URL(busy.gateway.adminUrl).host] }] },
+        { job_name: 'lmx', metrics_path: '/admin/metrics', static_configs: lmxTargets },
+      ],
+      { ruleFiles: ruleFiles({ factor: 60 }).map(({ yaml }) => yaml) },
+    )
+  }, 60_000)
+
+  afterAll(async () => {
+    await busy.stop()
+    await prometheus.stop()
+  }, 30_000)
+
+  it('mark the start of a gateway', async () => {
+    expect(await unansweredAfter(prometheus, marksOf([started]), 30_000)).toEqual([])
+  }, 60_000)
+
+  it('all have an answer with figures', async () => {
+    const asked = queries.map((expr) => asGrafana(expr, { rateInterval }))
+    expect(await unansweredAfter(prometheus, asked, 90_000)).toEqual([])
+    expect(queries.length).toBeGreaterThan(120)
+    const targets = await prometheus.targets()
+    expect(targets.map(({ health }) => health)).toEqual(['up', 'up', 'up', 'up'])
+  }, 120_000)
+
+  it('are asked of a gateway in which everything happens that they are for', async () => {
+    expect(await unansweredAfter(prometheus, happened, 30_000)).toEqual([])
+  }, 60_000)
+
+  it('all have one with values chosen in the variables, too', async () => {
+    const values = { model: [model], host: ['studio', 'mini'], key: ['person', 'night', 'guest'] }
+    const asked = queries.map((expr) => asGrafana(expr, { rateInterval, values }))
+    expect(await unansweredAfter(prometheus, asked, 60_000)).toEqual([])
+  }, 90_000)
+
+  it('would not pass where there is no data', async () => {
+    expect(await unansweredAfter(prometheus, ['lmx_gateway_no_such'], 100)).toEqual(['lmx_gateway_no_such'])
+    const nobody = queries.map((expr) => asGrafana(expr, { rateInterval, values: { host: ['nobody'] } }))
+    expect((await unansweredAfter(prometheus, nobody, 100)).length).toBeGreaterThan(30)
+  })
+
+  it('mark hosts that are ejected and then down, and the loss of what they alone had', async () => {
+    await busy.doubles.get('attic')?.stop()
+    const others = annotations.map(({ name }) => name).filter((name) => name !== started)
+    expect(await unansweredAfter(prometheus, marksOf(others), 30_000)).toEqual([])
+  }, 60_000)
+})
+
+function marksOf(names: readonly string[]): string[] {
+  return annotations.filter(({ name }) => names.includes(name)).map(({ expr }) => asGrafana(expr, { rateInterval }))
+}
+
+/** Queries that found no figure until the deadline. One that is not PromQL throws. */
+async function unansweredAfter(prometheus: Prometheus, asked: readonly string[], ms: number): Promise<string[]> {
+  const deadlineMs = performance.now() + ms
+  let open = [...asked]
+  for (;;) {
+    const answers = await Promise.all(open.map((expr) => hasFigure(prometheus, expr)))
+    open = open.filter((_, index) => !answers[index])
+    if (open.length === 0 || performance.now() > deadlineMs) return open
+    await pause(250)
+  }
+}
+
+async function hasFigure(prometheus: Prometheus, expr: string): Promise<boolean> {
+  const samples = await prometheus.query(expr)
+  return samples.some(({ value: [, figure] }) => Number.isFinite(Number(figure)))
+}
+
+function targetsOf(panel: object): readonly { expr: string }[] {
+  return 'targets' in panel ? (panel.targets as { expr: string }[]) : []
+}

@@ -1,0 +1,88 @@
+/** The row on hosts: whether they are there, how full they are, and what went wrong at them. */
+
+import type { Panel } from '../panel.ts'
+import { gauge, rate } from '../promql.ts'
+import { host, hostState, hostStates, perSecond, requestsPerSecond } from '../shared-queries.ts'
+
+const inFlight = gauge('host_inflight', { follow: host, by: host })
+const limit = gauge('host_concurrency_limit', { follow: host, by: host })
+
+export const stateOfHosts: Panel = {
+  kind: 'states',
+  title: 'State of hosts',
+  description:
+    'up and down: whether it answers its probes. ejected: it gets no requests because they failed one after the other, whatever its probes say. paused: an operator wants it so.',
+  unit: 'none',
+  width: 12,
+  states: hostStates,
+  alerts: ['HostDown', 'CircuitOpen', 'AllHostsOfModelDown'],
+  targets: [{ expr: hostState, legend: '{{host}}' }],
+}
+
+export const hosts: readonly Panel[] = [
+  stateOfHosts,
+  {
+    kind: 'lines',
+    title: 'Requests at the host',
+    description: 'Live leases beside the slots that may be used now (dashed).',
+    unit: 'none',
+    width: 12,
+    targets: [
+      { expr: inFlight, legend: '{{host}}' },
+      { expr: limit, legend: '{{host}} limit' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Slots in use',
+    description: 'Live leases by slots; at 100 % newcomers wait.',
+    unit: 'percentunit',
+    width: 8,
+    max: 1,
+    alerts: ['QueueStanding', 'HostLimitLow'],
+    targets: [{ expr: `${inFlight} / ${limit}`, legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Changes of slots',
+    description:
+      'Where the number of slots is learnt: up for room; down for tpot (time per output token), ttft (time to first token) or busy (the host said so).',
+    unit: perSecond,
+    width: 8,
+    alerts: ['HostBusy', 'HostLimitLow'],
+    targets: [
+      {
+        expr: rate('host_limit_changes_total', { follow: host, by: ['host', 'direction', 'reason'] }),
+        legend: '{{host}} {{direction}} {{reason}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Slots taken by answers that nobody waits for',
+    description: 'The client left or a clock ran out, and the host goes on computing: such a slot is not free yet.',
+    unit: 'none',
+    width: 8,
+    targets: [{ expr: gauge('host_zombie_slots', { follow: host, by: host }), legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Failed attempts',
+    description:
+      'Attempts at a host that failed, by the error code they led to; the request itself may have gone well elsewhere.',
+    unit: requestsPerSecond,
+    width: 12,
+    alerts: ['HostErrors', 'CircuitOpen', 'HostBusy'],
+    targets: [
+      { expr: rate('host_errors_total', { follow: host, by: ['host', 'reason'] }), legend: '{{host}} {{reason}}' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Models listed',
+    description: 'Models in the last list of the host; a step down is often a restart with another configuration.',
+    unit: 'none',
+    width: 12,
+    targets: [{ expr: gauge('host_models', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
+  },
+]

@@ -1,0 +1,155 @@
+/** The row one looks at first: single figures that say whether all is well. */
+
+import type { Panel } from '../panel.ts'
+import { gauge, quantile, rate } from '../promql.ts'
+import {
+  failedShare,
+  hostsUp,
+  missRatio,
+  model,
+  modelAndHost,
+  output,
+  requestsPerSecond,
+  shareOf,
+  streamSpeed,
+  tokensPerSecond,
+} from '../shared-queries.ts'
+import { budgetLeft, burnRates } from './objectives.ts'
+
+export const objectivesMet: Panel = {
+  kind: 'stat',
+  title: 'Goodput, 1 h',
+  description:
+    'Share of the requests of the last hour that met every objective of slo: answered, time to first token, time per output token. What the fleet refused or failed is a miss; what the caller got wrong does not count.',
+  unit: 'percentunit',
+  width: 3,
+  floors: [0.95, 0.9],
+  alerts: ['SloBurnFast'],
+  targets: [{ expr: `1 - ${missRatio('goodput', '1h')}`, legend: 'met' }],
+}
+
+export const hostsUpNow: Panel = {
+  kind: 'stat',
+  title: 'Hosts up',
+  description: 'Hosts that answer their probes, beside all that are configured.',
+  unit: 'none',
+  width: 3,
+  alerts: ['HostDown'],
+  targets: [
+    { expr: `sum(${hostsUp})`, legend: 'up' },
+    { expr: `count(${hostsUp})`, legend: 'of' },
+  ],
+}
+
+export const waitingNow: Panel = {
+  kind: 'stat',
+  title: 'Waiting',
+  description: 'Requests that wait for a slot now.',
+  unit: 'none',
+  width: 3,
+  alarms: [10, 50],
+  alerts: ['QueueStanding', 'NoCapacityForModel'],
+  targets: [{ expr: gauge('queue_depth', { follow: model }), legend: 'waiting' }],
+}
+
+export const outputNow: Panel = {
+  kind: 'stat',
+  title: 'Output',
+  description: 'Aggregate tok/s: tokens delivered per second of wall time, all streams together, counted as they pass.',
+  unit: tokensPerSecond,
+  width: 3,
+  targets: [{ expr: rate('tokens_total', { follow: [...modelAndHost, 'key'], where: output }), legend: 'output' }],
+}
+
+export const streamSpeedNow: Panel = {
+  kind: 'stat',
+  title: 'Speed of a stream',
+  description:
+    'Decode tok/s: output tokens behind the first of each stream by the seconds that streams spent decoding: what one user sees once the answer runs.',
+  unit: tokensPerSecond,
+  width: 3,
+  alerts: ['DecodeSlow'],
+  targets: [{ expr: streamSpeed(), legend: 'speed' }],
+}
+
+export const firstTokenNow: Panel = {
+  kind: 'stat',
+  title: 'First token, p95',
+  description:
+    'Nineteen of twenty streams had their first content within this time, the wait in line included. Objective: slo.timeToFirstTokenMsMax.',
+  unit: 's',
+  width: 3,
+  alarms: [5, 10],
+  alerts: ['SloBurnFast'],
+  targets: [{ expr: quantile(0.95, 'time_to_first_token_seconds', { follow: modelAndHost }), legend: 'p95' }],
+}
+
+export const failedNow: Panel = {
+  kind: 'stat',
+  title: 'Failed',
+  description:
+    'Share of requests that a host, the line or the gateway failed. Clients that left and their own faults (4xx) are not in it.',
+  unit: 'percentunit',
+  width: 3,
+  alarms: [0.01, 0.05],
+  alerts: ['SloBurnFast'],
+  targets: [{ expr: failedShare(), legend: 'failed' }],
+}
+
+const refused = { status: '=~"429|503"' }
+
+export const now: readonly Panel[] = [
+  objectivesMet,
+  { ...budgetLeft, width: 6 },
+  { ...burnRates, width: 6 },
+  hostsUpNow,
+  {
+    kind: 'stat',
+    title: 'Open streams',
+    description: 'Streams that are being relayed now, on all hosts and models.',
+    unit: 'none',
+    width: 3,
+    targets: [{ expr: gauge('open_streams'), legend: 'streams' }],
+  },
+  waitingNow,
+  outputNow,
+  streamSpeedNow,
+  firstTokenNow,
+  {
+    kind: 'stat',
+    title: 'Requests',
+    description: 'Requests that ended, per second, whatever became of them.',
+    unit: requestsPerSecond,
+    width: 3,
+    targets: [{ expr: rate('requests_total', { follow: [...model, 'key'] }), legend: 'requests' }],
+  },
+  failedNow,
+  {
+    kind: 'stat',
+    title: 'Refused',
+    description: 'Share of requests that were answered 429 or 503: too much was asked for, or nobody could serve it.',
+    unit: 'percentunit',
+    width: 3,
+    alarms: [0.05, 0.2],
+    alerts: ['RateLimitStorm', 'GatewayOverloaded'],
+    targets: [
+      {
+        expr: shareOf(
+          rate('requests_total', { follow: [...model, 'key'], where: refused }),
+          rate('requests_total', { follow: [...model, 'key'] }),
+        ),
+        legend: 'refused',
+      },
+    ],
+  },
+  {
+    kind: 'stat',
+    title: 'Gateways',
+    description: 'Gateways that Prometheus scrapes and that answer.',
+    unit: 'none',
+    width: 3,
+    floors: [1, 1],
+    alerts: ['GatewayDown', 'ScrapeMissing'],
+    targets: [{ expr: 'count(lmx_gateway_build_info)', legend: 'gateways' }],
+  },
+]

@@ -1,0 +1,113 @@
+/** Panels on objectives: how often they are met, what is left of their error budgets, and how fast those burn. */
+
+import { sloTargets } from '../../rules/slo-rules.ts'
+import type { Panel } from '../panel.ts'
+import { rate } from '../promql.ts'
+import { missRatio, model, requestsPerSecond, tokensPerSecond } from '../shared-queries.ts'
+
+const burnAlerts = ['SloBurnFast', 'SloBurnSteady', 'SloBurnSlow']
+const noRules = 'No data: Prometheus needs the rules of grafana/rules/, and requests'
+
+export const budgetLeft: Panel = {
+  kind: 'stat',
+  title: 'Error budget left, 30 d',
+  description: `Of the misses that each objective allows in 30 days (${targetTexts()}), the share that is not yet used; below 0 the objective was missed.`,
+  unit: 'percentunit',
+  width: 8,
+  floors: [0.5, 0],
+  alerts: burnAlerts,
+  targets: Object.entries(sloTargets).map(([slo, target]) => ({
+    // 1 - 0.99 is 0.010000000000000009 for a computer.
+    expr: `1 - ${missRatio(slo, '30d')} / ${Number((1 - target).toFixed(6))}`,
+    legend: slo,
+  })),
+}
+
+export const burnRates: Panel = {
+  kind: 'stat',
+  title: 'Burn rate, 1 h and 6 h',
+  description:
+    'Misses of the objective that is worst off by what its budget allows: at 1 the budget of 30 days lasts 30 days, at 14.4 two days. All models together, from the recording rules.',
+  unit: 'suffix: x',
+  width: 8,
+  alarms: [1, 6],
+  whenEmpty: noRules,
+  alerts: burnAlerts,
+  targets: ['1h', '6h'].map((window) => ({
+    expr: `max(slo:lmx_gateway_burn:ratio${window})`,
+    legend: window,
+  })),
+}
+
+const windows = ['5m', '30m', '1h', '6h', '3d']
+
+export const objectivesOverTime: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'Objectives met',
+    description:
+      'Share of requests that met each objective of slo, and all of them (goodput). Counted exactly and not read off buckets.',
+    unit: 'percentunit',
+    width: 8,
+    max: 1,
+    alerts: ['SloBurnFast'],
+    targets: [
+      {
+        expr: `${rate('slo_requests_total', { follow: model, where: { met: '="true"' }, by: ['slo'] })} / (${rate('slo_requests_total', { follow: model, by: ['slo'] })} > 0)`,
+        legend: '{{slo}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Goodput and all requests',
+    description: 'Requests per second that met every objective, beside all that were judged.',
+    unit: requestsPerSecond,
+    width: 8,
+    targets: [
+      { expr: rate('slo_requests_total', { follow: model, where: goodput('="true"') }), legend: 'goodput' },
+      { expr: rate('slo_requests_total', { follow: model, where: goodput('!=""') }), legend: 'all' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Goodput in tokens',
+    description:
+      'Output tokens per second of requests that met every objective, beside those of all that were judged; each counts when its request ends.',
+    unit: tokensPerSecond,
+    width: 8,
+    targets: [
+      { expr: rate('slo_tokens_total', { follow: model, where: goodput('="true"') }), legend: 'goodput' },
+      { expr: rate('slo_tokens_total', { follow: model, where: goodput('!=""') }), legend: 'all' },
+    ],
+  },
+  ...Object.keys(sloTargets).map(burnOf),
+]
+
+function burnOf(slo: string): Panel {
+  return {
+    kind: 'lines',
+    title: `Burn rate: ${slo}`,
+    description:
+      'Misses by what the budget allows, over each window: an alert wants both a long window and a twelfth of it above its rate (14.4, 6 or 1). All models together, from the recording rules.',
+    unit: 'suffix: x',
+    width: 8,
+    alarms: [1, 6],
+    whenEmpty: noRules,
+    alerts: burnAlerts,
+    targets: windows.map((window) => ({
+      expr: `max by (slo) (slo:lmx_gateway_burn:ratio${window}{slo="${slo}"})`,
+      legend: window,
+    })),
+  }
+}
+
+function goodput(met: string) {
+  return { slo: '="goodput"', met }
+}
+
+function targetTexts(): string {
+  return Object.entries(sloTargets)
+    .map(([slo, target]) => `${slo} ${Math.round((1 - target) * 100)} %`)
+    .join(', ')
+}
