@@ -1,7 +1,7 @@
 /** What the rules of Prometheus say, beside what hosts and clients know of the same window. */
 import type { Prometheus } from '../prometheus.ts'
 import type { KnownRequest } from './known-request.ts'
-import { quantileOf, type Span } from './truth.ts'
+import { type Known, quantileOf, type Span } from './truth.ts'
 
 /** One value of a recorded series, and the scrapes it was made of. */
 export interface RuleFigure {
@@ -31,17 +31,24 @@ export async function recordedFigures(
   { series, windowSeconds, seconds, until }: Recorded,
   requests: readonly KnownRequest[],
 ): Promise<RuleFigure[]> {
-  const [scrapes] = await prometheus.points('up', seconds + windowSeconds + 1, until)
-  const scrapedAt = scrapes?.values.map(([time]) => time) ?? []
+  // Its points are the scrapes: when each began, and how many seconds it took.
+  const [took] = await prometheus.points('scrape_duration_seconds', seconds + windowSeconds + 1, until)
+  const scrapes = took?.values.map(([atSeconds, value]) => ({ atSeconds, tookSeconds: Number(value) })) ?? []
   const recorded = await prometheus.points(series, seconds, until)
   return recorded.flatMap(({ metric, values }) => {
     const own = requests.filter((request) => isOf(request, metric))
-    return values.map(([time, value]) => {
-      const inside = scrapedAt.filter((at) => at >= time - windowSeconds && at <= time)
-      const span = { fromMs: (inside[0] ?? Number.NaN) * 1000, toMs: (inside.at(-1) ?? Number.NaN) * 1000 }
-      return { series: JSON.stringify(metric), at: time, value: Number(value), span, requests: own }
+    return values.map(([at, value]) => {
+      const span = spanOf(scrapes.filter(({ atSeconds }) => atSeconds >= at - windowSeconds && atSeconds <= at))
+      return { series: JSON.stringify(metric), at, value: Number(value), span, requests: own }
     })
   })
+}
+
+function spanOf(scrapes: readonly { readonly atSeconds: number; readonly tookSeconds: number }[]): Span {
+  const [first, last] = [scrapes[0], scrapes.at(-1)]
+  if (first === undefined || last === undefined) throw new Error('nothing was scraped in the window of a rule')
+  const slackMs = 1000 * Math.max(first.tookSeconds, last.tookSeconds)
+  return { fromMs: 1000 * first.atSeconds, toMs: 1000 * last.atSeconds, slackMs }
 }
 
 function isOf(request: KnownRequest, labels: Readonly<Record<string, string>>): boolean {
@@ -51,15 +58,18 @@ function isOf(request: KnownRequest, labels: Readonly<Record<string, string>>): 
 /** One line for each figure that is off by more than a share of the truth. */
 export function farFrom(
   figures: readonly RuleFigure[],
-  truth: (requests: readonly KnownRequest[], span: Span) => number,
+  truth: (requests: readonly KnownRequest[], span: Span) => Known,
   shareMax: number,
 ): string[] {
   return figures.flatMap(({ series, at, value, span, requests }) => {
-    const known = truth(requests, span)
-    const share = Math.abs(value / known - 1)
-    return share <= shareMax ? [] : [`${series} at ${at}: ${value}, known: ${known}`]
+    const { least, most } = truth(requests, span)
+    if (value >= least * (1 - shareMax) && value <= most * (1 + shareMax)) return []
+    return [`${series} at ${at}: ${value}, known: ${least} to ${most}`]
   })
 }
+
+/** What a client sees is later than what the gateway measures: its own connection and waking up come on top. */
+const clientLagSeconds = 0.03
 
 /**
  * One line for each quantile that is outside the bucket of the true one. A value more or less is allowed for: a bucket
@@ -73,8 +83,10 @@ export function outsideBucket(
   return figures.flatMap(({ series, at, value, span, requests }) => {
     const values = truth(requests, span)
     const oneValue = 1 / values.length
-    const lowest = edges.findLast((edge) => edge < quantileOf(values, quantile - oneValue)) ?? 0
-    const highest = edges.find((edge) => edge >= quantileOf(values, quantile + oneValue)) ?? Number.POSITIVE_INFINITY
+    const least = quantileOf(values, quantile - oneValue) - clientLagSeconds
+    const most = quantileOf(values, quantile + oneValue)
+    const lowest = edges.findLast((edge) => edge < least) ?? 0
+    const highest = edges.find((edge) => edge >= most) ?? Number.POSITIVE_INFINITY
     if (value >= lowest && value <= highest) return []
     return [`${series} at ${at}: ${value}, known: ${quantileOf(values, quantile)} of ${values.length}`]
   })

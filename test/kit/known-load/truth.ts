@@ -1,23 +1,39 @@
 /** Figures of a window of time, from what hosts and clients know: what the rules of Prometheus must agree with. */
 import { isStream, type KnownRequest } from './known-request.ts'
 
-/** Unix milliseconds; what happens at `fromMs` itself is before it. */
+/** Between two scrapes: Unix milliseconds; what happens at `fromMs` itself is before it. */
 export interface Span {
   readonly fromMs: number
   readonly toMs: number
+  /** What happens so close to either scrape may be on either side of it: so long they took. */
+  readonly slackMs: number
+}
+
+/** The two are one where no scrape can have cut anything in two. */
+export interface Known {
+  readonly least: number
+  readonly most: number
 }
 
 type Requests = readonly KnownRequest[]
 
 /** Tokens that hosts sent, per second of wall time. */
-export function tokensPerSecond(requests: Requests, span: Span): number {
+export function tokensPerSecond(requests: Requests, { fromMs, toMs, slackMs }: Span): Known {
+  const perSecond = (span: Pick<Span, 'fromMs' | 'toMs'>) => (tokensIn(requests, span) * 1000) / (toMs - fromMs)
+  return {
+    least: perSecond({ fromMs: fromMs + slackMs, toMs: toMs - slackMs }),
+    most: perSecond({ fromMs: fromMs - slackMs, toMs: toMs + slackMs }),
+  }
+}
+
+function tokensIn(requests: Requests, span: Pick<Span, 'fromMs' | 'toMs'>): number {
   let tokens = 0
   for (const { tokensAtMs } of requests) for (const atMs of tokensAtMs) if (isIn(span, atMs)) tokens += 1
-  return (tokens * 1000) / (span.toMs - span.fromMs)
+  return tokens
 }
 
 /** Tokens behind the first of each stream, per second of streams between their first token and their end. */
-export function streamSpeed(requests: Requests, span: Span): number {
+export function streamSpeed(requests: Requests, span: Span): Known {
   let tokens = 0
   let ms = 0
   for (const request of requests) {
@@ -27,7 +43,8 @@ export function streamSpeed(requests: Requests, span: Span): number {
     const endedMs = request.hostEndedMs ?? span.toMs
     ms += Math.max(0, Math.min(endedMs, span.toMs) - Math.max(firstMs, span.fromMs))
   }
-  return (tokens * 1000) / ms
+  const perSecond = (tokens * 1000) / ms
+  return { least: perSecond, most: perSecond }
 }
 
 /** Seconds from sending to first content, as clients saw it, of streams that ended in the span. */
@@ -44,7 +61,7 @@ export function waitSeconds(requests: Requests, span: Span): readonly number[] {
   )
 }
 
-function isIn({ fromMs, toMs }: Span, atMs: number | null): boolean {
+function isIn({ fromMs, toMs }: Pick<Span, 'fromMs' | 'toMs'>, atMs: number | null): boolean {
   return atMs !== null && atMs > fromMs && atMs <= toMs
 }
 
