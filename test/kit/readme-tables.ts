@@ -9,6 +9,7 @@ import { terms } from '../../src/observe/definitions/terms.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../src/observe/metric-names.ts'
 import { endpoints } from '../../src/wire/endpoints.ts'
 import { accessLineRows } from './readme-access-line.ts'
+import { runbook } from './readme-runbook.ts'
 
 /** By the name that marks the part: `<!-- begin NAME -->` … `<!-- end NAME -->`. */
 const readmeTables: Readonly<Record<string, () => string>> = {
@@ -20,6 +21,7 @@ const readmeTables: Readonly<Record<string, () => string>> = {
   'host-kinds': hostKindTable,
   limits: limitTable,
   metrics: metricTable,
+  runbook,
   terms: termTable,
 }
 

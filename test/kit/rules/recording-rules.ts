@@ -56,7 +56,7 @@ function quantiles(percents: readonly number[], histogram: string, matchers = ''
     expr: `
 histogram_quantile(
   ${percent / 100},
-  sum by (job, model, le) (rate(${histogram}_bucket${matchers}[5m]))
+  sum by (le, job, model) (rate(${histogram}_bucket${matchers}[5m]))
 ) >= 0`,
   }))
 }

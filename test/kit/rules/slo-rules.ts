@@ -60,18 +60,24 @@ sum by (job, slo) (rate(lmx_gateway_slo_requests_total{met="false"}[${window}]))
   ]
 }
 
-export const sloAlerts: readonly Alert[] = burns.map(({ alert, timesBudget, long, short, spends, severity }) => ({
-  alert,
-  expr: `
+const whereAndHow = {
+  look: 'the objectives by model; then failed requests by end code (availability), the parts of the time to first token (ttft), or decode speed beside mean batch (tpot).',
+  act: 'find the host or model behind it and do what its own alert says. Without one it is load: more slots or hosts, or fewer and smaller requests. Set `slo` to what the machines can do at all.',
+}
+
+export const sloAlerts: readonly Alert[] = burns.map(
+  ({ alert, timesBudget, long, short, spends, severity }, index) => ({
+    alert,
+    expr: `
 ${burnRate(long)} > ${timesBudget}
 and ${burnRate(short)} > ${timesBudget}
 and ${requests(long)} > ${requestsMin}`,
-  severity,
-  summary: `The error budget of {{ $labels.slo }} burns too fast (more than ${timesBudget} x).`,
-  description: `Over ${long} the objective {{ $labels.slo }} was missed {{ printf "%.1f" $value }} times as often as its target allows, and over ${short} it still is.`,
-  runbook: {
-    means: `more requests miss an objective (label \`slo\`) than its target allows: over ${timesBudget} x as many in ${long} and still in the last ${short}. ${long} of it spends ${spends} of the error budget of 30 days.`,
-    look: 'the objectives by model; then failed requests by end code (availability), the parts of the time to first token (ttft), or decode speed beside mean batch (tpot).',
-    act: 'find the host or model behind it and do what its own alert says. Without one it is load: more slots or hosts, or fewer and smaller requests. Set `slo` to what the machines can do at all.',
-  },
-}))
+    severity,
+    summary: `The error budget of {{ $labels.slo }} burns too fast (more than ${timesBudget} x).`,
+    description: `Over ${long} the objective {{ $labels.slo }} was missed {{ printf "%.1f" $value }} times as often as its target allows, and over ${short} it still is.`,
+    runbook: {
+      means: `requests miss an objective (label \`slo\`) more than ${timesBudget} x as often as its target allows, over ${long} and still over the last ${short}; ${long} of it spends ${spends} of the error budget of 30 days.`,
+      ...(index === 0 ? whereAndHow : { look: 'as for SloBurnFast.', act: 'as for SloBurnFast.' }),
+    },
+  }),
+)
