@@ -14,7 +14,7 @@ const pictures = [
   { file: 'overview', board: 'lmx-gateway-overview' },
   { file: 'latency', board: 'lmx-gateway', row: 'Latency' },
   { file: 'throughput', board: 'lmx-gateway', row: 'Throughput' },
-  { file: 'line', board: 'lmx-gateway', row: 'Queue and fairness' },
+  { file: 'line', board: 'lmx-gateway', row: 'The line and fairness' },
 ] as const
 
 const folder = fileURLToPath(new URL('../../grafana/', import.meta.url))

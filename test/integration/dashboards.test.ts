@@ -90,6 +90,13 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
     expect(await unansweredAfter(prometheus, asked, 60_000)).toEqual([])
   }, 90_000)
 
+  it('show parts of the time to the first token that add up to its mean', async () => {
+    const parts = asGrafana(exprOf('Where the time to the first token went'), { rateInterval })
+    const mean = `${ttftRate('sum')} / ${ttftRate('count')}`
+    const [share] = await prometheus.query(`sum(${parts}) / (${mean})`)
+    expect(Number(share?.value[1])).toBeCloseTo(1, 3)
+  })
+
   it('would not pass where there is no data', async () => {
     expect(await unansweredAfter(prometheus, ['lmx_gateway_no_such'], 100)).toEqual(['lmx_gateway_no_such'])
     const nobody = queries.map((expr) => asGrafana(expr, { rateInterval, values: { host: ['nobody'] } }))
@@ -102,6 +109,18 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
     expect(await unansweredAfter(prometheus, marksOf(others), 30_000)).toEqual([])
   }, 60_000)
 })
+
+/** Of the one panel with this title. */
+function exprOf(title: string): string {
+  const [panel] = boards().flatMap(({ panels }) => panels.filter((one) => one.title === title))
+  const [target] = panel === undefined ? [] : targetsOf(panel)
+  if (target === undefined) throw new Error(`no panel ${title}`)
+  return target.expr
+}
+
+function ttftRate(part: 'sum' | 'count'): string {
+  return `sum(rate(lmx_gateway_time_to_first_token_seconds_${part}[${rateInterval}]))`
+}
 
 function marksOf(names: readonly string[]): string[] {
   return annotations.filter(({ name }) => names.includes(name)).map(({ expr }) => asGrafana(expr, { rateInterval }))

@@ -16,7 +16,7 @@ export function asGrafana(expr: string, { rateInterval, values = {} }: Chosen): 
   })
 }
 
-/** Once for the regular expression, and once more for the text of PromQL in which it stands. */
+/** With two backslashes: one is of the text of PromQL, in which the regular expression stands. */
 function escaped(value: string): string {
-  return value.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, (sign) => (sign === '/' || sign === '-' ? sign : `\\\\${sign}`))
+  return value.replaceAll('\\', '\\\\\\\\').replaceAll(/[$^*{}[\]+?.()|]/g, String.raw`\\$&`)
 }
