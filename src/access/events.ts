@@ -3,7 +3,7 @@ import type { RequestClass } from '../base/request-class.ts'
 import type { LimitName } from './limits.ts'
 
 /** allow: at once; queue: after a wait; reject: at once or after a wait, with 429, or 503 where no more may wait. */
-export type LimitDecision = 'allow' | 'queue' | 'reject'
+type LimitDecision = 'allow' | 'queue' | 'reject'
 
 export interface AccessEvents {
   /**

@@ -9,7 +9,7 @@ import type { TokenCounts } from '../../../src/metering/usage.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 /** What was told, in order: `limitDecided ci requestsPerMinute reject`. */
-export class ToldLimits implements AccessEvents {
+class ToldLimits implements AccessEvents {
   readonly decisions: string[] = []
   readonly waits: string[] = []
   readonly settled: [model: string, ratio: number][] = []
