@@ -1,55 +1,61 @@
-/** Scrapers that are many, large and slow, before the real admin listener. */
+/** What a scraper gets at the admin listener of a real gateway: the format it wants, or the reason why there is none. */
+import { expect, it } from 'vitest'
+import { configOf } from '../../src/config/resolve.ts'
+import { createGateway } from '../../src/gateway.ts'
+import { ask, clientOf, oneHost, startDouble } from '../kit/fleet.ts'
+import { readOpenMetrics } from '../kit/open-metrics.ts'
+import { readExposition } from '../kit/scripted-sources.ts'
+import { silentLog } from '../kit/silent-log.ts'
 
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createMetrics } from '../../src/observe/metrics.ts'
-import { type AdminUnderTest, startAdmin } from '../kit/admin-under-test.ts'
-import { requestBytes } from '../kit/http-bytes.ts'
-import { RawClient } from '../kit/raw-client.ts'
-import { readExposition, ScriptedSources } from '../kit/scripted-sources.ts'
-import { within } from '../kit/within.ts'
+const prometheusAccept =
+  'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
 
-const clients: RawClient[] = []
-let admin: AdminUnderTest
-let port = 0
-let readings = 0
-
-beforeAll(async () => {
-  const sources = new ScriptedSources()
-  sources.knownModel = () => true
-  const openStreams = sources.openStreams
-  sources.openStreams = () => {
-    readings += 1
-    return openStreams()
+it('is answered in the format it asks for, in turn, and told by HEAD what it would get', async () => {
+  const { gateway, client } = await oneHost()
+  await client.chat.completions.create({ ...ask('hello'), stream: false })
+  const url = `${gateway.adminUrl}/metrics`
+  for (let round = 0; round < 2; round += 1) {
+    const plain = await fetch(url)
+    expect(plain.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    const text = readExposition(await plain.text())
+    const open = await fetch(url, { headers: { accept: prometheusAccept } })
+    expect(open.headers.get('content-type')).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8')
+    const { samples } = readOpenMetrics(await open.text())
+    const requests = [...text.keys()].filter((series) => series.startsWith('lmx_gateway_requests_total{'))
+    expect(requests).toHaveLength(1)
+    for (const series of requests) expect(samples.get(series)).toBe(1)
   }
-  const metrics = createMetrics(sources)
-  // 400 label sets of 25 lines: 10,000 series.
-  for (let index = 0; index < 400; index += 1) {
-    metrics.waitEnded({ model: `model-${index}`, class: 'default' }, 'granted', index)
-  }
-  admin = await startAdmin({ metrics, metricsOpen: true })
-  port = admin.port
+  const head = await fetch(url, { method: 'HEAD', headers: { accept: prometheusAccept } })
+  expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+    200,
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    '',
+  ])
 })
 
-afterAll(async () => {
-  for (const client of clients) client.close()
-  await admin[Symbol.asyncDispose]()
-})
-
-it('twenty slow readers of 10,000 series cost one text, keep nobody else waiting, and get all of it in the end', async () => {
-  for (let index = 0; index < 20; index += 1) clients.push(await RawClient.open(port))
-  for (const client of clients) client.socket.pause()
-  await Promise.all(clients.map((client) => client.send(requestBytes('GET', '/metrics'))))
-
-  const other = await within(5_000, 'a scrape beside the slow ones', fetch(`http://127.0.0.1:${port}/metrics`))
-  expect(readExposition(await other.text()).size).toBeGreaterThan(10_000)
-  // The twenty came at once and share what was read for them; how many of them came in time is the system's affair.
-  expect(readings).toBeLessThan(20)
-
-  for (const client of clients) client.socket.resume()
-  for (const client of clients) {
-    const answer = await client.response()
-    await answer.over()
-    expect(answer.complete).toBe(true)
-    expect(readExposition(answer.text).size).toBeGreaterThan(10_000)
+it('is told that metrics are off where they are; requests are served, and nothing is counted', async () => {
+  const double = await startDouble()
+  const config = configOf({
+    server: { port: 0 },
+    admin: { port: 0 },
+    hosts: [{ name: 'studio', url: double.url }],
+    metrics: { enabled: false },
+  })
+  const gateway = createGateway(config, { version: '1.2.3', log: silentLog })
+  const { dataUrl, adminUrl } = await gateway.start()
+  try {
+    await gateway.firstProbes()
+    const client = clientOf({ baseUrl: `${dataUrl}/v1` })
+    const stream = await client.chat.completions.create({ ...ask('hello'), stream: true })
+    let text = ''
+    for await (const { choices } of stream) text += choices[0]?.delta.content ?? ''
+    expect(text).not.toBe('')
+    const refused = await fetch(`${adminUrl}/metrics`)
+    expect(refused.status).toBe(404)
+    expect(await refused.json()).toMatchObject({
+      error: { code: 'not_found', message: 'Metrics are off: metrics.enabled is false.' },
+    })
+  } finally {
+    await gateway.stop({ now: true })
   }
 })

@@ -213,7 +213,7 @@ export const rows: Readonly<Record<string, Row>> = {
   G23: severalGateways('Two replicas race for one limit'),
   G24: sharedAccess('Crash between reserve and settle', `${here}/quota-meter.test.ts`),
   G25: relay('stdout/stderr pipe full', 'test/e2e/gateway-resources.test.ts'),
-  G26: seeingIt('/metrics scraped slowly, 20 at once, 10,000 series'),
+  G26: seeingIt('/metrics scraped slowly, 20 at once, 10,000 series', `${here}/metrics-scraped.test.ts`),
   G27: later('Event subscriber (WebSocket, dashboard SSE) slow or dead'),
   G28: relay('Timers at scale: 10,000 deadlines cancelled', `${here}/gateway-shared-parts.test.ts`),
   G29: relay(
@@ -235,7 +235,7 @@ export const rows: Readonly<Record<string, Row>> = {
     'Soak 60 min (nightly), 10 min (per merge): 200 streams, 10 % leave, 5 % upstream faults',
     'test/soak/soak.test.ts',
   ),
-  S12: seeingIt('100,000 invented model names'),
+  S12: seeingIt('100,000 invented model names', `${here}/invented-models.test.ts`),
   S13: relay('Error flood', `${here}/gateway-herd.test.ts`),
   S14: sharedAccess('100,000 API keys', 'test/unit/access/key-ring-size.test.ts'),
   S15: choosingTheHost('64 hosts × 500 models'),
