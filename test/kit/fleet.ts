@@ -58,7 +58,7 @@ async function expectNoConnections(hosts: readonly HostInput[], probesEveryMs = 
 }
 
 /** The official client as anybody would point it at the gateway. */
-export function clientOf(gateway: GatewayUnderTest, options: ClientOptions = {}): OpenAI {
+export function clientOf(gateway: Pick<GatewayUnderTest, 'baseUrl'>, options: ClientOptions = {}): OpenAI {
   return new OpenAI({ baseURL: gateway.baseUrl, apiKey: 'any', ...options })
 }
 

@@ -1,6 +1,6 @@
 /** A gateway that has as many series, tallies and waiting keys as it may have. */
 import { gapEdgesSeconds } from '../../src/metering/events.ts'
-import { TokenTallies } from '../../src/metering/token-tallies.ts'
+import { type Tally, TokenTallies } from '../../src/metering/token-tallies.ts'
 import type { Metrics } from '../../src/observe/metrics.ts'
 import { ScriptedSources } from './scripted-sources.ts'
 
@@ -11,11 +11,13 @@ const talliesMax = 11_000
 const keysWaiting = 10_000
 const places = 1_000
 
-export function fullSources(): ScriptedSources & { readonly tallies: TokenTallies } {
-  const tallies = new TokenTallies()
-  for (let index = 0; index < talliesMax; index += 1)
-    tallies.tally(`model-${index % 10}`, `host-${index % 7}`, `key-${index}`).output = index
-  const sources = Object.assign(new ScriptedSources(), { tallies, tokens: () => tallies, knownModel: () => true })
+export function fullSources(): ScriptedSources & { readonly tallies: readonly Tally[] } {
+  const counted = new TokenTallies()
+  const tallies = Array.from({ length: talliesMax }, (_, index) =>
+    counted.tally(`model-${index % 10}`, `host-${index % 7}`, `key-${index}`),
+  )
+  for (const [index, tally] of tallies.entries()) tally.output += index
+  const sources = Object.assign(new ScriptedSources(), { tallies, tokens: () => counted, knownModel: () => true })
   const [phase] = sources.phaseTotals
   const atPlace = (index: number) => ({ model: `model-${index}`, host: 'studio' })
   if (phase !== undefined)

@@ -73,6 +73,7 @@ export async function startPrometheus(
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${join(directory, 'data')}`,
       '--web.listen-address=127.0.0.1:0',
+      '--enable-feature=exemplar-storage',
       '--log.format=json',
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },

@@ -9,7 +9,14 @@ import { nothing } from './request-input.ts'
 /** What a route answers when all is well. */
 export type AdminAnswer =
   | { readonly json: unknown }
-  | { readonly text: string | Buffer<ArrayBuffer>; readonly contentType: string }
+  | { readonly text: string; readonly contentType: string }
+  | AdminBytes
+
+/** Text that is large, and encoded already. */
+export interface AdminBytes {
+  readonly bytes: Buffer
+  readonly contentType: string
+}
 
 /** A request whose caller may make it, nothing of it checked. */
 export interface AdminRequest {
