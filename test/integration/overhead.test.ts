@@ -6,7 +6,7 @@ import { FakeClock } from '../kit/fake-clock.ts'
 import { ask, clientOf, gaugeReaches, oneHost } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
-import { firstOfEquals, story, tellsStory } from './scenarios/first-host.ts'
+import { firstOfEquals, story } from './scenarios/first-host.ts'
 import { chatBytes, model, scenario } from './scenarios/scene.ts'
 
 const once = { maxRetries: 0 }
@@ -41,16 +41,24 @@ test('who is refused at the door costs the door and the telling of it', async ()
   expect(await stages(gateway, 'count')).toEqual({ auth: 1, settle: 1 })
 })
 
-test('a request that is sent twice is told once', () => {
+test('a request that is sent twice is told once, and what it waited for in between is no work', () => {
   firstOfEquals()
-  const hosts = { a: [model], b: [model] }
-  return scenario({ hosts, newConnections: true }, async (scene) => {
+  const clock = new FakeClock()
+  return scenario({ clock, hosts: { a: [model], b: [model] }, newConnections: true }, async (scene) => {
     scene.host('a').play(wholeRequest, halfClose)
-    scene.host('b').play(...tellsStory)
-    const answer = await scene.ask(chatBytes({ stream: true }))
+    scene.host('b').play(wholeRequest, pause, sseHeadBytes(), chunkBytes(story), finalChunk)
+    const client = await scene.connect()
+    await client.send(chatBytes({ stream: true }))
+    const exchange = await scene.host('b').exchange()
+    await exchange.paused()
+    await clock.advance(2_000)
+    await exchange.step()
+    const answer = await scene.answer(client)
+    await answer.over()
     expect(answer.header('x-lmx-gateway-attempts')).toBe('2')
     await scene.gateway.outcomesOnce(1)
     expect(await stages(scene.gateway, 'count')).toEqual(everyStageOnce)
+    expect(await stages(scene.gateway, 'sum')).toEqual({})
     return { requests: 1, attempts: { a: 1, b: 1 } }
   })
 })

@@ -49,7 +49,9 @@ test('what is not known, and what is no number, is null', () => {
 
 test('whatever the figures and the name of the host, it is one bounded line of ASCII, JSON, and no event', () => {
   const figure = fc.option(fc.double())
-  const hostile = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.constant('"}\r\n\r\ndata: [DONE]\n\n🦀'))
+  const hostile = fc.string({
+    unit: fc.constantFrom('a', '"', '\\', '\r\n\r\n', 'data: [DONE]\n\n', '\0', '\x7F', 'é', '🦀', '\uD83E'),
+  })
   fc.assert(
     fc.property(figure, figure, hostile, (ms, tokens, host) => {
       const odd = { ...receipt, queueMs: ms, tokensPerSecond: ms, inputTokens: tokens, host }
