@@ -34,7 +34,8 @@ describe.skipIf(prometheusMissing && !mustRun)('promtool', () => {
     expect(promtool('check', 'rules', '--lint=all', '--lint-fatal', ...files)).toBe('')
   })
 
-  it.each(testFiles)('finds that the rules do what %s says', (path) => {
+  // It reckons through days of samples.
+  it.each(testFiles)('finds that the rules do what %s says', { timeout: 120_000 }, (path) => {
     expect(promtool('test', 'rules', path)).toBe('')
   })
 })
