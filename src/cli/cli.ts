@@ -5,9 +5,11 @@ import type { Command, Io } from './command.ts'
 import { adminTokenCommands } from './commands/admin-token.ts'
 import { checkConfig } from './commands/check-config.ts'
 import { configSchema } from './commands/config-schema.ts'
+import { fleetCommands } from './commands/fleet.ts'
 import { keyCommands } from './commands/keys.ts'
+import { queueCommands } from './commands/queue.ts'
+import { requestCommands } from './commands/requests.ts'
 import { serve } from './commands/serve.ts'
-import { trafficCommands } from './commands/traffic.ts'
 import { usage } from './commands/usage.ts'
 import { commandHelp, groupHelp, mainHelp } from './help.ts'
 import { printable } from './printable.ts'
@@ -18,7 +20,9 @@ export const commands: readonly [Command, ...Command[]] = [
   serve,
   ...keyCommands,
   usage,
-  ...trafficCommands,
+  ...queueCommands,
+  ...requestCommands,
+  ...fleetCommands,
   ...adminTokenCommands,
   checkConfig,
   configSchema,

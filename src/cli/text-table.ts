@@ -28,3 +28,39 @@ export function textTable(columns: readonly Column[], rows: readonly (readonly s
 export function grouped(value: number): string {
   return value.toLocaleString('en-US')
 }
+
+/** A title alone is a column of words. */
+type Titled = string | Column
+
+export function right(title: string): Column {
+  return { title, isNumber: true }
+}
+
+export function table(columns: readonly Titled[], rows: readonly (readonly string[])[]): string {
+  return textTable(
+    columns.map((column) => (typeof column === 'string' ? { title: column } : column)),
+    rows,
+  )
+}
+
+/** Nothing where it would have no rows. */
+export function section(rows: readonly (readonly string[])[], columns: readonly Titled[]): string[] {
+  return rows.length === 0 ? [] : ['', table(columns, rows)]
+}
+
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
+export function percent(share: number): string {
+  return `${Math.round(100 * share)} %`
+}
+
+export function secondsText(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
+}
+
+/** What a list leaves out. */
+export function more(count: number): string[] {
+  return count > 0 ? [`and ${grouped(count)} more`] : []
+}

@@ -1,7 +1,6 @@
-/** What waits and runs as people read it. */
+/** The line as people read it. */
 import type { LineHost, LineView } from '../queue/line-view-schema.ts'
-import type { LiveRequest } from '../relay/live-request-schema.ts'
-import { type Column, grouped, textTable } from './text-table.ts'
+import { counted, grouped, more, percent, right, secondsText, section } from './text-table.ts'
 
 export function lineText(line: LineView): string {
   const { waiting, tokens, limitWaiting, limitTokens, bytes, bounds, hosts, depths, keys, requests } = line
@@ -40,25 +39,6 @@ export function lineText(line: LineView): string {
   ].join('\n')
 }
 
-export function requestsText(requests: readonly LiveRequest[], matching: number): string {
-  if (requests.length === 0) return 'No such request waits or runs.'
-  const columns = ['id', 'key', 'class', 'model', 'endpoint', 'phase', right('since'), 'host', right('age')]
-  const rows = requests.map((one) => [
-    one.id,
-    one.key,
-    one.class ?? '-',
-    one.model ?? '-',
-    one.endpoint,
-    one.phase,
-    secondsText(one.phaseMs),
-    one.host ?? '-',
-    secondsText(one.ageMs),
-    grouped(one.promptTokens),
-    grouped(one.outputTokens),
-  ])
-  return [table([...columns, right('prompt'), right('answer')], rows), ...more(matching - requests.length)].join('\n')
-}
-
 function stateText({ paused }: LineView): string {
   return paused ? 'The line is paused: nobody is given a slot.' : 'The line is open.'
 }
@@ -89,39 +69,4 @@ function waitingRow(one: LineView['requests'][number]): string[] {
     one.p50Ms === null ? '-' : secondsText(one.p50Ms),
     one.p90Ms === null ? '-' : secondsText(one.p90Ms),
   ]
-}
-
-/** A title alone is a column of words. */
-type Titled = string | Column
-
-function right(title: string): Column {
-  return { title, isNumber: true }
-}
-
-function table(columns: readonly Titled[], rows: readonly (readonly string[])[]): string {
-  return textTable(
-    columns.map((column) => (typeof column === 'string' ? { title: column } : column)),
-    rows,
-  )
-}
-
-/** Nothing where it would have no rows. */
-function section(rows: readonly (readonly string[])[], columns: readonly Titled[]): string[] {
-  return rows.length === 0 ? [] : ['', table(columns, rows)]
-}
-
-function more(count: number): string[] {
-  return count > 0 ? [`and ${grouped(count)} more`] : []
-}
-
-function counted(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`
-}
-
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`
-}
-
-function secondsText(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`
 }

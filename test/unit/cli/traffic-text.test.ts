@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { lineText, requestsText } from '../../../src/cli/traffic-text.ts'
+import { lineText } from '../../../src/cli/traffic-text.ts'
 import type { LineView } from '../../../src/queue/line-view-schema.ts'
-import type { LiveRequest } from '../../../src/relay/live-request-schema.ts'
 
 const line: LineView = {
   paused: false,
@@ -86,32 +85,5 @@ test('an empty line of which nothing is known says no more than that', () => {
   expect(lineText({ ...line, ...empty, paused: true, estimates }).split('\n')).toEqual([
     'The line is paused: nobody is given a slot. 0 requests of 2,000 that may wait,',
     '0 of 4,000,000 tokens, 0 of 1,000 bytes.',
-  ])
-})
-
-test('requests stand in columns, and nothing that a client wrote steers the terminal', () => {
-  const request: LiveRequest = {
-    id: 'r1',
-    requestId: 'own',
-    key: 'a\u001b[2J',
-    keyId: null,
-    team: null,
-    class: null,
-    endpoint: 'chat_completions',
-    model: null,
-    stream: true,
-    phase: 'reading',
-    phaseMs: 40,
-    host: null,
-    ageMs: 1_000,
-    queueWaitMs: null,
-    promptTokens: 1_500,
-    outputTokens: 0,
-    attempts: 0,
-    clientLeft: false,
-  }
-  expect(requestsText([request], 1).split('\n')).toEqual([
-    'id  key    class  model  endpoint          phase    since  host    age  prompt  answer',
-    'r1  a?[2J  -      -      chat_completions  reading  0.0 s  -     1.0 s   1,500       0',
   ])
 })
