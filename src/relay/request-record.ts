@@ -200,7 +200,8 @@ export class RequestRecord {
 
   #firstToken({ firstContentAtMs }: Metered) {
     // What was put together from a stream reached its client only when whole.
-    if (firstContentAtMs === null || !this.#stream) return { ttftMs: null, upstreamTtftMs: null }
+    const cameToNobody = this.#leftAtMs !== null && (firstContentAtMs ?? 0) > this.#leftAtMs
+    if (firstContentAtMs === null || !this.#stream || cameToNobody) return { ttftMs: null, upstreamTtftMs: null }
     const ttftMs = firstContentAtMs - this.#exchange.acceptedAtMs
     return { ttftMs, upstreamTtftMs: ttftMs - this.#timeline.lastBeganMs }
   }

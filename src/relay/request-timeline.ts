@@ -49,22 +49,17 @@ export class RequestTimeline {
   }
 
   enter(phase: Phase, nowMs: number): void {
-    if (this.#stopped) {
-      this.#phase = phase
-      return
-    }
-    this.#ms[this.#phase] += nowMs - this.#sinceMs
+    this.#countUp(nowMs)
     this.#phase = phase
-    this.#sinceMs = nowMs
     const attempt = this.#running
-    if (attempt === undefined) return
+    if (attempt === undefined || this.#stopped) return
     if (phase === 'H') attempt.sentMs = nowMs - this.#acceptedAtMs
     if (phase === 'F') attempt.headMs = nowMs - this.#acceptedAtMs
   }
 
   /** Its client is gone; what is still read of its answer is not told of. */
   stop(nowMs: number): void {
-    this.enter(this.#phase, nowMs)
+    this.#countUp(nowMs)
     this.#stopped = true
   }
 
@@ -76,7 +71,7 @@ export class RequestTimeline {
 
   /** The attempt under way came to nothing, and the request goes on: the time it took is lost. */
   attemptLost(failure: ErrorCode | 'given_back', nowMs: number): void {
-    this.enter(this.#phase, nowMs)
+    this.#countUp(nowMs)
     this.#lostMs += this.#ms.C + this.#ms.H + this.#ms.F
     this.#ms.C = 0
     this.#ms.H = 0
@@ -96,7 +91,7 @@ export class RequestTimeline {
     failure: ErrorCode | null,
     contentAtMs: number | null,
   ): { readonly spent: TimeSpent; readonly attempts: readonly AttemptOutcome[] } {
-    this.enter(this.#phase, endedAtMs)
+    this.#countUp(endedAtMs)
     const { R, A, Q, C, H, F, D, L } = this.#ms
     // The phase of content is entered when its first bytes go out, a moment after they were seen.
     const early = contentAtMs === null ? 0 : Math.max(0, Math.min(F, this.#dataSinceMs(endedAtMs) - contentAtMs))
@@ -116,6 +111,13 @@ export class RequestTimeline {
       attempt.failure = failure
     }
     return { spent, attempts: this.#attempts.map((one) => ({ ...one, endedMs: one.endedMs ?? one.beganMs })) }
+  }
+
+  /** Adds to the phase it is in what has passed by now. */
+  #countUp(nowMs: number): void {
+    if (this.#stopped) return
+    this.#ms[this.#phase] += nowMs - this.#sinceMs
+    this.#sinceMs = nowMs
   }
 
   /** When the first bytes of content went out. */

@@ -365,6 +365,12 @@ test.each([
   expect(JSON.stringify(told[0]?.fields)).toContain(failure.message)
 })
 
+test('metrics that are off are not there, and why is said', async () => {
+  await using off = await startAdmin({ metrics: null })
+  const reply = await ask('GET', '/metrics', {}, off)
+  expect([reply.status, errorOf(reply).message]).toEqual([404, 'Metrics are off: metrics.enabled is false.'])
+})
+
 test('every route was seen to answer well, and to refuse what it says it may', () => {
   const missing = recordRoutes.flatMap(({ operation, status, refusals = [] }) =>
     [status, ...refusals.map((code) => new GatewayError(code, '').kind.status)]
