@@ -210,6 +210,7 @@ class BuiltGateway implements Gateway {
       tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : null,
       storedResponses: new StoredResponses(options.storedResponsesMax),
       gaps: this.#metrics === null ? null : this.#gaps,
+      timesWork: this.#metrics !== null,
       events: withListeners(this.#events, [
         accessLog(log),
         (outcome) => this.#recent.add(outcome),

@@ -9,7 +9,7 @@ import { type RequestBody, readJsonBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayOptions } from './options.ts'
-import type { OwnWork } from './own-work.ts'
+import type { Work } from './own-work.ts'
 
 export interface Inbound {
   readonly body: RequestBody
@@ -21,7 +21,7 @@ interface InboundParts {
   readonly options: RelayOptions
   readonly budget: ByteBudget
   readonly caller: Caller
-  readonly work: OwnWork
+  readonly work: Work
 }
 
 export async function readInbound(exchange: Exchange, endpoint: Endpoint, parts: InboundParts): Promise<Inbound> {

@@ -38,3 +38,8 @@ export class OwnWork {
     }
   }
 }
+
+export type Work = Pick<OwnWork, 'turnTo' | 'tell'>
+
+/** Where nobody wants to know: the clock is not looked at. */
+export const untimedWork: Work = { turnTo: () => null, tell: () => {} }

@@ -36,6 +36,8 @@ export interface RelayParts {
   readonly phases: PhaseTimes
   /** Null where nobody wants to know. */
   readonly gaps: StreamGaps | null
+  /** Somebody wants to know how long each step of a request keeps the event loop. */
+  readonly timesWork: boolean
   /** Null where traces are off: what a client sent of one is passed on. */
   readonly tracing: Tracing | null
   readonly storedResponses: StoredResponses

@@ -22,7 +22,7 @@ import type { LastFailure } from './line-refusal.ts'
 import { LineTurns, type Queued } from './line-turns.ts'
 import type { LiveRequest } from './live-request-schema.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
-import { OwnWork } from './own-work.ts'
+import { OwnWork, untimedWork, type Work } from './own-work.ts'
 import { classOf } from './priority.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestAccount } from './request-account.ts'
@@ -49,7 +49,7 @@ export class RelayedRequest implements AttemptOwner {
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #record: RequestRecord
-  readonly #work: OwnWork
+  readonly #work: Work
   readonly #account: RequestAccount
   readonly #onSettled: () => void
   readonly #requestsLive: () => number
@@ -67,7 +67,7 @@ export class RelayedRequest implements AttemptOwner {
   #settled = false
 
   constructor(parts: RelayParts, { endpoint, exchange, caller, onSettled, requestsLive }: RelayedRequestSettings) {
-    this.#work = new OwnWork(parts.clock, exchange.acceptedAtMs)
+    this.#work = parts.timesWork ? new OwnWork(parts.clock, exchange.acceptedAtMs) : untimedWork
     this.#parts = parts
     this.#endpoint = endpoint
     this.#exchange = exchange
