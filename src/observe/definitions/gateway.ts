@@ -39,12 +39,12 @@ export const gatewayMetrics = {
   metric_series: {
     type: 'gauge',
     labels: [],
-    help: 'Series under this prefix; once there are 20000, new values of model, host and key are counted as other.',
+    help: 'Series under this prefix, each bucket of a histogram for one; the budget is metrics.seriesMax (20000), and past it new values of model, host and key are counted as other.',
   },
   metrics_series_folded_total: {
     type: 'counter',
     labels: [],
-    help: 'Samples that were counted under other because the series budget (metrics.seriesMax) was spent; must stay 0.',
+    help: 'How often a series was not made, and other counted in its place, because the budget (metrics.seriesMax) was spent; must stay 0.',
   },
   otlp_dropped_total: {
     type: 'counter',

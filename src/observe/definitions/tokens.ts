@@ -12,12 +12,12 @@ export const tokenMetrics = {
   decode_tokens_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Output tokens of streams behind the first of each, counted live: with decode_seconds_total the decode speed of a stream.',
+    help: 'Output tokens of streams behind the first of each, counted live and topped up as tokens_total is: with decode_seconds_total the decode speed of a stream.',
   },
   prefill_tokens_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Input tokens of streams that their host reported and did not take from its cache: with prefill_seconds_total the prefill speed.',
+    help: 'Input tokens of streams that their host reported and did not take from its cache: with prefill_seconds_total the prefill speed, which is too low where a host reports no usage.',
   },
   discarded_tokens_total: {
     type: 'counter',
@@ -27,7 +27,7 @@ export const tokenMetrics = {
   prefill_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Stream-seconds between dispatch and first content, added up live.',
+    help: 'Stream-seconds between dispatch and first content, or the end of an attempt that came to nothing, added up live.',
   },
   decode_seconds_total: {
     type: 'counter',
