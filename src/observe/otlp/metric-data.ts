@@ -27,7 +27,7 @@ export function* metricBatches(
   families: Iterable<Family>,
   origin: MetricOrigin,
   wallMs: () => number,
-): Generator<ResourceMetrics> {
+): Generator<ResourceMetrics, undefined> {
   let metrics: MetricData[] = []
   let lines = 0
   for (const family of families) {
@@ -45,6 +45,7 @@ export function* metricBatches(
     }
   }
   if (metrics.length > 0) yield batchOf(metrics, origin)
+  return undefined
 }
 
 function batchOf(metrics: MetricData[], { resource, version }: MetricOrigin): ResourceMetrics {

@@ -27,14 +27,16 @@ export function requestSpans(outcome: Outcome, origin: SpanOrigin): readonly Rea
   if (trace === null || !trace.sampled) return []
   const spans = new SpansOfRequest(outcome, trace, origin)
   const { readMs, limitMs } = outcome.spent
-  if (limitMs >= shownMs) spans.add('limit wait', { beganMs: readMs, endedMs: readMs + limitMs })
+  if (limitMs >= limitWaitMs) spans.add('limit wait', { beganMs: readMs, endedMs: readMs + limitMs })
   for (const turn of turnsInLine(outcome)) spans.add('queue', turn)
   for (const [at, attempt] of outcome.attemptsMade.entries()) addAttempt(spans, outcome, attempt, at)
   return [spans.root(), ...spans.made]
 }
 
-/** Checks take less, and so does the way to an attempt that is made anew without a wait. */
-const shownMs = 1
+/** Checks alone take less. */
+const limitWaitMs = 10
+/** An attempt that is made anew without a turn in line begins sooner after the one that failed. */
+const turnMsMin = 1
 
 function addAttempt(spans: SpansOfRequest, outcome: Outcome, attempt: AttemptOutcome, at: number): void {
   const { spanId, beganMs, endedMs, failure } = attempt
@@ -66,7 +68,7 @@ function turnsInLine({ spent, attempts, attemptsMade, durationMs }: Outcome): St
   if (attempts === attemptsMade.length) turns.push({ beganMs: firstMs, endedMs: attemptsMade[0]?.beganMs ?? firstMs })
   for (const [at, { endedMs }] of attemptsMade.entries()) {
     const nextMs = attemptsMade[at + 1]?.beganMs ?? durationMs
-    if (nextMs - endedMs >= shownMs) turns.push({ beganMs: endedMs, endedMs: nextMs })
+    if (nextMs - endedMs >= turnMsMin) turns.push({ beganMs: endedMs, endedMs: nextMs })
   }
   return turns
 }

@@ -20,6 +20,7 @@ export interface SpanExportParts {
 export class SpanExport {
   readonly #origin: SpanOrigin
   readonly #reception: Reception
+  readonly #exporter: OTLPTraceExporter
   readonly #processor: BatchSpanProcessor
   /** Waiting or on their way. */
   #pending = 0
@@ -27,9 +28,10 @@ export class SpanExport {
   constructor({ settings, origin, reception }: SpanExportParts) {
     this.#origin = origin
     this.#reception = reception
+    // At a stop all batches leave at once.
+    this.#exporter = new OTLPTraceExporter({ ...settings, concurrencyLimit: spansMax })
     this.#processor = new BatchSpanProcessor({
-      // At a stop all batches leave at once.
-      exporter: this.#counted(new OTLPTraceExporter({ ...settings, concurrencyLimit: spansMax })),
+      exporter: this.#counted(this.#exporter),
       maxQueueSize: spansMax,
       maxExportBatchSize: spansPerBatch,
       scheduledDelayMillis: delayMsMax,
@@ -49,8 +51,9 @@ export class SpanExport {
 
   /** Sends what is left; takes as long as the receiver does. */
   async stop(): Promise<void> {
-    // What could not be sent was counted when it came back.
+    // It rejects with the first batch that is not taken; the others are waited for all the same, and counted.
     await this.#processor.shutdown().catch(() => {})
+    await this.#exporter.shutdown()
   }
 
   #counted(exporter: SpanExporter): SpanExporter {
