@@ -368,7 +368,8 @@ test.each([
 test('metrics that are off are not there, and why is said', async () => {
   await using off = await startAdmin({ metrics: null })
   const reply = await ask('GET', '/metrics', {}, off)
-  expect([reply.status, errorOf(reply).message]).toEqual([404, 'Metrics are off: metrics.enabled is false.'])
+  expect([reply.status, errorOf(reply).code]).toEqual([404, 'not_found'])
+  expect(reply.text).toContain('Metrics are off: metrics.enabled is false.')
 })
 
 test('every route was seen to answer well, and to refuse what it says it may', () => {
