@@ -96,7 +96,7 @@ function speedsOf(before: Look, now: Look, includes: (place: PlaceTotals) => boo
   const grown = grownBy(before.places, now.places, includes)
   const { output, decoded, prefilled, prefillSeconds, decodeSeconds, wholeSeconds, busySeconds, firstTokens } = grown
   return {
-    windowSeconds: rounded(windowSeconds),
+    windowSeconds: Math.round(windowSeconds * 1_000) / 1_000,
     outputTokensPerSecond: per(output, windowSeconds),
     streamTokensPerSecond: per(decoded, decodeSeconds),
     busyTokensPerSecond: per(output, busySeconds),

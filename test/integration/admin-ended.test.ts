@@ -48,7 +48,7 @@ test('one is shown while it runs and once it has ended, by the same id, which it
   const sum = Object.values(spent).reduce((all, part) => all + part, 0)
   expect(sum).toBeCloseTo(durationMs, 1)
   expect(Number(one?.tokensPerSecond) * Number(one?.tpotMs)).toBeCloseTo(1_000, -1)
-  const { fields } = line ?? { fields: {} }
+  const fields = line?.fields ?? {}
   expect(fields['reason']).toBe('only_free_host')
   for (const name of ['durationMs', 'ttftMs', 'tpotMs', 'tokensPerSecond'] as const)
     expect(Number(fields[name]), name).toBeCloseTo(Number(one?.[name]), 0)
