@@ -108,7 +108,7 @@ const losses: readonly Panel[] = [
     description:
       'Series with the prefix lmx_gateway_; from metrics.seriesMax (20000 unless configured) on new names are counted as other, and each such sample as folded.',
     unit: 'none',
-    width: 6,
+    width: 8,
     alerts: ['SeriesFolded'],
     targets: [
       { expr: gauge('metric_series'), legend: 'series' },
@@ -120,7 +120,7 @@ const losses: readonly Panel[] = [
     title: 'Ledger rows waiting',
     description: 'Rows of the ledger that are yet to be written, and batches that could not be (tried again).',
     unit: 'none',
-    width: 6,
+    width: 8,
     alerts: ['StoreErrors'],
     targets: [
       { expr: gauge('ledger_pending_rows'), legend: 'waiting' },
@@ -133,7 +133,7 @@ const losses: readonly Panel[] = [
     description:
       'Must stay 0: rows of the ledger that could not be written in time, log lines whose reader did not keep up, and spans and batches of metrics that the OTLP receiver did not take.',
     unit: perSecond,
-    width: 6,
+    width: 8,
     alarms: [0.001, 1],
     alerts: ['UsageRowsLost', 'LogDropped', 'OtlpDropped'],
     targets: [
@@ -147,7 +147,7 @@ const losses: readonly Panel[] = [
     title: 'Versions',
     description: 'Version of each gateway and of the Node.js it runs on.',
     unit: 'none',
-    width: 6,
+    width: 8,
     targets: [{ expr: 'max by (instance, version, node) (lmx_gateway_build_info)', legend: '' }],
   },
 ]

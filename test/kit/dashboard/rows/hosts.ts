@@ -27,6 +27,7 @@ export const hosts: readonly Panel[] = [
     description: 'Live leases beside the slots that may be used now (dashed).',
     unit: 'none',
     width: 12,
+    alerts: ['HostLimitLow'],
     targets: [
       { expr: inFlight, legend: '{{host}}' },
       { expr: limit, legend: '{{host}} limit' },

@@ -120,7 +120,7 @@ export const now: readonly Panel[] = [
     title: 'Requests',
     description: 'Requests that ended, per second, whatever became of them.',
     unit: requestsPerSecond,
-    width: 3,
+    width: 6,
     targets: [{ expr: rate('requests_total', { follow: [...model, 'key'] }), legend: 'requests' }],
   },
   failedNow,
