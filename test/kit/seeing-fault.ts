@@ -1,7 +1,7 @@
 /** One fault from end to end: nothing says it before, its panels and alerts say it while it is there, and none does after. */
-import { setTimeout as pause } from 'node:timers/promises'
 import { type PanelView, panelShows, type Shown } from './dashboard-panels.ts'
 import type { Prometheus } from './prometheus.ts'
+import { becomesTrue } from './within.ts'
 
 export interface SeenFault {
   /** By name: labels that the alert must have. */
@@ -13,7 +13,6 @@ export interface SeenFault {
   begin(): () => Promise<void>
 }
 
-const oftenMs = 100
 const quietMsMax = 15_000
 const shownMsMax = 75_000
 const overMsMax = 60_000
@@ -36,18 +35,18 @@ async function nothingSeen(prometheus: Prometheus, fault: SeenFault, when: strin
   const { alerts, panels, view } = fault
   for (const name of Object.keys(alerts)) {
     const isInactive = async () => (await alertOf(prometheus, fault, name)) === undefined
-    await until(isInactive, `${name} to be inactive ${when}`, ms)
+    await becomesTrue(ms, `${name} to be inactive ${when}`, isInactive)
   }
   for (const [title, isFault] of Object.entries(panels)) {
     const isQuiet = async () => !(await panelShows(prometheus, title, view)).some(isFault)
-    await until(isQuiet, `the panel ${title} to be quiet ${when}`, ms)
+    await becomesTrue(ms, `the panel ${title} to be quiet ${when}`, isQuiet)
   }
 }
 
 function alertsFire(prometheus: Prometheus, fault: SeenFault): Promise<string[]> {
   const firing = Object.keys(fault.alerts).map(async (name) => {
     const isFiring = async () => (await alertOf(prometheus, fault, name))?.state === 'firing'
-    await until(isFiring, `${name} to fire`, shownMsMax)
+    await becomesTrue(shownMsMax, `${name} to fire`, isFiring)
     return (await alertOf(prometheus, fault, name))?.annotations['summary'] ?? `${name} is over too early`
   })
   return Promise.all(firing)
@@ -56,7 +55,7 @@ function alertsFire(prometheus: Prometheus, fault: SeenFault): Promise<string[]>
 async function panelsShow(prometheus: Prometheus, { panels, view }: SeenFault): Promise<void> {
   const showing = Object.entries(panels).map(([title, isFault]) => {
     const shows = async () => (await panelShows(prometheus, title, view)).some(isFault)
-    return until(shows, `the panel ${title} to show the fault`, shownMsMax)
+    return becomesTrue(shownMsMax, `the panel ${title} to show the fault`, shows)
   })
   await Promise.all(showing)
 }
@@ -66,13 +65,4 @@ async function alertOf(prometheus: Prometheus, { alerts }: SeenFault, name: stri
   const wanted = Object.entries({ alertname: name, ...alerts[name] })
   const all = await prometheus.alerts()
   return all.find(({ labels }) => wanted.every(([label, value]) => labels[label] === value))
-}
-
-/** Prometheus tells of nothing by itself. */
-async function until(holds: () => Promise<boolean>, label: string, ms: number): Promise<void> {
-  const endsAt = performance.now() + ms
-  while (!(await holds())) {
-    if (performance.now() > endsAt) throw new Error(`waited ${ms} ms in vain for ${label}`)
-    await pause(oftenMs)
-  }
 }

@@ -28,3 +28,15 @@ export async function eventually(ms: number, label: string, holds: () => boolean
     await pause(pollMs)
   }
 }
+
+const askMs = 100
+
+/** The same for a state that must be asked for. */
+export async function becomesTrue(ms: number, label: string, holds: () => Promise<boolean>): Promise<void> {
+  const late = new Error(`waited ${ms} ms in vain for ${label}`)
+  const endsAt = performance.now() + ms
+  while (!(await holds())) {
+    if (performance.now() > endsAt) throw late
+    await pause(askMs)
+  }
+}

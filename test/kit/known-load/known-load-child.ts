@@ -6,9 +6,10 @@
 import { systemClock } from '../../../src/base/clock.ts'
 import type { JournalEntry } from '../lmx-double/journal.ts'
 import { startLmxDouble } from '../lmx-double/lmx-double.ts'
-import type { KnownHostSpeed, LoadMessage } from './known-load.ts'
+import type { KnownHostSpeed, LoadMessage, LoadTruth } from './known-load.ts'
 import { type KnownRequest, unixMs } from './known-request.ts'
 import { idIn, MixedClients } from './mixed-clients.ts'
+import { quantileOf } from './truth.ts'
 
 const speeds = JSON.parse(process.argv[2] ?? '[]') as readonly KnownHostSpeed[]
 const clock = { ...systemClock, now: unixMs, wallMs: unixMs }
@@ -37,7 +38,8 @@ async function end(): Promise<void> {
   for (const { name, double } of doubles) {
     for (const entry of double.inferenceRequests) noteEnd(name, entry)
   }
-  process.send?.({ requests: clients?.requests ?? [] })
+  const { requests = [], lagsMs = [] } = clients ?? {}
+  process.send?.({ requests, lagMs: quantileOf(lagsMs, 0.9) } satisfies LoadTruth)
 }
 
 function tokensSent(host: string, entry: JournalEntry, tokens: number): void {

@@ -10,6 +10,12 @@ export type KnownHostSpeed = Pick<LmxDoubleOptions, 'models' | 'slots' | 'cost'>
 
 export type LoadMessage = { readonly begin: LoadPlan } | { readonly end: true }
 
+export interface LoadTruth {
+  readonly requests: readonly KnownRequest[]
+  /** Nine of ten requests that waited for nothing took no longer: so much may a client's stopwatch have beyond the gateway's. */
+  readonly lagMs: number
+}
+
 export class KnownLoad implements AsyncDisposable {
   /** Addresses of the hosts by their names. */
   readonly urls: Readonly<Record<string, string>>
@@ -36,10 +42,9 @@ export class KnownLoad implements AsyncDisposable {
     await this.#process.ask({ begin: plan } satisfies LoadMessage)
   }
 
-  /** Resolves once every request has ended, with all of them. */
-  async end(): Promise<readonly KnownRequest[]> {
-    const { requests } = await this.#process.ask<{ requests: KnownRequest[] }>({ end: true } satisfies LoadMessage)
-    return requests
+  /** Resolves once every request has ended. */
+  end(): Promise<LoadTruth> {
+    return this.#process.ask({ end: true } satisfies LoadMessage)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

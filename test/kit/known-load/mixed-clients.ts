@@ -28,6 +28,8 @@ const nuisanceEveryMs = 100
 
 export class MixedClients {
   readonly requests: KnownRequest[] = []
+  /** How long requests took that wait for nothing and come to nothing: what a client's stopwatch has beyond the gateway's. */
+  readonly lagsMs: number[] = []
   readonly #plan: LoadPlan
   readonly #stopped = new AbortController()
   readonly #clients: Promise<void>[] = []
@@ -103,7 +105,9 @@ export class MixedClients {
     const known = { url, key: keys[0]?.key ?? '', model: Object.keys(clients)[0] ?? '' }
     for (let turn = 0; !this.#stopped.signal.aborted; turn += 1) {
       const asks = nuisances[turn % nuisances.length]
+      const sentMs = unixMs()
       if (asks !== undefined) await (await asks(known, turn)).arrayBuffer()
+      this.lagsMs.push(unixMs() - sentMs)
       await pause(nuisanceEveryMs)
     }
   }

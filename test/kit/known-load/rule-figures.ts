@@ -10,8 +10,8 @@ export interface RuleFigure {
   /** When it was recorded, in Unix seconds. */
   readonly at: number
   readonly value: number
-  /** From the first scrape in its window to the last: that is what rate() divides by. */
-  readonly span: Span
+  /** From the first scrape in its window to the last: that is what rate() divides by. Two where either may have been the last. */
+  readonly spans: readonly Span[]
   /** Those of its model, host and key. */
   readonly requests: readonly KnownRequest[]
 }
@@ -31,22 +31,46 @@ export async function recordedFigures(
   { series, windowSeconds, seconds, until }: Recorded,
   requests: readonly KnownRequest[],
 ): Promise<RuleFigure[]> {
-  // Its points are the scrapes: when each began, and how many seconds it took.
-  const [took] = await prometheus.points('scrape_duration_seconds', seconds + windowSeconds + 1, until)
-  const scrapes = took?.values.map(([atSeconds, value]) => ({ atSeconds, tookSeconds: Number(value) })) ?? []
+  const scrapes = await scrapesOf(prometheus, seconds + windowSeconds + 1, until)
   const recorded = await prometheus.points(series, seconds, until)
   return recorded.flatMap(({ metric, values }) => {
     const own = requests.filter((request) => isOf(request, metric))
     return values.map(([at, value]) => {
-      const span = spanOf(scrapes.filter(({ atSeconds }) => atSeconds >= at - windowSeconds && atSeconds <= at))
-      return { series: JSON.stringify(metric), at, value: Number(value), span, requests: own }
+      const spans = spansOf(scrapes, at - windowSeconds, at)
+      return { series: JSON.stringify(metric), at, value: Number(value), spans, requests: own }
     })
   })
 }
 
-function spanOf(scrapes: readonly { readonly atSeconds: number; readonly tookSeconds: number }[]): Span {
-  const [first, last] = [scrapes[0], scrapes.at(-1)]
+/** When it began, and how long it took. */
+interface Scrape {
+  readonly atSeconds: number
+  readonly tookSeconds: number
+}
+
+/** Those that were answered, the oldest first. */
+async function scrapesOf(prometheus: Prometheus, seconds: number, until: number): Promise<Scrape[]> {
+  const [up] = await prometheus.points('up', seconds, until)
+  const [took] = await prometheus.points('scrape_duration_seconds', seconds, until)
+  const tookSeconds = new Map(took?.values)
+  return (up?.values ?? []).flatMap(([at, value]) =>
+    value === '1' ? [{ atSeconds: at, tookSeconds: Number(tookSeconds.get(at)) }] : [],
+  )
+}
+
+/** A scrape may be there for queries so long after it ended. */
+const storedSeconds = 0.2
+
+/** Without the last scrape as well, where it was perhaps not stored yet when the rule was evaluated. */
+function spansOf(scrapes: readonly Scrape[], fromSeconds: number, atSeconds: number): Span[] {
+  const inside = scrapes.filter((scrape) => scrape.atSeconds >= fromSeconds && scrape.atSeconds <= atSeconds)
+  const [first, last] = [inside[0], inside.at(-1)]
   if (first === undefined || last === undefined) throw new Error('nothing was scraped in the window of a rule')
+  const isStored = last.atSeconds + last.tookSeconds + storedSeconds <= atSeconds
+  return isStored ? [spanOf(first, last)] : [spanOf(first, last), spanOf(first, inside.at(-2) ?? first)]
+}
+
+function spanOf(first: Scrape, last: Scrape): Span {
   const slackMs = 1000 * Math.max(first.tookSeconds, last.tookSeconds)
   return { fromMs: 1000 * first.atSeconds, toMs: 1000 * last.atSeconds, slackMs }
 }
@@ -61,33 +85,32 @@ export function farFrom(
   truth: (requests: readonly KnownRequest[], span: Span) => Known,
   shareMax: number,
 ): string[] {
-  return figures.flatMap(({ series, at, value, span, requests }) => {
-    const { least, most } = truth(requests, span)
-    if (value >= least * (1 - shareMax) && value <= most * (1 + shareMax)) return []
-    return [`${series} at ${at}: ${value}, known: ${least} to ${most}`]
+  return figures.flatMap(({ series, at, value, spans, requests }) => {
+    const known = spans.map((span) => truth(requests, span))
+    const isNear = known.some(({ least, most }) => value >= least * (1 - shareMax) && value <= most * (1 + shareMax))
+    return isNear ? [] : [`${series} at ${at}: ${value}, known: ${JSON.stringify(known)}`]
   })
 }
 
-/** What a client sees is later than what the gateway measures: its own connection and waking up come on top. */
-const clientLagSeconds = 0.03
-
 /**
  * One line for each quantile that is outside the bucket of the true one. A value more or less is allowed for: a bucket
- * tells nothing of the order inside it, and a request may end while it is scraped.
+ * tells nothing of the order inside it, and a request may end while it is scraped; and that clients saw all of them later.
  */
 export function outsideBucket(
   figures: readonly RuleFigure[],
   truth: (requests: readonly KnownRequest[], span: Span) => readonly number[],
-  { quantile, edges }: { readonly quantile: number; readonly edges: readonly number[] },
+  { quantile, edges, lagMs }: { readonly quantile: number; readonly edges: readonly number[]; readonly lagMs: number },
 ): string[] {
-  return figures.flatMap(({ series, at, value, span, requests }) => {
-    const values = truth(requests, span)
-    const oneValue = 1 / values.length
-    const least = quantileOf(values, quantile - oneValue) - clientLagSeconds
-    const most = quantileOf(values, quantile + oneValue)
-    const lowest = edges.findLast((edge) => edge < least) ?? 0
-    const highest = edges.find((edge) => edge >= most) ?? Number.POSITIVE_INFINITY
-    if (value >= lowest && value <= highest) return []
-    return [`${series} at ${at}: ${value}, known: ${quantileOf(values, quantile)} of ${values.length}`]
+  return figures.flatMap(({ series, at, value, spans, requests }) => {
+    const known = spans.map((span) => {
+      const values = truth(requests, span)
+      const oneValue = 1 / values.length
+      const least = quantileOf(values, quantile - oneValue) - lagMs / 1000
+      const most = quantileOf(values, quantile + oneValue)
+      const lowest = edges.findLast((edge) => edge < least) ?? 0
+      return { lowest, highest: edges.find((edge) => edge >= most) ?? Number.POSITIVE_INFINITY, of: values.length }
+    })
+    const isInside = known.some(({ lowest, highest }) => value >= lowest && value <= highest)
+    return isInside ? [] : [`${series} at ${at}: ${value}, known: ${JSON.stringify(known)}`]
   })
 }
