@@ -17,7 +17,7 @@ unless on (job, host) max by (job, host) (lmx_gateway_host_paused) == 1`,
     runbook: {
       means:
         'the host cannot be reached or does not answer its probe; it gets no requests. One that is paused does not count.',
-      look: '`GET /admin/hosts` for the last problem; `curl` the URL of the host from the machine of the gateway.',
+      look: '`problem` in `GET /admin/hosts`; `curl` the URL of the host from the machine of the gateway.',
       act: 'start the server, or wake the machine (a Mac that sleeps looks like this); pause the host where it is down on purpose.',
     },
   },
