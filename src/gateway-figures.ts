@@ -2,6 +2,7 @@
 import type { Access } from './access/access.ts'
 import type { Clock } from './base/clock.ts'
 import type { Overload } from './base/overload.ts'
+import { allAtOnce, type Steps } from './base/steps.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import type { Host } from './hosts/host.ts'
 import { isAble, type ModelCatalog } from './hosts/model-catalog.ts'
@@ -13,7 +14,8 @@ import type { MetricSources } from './observe/metrics.ts'
 import { tokenCosts } from './queue/bill.ts'
 import type { ByteBudget } from './queue/byte-budget.ts'
 import type { Dispatcher } from './queue/dispatcher.ts'
-import { queueState } from './queue/queue-state.ts'
+import type { QueueState } from './queue/events.ts'
+import { queueStateInSteps } from './queue/queue-state.ts'
 import type { ZombieSlots } from './queue/zombie-slots.ts'
 import type { Relay } from './relay/relay.ts'
 
@@ -44,16 +46,19 @@ const stages = { none: 0, tight: 1, shed: 2 } as const
 
 export function figuresOf(parts: FigureParts): MetricSources {
   const { version, config, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
+  function* queueInSteps(): Steps<QueueState> {
+    const dispatcher = parts.dispatcher()
+    const leads = yield* dispatcher.leadsInSteps()
+    const line = { waiting: dispatcher.waiting(), flows: dispatcher.flows(), leads }
+    return yield* queueStateInSteps(line, { nowMs: clock.now(), bytes: budget.held, paused: dispatcher.paused })
+  }
   return {
     clock,
     version,
     tokenCosts,
     objectives: config.slo,
-    queue() {
-      const dispatcher = parts.dispatcher()
-      const line = { waiting: dispatcher.waiting(), flows: dispatcher.flows(), leads: dispatcher.leads() }
-      return queueState(line, { nowMs: clock.now(), bytes: budget.held, paused: dispatcher.paused })
-    },
+    queue: () => allAtOnce(queueInSteps()),
+    queueInSteps,
     hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
     *modelHosts() {
       for (const { model, places } of catalog.placesByName()) {

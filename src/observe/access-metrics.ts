@@ -1,7 +1,7 @@
 /** Limits in metrics: what they decided, what waiting for them took, and what is left of them. */
 import type { AccessEvents, LimitRest } from '../access/events.ts'
+import type { Steps } from '../base/steps.ts'
 import type { Row, SeriesTable } from './series-table.ts'
-import type { Steps } from './turns.ts'
 
 export function accessEvents(table: SeriesTable): AccessEvents {
   return {

@@ -1,9 +1,10 @@
 /** What a scrape gets: every series as text, in the format it asked for, made in turns so short that no stream waits for them. */
 import type { Clock } from '../base/clock.ts'
+import type { Steps } from '../base/steps.ts'
 import { processFamilies } from './process-metrics.ts'
 import { escaped, type Family, floatText, Histogram, labelText, type Noted } from './series.ts'
 import type { SeriesTable } from './series-table.ts'
-import { inTurns, type Steps } from './turns.ts'
+import { inTurns } from './turns.ts'
 
 /** Prometheus text format 0.0.4, and OpenMetrics 1.0, which alone has exemplars. */
 export type ExpositionFormat = 'text' | 'openmetrics'

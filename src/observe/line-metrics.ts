@@ -1,7 +1,8 @@
 /** The line in metrics: who waits, how long waits were beside what was told of them, and what each key was served. */
+
+import type { Steps } from '../base/steps.ts'
 import type { AnnouncedWait, FlowState, QueueDepth, QueueEvents, QueueState, Rejection } from '../queue/events.ts'
 import { otherLabel, type SeriesTable } from './series-table.ts'
-import type { Steps } from './turns.ts'
 
 export function lineEvents(table: SeriesTable): QueueEvents {
   return {

@@ -1,5 +1,6 @@
 /** What a scrape reads of the live totals and states: a metric's own reading of each could not promise figures of one moment. */
 import { errorCatalogue } from '../base/errors.ts'
+import type { Steps } from '../base/steps.ts'
 import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
 import type { GapTotals, PhaseTotals } from '../metering/events.ts'
 import type { HeldSlots } from '../queue/events.ts'
@@ -9,7 +10,6 @@ import type { MetricSources } from './metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
 import type { Row, SeriesTable } from './series-table.ts'
 import { TokenMetrics } from './token-metrics.ts'
-import type { Steps } from './turns.ts'
 
 export class LiveMetrics {
   readonly #table: SeriesTable
@@ -40,7 +40,7 @@ export class LiveMetrics {
     yield* writeGaps(table, [...sources.gaps()])
     yield* writeLimitRests(table, sources.limitRests())
     yield* this.#writeHosts(sources.hosts())
-    yield* writeLine(table, sources.queue())
+    yield* writeLine(table, yield* sources.queueInSteps())
     yield* table.rewrite('model_hosts_up', modelHostRows(sources), 'gone', 'max')
     yield* writeGateway(table, sources)
   }

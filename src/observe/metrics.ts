@@ -2,6 +2,7 @@
 
 import type { AccessEvents, LimitRest } from '../access/events.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Steps } from '../base/steps.ts'
 import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
 import type { GapTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { HeldSlots, QueueEvents, QueueState } from '../queue/events.ts'
@@ -25,6 +26,8 @@ export interface MetricSources {
   readonly tokenCosts: TokenCosts
   readonly objectives: Objectives
   queue(): QueueState
+  /** The same; a line may be long. */
+  queueInSteps(): Steps<QueueState>
   hosts(): readonly (HostState & HeldSlots)[]
   /** Names that requests may use, and how many hosts may take one for it now. */
   modelHosts(): Iterable<{ readonly model: string; readonly hosts: number }>

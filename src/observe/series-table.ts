@@ -1,8 +1,8 @@
 /** The metric table come alive: labels checked against it by the compiler, one budget of series, nothing but additions to count. */
 import type { Clock } from '../base/clock.ts'
+import type { Steps } from '../base/steps.ts'
 import { type MetricDefinition, type MetricName, metricDefinitions, metricPrefix } from './metric-names.ts'
 import { type Exemplar, Family, Histogram, isAmount, type LabelValues, Scalar, type Series } from './series.ts'
-import type { Steps } from './turns.ts'
 
 export type { Exemplar } from './series.ts'
 

@@ -1,8 +1,9 @@
 /** Tokens in metrics: the series of each tally are looked up once, and from then on a scrape only adds to them. */
+
+import type { Steps } from '../base/steps.ts'
 import type { TokenTotals } from '../metering/events.ts'
 import { isAmount, type Scalar } from './series.ts'
 import type { CounterName, Labels, SeriesTable } from './series-table.ts'
-import type { Steps } from './turns.ts'
 
 /** What a token counts for where keys are compared. */
 export interface TokenCosts {

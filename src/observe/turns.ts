@@ -1,9 +1,7 @@
 /** Long work cut into turns of the event loop so short that no stream waits for them. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
-
-/** Between two of them others may have their turn. */
-export type Steps = Iterable<void>
+import type { Steps } from '../base/steps.ts'
 
 /** The longest that steps follow each other without one; what they leave to the garbage collector comes on top. */
 const turnMsMax = 1
@@ -12,8 +10,7 @@ const turnMsMax = 1
 export async function inTurns(steps: Steps, clock: Pick<Clock, 'now'>): Promise<void> {
   await nextTurn()
   let beganMs = clock.now()
-  const taken = steps[Symbol.iterator]()
-  while (taken.next().done !== true) {
+  while (steps.next().done !== true) {
     if (clock.now() - beganMs < turnMsMax) continue
     await nextTurn()
     beganMs = clock.now()

@@ -9,6 +9,7 @@ import type { Policy } from '../balancing/policy.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
+import { allAtOnce, type Steps } from '../base/steps.ts'
 import type { Host } from '../hosts/host.ts'
 import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
 import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
@@ -157,14 +158,29 @@ export class Dispatcher {
 
   /** How much more each flow was served than the least served of those that wait for the same host; the largest of several. */
   leads(): ReadonlyMap<Flow, number> {
+    return allAtOnce(this.leadsInSteps())
+  }
+
+  /** The same for a line that may be long; of those who wait when it begins. */
+  *leadsInSteps(): Steps<ReadonlyMap<Flow, number>> {
     const leads = new Map<Flow, number>()
-    for (const host of this.#hosts.ofAll(this.#line.lanes())) {
+    const hosts = this.#hosts.ofAll(this.#line.lanes())
+    const waiting = yield* flowsByLane([...this.#line])
+    for (const host of hosts) {
       const flows = new Set<Flow>()
-      for (const { flow, lane } of this.#line) if (this.#hosts.takes(lane, host)) flows.add(flow)
-      const least = Math.min(...Array.from(flows, (flow) => flow.counterAt(host)))
+      let least = Number.POSITIVE_INFINITY
+      for (const [lane, ofLane] of waiting) {
+        if (!this.#hosts.takes(lane, host)) continue
+        for (const flow of ofLane) {
+          flows.add(flow)
+          least = Math.min(least, flow.counterAt(host))
+          yield
+        }
+      }
       for (const lease of host.leases) if (lease instanceof Lease) flows.add(lease.bill.flow)
       for (const flow of flows) {
         leads.set(flow, Math.max(leads.get(flow) ?? Number.NEGATIVE_INFINITY, flow.counterAt(host) - least))
+        yield
       }
     }
     return leads
@@ -367,4 +383,14 @@ function toldOf({ announced }: Waiter): ToldWait | null {
 
 function free(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ host }) => host.available && host.hasFreeSlot)
+}
+
+function* flowsByLane(waiting: readonly Waiter[]): Steps<ReadonlyMap<Lane, ReadonlySet<Flow>>> {
+  const flows = new Map<Lane, Set<Flow>>()
+  for (const { flow, lane } of waiting) {
+    const ofLane = flows.get(lane) ?? new Set()
+    flows.set(lane, ofLane.add(flow))
+    yield
+  }
+  return flows
 }

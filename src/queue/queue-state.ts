@@ -1,5 +1,6 @@
 /** The line as metrics and pages show it. */
 import { requestClasses } from '../base/request-class.ts'
+import { allAtOnce, type Steps } from '../base/steps.ts'
 import type { FlowState, QueueDepth, QueueState } from './events.ts'
 import type { Flow } from './flow.ts'
 import type { Waiter } from './waiter.ts'
@@ -11,14 +12,21 @@ export interface LineNow {
   readonly leads: ReadonlyMap<Flow, number>
 }
 
-export function queueState(
-  { waiting, flows, leads }: LineNow,
-  { nowMs, bytes, paused }: { nowMs: number; bytes: number; paused: boolean },
-): QueueState {
-  return { depths: depthsOf(waiting, nowMs), flows: flowsOf(flows), fairnessGap: gapOf(leads), bytes, paused }
+export function queueState(line: LineNow, now: { nowMs: number; bytes: number; paused: boolean }): QueueState {
+  return allAtOnce(queueStateInSteps(line, now))
 }
 
-function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth[] {
+/** Of those who wait when it begins: whoever goes meanwhile is still among them. */
+export function* queueStateInSteps(
+  { waiting, flows, leads }: LineNow,
+  { nowMs, bytes, paused }: { nowMs: number; bytes: number; paused: boolean },
+): Steps<QueueState> {
+  const depths = yield* depthsOf([...waiting], nowMs)
+  const ofKeys = yield* flowsOf([...flows])
+  return { depths, flows: ofKeys, fairnessGap: gapOf(leads), bytes, paused }
+}
+
+function* depthsOf(waiting: readonly Waiter[], nowMs: number): Steps<readonly QueueDepth[]> {
   const depths = new Map<string, { -readonly [Field in keyof QueueDepth]: QueueDepth[Field] }>()
   for (const { request, tokens, sinceMs } of waiting) {
     const { model } = request.route
@@ -31,6 +39,7 @@ function depthsOf(waiting: Iterable<Waiter>, nowMs: number): readonly QueueDepth
     depth.waiting++
     depth.tokens += tokens
     depth.oldestMs = Math.max(depth.oldestMs, nowMs - sinceMs)
+    yield
   }
   return [...depths.values()].toSorted(
     (a, b) => requestClasses.indexOf(a.class) - requestClasses.indexOf(b.class) || (a.model < b.model ? -1 : 1),
@@ -44,7 +53,7 @@ function gapOf(leads: ReadonlyMap<Flow, number>): number {
 }
 
 /** Clients without a key all have one name. */
-function flowsOf(flows: Iterable<Flow>): readonly FlowState[] {
+function* flowsOf(flows: readonly Flow[]): Steps<readonly FlowState[]> {
   const byKey = new Map<string, { key: string; waiting: number; running: number }>()
   for (const { name, waiting, running, idle } of flows) {
     if (idle) continue
@@ -52,6 +61,7 @@ function flowsOf(flows: Iterable<Flow>): readonly FlowState[] {
     ofKey.waiting += waiting
     ofKey.running += running
     byKey.set(name, ofKey)
+    yield
   }
   return [...byKey.values()]
 }

@@ -2,6 +2,7 @@
 
 import type { LimitRest } from '../../src/access/events.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import type { Steps } from '../../src/base/steps.ts'
 import {
   type GapTotals,
   gapEdgesSeconds,
@@ -78,6 +79,7 @@ export class ScriptedSources implements MetricSources {
     bytes: this.bytes,
     paused: false,
   })
+  queueInSteps = () => inOneStep(() => this.queue())
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
   phases = () => this.phaseTotals.map((totals) => ({ ...totals }))
@@ -92,6 +94,11 @@ export class ScriptedSources implements MetricSources {
   ledgerState: LedgerState = { pendingRows: 0, lostRows: 0, errors: 0, problem: null }
   ledger = () => this.ledgerState
   knownModel = (name: string) => this.models.has(name)
+}
+
+function* inOneStep<Result>(make: () => Result): Steps<Result> {
+  yield
+  return make()
 }
 
 export function tokenTotals(
