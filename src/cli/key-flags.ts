@@ -85,11 +85,15 @@ const limitFlags = Object.entries(limitKinds).map(([name, { flag, meaning }]) =>
 
 export const keyFlags: readonly Flag[] = [...fields.map(({ flag }) => flag), ...limitFlags.map(({ flag }) => flag)]
 
-/** The flag behind a place in the body, as errors name it: `limits.requestsPerMinute`, `models.0`. */
+/** Parameters of a query whose flag has the same name. */
+const asTheyAre = ['to', 'count', 'from', 'ended', 'status', 'end', 'keys']
+
+/** The flag behind a place in the body, or a parameter of a query, as errors name it: `limits.requestsPerMinute`, `models.0`. */
 export function flagOf(param: string): string | undefined {
   const [first, second] = param.split('.')
   if (first === 'limits') return limitFlags.find(({ name }) => name === second)?.flag.name
-  if (first !== undefined && ['to', 'count', 'from'].includes(first)) return first
+  if (first === 'slowerThanMs') return 'slower-than'
+  if (first !== undefined && asTheyAre.includes(first)) return first
   return fields.find(({ name }) => name === first)?.flag.name
 }
 

@@ -34,7 +34,7 @@ async function busyFleet() {
       model: name,
       stream: true,
     })
-    await Array.fromAsync(answer)
+    for await (const chunk of answer) expect(chunk.object).toBe('chat.completion.chunk')
   }
   const whole = (key: string, name = model) =>
     clientOf(gateway, options(key)).chat.completions.create({ ...ask('y', 10), model: name })

@@ -2,7 +2,9 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { newKey } from '../../src/access/api-key.ts'
+import { endedRequest } from '../../src/relay/ended-request.ts'
 import { cli } from '../kit/cli-run.ts'
+import { outcome } from '../kit/scripted-sources.ts'
 import { listen } from '../kit/servers.ts'
 import { within } from '../kit/within.ts'
 
@@ -172,6 +174,111 @@ describe('usage', () => {
   })
 })
 
+const speeds = {
+  windowSeconds: 60,
+  outputTokensPerSecond: 1,
+  streamTokensPerSecond: null,
+  busyTokensPerSecond: null,
+  batchSize: null,
+  prefillTokensPerSecond: null,
+  ttftP50Ms: null,
+  ttftP95Ms: null,
+}
+const tokens = { input: 1, cachedInput: 0, output: 1, reasoning: 0, discarded: 0 }
+const counts = { [steering]: 1 }
+const recent = { lastMinute: speeds, last5Minutes: speeds }
+const streams = { prefill: 0, decode: 0, whole: 0 }
+const host = {
+  name: steering,
+  kind: steering,
+  url: steering,
+  up: false,
+  problem: steering,
+  paused: false,
+  ejected: false,
+  slots: 1,
+  limit: 1,
+  inFlight: 0,
+  zombieSlots: 0,
+  streams,
+  models: [steering],
+  errors: counts,
+  tokens,
+  speeds: recent,
+}
+const modelPage = {
+  model: steering,
+  isAlias: false,
+  places: [{ host: steering, model: steering, able: true }],
+  waiting: [],
+  requests: { total: 1, byStatus: counts, byEnd: counts },
+  objectives: null,
+  tokens,
+  speeds: recent,
+}
+const stats = {
+  version: steering,
+  node: steering,
+  startedAt: '2026-11-26T12:06:55.540Z',
+  uptimeSeconds: 1,
+  metrics: true,
+  hosts: { total: 1, up: 0 },
+  requests: { total: 1, byStatus: counts, byEnd: counts },
+  tokens,
+  speeds: recent,
+  objectives: null,
+  streams: { ...streams, open: 0 },
+  clientConnections: 0,
+  line: {
+    paused: false,
+    waiting: 0,
+    tokens: 0,
+    oldestMs: 0,
+    bytes: 0,
+    fairnessGap: 0,
+    rejections: counts,
+    givenBack: 0,
+  },
+  limits: counts,
+  failovers: counts,
+  overhead: null,
+  process: { eventLoopLagMs: 0, rssBytes: 1, heapUsedBytes: 1, overload: 'none' },
+  losses: { logLines: 0, usageRows: 0, storeErrors: 0 },
+  pendingUsageRows: 0,
+  keys: [{ key: steering, requests: 1, input: 1, cachedInput: 0, output: 1, cost: 3, waiting: 0, running: 0 }],
+}
+const ended = endedRequest(
+  outcome({ id: steering, key: steering, model: null, askedModel: steering, host: steering, requestId: steering }),
+)
+const listed = { requests: [], matching: 0, ended: [ended] }
+
+describe('a page', () => {
+  test.each<[string, object, readonly string[]]>([
+    ['of hosts with a speed that is text', { hosts: [{ ...host, inFlight: steering }] }, ['hosts', 'list']],
+    ['of hosts with a field too many', { hosts: [{ ...host, more: 1 }] }, ['hosts', 'list']],
+    ['of models without places', { models: [{ ...modelPage, places: null }] }, ['models', 'list']],
+    ['of the gateway that began at no time', { ...stats, startedAt: 'yesterday' }, ['stats']],
+    ['of the gateway without speeds', { ...stats, speeds: {} }, ['stats']],
+    [
+      'of requests that ended at no time',
+      { ...listed, ended: [{ ...ended, acceptedAt: '' }] },
+      ['requests', 'list', '--ended', '1'],
+    ],
+    ['of a request that is none', { live: null }, ['requests', 'show', 'x']],
+  ])('%s is one sentence', async (_what, answer, args) => {
+    for (const json of [[], ['--json']]) {
+      const { code, out, err } = await against(() => answer, [...args, ...json])
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toMatch(noGateway)
+    }
+  })
+
+  test('of a request that neither runs nor has ended is an empty list', async () => {
+    const { code, out } = await against(() => ({ live: null, ended: null }), ['requests', 'show', 'x'])
+    expect({ code, out }).toEqual({ code: 0, out: 'No such request waits or runs.' })
+  })
+})
+
 describe('words that steer a terminal do not get there', () => {
   test.each<[string, Answer, readonly string[]]>([
     ['a list of keys', () => ({ keys: [view('aaaaaaaa', steering)], next: null }), ['keys', 'list']],
@@ -179,6 +286,11 @@ describe('words that steer a terminal do not get there', () => {
     ['a key that was changed', () => view('aaaaaaaa', steering), ['keys', 'change', 'aaaaaaaa', '--rpm', '1']],
     ['a key that was revoked', () => view('aaaaaaaa', steering), ['keys', 'revoke', 'aaaaaaaa']],
     ['usage', () => report, ['usage']],
+    ['hosts', () => ({ hosts: [host] }), ['hosts', 'list']],
+    ['models', () => ({ models: [modelPage] }), ['models', 'list']],
+    ['the gateway', () => stats, ['stats']],
+    ['requests that ended', () => listed, ['requests', 'list', '--ended', '1']],
+    ['a request that ended', () => ({ live: null, ended }), ['requests', 'show', 'x']],
   ])('%s', async (_what, answer, args) => {
     const people = await against(answer, args)
     expect(people.code).toBe(0)

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { LineView } from '../../src/queue/line-view-schema.ts'
+import type { EndedRequest } from '../../src/relay/ended-request-schema.ts'
 import type { LiveRequest } from '../../src/relay/live-request-schema.ts'
 import { cli, StoreFolder } from '../kit/cli-run.ts'
 import { gaugeReaches } from '../kit/fleet.ts'
@@ -74,6 +75,66 @@ describe('shown', () => {
   })
 })
 
+describe('shown of what has been', () => {
+  test('the last requests, and one of them with where its time went', async () => {
+    const scene = await busy()
+    await finished(scene)
+    const { run } = scene
+    expect((await run('requests', 'list')).out).toBe('No such request waits or runs.')
+    const { code, out, err } = await run('requests', 'list', '--ended', '5')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const [titles, ...rows] = out.split('\n')
+    expect(titles).toMatch(/^ended +id +key +model +status +end +host +in all +line +ttft +tok\/s +answer$/)
+    expect(rows).toEqual([expect.stringMatching(/ alice .* 200 /), expect.stringMatching(/ alice .* 200 /)])
+    expect((await run('requests', 'list', '--slower-than', '600000')).out).toBe('No such request has ended lately.')
+    expect((await run('requests', 'list', '--status', '404')).out).toBe('No such request has ended lately.')
+    const listed = await run('requests', 'list', '--ended', '1', '--end=--', '--json')
+    const [last] = (JSON.parse(listed.out) as { ended: EndedRequest[] }).ended
+    const shown = await run('requests', 'show', String(last?.id))
+    expect(shown.out).toMatch(/^where the time went:\n {2}body /m)
+    expect(shown.out).toMatch(/^attempt 1: studio \(.*\), only_free_host of studio$/m)
+    expect(JSON.parse((await run('requests', 'show', String(last?.id), '--json')).out)).toEqual({
+      live: null,
+      ended: last,
+    })
+    const unknown = await run('requests', 'show', 'x')
+    const sentence = 'lmx-gateway: There is no such request, or it ended too long ago.'
+    expect(unknown).toEqual({ code: 1, out: '', err: sentence })
+    for (const flag of ['--ended', '--status', '--slower-than']) {
+      const { err: problem } = await run('requests', 'list', flag, 'x')
+      expect(problem).toMatch(new RegExp(`^lmx-gateway: ${flag}: must be a whole number`))
+    }
+    expect((await run('stats', '--keys', '0')).err).toMatch(/^lmx-gateway: --keys: must be a whole number/)
+  })
+
+  test('one that runs is shown as the list has it', async () => {
+    const scene = await busy()
+    const [{ id }] = (await requests(scene.gateway, '?phase=running')) as [LiveRequest]
+    expect((await scene.run('requests', 'show', id)).out).toMatch(new RegExp(`^${id} +alice `, 'm'))
+    await finished(scene)
+  })
+
+  test('hosts, models and the gateway, with their speeds', async () => {
+    const scene = await busy()
+    const { run } = scene
+    const hosts = await run('hosts', 'list')
+    expect(hosts.out).toMatch(/^host +kind +state +running +slots +tok\/s .* errors\nstudio +lmx +up +1 +1 /)
+    const models = await run('models', 'list')
+    expect(models.out).toMatch(/^model +hosts +waiting .* goodput\norg\/stub-a +1\/1 +1 /)
+    const stats = await run('stats')
+    expect(stats.out).toMatch(/^LMX gateway 0\.0\.0-test, up since /)
+    expect(stats.out).toMatch(/^1 of 1 host up, 0 open streams, 1 waiting$/m)
+    expect(stats.out).toMatch(/^alice +0 +\d+ +0 +1 +1$/m)
+    for (const words of [['hosts', 'list'], ['models', 'list'], ['stats']]) {
+      const { code, out, err } = await run(...words, '--json')
+      expect([code, err, typeof JSON.parse(out)]).toEqual([0, '', 'object'])
+    }
+    const none = JSON.parse((await run('stats', '--keys', '1', '--json')).out) as { keys: unknown[] }
+    expect(none.keys).toHaveLength(1)
+    await finished(scene)
+  })
+})
+
 describe('changed', () => {
   test('a request is ended, once', async () => {
     const { gateway, run, ...scene } = await busy()
@@ -112,8 +173,12 @@ describe('where the gateway is', () => {
     ['queue', 'show'],
     ['queue', 'pause'],
     ['requests', 'list'],
+    ['requests', 'show', 'x'],
     ['requests', 'cancel', 'x'],
+    ['hosts', 'list'],
     ['hosts', 'pause', 'x'],
+    ['models', 'list'],
+    ['stats'],
   ]
 
   test.each(commands.map((words) => ({ words })))(
