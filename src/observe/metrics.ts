@@ -13,6 +13,7 @@ import { type Exposition, type ExpositionFormat, Expositions } from './expositio
 import { lineEvents } from './line-metrics.ts'
 import { LiveMetrics } from './live-metrics.ts'
 import type { Objectives } from './objectives.ts'
+import { watchProcess } from './process-metrics.ts'
 import { recordRequest } from './request-metrics.ts'
 import type { Family } from './series.ts'
 import { SeriesTable } from './series-table.ts'
@@ -69,6 +70,7 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
   const { clock } = sources
   const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
   const live = new LiveMetrics(table, sources)
+  watchProcess()
   const expositions = new Expositions(table, clock, () => live.write())
   return {
     counted: new Counted(table),

@@ -1,4 +1,5 @@
 /** The metrics that every Node program has, as prom-client collects them: memory, processor time, event loop, handles. */
+import { readdir } from 'node:fs/promises'
 import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
 import type { MetricDefinition } from './definitions/definition.ts'
 import { Family, type LabelValues, Scalar } from './series.ts'
@@ -6,29 +7,41 @@ import { Family, type LabelValues, Scalar } from './series.ts'
 /** Every figure of nodejs_eventloop_lag_* contains this period, and the dashboard takes it off again. */
 const eventLoopSampleMs = 10
 
-/**
- * The first three are gauges by the suffix of a counter; the others look at every connection of the process, as
- * nodejs_active_resources does, which tells as much.
- */
+/** Read here without a look at each connection of the process in one turn of the event loop. */
+const openFiles: MetricDefinition = { type: 'gauge', labels: [], help: 'Number of open file descriptors.' }
+const openFilesName = 'process_open_fds'
+
+/** Three are gauges by the suffix of a counter; all look at each connection of the process in one turn of the event loop. */
 const leftOut = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-  'nodejs_active_handles',
-  'nodejs_active_requests',
+  openFilesName,
+  ...['handles', 'requests', 'resources'].flatMap((of) => [`nodejs_active_${of}`, `nodejs_active_${of}_total`]),
 ]
 
 let registry: Registry | null = null
 
-/** Collected once however many gateways a process has: their figures are those of the process. */
+/** From now on; once however many gateways a process has: their figures are those of the process. */
+export function watchProcess(): Registry {
+  if (registry !== null) return registry
+  registry = new Registry()
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs })
+  for (const name of leftOut) registry.removeSingleMetric(name)
+  return registry
+}
+
 export async function processFamilies(): Promise<Family[]> {
-  if (registry === null) {
-    registry = new Registry()
-    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs })
-    for (const name of leftOut) registry.removeSingleMetric(name)
-  }
-  const metrics = await registry.getMetricsAsJSON()
-  return metrics.map(familyOf)
+  const [metrics, files] = await Promise.all([watchProcess().getMetricsAsJSON(), openFileFamilies()])
+  return [...metrics.map(familyOf), ...files]
+}
+
+/** None where the system does not tell. */
+async function openFileFamilies(): Promise<Family[]> {
+  const files = await readdir('/proc/self/fd').catch(() => null)
+  if (files === null) return []
+  const family = new Family(openFilesName, openFiles)
+  const series = family.add('', {})
+  // But for the one that was opened to look.
+  if (series instanceof Scalar) series.value = files.length - 1
+  return [family]
 }
 
 type Collected = MetricObjectWithValues<MetricValue<string>>
