@@ -72,7 +72,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
     const summaries = await seeFault(prometheus, {
       alerts: { HostDown: { host: 'killed' }, AllHostsOfModelDown: { model: 'org/killed' } },
       panels: { 'State of hosts': ({ value }) => value === 0 },
-      view: { host: 'killed', rateInterval },
+      chosen: { rateInterval, values: { host: ['killed'] } },
       begin() {
         const host = doubleOf('killed')
         host.crash()
@@ -90,7 +90,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
         'Oldest wait by class': ({ value }) => value > patienceMs / 2_000,
         'Refused by the line': ({ labels, value }) => labels['reason'] === 'full' && value > 0,
       },
-      view: { model: 'org/held', rateInterval },
+      chosen: { rateInterval, values: { model: ['org/held'] } },
       begin() {
         const left = new AbortController()
         const waiting = Array.from({ length: lineMax + 1 }, () => ask('held', { max_tokens: 10_000 }, left.signal))
@@ -111,7 +111,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
         'What limits decided': ({ labels, value }) => labels['decision'] === 'reject' && value > 1,
         'Requests by status': ({ labels, value }) => labels['status'] === '429' && value > 1,
       },
-      view: { key: 'stormed', rateInterval },
+      chosen: { rateInterval, values: { key: ['stormed'] } },
       begin: () => whileLasts(() => ask('stormed'), 20),
     })
     expect(summaries).toEqual(['Most requests of stormed are answered 429.'])
@@ -123,7 +123,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
       panels: {
         'Failed attempts': ({ labels, value }) => labels['reason'] === 'upstream_bad_response' && value > 0,
       },
-      view: { host: 'failing', rateInterval },
+      chosen: { rateInterval, values: { host: ['failing'] } },
       begin: () => everyOther('failing', { errorAfterTokens: 2 }),
     })
     expect(summaries).toEqual(['Host failing fails requests: upstream_bad_response.'])
@@ -136,7 +136,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
         'Answers that broke off': ({ value }) => value > 0.01,
         'Requests by end code': ({ labels, value }) => labels['end'] === 'UD' && value > 0,
       },
-      view: { model: 'org/breaking', rateInterval },
+      chosen: { rateInterval, values: { model: ['org/breaking'] } },
       begin: () => everyOther('breaking', { cutAfterTokens: 3 }),
     })
     expect(summaries).toEqual(['Streams of org/breaking break off.'])

@@ -1,5 +1,6 @@
 /** One fault from end to end: nothing says it before, its panels and alerts say it while it is there, and none does after. */
-import { type PanelView, panelShows, type Shown } from './dashboard-panels.ts'
+import type { Chosen } from './dashboard/as-grafana.ts'
+import { panelShows, type Shown } from './dashboard-panels.ts'
 import type { Prometheus } from './prometheus.ts'
 import { becomesTrue } from './within.ts'
 
@@ -8,7 +9,8 @@ export interface SeenFault {
   readonly alerts: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** By title: whether one figure of the panel is the fault. */
   readonly panels: Readonly<Record<string, (shown: Shown) => boolean>>
-  readonly view: PanelView
+  /** In the variables of the boards. */
+  readonly chosen: Chosen
   /** Makes the fault; what it returns ends it. */
   begin(): () => Promise<void>
 }
@@ -32,13 +34,13 @@ export async function seeFault(prometheus: Prometheus, fault: SeenFault): Promis
 }
 
 async function nothingSeen(prometheus: Prometheus, fault: SeenFault, when: string, ms: number): Promise<void> {
-  const { alerts, panels, view } = fault
+  const { alerts, panels, chosen } = fault
   for (const name of Object.keys(alerts)) {
     const isInactive = async () => (await alertOf(prometheus, fault, name)) === undefined
     await becomesTrue(ms, `${name} to be inactive ${when}`, isInactive)
   }
   for (const [title, isFault] of Object.entries(panels)) {
-    const isQuiet = async () => !(await panelShows(prometheus, title, view)).some(isFault)
+    const isQuiet = async () => !(await panelShows(prometheus, title, chosen)).some(isFault)
     await becomesTrue(ms, `the panel ${title} to be quiet ${when}`, isQuiet)
   }
 }
@@ -52,9 +54,9 @@ function alertsFire(prometheus: Prometheus, fault: SeenFault): Promise<string[]>
   return Promise.all(firing)
 }
 
-async function panelsShow(prometheus: Prometheus, { panels, view }: SeenFault): Promise<void> {
+async function panelsShow(prometheus: Prometheus, { panels, chosen }: SeenFault): Promise<void> {
   const showing = Object.entries(panels).map(([title, isFault]) => {
-    const shows = async () => (await panelShows(prometheus, title, view)).some(isFault)
+    const shows = async () => (await panelShows(prometheus, title, chosen)).some(isFault)
     return becomesTrue(shownMsMax, `the panel ${title} to show the fault`, shows)
   })
   await Promise.all(showing)
