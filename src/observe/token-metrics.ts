@@ -109,6 +109,14 @@ const ofPlace = ({ model, host }: TokenTotals) => ({ model, host })
 const ofHost = ({ host }: TokenTotals) => ({ host })
 const ofKey = ({ key }: TokenTotals) => ({ key })
 
+/** The measure by which the line is fair. */
+export function serviceCost(
+  { input, cachedInput, output }: Pick<TokenTotals, 'input' | 'cachedInput' | 'output'>,
+  costs: TokenCosts,
+): number {
+  return Math.max(0, input - cachedInput) * costs.input + output * costs.output
+}
+
 function columnsOf(costs: TokenCosts): readonly Column[] {
   return [
     column('tokens_total', ofType('output'), ({ output }) => output),
@@ -122,7 +130,7 @@ function columnsOf(costs: TokenCosts): readonly Column[] {
     column('bad_frames_total', ofHost, ({ tally }) => tally.badFrames),
     // From the same tallies as the tokens themselves, so that the two cannot tell different stories.
     column('key_service_cost_total', ofKey, ({ output, tally: { input, cachedInput } }) => {
-      return Math.max(0, input - cachedInput) * costs.input + output * costs.output
+      return serviceCost({ input, cachedInput, output }, costs)
     }),
   ]
 }

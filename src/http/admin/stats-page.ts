@@ -1,6 +1,7 @@
 /** The whole gateway on one page. */
 import { type Counted, quantileOf } from '../../observe/counted.ts'
 import type { MetricSources } from '../../observe/metrics.ts'
+import { serviceCost } from '../../observe/token-metrics.ts'
 import { overheadStages } from '../../relay/events.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { endedOf, type Figures, noTokens, objectivesOf, tokensBy } from './figures.ts'
@@ -85,7 +86,7 @@ function keysOf({ sources, counted }: Figures, keysMax: number): StatsPage['keys
     input,
     cachedInput,
     output,
-    cost: Math.max(0, input - cachedInput) * tokenCosts.input + output * tokenCosts.output,
+    cost: serviceCost({ input, cachedInput, output }, tokenCosts),
     waiting: flows.get(key)?.waiting ?? 0,
     running: flows.get(key)?.running ?? 0,
   }))
