@@ -127,9 +127,9 @@ function without(input: unknown, path: ConfigPath): unknown {
   return Object.fromEntries(entries)
 }
 
-/** Also true for whatever is added later under such a name. */
+/** Also true for whatever is added later under such a name; a header may hold one whatever it is called. */
 function isSecret(path: ConfigPath): boolean {
-  return /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
+  return path.includes('headers') || /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
 }
 
 function placed(finding: Finding, overlaid: Overlaid, source: Source): Problem[] {

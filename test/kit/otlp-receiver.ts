@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-export interface OtlpRequest {
+interface OtlpRequest {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly text: string
@@ -26,7 +26,7 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, string | number | boolean>>
 }
 
-export interface ReceivedPoint {
+interface ReceivedPoint {
   readonly attributes: Readonly<Record<string, string | number | boolean>>
   readonly value: number | null
   readonly histogram: {
