@@ -129,7 +129,10 @@ function without(input: unknown, path: ConfigPath): unknown {
 
 /** Also true for whatever is added later under such a name; a header may hold one whatever it is called. */
 function isSecret(path: ConfigPath): boolean {
-  return path.includes('headers') || /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
+  return (
+    path.includes('headers') ||
+    /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
+  )
 }
 
 function placed(finding: Finding, overlaid: Overlaid, source: Source): Problem[] {
