@@ -86,7 +86,7 @@ const limitFlags = Object.entries(limitKinds).map(([name, { flag, meaning }]) =>
 export const keyFlags: readonly Flag[] = [...fields.map(({ flag }) => flag), ...limitFlags.map(({ flag }) => flag)]
 
 /** Parameters of a query whose flag has the same name. */
-const asTheyAre = ['to', 'count', 'from', 'ended', 'status', 'end', 'keys']
+const asTheyAre = ['to', 'count', 'ended', 'status', 'end', 'keys', 'from']
 
 /** The flag behind a place in the body, or a parameter of a query, as errors name it: `limits.requestsPerMinute`, `models.0`. */
 export function flagOf(param: string): string | undefined {
