@@ -48,7 +48,7 @@ export const accessFields = {
 } as const satisfies Readonly<Record<string, AccessField>>
 
 /** Of one stream; null where TPOT is undefined. */
-export function tokensPerSecondOf({ timePerOutputTokenMs: ms }: Outcome): number | null {
+function tokensPerSecondOf({ timePerOutputTokenMs: ms }: Outcome): number | null {
   return ms === null || ms === 0 ? null : rounded(1_000 / ms, 1)
 }
 

@@ -1,6 +1,5 @@
 /** Reads back what events have counted in the table, for pages that tell the same as a scrape. */
-import type { MetricName } from './metric-names.ts'
-import { metricPrefix } from './metric-names.ts'
+import { type MetricName, metricPrefix } from './metric-names.ts'
 import { type Family, Histogram, type LabelValues, Scalar } from './series.ts'
 import type { CounterName, HistogramName, Labels, SeriesTable } from './series-table.ts'
 

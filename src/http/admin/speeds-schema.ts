@@ -58,5 +58,3 @@ export const streams = z.strictObject({
   decode: amount,
   whole: amount.describe('Answers that show nothing before they are whole'),
 })
-
-export type ShownSpeeds = z.infer<typeof recentSpeeds>['lastMinute']
