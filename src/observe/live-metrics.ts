@@ -147,6 +147,7 @@ const limitChanges = [
 
 /** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
 function startHostAtZero(table: SeriesTable, host: string): void {
+  table.increase('host_attempts_total', { host }, 0)
   for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
   for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
   for (const [direction, reason] of limitChanges) {

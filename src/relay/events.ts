@@ -15,6 +15,8 @@ export type OverheadStage = (typeof overheadStages)[number]
 
 export interface RelayEvents {
   requestEnded(outcome: Outcome): void
+  /** A request is sent to a host. */
+  attemptBegan(host: string): void
   /** An attempt at a host failed, whatever became of the request. */
   attemptFailed(host: string, reason: ErrorCode): void
   /** A request was moved to another connection or host; told when it is known what came of it. */

@@ -69,6 +69,7 @@ export class RequestAttempts {
     this.#underWay = attempt
     this.#loads = lease.host.mustLoad(lease.model)
     this.#meter.of({ lease, plan, model: record.model })
+    events.attemptBegan(lease.host.name)
     attempt.start(plan.request(body))
   }
 

@@ -35,6 +35,11 @@ export const hostMetrics = {
     labels: ['model'],
     help: 'Hosts that are up, not paused and not ejected, and list the model or load it on demand; 0 for one that every such host has lost.',
   },
+  host_attempts_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: 'Requests sent to the host, again to the same or after another among them.',
+  },
   host_errors_total: {
     type: 'counter',
     labels: ['host', 'reason'],

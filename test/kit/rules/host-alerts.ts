@@ -126,10 +126,7 @@ and sum by (job, host) (increase(lmx_gateway_usage_source_total[1h])) > 50`,
   },
 ]
 
-/** Failed ones and those that gave an answer, at each host. */
+/** At each host. */
 function attempts(window: string): string {
-  return `(
-    sum by (job, host) (rate(lmx_gateway_host_errors_total[${window}]))
-    + sum by (job, host) (rate(lmx_gateway_usage_source_total[${window}]))
-  )`
+  return `sum by (job, host) (rate(lmx_gateway_host_attempts_total[${window}]))`
 }

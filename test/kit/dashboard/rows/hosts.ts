@@ -80,6 +80,20 @@ export const hosts: readonly Panel[] = [
   },
   {
     kind: 'lines',
+    title: 'Share of attempts that failed',
+    description: 'Failed attempts by all that were sent to the host.',
+    unit: 'percentunit',
+    width: 12,
+    alerts: ['HostErrors', 'HostBusy'],
+    targets: [
+      {
+        expr: `${rate('host_errors_total', { follow: host, by: host })} / ${rate('host_attempts_total', { follow: host, by: host })}`,
+        legend: '{{host}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
     title: 'Models listed',
     description: 'Models in the last list of the host; a step down is often a restart with another configuration.',
     unit: 'none',
