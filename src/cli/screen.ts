@@ -19,11 +19,19 @@ export interface AccessReport {
 
 const namesShown = 5
 
-export function listeningText(version: string, addresses: Addresses): string {
+/** What of it is told to others. */
+export interface Watched {
+  readonly metrics: { readonly enabled: boolean }
+  readonly otlp: { readonly endpoint?: string | undefined }
+}
+
+export function listeningText(version: string, addresses: Addresses, { metrics, otlp }: Watched): string {
+  const adminUrl = clientUrl(addresses.adminUrl)
   return [
     `LMX gateway ${version} is listening`,
     `  for clients  ${clientUrl(addresses.dataUrl)}/v1${isEverywhere(addresses.dataUrl) ? '  (on every address of this machine)' : ''}`,
-    `  metrics      ${clientUrl(addresses.adminUrl)}/metrics`,
+    `  metrics      ${metrics.enabled ? `${adminUrl}/metrics` : `off (metrics.enabled); admin API at ${adminUrl}`}`,
+    ...(otlp.endpoint === undefined ? [] : [`  OTLP         to ${printable(new URL(otlp.endpoint).origin)}`]),
   ].join('\n')
 }
 

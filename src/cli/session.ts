@@ -32,7 +32,7 @@ export async function runSession(parts: SessionParts): Promise<number> {
   const faults = new Faults(parts.process, parts.log)
   try {
     const started = await parts.gateway.start()
-    parts.io.out(listeningText(parts.version, started))
+    parts.io.out(listeningText(parts.version, started, parts.config))
     parts.io.out(accessText({ ...started, storePath: parts.config.storage.path }))
     parts.onListening?.()
     const stopped = Promise.race([stop.drain, faults.first])

@@ -23,6 +23,7 @@ export function brokenRules(input: unknown): Finding[] {
       onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
     ),
     ...aliasFindings(input),
+    ...nothingToSend(mapping(root['otlp']), mapping(root['metrics'])),
     ...tightAboveShed(mapping(root['overload']), defaults.overload),
   ]
 }
@@ -45,6 +46,19 @@ function samePort(server: Listener, admin: Listener): Finding[] {
   if (typeof admin.port !== 'number' || admin.port === 0 || server.port !== admin.port || !meet) return []
   const message = `${admin.port} is also the port for clients (server.port); the two listeners need two ports`
   return [{ path: ['admin', 'port'], part: 'value', message }]
+}
+
+/** An address to which nothing would ever be sent is a mistake that nobody would see. */
+function nothingToSend(otlp: Readonly<Record<string, unknown>>, metrics: Readonly<Record<string, unknown>>): Finding[] {
+  if (otlp['endpoint'] === undefined) return []
+  const isOff = metrics['enabled'] === false
+  if (otlp['metrics'] === true && isOff) {
+    const message = 'there is nothing to send while metrics.enabled is false'
+    return [{ path: ['otlp', 'metrics'], part: 'value', message }]
+  }
+  if (otlp['traces'] !== false || otlp['metrics'] === true) return []
+  const message = 'nothing is sent there: otlp.traces is false and otlp.metrics is not true'
+  return [{ path: ['otlp', 'endpoint'], part: 'value', message }]
 }
 
 /** Whoever may still wait while newcomers are turned away is nobody: the first step would never be seen. */

@@ -63,7 +63,8 @@ export class GatewayArm {
     try {
       const url = await process.said(/(http:\S+)\/v1\n/)
       await process.said(/Try it/)
-      const scraping = scrape(await process.said(/(http:\S+)\/metrics/), this.#watching.scrapeEveryMs)
+      const adminUrl = await process.said(/metrics .*?(http:\/\/[^\s/]+)/)
+      const scraping = scrape(adminUrl, this.#watching.scrapeEveryMs)
       const { pid } = process
       const { receipts } = this.#watching
       const end = async (): Promise<void> => {

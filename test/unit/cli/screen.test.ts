@@ -4,6 +4,7 @@ import { type AccessReport, accessText, curlLine, hostsText, listeningText } fro
 import type { HostReport } from '../../../src/gateway.ts'
 
 const addresses = { dataUrl: 'http://127.0.0.1:4000', adminUrl: 'http://127.0.0.1:4001/' }
+const watched = { metrics: { enabled: true }, otlp: {} }
 const found: HostReport = {
   name: 'studio',
   url: 'http://a:1',
@@ -16,13 +17,23 @@ const lost: HostReport = { ...found, name: 'mini', kind: null, problem: 'connect
 
 describe('the screen after a start', () => {
   test('where to point clients', () => {
-    const text = listeningText('1.2.3', addresses)
+    const text = listeningText('1.2.3', addresses, watched)
     expect(text).toContain('http://127.0.0.1:4000/v1\n')
     expect(text).toContain('http://127.0.0.1:4001/metrics')
   })
 
+  test('that metrics are off, and where traces go, less what may be a secret in it', () => {
+    const otlp = { endpoint: 'http://collector.local:4318/team-key' }
+    const text = listeningText('1.2.3', addresses, { metrics: { enabled: false }, otlp })
+    expect(text).toContain('  metrics      off (metrics.enabled); admin API at http://127.0.0.1:4001\n')
+    expect(text).toContain('  OTLP         to http://collector.local:4318')
+    expect(text).not.toContain('team-key')
+  })
+
   test.each(['http://0.0.0.0:4000', 'http://[::]:4000/'])('%s: an address that can be typed', (dataUrl) => {
-    expect(listeningText('1.2.3', { ...addresses, dataUrl })).toContain('http://127.0.0.1:4000/v1  (on every address')
+    expect(listeningText('1.2.3', { ...addresses, dataUrl }, watched)).toContain(
+      'http://127.0.0.1:4000/v1  (on every address',
+    )
   })
 
   test('one line per host, in columns', () => {
