@@ -26,7 +26,7 @@ if (prometheusMissing && !mustRun) {
   )
 }
 
-/** Three minutes of load, or half a one. */
+/** Almost three minutes of load, or some forty seconds. */
 const isLong = process.env['TEST_LONG'] === 'true'
 const factor = isLong ? 2 : 10
 const minuteSeconds = 60 / factor
