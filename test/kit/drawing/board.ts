@@ -4,8 +4,12 @@ export interface BoardPanel {
   readonly type: string
   readonly title: string
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-  readonly targets?: readonly { readonly expr: string; readonly legendFormat?: string; readonly instant?: boolean }[]
+  readonly targets?: readonly { readonly refId: string; readonly expr: string; readonly legendFormat?: string }[]
   readonly fieldConfig?: {
+    readonly overrides?: readonly {
+      readonly matcher: { readonly id: string; readonly options?: unknown }
+      readonly properties: readonly { readonly id: string; readonly value?: unknown }[]
+    }[]
     readonly defaults: {
       readonly unit?: string
       readonly min?: number
@@ -27,6 +31,8 @@ export interface Board {
 export interface Line {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
+  /** Unit of the axis on the right, where it belongs to that. */
+  readonly rightUnit: string | null
   readonly points: readonly (readonly [time: number, value: number])[]
 }
 
@@ -44,15 +50,28 @@ interface Matrix {
 
 /** All lines of a panel, named as its legend says; throws what Prometheus finds wrong with a query. */
 export async function linesOf(panel: BoardPanel, url: string, span: Span, rateInterval: string): Promise<Line[]> {
-  const all = (panel.targets ?? []).map(async ({ expr, legendFormat = '' }) => {
+  const all = (panel.targets ?? []).map(async ({ refId, expr, legendFormat = '' }) => {
     const plain = expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$\{?(?:host|model|key)\b\}?/g, '.*')
     const matrix = await queryRange(url, plain, span)
     return matrix.map(({ metric, values }): Line => {
       const name = legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (_all, label: string) => metric[label] ?? '')
-      return { name, labels: metric, points: values.map(([time, value]) => [time, Number(value)] as const) }
+      return {
+        name,
+        labels: metric,
+        rightUnit: rightUnitOf(panel, refId),
+        points: values.map(([time, value]) => [time, Number(value)] as const),
+      }
     })
   })
   return (await Promise.all(all)).flat()
+}
+
+function rightUnitOf({ fieldConfig }: BoardPanel, refId: string): string | null {
+  const own = fieldConfig?.overrides?.find(({ matcher }) => matcher.id === 'byFrameRefID' && matcher.options === refId)
+  const isRight = own?.properties.some(({ id, value }) => id === 'custom.axisPlacement' && value === 'right')
+  if (isRight !== true) return null
+  const unit = own?.properties.find(({ id }) => id === 'unit')?.value
+  return typeof unit === 'string' ? unit : 'none'
 }
 
 async function queryRange(url: string, query: string, { from, to, step }: Span): Promise<readonly Matrix[]> {

@@ -1,12 +1,13 @@
 /** Draws the kinds of panels that our dashboards have; what is not of these kinds is an error, so that none is left out unseen. */
 import type { BoardPanel, Line, Span } from './board.ts'
+import { drawCurves } from './curves.ts'
+import { colourOf, lastOf, pointsThinned, unitOf } from './panel-figures.ts'
 import { type Box, colours, cut, path, rect, text } from './svg.ts'
 import { short, shownIn } from './units.ts'
 
 type Draw = (panel: BoardPanel, lines: readonly Line[], box: Box, span: Span) => string[]
 
 const headHeight = 26
-const legendLine = 15
 
 export function drawPanel(panel: BoardPanel, lines: readonly Line[], box: Box, span: Span): string[] {
   const draw = kinds[panel.type]
@@ -28,29 +29,6 @@ const kinds: Readonly<Record<string, Draw>> = {
   'state-timeline': drawStates,
   table: drawTable,
   text: drawWords,
-}
-
-function unitOf(panel: BoardPanel): string {
-  return panel.fieldConfig?.defaults.unit ?? 'none'
-}
-
-function lastOf({ points }: Line): number {
-  return points.findLast(([, value]) => Number.isFinite(value))?.[1] ?? Number.NaN
-}
-
-function colourOf(panel: BoardPanel, value: number): string {
-  const steps = panel.fieldConfig?.defaults.thresholds?.steps ?? []
-  const colour = steps.findLast((step) => step.value === null || value >= step.value)?.color ?? 'green'
-  return namedColours[colour] ?? colour
-}
-
-const namedColours: Readonly<Record<string, string>> = {
-  green: colours.green,
-  orange: colours.orange,
-  yellow: '#f2cc0c',
-  red: colours.red,
-  blue: '#5794f2',
-  text: colours.text,
 }
 
 function drawStat(panel: BoardPanel, lines: readonly Line[], { x, y, w, h }: Box): string[] {
@@ -82,111 +60,9 @@ function spark({ points }: Line, { x, y, w, h }: Box, colour: string): string[] 
   const [first, last] = [finite[0]?.[0] ?? 0, finite.at(-1)?.[0] ?? 1]
   const at = ([time, value]: readonly [number, number]) =>
     [x + (w * (time - first)) / (last - first), y + h - (h * Math.max(0, value)) / most] as const
-  const top = thinned(finite, 60).map(at)
+  const top = pointsThinned(finite, 60).map(at)
   const area = [[x, y + h] as const, ...top, [x + w, y + h] as const]
   return [path(area, `fill="${colour}" fill-opacity="0.12"`)]
-}
-
-function thinned<Item>(items: readonly Item[], most: number): readonly Item[] {
-  const every = Math.ceil(items.length / most)
-  return items.filter((_item, at) => at % every === 0 || at === items.length - 1)
-}
-
-const pointsMax = 120
-const linesMax = 12
-
-function drawCurves(panel: BoardPanel, all: readonly Line[], box: Box, span: Span): string[] {
-  const isStacked = panel.fieldConfig?.defaults.custom?.stacking?.mode === 'normal'
-  const lines = all.filter(({ points }) => points.some(([, value]) => Number.isFinite(value))).slice(0, linesMax)
-  const legendRows = Math.min(Math.ceil(lines.length / 2), Math.max(1, Math.floor((box.h * 0.4) / legendLine)))
-  const plot = { x: box.x + 46, y: box.y + 4, w: box.w - 50, h: box.h - 22 - legendRows * legendLine }
-  const curves = isStacked ? stacked(lines, span) : lines.map(({ points }) => points)
-  const values = curves.flatMap((points) => points.map(([, value]) => value).filter(Number.isFinite))
-  const most = niceTop(Math.max(panel.fieldConfig?.defaults.max ?? 0, ...values, 0))
-  const at = ([time, value]: readonly [number, number]) =>
-    [plot.x + (plot.w * (time - span.from)) / (span.to - span.from), plot.y + plot.h * (1 - value / most)] as const
-  const drawn = curves.flatMap((points, index) => {
-    const colour = lines[index]?.name.endsWith(' limit') === true ? colours.faint : paletteColour(index)
-    const dash = lines[index]?.name.endsWith(' limit') === true ? ' stroke-dasharray="4 3"' : ''
-    return pieces(thinned(points, pointsMax)).flatMap((piece) => {
-      const top = piece.map(at)
-      const below =
-        isStacked && index > 0
-          ? thinned(curves[index - 1] ?? [], pointsMax)
-              .toReversed()
-              .map(at)
-          : [[top.at(-1)?.[0] ?? 0, plot.y + plot.h] as const, [top[0]?.[0] ?? 0, plot.y + plot.h] as const]
-      const area = path([...top, ...below], `fill="${colour}" fill-opacity="${isStacked ? 0.45 : 0.06}"`)
-      return [...(dash === '' ? [area] : []), path(top, `fill="none" stroke="${colour}" stroke-width="1.3"${dash}`)]
-    })
-  })
-  if (lines.length === 0)
-    drawn.push(text(plot.x + plot.w / 2, plot.y + plot.h / 2, 'no data', { anchor: 'middle', fill: colours.faint }))
-  return [...grid(plot, most, unitOf(panel), span), ...drawn, ...legend(panel, lines, box, legendRows)]
-}
-
-function paletteColour(index: number): string {
-  return colours.palette[index % colours.palette.length] ?? colours.green
-}
-
-/** Each on top of those before it, at the same times. */
-function stacked(lines: readonly Line[], { from, to, step }: Span): (readonly (readonly [number, number])[])[] {
-  const times = Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, at) => from + at * step)
-  const sums = times.map(() => 0)
-  return lines.map(({ points }) => {
-    const values = new Map(points.map(([time, value]) => [Math.round((time - from) / step), value]))
-    return times.map((time, at) => {
-      const value = values.get(at) ?? 0
-      sums[at] = (sums[at] ?? 0) + (Number.isFinite(value) ? value : 0)
-      return [time, sums[at] ?? 0] as const
-    })
-  })
-}
-
-/** A gap is a time without figures. */
-function pieces(points: readonly (readonly [number, number])[]): (readonly (readonly [number, number])[])[] {
-  const all: (readonly [number, number])[][] = [[]]
-  for (const point of points) {
-    if (Number.isFinite(point[1])) all.at(-1)?.push(point)
-    else all.push([])
-  }
-  return all.filter((piece) => piece.length > 0)
-}
-
-function niceTop(most: number): number {
-  if (most <= 0) return 1
-  const power = 10 ** Math.floor(Math.log10(most))
-  return ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= most) ?? 10) * power
-}
-
-function grid({ x, y, w, h }: Box, most: number, unit: string, span: Span): string[] {
-  const lines = [0, 0.5, 1].flatMap((share) => {
-    const at = y + h * (1 - share)
-    const label = text(x - 5, at + 3, shownIn(unit, most * share), { anchor: 'end', size: 9, fill: colours.faint })
-    return [rect({ x, y: at, w, h: 0.8 }, colours.grid), label]
-  })
-  const times = [0, 0.5, 1].map((share) => {
-    const ago = (span.to - span.from) * (1 - share)
-    const words = share === 1 ? 'now' : `-${shownIn('s', ago)}`
-    const anchor = share === 0 ? 'start' : share === 1 ? 'end' : 'middle'
-    return text(x + w * share, y + h + 12, words, { anchor, size: 9, fill: colours.faint })
-  })
-  return [...lines, ...times]
-}
-
-function legend(panel: BoardPanel, lines: readonly Line[], { x, y, w, h }: Box, rows: number): string[] {
-  const columns = lines.length > 1 ? 2 : 1
-  return lines.slice(0, rows * columns).flatMap((line, at) => {
-    const left = x + (w / columns) * (at % columns)
-    const top = y + h - (rows - 1 - Math.floor(at / columns)) * legendLine
-    const value = shownIn(unitOf(panel), lastOf(line))
-    const width = w / columns
-    return [
-      rect({ x: left, y: top - 7, w: 10, h: 3 }, paletteColour(at)),
-      text(left + 14, top - 2, cut(line.name, width - 24 - value.length * 6, 10), { size: 10, fill: colours.faint }),
-      text(left + width - 8, top - 2, value, { size: 10, anchor: 'end' }),
-    ]
-  })
 }
 
 /** Counts by bucket and time: the darker the more. */
