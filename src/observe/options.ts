@@ -45,5 +45,4 @@ export const otlpOptions = z.strictObject({
 })
 
 export type LogOptions = z.infer<typeof logOptions>
-export type MetricsOptions = z.infer<typeof metricsOptions>
 export type OtlpOptions = z.infer<typeof otlpOptions>
