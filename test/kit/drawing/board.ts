@@ -1,4 +1,5 @@
 /** The part of a Grafana dashboard that a picture of it shows, and what Prometheus has for it. */
+import { asGrafana } from '../dashboard/as-grafana.ts'
 
 export interface BoardPanel {
   readonly type: string
@@ -19,7 +20,6 @@ export interface BoardPanel {
       readonly mappings?: readonly { readonly options?: Readonly<Record<string, { readonly text?: string }>> }[]
     }
   }
-  readonly options?: { readonly content?: string; readonly reduceOptions?: object }
 }
 
 export interface Board {
@@ -51,8 +51,7 @@ interface Matrix {
 /** All lines of a panel, named as its legend says; throws what Prometheus finds wrong with a query. */
 export async function linesOf(panel: BoardPanel, url: string, span: Span, rateInterval: string): Promise<Line[]> {
   const all = (panel.targets ?? []).map(async ({ refId, expr, legendFormat = '' }) => {
-    const plain = expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$\{?(?:host|model|key)\b\}?/g, '.*')
-    const matrix = await queryRange(url, plain, span)
+    const matrix = await queryRange(url, asGrafana(expr, { rateInterval }), span)
     return matrix.map(({ metric, values }): Line => {
       const name = legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (_all, label: string) => metric[label] ?? '')
       return {

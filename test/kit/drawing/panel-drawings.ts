@@ -22,13 +22,10 @@ export function drawPanel(panel: BoardPanel, lines: readonly Line[], box: Box, s
 
 const kinds: Readonly<Record<string, Draw>> = {
   stat: drawStat,
-  gauge: drawStat,
-  bargauge: drawBars,
   timeseries: drawCurves,
   heatmap: drawHeatmap,
   'state-timeline': drawStates,
   table: drawTable,
-  text: drawWords,
 }
 
 function drawStat(panel: BoardPanel, lines: readonly Line[], { x, y, w, h }: Box): string[] {
@@ -160,27 +157,4 @@ function drawTable(panel: BoardPanel, lines: readonly Line[], { x, y, w, h }: Bo
       }),
     ]
   })
-}
-
-function drawBars(panel: BoardPanel, lines: readonly Line[], { x, y, w, h }: Box): string[] {
-  const rows = lines.slice(0, Math.floor(h / 18))
-  const most = Math.max(panel.fieldConfig?.defaults.max ?? 0, ...rows.map(lastOf).filter(Number.isFinite), 1e-9)
-  return rows.flatMap((line, at) => {
-    const top = y + at * 18
-    const value = lastOf(line)
-    const width = (w - 170) * Math.max(0, Math.min(1, value / most))
-    return [
-      text(x, top + 11, cut(line.name, 96, 10), { size: 10 }),
-      rect({ x: x + 100, y: top + 2, w: width, h: 12 }, colourOf(panel, value), ' fill-opacity="0.8"'),
-      text(x + w, top + 11, shownIn(unitOf(panel), value), { size: 10, anchor: 'end' }),
-    ]
-  })
-}
-
-function drawWords(panel: BoardPanel, _lines: readonly Line[], { x, y, w, h }: Box): string[] {
-  const words = (panel.options?.content ?? '').replaceAll(/[#*`]/g, '').replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-  const lines = words.split('\n').filter((line) => line.trim() !== '')
-  return lines
-    .slice(0, Math.floor(h / 15))
-    .map((line, at) => text(x, y + 10 + at * 15, cut(line, w, 11), { fill: colours.faint }))
 }

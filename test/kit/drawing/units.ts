@@ -4,28 +4,19 @@ export function shownIn(unit: string, value: number): string {
   if (!Number.isFinite(value)) return '–'
   const suffix = /^suffix: ?(.*)$/.exec(unit)?.[1]
   if (suffix !== undefined) return `${short(value)} ${suffix}`
-  switch (unit) {
-    case 's':
-      return seconds(value)
-    case 'ms':
-      return seconds(value / 1_000)
-    case 'percentunit':
-      return `${short(value * 100)} %`
-    case 'percent':
-      return `${short(value)} %`
-    case 'bytes':
-    case 'decbytes':
-      return scaled(value, 1_024, ['B', 'KiB', 'MiB', 'GiB'])
-    case 'none':
-    case 'short':
-    case '':
-      return short(value)
-    default:
-      return `${short(value)} ${words[unit] ?? unit}`
-  }
+  const shown = units[unit]
+  if (shown === undefined) throw new Error(`no drawing for the unit ${unit}`)
+  return shown(value)
 }
 
-const words: Readonly<Record<string, string>> = { reqps: 'req/s', cps: '/s', ops: '/s', dateTimeAsIso: '' }
+const units: Readonly<Record<string, (value: number) => string>> = {
+  none: short,
+  s: seconds,
+  reqps: (value) => `${short(value)} req/s`,
+  percentunit: (value) => `${short(value * 100)} %`,
+  bytes: (value) => scaled(value, 1_024, ['B', 'KiB', 'MiB', 'GiB']),
+  decgbytes: (value) => scaled(value, 1_000, ['GB', 'TB']),
+}
 
 export function short(value: number): string {
   const size = Math.abs(value)
