@@ -17,3 +17,5 @@ export const tokenBuckets = Array.from({ length: 19 }, (_, power) => 2 ** power)
 export const ratioBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10]
 /** Steps of the gateway's own work, in seconds: from 10 microseconds to what would hold up every stream. */
 export const workBuckets = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.5]
+/** How late timers are, in seconds: from what a timer is by nature to what makes the gateway shed load, and far beyond. */
+export const delayBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5]

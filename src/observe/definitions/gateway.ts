@@ -1,5 +1,5 @@
 /** The gateway itself: what its own work costs, and what it has lost. */
-import { workBuckets } from './buckets.ts'
+import { delayBuckets, workBuckets } from './buckets.ts'
 import type { Definitions } from './definition.ts'
 
 export const gatewayMetrics = {
@@ -8,6 +8,12 @@ export const gatewayMetrics = {
     labels: ['stage'],
     help: 'How long each step of the gateway’s own work on a request kept the event loop: auth, parse, limit, route, queue, send, settle.',
     buckets: workBuckets,
+  },
+  event_loop_delay_seconds: {
+    type: 'histogram',
+    labels: [],
+    help: 'How late each of the timers was that are set every 20 ms for this: as long as that, every stream waited. Up to some 1 ms is what a timer is late by nature.',
+    buckets: delayBuckets,
   },
   stream_backpressure_seconds_total: {
     type: 'counter',
