@@ -1,12 +1,9 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
 import { Access } from './access/access.ts'
-import { withChangeLog } from './access/change-log.ts'
-import { KeyAdmin } from './access/key-admin.ts'
 import type { KeyRecord } from './access/key-record.ts'
 import { policies } from './balancing/policies.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
-import { roomForConnections } from './base/open-files.ts'
 import { Overload } from './base/overload.ts'
 import { ProcessPressure } from './base/pressure.ts'
 import { StartError } from './base/start-error.ts'
@@ -14,6 +11,7 @@ import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { figuresOf } from './gateway-figures.ts'
+import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import { makeFleet } from './hosts/fleet.ts'
@@ -23,13 +21,9 @@ import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
-import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
 import type { Figures } from './http/admin/figures.ts'
-import { dataApp } from './http/app.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
-import { KeyedCallers } from './http/callers.ts'
-import { Cors } from './http/cors.ts'
-import { Listener } from './http/listener.ts'
+import type { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
@@ -164,8 +158,9 @@ class BuiltGateway implements Gateway {
     })
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
-    this.#data = this.#makeDataListener()
-    this.#admin = this.#makeAdminListener()
+    const listened = this.#listenerParts()
+    this.#data = dataListener(listened)
+    this.#admin = adminListener(listened)
   }
 
   #sources(): MetricSources {
@@ -229,75 +224,27 @@ class BuiltGateway implements Gateway {
     })
   }
 
-  #makeDataListener(): Listener {
-    const app = dataApp({
-      relay: this.#relay,
-      callers: new KeyedCallers(this.#access, this.#config.server),
-      catalog: this.#catalog,
+  #listenerParts(): ListenerParts {
+    return {
+      version: this.#parts.version,
+      config: this.#config,
       clock: this.#clock,
       log: this.#parts.log,
-      notReadyBecause: () => this.#notReadyBecause(),
-      degradedBecause: () => (this.#ledger.state().problem === null ? this.#records.problem : cannotWrite),
-    })
-    const keepsConnections = () => this.#overload.stage === 'none'
-    return new Listener(app, this.#listenerLimits(), this.#clock, keepsConnections, this.#dataEdge())
-  }
-
-  #dataEdge() {
-    const { tls, corsOrigins } = this.#config.server
-    return {
-      tls: tls === undefined ? undefined : new TlsFiles(tls, { clock: this.#clock, log: this.#parts.log }),
-      cors: new Cors(corsOrigins),
-    }
-  }
-
-  #makeAdminListener(): Listener {
-    const { admin, teams, limits, usage } = this.#config
-    const { keys, ledger } = this.#store
-    const clock = this.#clock
-    const app = adminApp({
-      version: this.#parts.version,
-      clock,
-      log: this.#parts.log,
+      hosts: this.#hosts,
+      catalog: this.#catalog,
+      budget: this.#budget,
+      overload: this.#overload,
+      dispatcher: this.#dispatcher,
+      relay: this.#relay,
+      access: this.#access,
+      records: this.#records,
+      store: this.#store,
+      ledger: this.#ledger,
       metrics: this.#metrics,
-      bind: admin.bind,
-      hostNames: admin.hostNames,
-      adminTokenDigest: () => this.#records.adminTokenDigest,
-      metricsOpen: isLoopback(admin.bind),
-      metricsToken: admin.metricsToken ?? null,
-      guesses: this.#access.guesses,
-      keys: new KeyAdmin(withChangeLog(keys, this.#parts.log), {
-        clock,
-        teams: Object.keys(teams),
-        // Not to wait until the store tells of it.
-        onChange: (key) => this.#access.apply({ keys: [key], keysEverCreated: true }),
-      }),
-      keyStore: keys,
-      allKeys: () => this.#access.keys(),
-      traffic: {
-        dispatcher: this.#dispatcher,
-        relay: this.#relay,
-        recent: this.#recent,
-        hosts: this.#hosts,
-        catalog: this.#catalog,
-        budget: this.#budget,
-        forLimits: this.#access,
-      },
       figures: this.#figures,
-      ledger,
-      teams,
-      timeZone: limits.timeZone,
-      currency: usage.currency,
-      limitsLeft: ({ id: keyId, name, team, limits: own }) =>
-        this.#access.limiter.left({ keyId, name, team, limits: own }),
-    })
-    return new Listener(app, this.#listenerLimits(), clock, undefined, { headers: adminHeaders })
-  }
-
-  #listenerLimits() {
-    const { server, relay } = this.#config
-    const connectionsMax = Math.min(server.connectionsMax, roomForConnections())
-    return { ...server, connectionsMax, clientStallMsMax: relay.clientStallMsMax }
+      recent: this.#recent,
+      notReadyBecause: () => this.#notReadyBecause(),
+    }
   }
 
   async start(): Promise<Started> {
@@ -394,5 +341,3 @@ class BuiltGateway implements Gateway {
     return this.#hosts.some((host) => host.up) ? null : 'no host is up'
   }
 }
-
-const cannotWrite = 'the ledger cannot be written'

@@ -26,9 +26,22 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Reads all parts for metrics and pages, and decides nothing.
   'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe', 'config'],
   'gateway-parts.ts': ['base', 'hosts', 'metering', 'access'],
+  'gateway-listeners.ts': [
+    'base',
+    'hosts',
+    'metering',
+    'access',
+    'queue',
+    'stores',
+    'relay',
+    'observe',
+    'http',
+    'config',
+  ],
   'gateway.ts': [
     'gateway-parts.ts',
     'gateway-figures.ts',
+    'gateway-listeners.ts',
     'base',
     'wire',
     'hosts',

@@ -1,0 +1,113 @@
+/** The two listeners of a gateway: for clients, and for its operators. */
+import type { Access } from './access/access.ts'
+import { withChangeLog } from './access/change-log.ts'
+import { KeyAdmin } from './access/key-admin.ts'
+import type { Clock } from './base/clock.ts'
+import type { Log } from './base/log.ts'
+import { roomForConnections } from './base/open-files.ts'
+import type { Overload } from './base/overload.ts'
+import { isLoopback } from './config/loopback.ts'
+import type { ResolvedConfig } from './config/schema.ts'
+import type { Host } from './hosts/host.ts'
+import type { ModelCatalog } from './hosts/model-catalog.ts'
+import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
+import type { Figures } from './http/admin/figures.ts'
+import { dataApp } from './http/app.ts'
+import { KeyedCallers } from './http/callers.ts'
+import { Cors } from './http/cors.ts'
+import { Listener } from './http/listener.ts'
+import { TlsFiles } from './http/tls-files.ts'
+import type { Ledger } from './metering/ledger.ts'
+import type { Metrics } from './observe/metrics.ts'
+import type { RecentRequests } from './observe/recent-requests.ts'
+import type { ByteBudget } from './queue/byte-budget.ts'
+import type { Dispatcher } from './queue/dispatcher.ts'
+import type { Relay } from './relay/relay.ts'
+import type { AccessRecords } from './stores/access-records.ts'
+import type { LateStore } from './stores/late-store.ts'
+
+export interface ListenerParts {
+  readonly version: string
+  readonly config: ResolvedConfig
+  readonly clock: Clock
+  readonly log: Log
+  readonly hosts: readonly Host[]
+  readonly catalog: ModelCatalog
+  readonly budget: ByteBudget
+  readonly overload: Overload
+  readonly dispatcher: Dispatcher
+  readonly relay: Relay
+  readonly access: Access
+  readonly records: AccessRecords
+  readonly store: LateStore
+  readonly ledger: Ledger
+  /** Null where they are off. */
+  readonly metrics: Metrics | null
+  readonly figures: Figures
+  readonly recent: RecentRequests
+  /** Null while requests are welcome. */
+  readonly notReadyBecause: () => string | null
+}
+
+export const cannotWrite = 'the ledger cannot be written'
+
+export function dataListener(parts: ListenerParts): Listener {
+  const { config, clock, log, relay, access, catalog, ledger, records, overload, notReadyBecause } = parts
+  const { tls, corsOrigins } = config.server
+  const app = dataApp({
+    relay,
+    callers: new KeyedCallers(access, config.server),
+    catalog,
+    clock,
+    log,
+    notReadyBecause,
+    degradedBecause: () => (ledger.state().problem === null ? records.problem : cannotWrite),
+  })
+  return new Listener(app, limitsOf(config), clock, () => overload.stage === 'none', {
+    tls: tls === undefined ? undefined : new TlsFiles(tls, { clock, log }),
+    cors: new Cors(corsOrigins),
+  })
+}
+
+export function adminListener(parts: ListenerParts): Listener {
+  const { version, config, clock, log, metrics, figures, access, records } = parts
+  const { admin, teams, limits, usage } = config
+  const { keys, ledger } = parts.store
+  const app = adminApp({
+    version,
+    clock,
+    log,
+    metrics,
+    bind: admin.bind,
+    hostNames: admin.hostNames,
+    adminTokenDigest: () => records.adminTokenDigest,
+    metricsOpen: isLoopback(admin.bind),
+    metricsToken: admin.metricsToken ?? null,
+    guesses: access.guesses,
+    keys: new KeyAdmin(withChangeLog(keys, log), {
+      clock,
+      teams: Object.keys(teams),
+      // Not to wait until the store tells of it.
+      onChange: (key) => access.apply({ keys: [key], keysEverCreated: true }),
+    }),
+    keyStore: keys,
+    allKeys: () => access.keys(),
+    traffic: trafficOf(parts),
+    figures,
+    ledger,
+    teams,
+    timeZone: limits.timeZone,
+    currency: usage.currency,
+    limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),
+  })
+  return new Listener(app, limitsOf(config), clock, undefined, { headers: adminHeaders })
+}
+
+function trafficOf({ dispatcher, relay, recent, hosts, catalog, budget, access }: ListenerParts) {
+  return { dispatcher, relay, recent, hosts, catalog, budget, forLimits: access }
+}
+
+function limitsOf({ server, relay }: ResolvedConfig) {
+  const connectionsMax = Math.min(server.connectionsMax, roomForConnections())
+  return { ...server, connectionsMax, clientStallMsMax: relay.clientStallMsMax }
+}
