@@ -139,11 +139,10 @@ class BuiltGateway implements Gateway {
       msMax: config.relay.zombieMsMax,
       ask: (host) => void this.#prober.probe(host),
     })
-    const { storage, server, limits, teams } = config
+    const { storage, server, limits, teams, usage } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock })
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
-    const { retentionDays } = config.usage
-    this.#retention = new Retention({ store: this.#store.ledger, clock, log, retentionDays })
+    this.#retention = new Retention({ store: this.#store.ledger, clock, log, retentionDays: usage.retentionDays })
     this.#access = new Access({
       ...server,
       clock,
