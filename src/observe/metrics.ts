@@ -75,6 +75,7 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
   return {
     counted: new Counted(table),
     requestEnded: (outcome) => recordRequest(table, outcome, sources.objectives),
+    firstToken: () => {},
     attemptBegan: (host) => table.increase('host_attempts_total', { host }),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
     failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),
@@ -91,6 +92,7 @@ export function createMetrics(sources: MetricSources, seriesMax = seriesMaxDefau
 /** Where metrics are off: nothing is counted. */
 export const noMetrics: MetricEvents = {
   requestEnded: () => {},
+  firstToken: () => {},
   attemptBegan: () => {},
   attemptFailed: () => {},
   failedOver: () => {},
