@@ -67,6 +67,7 @@ export function figuresOf(parts: FigureParts): MetricSources {
     },
     tokens: () => tallies,
     phases: () => phases.totals(),
+    generating: () => phases.generating(),
     gaps: () => gaps,
     limitRests: () => parts.access().limitRests(),
     openStreams: () => parts.relay().openStreams,

@@ -9,10 +9,14 @@ export interface TokenTotals {
   readonly cachedInput: number
   readonly output: number
   readonly reasoning: number
-  /** Of streams, the output behind each one's first token: what the seconds of decoding are divided into. */
+  /** Of streams, the output that came behind each one's first piece: may be a fraction where a piece holds several tokens. */
   readonly decoded: number
+  /** In which it came: between the first piece and the last, counted with each. */
+  readonly decodedSeconds: number
   /** Of streams, the input that hosts computed: reported, and not from a cache. */
   readonly prefilled: number
+  /** Between dispatch and first content of the same streams, counted with it. */
+  readonly prefilledSeconds: number
   /** Output that nobody got: of attempts that were lost, and of answers that were kept back. */
   readonly discarded: number
   /** Answers whose usage, or a part of it, could not be believed. */
@@ -36,13 +40,20 @@ export interface PhaseTotals {
   readonly running: Readonly<Record<'prefill' | 'decode' | 'whole', number>>
 }
 
+/** Of one host, whatever the model: the seconds of two models that are made at once are the same. */
+export interface GeneratingTotals {
+  readonly host: string
+  /** Wall seconds in which at least one stream was decoding, or one whole answer was made. */
+  readonly seconds: number
+}
+
 /** Upper edges in seconds of the classes in which gaps between pieces of content are counted; the last has none. */
 export const gapEdgesSeconds = [
   0.002, 0.004, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.125, 0.15, 0.2,
   0.3, 0.5, 1, 2, 5, 10, 30,
 ] as const
 
-/** Of one gap in this many the length is counted: the sum of a stream's gaps is known anyway. */
+/** Of one gap in this many, on the average, the length is counted: the sum of a stream's gaps is known anyway. */
 export const gapSampleEvery = 8
 
 /** Gaps between the pieces of content of the streams of one (model, host). */

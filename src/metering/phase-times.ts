@@ -3,7 +3,7 @@
  * a long generation would land in one scrape as a spike.
  */
 import type { Clock } from '../base/clock.ts'
-import type { PhaseTotals } from './events.ts'
+import type { GeneratingTotals, PhaseTotals } from './events.ts'
 
 /** whole: of an answer that shows nothing before it is whole. */
 export type Phase = 'prefill' | 'decode' | 'whole'
@@ -16,13 +16,22 @@ interface Account {
   countedToMs: number
 }
 
-/** Models and hosts are configured or listed by hosts; past so many pairs of them all others are one. */
-const pairsMax = 1_000
+/** Of a host, over all its models. */
+interface HostAccount {
+  /** Answers that it makes now: all but those in prefill. */
+  running: number
+  generatingMs: number
+  countedToMs: number
+}
+
+/** Models and hosts are configured or listed by hosts; past so many pairs of them, or hosts, all others are one. */
+const accountsMax = 1_000
 const other = 'other'
 
 export class PhaseTimes {
   readonly #clock: Clock
   readonly #accounts = new Map<string, Account>()
+  readonly #hosts = new Map<string, HostAccount>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -31,14 +40,13 @@ export class PhaseTimes {
   /** A stream enters the phase; the returned function ends it, once. */
   enter(model: string, host: string, phase: Phase): () => void {
     const account = this.#account(model, host)
-    this.#countUp(account)
-    account.running[phase]++
+    const hostAccount = phase === 'prefill' ? null : this.#hostAccount(host)
+    this.#add(account, phase, hostAccount, 1)
     let ended = false
     return () => {
       if (ended) return
       ended = true
-      this.#countUp(account)
-      account.running[phase]--
+      this.#add(account, phase, hostAccount, -1)
     }
   }
 
@@ -58,9 +66,24 @@ export class PhaseTimes {
     }
   }
 
+  *generating(): Generator<GeneratingTotals> {
+    for (const [host, account] of this.#hosts) {
+      this.#countHostUp(account)
+      yield { host, seconds: account.generatingMs / 1000 }
+    }
+  }
+
+  #add(account: Account, phase: Phase, hostAccount: HostAccount | null, count: 1 | -1): void {
+    this.#countUp(account)
+    account.running[phase] += count
+    if (hostAccount === null) return
+    this.#countHostUp(hostAccount)
+    hostAccount.running += count
+  }
+
   #account(model: string, host: string): Account {
     const id = JSON.stringify([model, host])
-    return this.#accounts.get(id) ?? (this.#accounts.size < pairsMax ? this.#made(id, model, host) : this.#others())
+    return this.#accounts.get(id) ?? (this.#accounts.size < accountsMax ? this.#made(id, model, host) : this.#others())
   }
 
   #others(): Account {
@@ -79,6 +102,15 @@ export class PhaseTimes {
     return account
   }
 
+  #hostAccount(host: string): HostAccount {
+    const known = this.#hosts.get(host)
+    if (known !== undefined) return known
+    if (this.#hosts.size >= accountsMax && host !== other) return this.#hostAccount(other)
+    const account = { running: 0, generatingMs: 0, countedToMs: this.#clock.now() }
+    this.#hosts.set(host, account)
+    return account
+  }
+
   #countUp(account: Account): void {
     const now = this.#clock.now()
     const elapsedMs = now - account.countedToMs
@@ -87,5 +119,11 @@ export class PhaseTimes {
     account.ms.decode += elapsedMs * account.running.decode
     account.ms.whole += elapsedMs * account.running.whole
     if (account.running.decode + account.running.whole > 0) account.ms.busy += elapsedMs
+  }
+
+  #countHostUp(account: HostAccount): void {
+    const now = this.#clock.now()
+    if (account.running > 0) account.generatingMs += now - account.countedToMs
+    account.countedToMs = now
   }
 }

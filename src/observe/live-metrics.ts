@@ -2,7 +2,7 @@
 import { errorCatalogue } from '../base/errors.ts'
 import type { Steps } from '../base/steps.ts'
 import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
-import type { GapTotals, PhaseTotals } from '../metering/events.ts'
+import type { GapTotals, GeneratingTotals, PhaseTotals } from '../metering/events.ts'
 import type { HeldSlots } from '../queue/events.ts'
 import { writeLimitRests } from './access-metrics.ts'
 import { startLineAtZero, writeLine } from './line-metrics.ts'
@@ -30,13 +30,16 @@ export class LiveMetrics {
     const table = this.#table
     const sources = this.#sources
     let phases: readonly PhaseTotals[] = []
+    let generating: readonly GeneratingTotals[] = []
     yield* this.#tokens.write(sources.tokens(), {
       isNew: ({ model }) => this.#startModelAtZero(model),
       moment: () => {
         phases = [...sources.phases()]
+        generating = [...sources.generating()]
       },
     })
     yield* writePhases(table, phases)
+    yield* table.mirror('host_generating_seconds_total', generatingRows(generating))
     yield* writeGaps(table, [...sources.gaps()])
     yield* writeLimitRests(table, sources.limitRests())
     yield* this.#writeHosts(sources.hosts())
@@ -81,6 +84,10 @@ function* streamRows(totals: readonly PhaseTotals[]): Generator<Row<'host_stream
   for (const { model, host, running } of totals) {
     for (const [phase, streams] of Object.entries(running)) yield [{ model, host, phase }, streams]
   }
+}
+
+function* generatingRows(totals: readonly GeneratingTotals[]): Generator<Row<'host_generating_seconds_total'>> {
+  for (const { host, seconds } of totals) yield [{ host }, seconds]
 }
 
 function* writeGaps(table: SeriesTable, totals: readonly GapTotals[]): Steps {

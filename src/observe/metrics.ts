@@ -4,7 +4,7 @@ import type { AccessEvents, LimitRest } from '../access/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
 import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
-import type { GapTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
+import type { GapTotals, GeneratingTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { HeldSlots, QueueEvents, QueueState } from '../queue/events.ts'
 import type { RelayEvents } from '../relay/events.ts'
 import { accessEvents } from './access-metrics.ts'
@@ -34,6 +34,7 @@ export interface MetricSources {
   modelHosts(): Iterable<{ readonly model: string; readonly hosts: number }>
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
+  generating(): Iterable<GeneratingTotals>
   gaps(): Iterable<GapTotals>
   limitRests(): Iterable<LimitRest>
   openStreams(): number

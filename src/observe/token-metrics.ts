@@ -71,7 +71,9 @@ class Followed {
   readonly seen: Float64Array
   output = 0
   decoded = 0
+  decodedSeconds = 0
   prefilled = 0
+  prefilledSeconds = 0
 
   constructor(tally: TokenTotals, series: readonly Scalar[]) {
     this.tally = tally
@@ -79,12 +81,14 @@ class Followed {
     this.seen = new Float64Array(series.length)
   }
 
-  /** What is divided by seconds. */
+  /** What is divided by seconds, and these. */
   readMoment(): void {
-    const { output, decoded, prefilled } = this.tally
+    const { output, decoded, decodedSeconds, prefilled, prefilledSeconds } = this.tally
     this.output = output
     this.decoded = decoded
+    this.decodedSeconds = decodedSeconds
     this.prefilled = prefilled
+    this.prefilledSeconds = prefilledSeconds
   }
 }
 
@@ -121,7 +125,9 @@ function columnsOf(costs: TokenCosts): readonly Column[] {
   return [
     column('tokens_total', ofType('output'), ({ output }) => output),
     column('decode_tokens_total', ofPlace, ({ decoded }) => decoded),
+    column('decode_token_seconds_total', ofPlace, ({ decodedSeconds }) => decodedSeconds),
     column('prefill_tokens_total', ofPlace, ({ prefilled }) => prefilled),
+    column('prefill_token_seconds_total', ofPlace, ({ prefilledSeconds }) => prefilledSeconds),
     column('tokens_total', ofType('input'), ({ tally }) => tally.input),
     column('tokens_total', ofType('cached_input'), ({ tally }) => tally.cachedInput),
     column('tokens_total', ofType('reasoning'), ({ tally }) => tally.reasoning),

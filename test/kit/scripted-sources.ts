@@ -5,6 +5,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import type { Steps } from '../../src/base/steps.ts'
 import {
   type GapTotals,
+  type GeneratingTotals,
   gapEdgesSeconds,
   type LedgerState,
   type PhaseTotals,
@@ -66,6 +67,7 @@ export class ScriptedSources implements MetricSources {
       running: { prefill: 1, decode: 2, whole: 0 },
     },
   ]
+  generatingTotals: Writable<GeneratingTotals>[] = [{ host: 'studio', seconds: 1.25 }]
   gapTotals: GapTotals[] = [
     { model: 'qwen', host: 'studio', counts: [...gapEdgesSeconds.map(() => 2), 1], sumSeconds: 90, stalls: 3 },
   ]
@@ -83,6 +85,7 @@ export class ScriptedSources implements MetricSources {
   hosts = () => this.hostStates
   tokens = () => this.tokenTotals
   phases = () => this.phaseTotals.map((totals) => ({ ...totals }))
+  generating = () => this.generatingTotals.map((totals) => ({ ...totals }))
   gaps = () => this.gapTotals
   limitRests = () => this.rests
   modelHosts = () => [{ model: 'qwen', hosts: 1 }]
@@ -116,7 +119,9 @@ export function tokenTotals(
     output: 0,
     reasoning: 0,
     decoded: 0,
+    decodedSeconds: 0,
     prefilled: 0,
+    prefilledSeconds: 0,
     discarded: 0,
     usageRejected: 0,
     badFrames: 0,

@@ -18,7 +18,7 @@ export const terms = {
   tpot: {
     name: 'time per output token (TPOT)',
     definition:
-      '(Last content - first content) / (output tokens - 1), one value for each stream; undefined for one token.',
+      '(Last content - first content) / output tokens that came behind the first piece, one value for each stream. These are output tokens - 1 where a piece holds one token, and the same share of them as of the pieces where it holds more. Up to where a client that does not keep up holds its stream up. Undefined for one piece, and where several answers share a stream (n above 1).',
   },
   gap: {
     name: 'chunk gap (ITL)',
@@ -28,7 +28,7 @@ export const terms = {
   streamSpeed: {
     name: 'decode tok/s of a stream',
     definition:
-      'Output tokens behind the first of each stream / seconds between first content and end, added up over streams: 1 / TPOT, weighted by length. Not a mean of the speeds of requests, in which short answers weigh too much.',
+      'Output tokens behind the first piece of each stream / seconds between its first content and its last, each added up over streams: 1 / TPOT, weighted by length. Not a mean of the speeds of requests, in which short answers weigh too much.',
   },
   endToEnd: {
     name: 'end-to-end tok/s',
@@ -42,20 +42,22 @@ export const terms = {
   busySpeed: {
     name: 'busy tok/s',
     definition:
-      'Output tokens / wall seconds in which the host was generating: comparable between quiet and busy days.',
+      'Output tokens / wall seconds in which the host was generating, whatever the model: comparable between quiet and busy days. Of a model: in which the host was generating that model. The seconds of several hosts add up.',
   },
   batch: {
     name: 'batch size',
-    definition: 'Answers that a host generates at once while it generates any: seconds of answers / wall seconds.',
+    definition:
+      'Answers that a host generates at once while it generates any: seconds of answers / wall seconds, as for busy tok/s.',
   },
   prefillSpeed: {
     name: 'prefill tok/s',
     definition:
-      'Input tokens of streams that did not come from the prefix cache, as their hosts report them / seconds between dispatch and first content. The host\u2019s own queue is in these seconds.',
+      'Input tokens of streams that did not come from the prefix cache, as their hosts report them / seconds between dispatch and first content of the same streams. The host\u2019s own queue is in these seconds. It is too high where a host has a cache and says nothing of it.',
   },
   stall: {
     name: 'stall',
-    definition: 'A chunk gap longer than metrics.stallMs (2 s).',
+    definition:
+      'A chunk gap longer than metrics.stallMs (2 s), or as long a silence with which a stream ends before its host was done with it.',
   },
   goodput: {
     name: 'goodput',

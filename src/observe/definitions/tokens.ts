@@ -12,12 +12,22 @@ export const tokenMetrics = {
   decode_tokens_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Output tokens of streams behind the first of each, counted live and topped up as tokens_total is: with decode_seconds_total the decode speed of a stream.',
+    help: 'Output tokens of streams behind the first piece of each, up to where its client did not keep up, counted live and topped up as tokens_total is; none of answers that share a stream (n above 1). With decode_token_seconds_total the decode speed of a stream.',
+  },
+  decode_token_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Seconds in which decode_tokens_total came, between the first piece of a stream and the last, added piece by piece.',
   },
   prefill_tokens_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Input tokens of streams that their host reported and did not take from its cache: with prefill_seconds_total the prefill speed, which is too low where a host reports no usage.',
+    help: 'Input tokens of streams that their host reported and did not take from its cache: with prefill_token_seconds_total the prefill speed. A host that says nothing of its cache is taken to have computed them all.',
+  },
+  prefill_token_seconds_total: {
+    type: 'counter',
+    labels: ['model', 'host'],
+    help: 'Seconds between dispatch and first content of the streams whose input is in prefill_tokens_total, added with it at their end.',
   },
   discarded_tokens_total: {
     type: 'counter',
@@ -32,7 +42,7 @@ export const tokenMetrics = {
   decode_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Stream-seconds between first content and the end of generation, added up live.',
+    help: 'Stream-seconds between first content and the end of generation, added up live: how many answers a host made at once, and not how fast.',
   },
   whole_seconds_total: {
     type: 'counter',
@@ -42,7 +52,12 @@ export const tokenMetrics = {
   host_busy_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Wall seconds in which at least one stream was decoding, or one whole answer was being made.',
+    help: 'Wall seconds in which at least one stream of this model was decoding, or one whole answer of it was being made. Those of several models overlap: of a host in all it is host_generating_seconds_total.',
+  },
+  host_generating_seconds_total: {
+    type: 'counter',
+    labels: ['host'],
+    help: `Wall seconds in which the host made at least one answer, of whatever model: decoded a stream, or made a whole one. ${terms.batch.name}: decode_seconds_total and whole_seconds_total, divided by it.`,
   },
   host_streams: {
     type: 'gauge',
