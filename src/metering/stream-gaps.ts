@@ -1,4 +1,5 @@
 /** Gaps between the pieces of content of running streams, by model and host: a comparison and at times an addition each. */
+import { classOf } from '../base/classes.ts'
 import { type GapTotals, gapEdgesSeconds, gapSampleEvery } from './events.ts'
 
 const edgesMs = gapEdgesSeconds.map((seconds) => seconds * 1_000)
@@ -11,7 +12,8 @@ export class Gaps implements GapTotals {
   stalls = 0
   readonly #stallMs: number
   #sumMs = 0
-  #untilSample = gapSampleEvery
+  #untilSample = 1
+  #random = 1
 
   constructor(model: string, host: string, stallMs: number) {
     this.model = model
@@ -25,12 +27,23 @@ export class Gaps implements GapTotals {
 
   /** Between one piece of content and the next. */
   seen(gapMs: number): void {
-    if (gapMs > this.#stallMs) this.stalls++
+    this.stoodStill(gapMs)
     if (--this.#untilSample > 0) return
-    this.#untilSample = gapSampleEvery
+    this.#untilSample = this.#nextStride()
     this.#sumMs += gapMs
-    const at = classOf(gapMs)
+    const at = classOf(gapMs, edgesMs)
     this.counts[at] = (this.counts[at] ?? 0) + 1
+  }
+
+  /** Nothing came for so long, whether something follows or the stream ended so. */
+  stoodStill(ms: number): void {
+    if (ms > this.#stallMs) this.stalls++
+  }
+
+  /** By lot: hosts that send in bursts of 2, 4 or 8 would meet a fixed stride with the same gap of each burst for ever. */
+  #nextStride(): number {
+    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0
+    return 1 + Math.floor((this.#random / 0x1_0000_0000) * (2 * gapSampleEvery - 1))
   }
 }
 
@@ -65,16 +78,4 @@ export class StreamGaps implements Iterable<GapTotals> {
     this.#gaps.set(id, gaps)
     return gaps
   }
-}
-
-/** The first class whose edge is not below it. */
-function classOf(gapMs: number): number {
-  let from = 0
-  let to = edgesMs.length
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if (gapMs <= (edgesMs[middle] ?? 0)) to = middle
-    else from = middle + 1
-  }
-  return from
 }

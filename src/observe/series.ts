@@ -1,4 +1,5 @@
 /** One series of a metric: its label text made once, its numbers changed in place. */
+import { classOf } from '../base/classes.ts'
 import type { MetricDefinition } from './definitions/definition.ts'
 
 export type LabelValues = Readonly<Record<string, string>>
@@ -110,18 +111,6 @@ export class Family {
 /** A wrong figure must cost a sample and never a request. */
 export function isAmount(value: number): boolean {
   return Number.isFinite(value) && value >= 0
-}
-
-/** The first class whose edge is not below it. */
-function classOf(value: number, edges: readonly number[]): number {
-  let from = 0
-  let to = edges.length
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if (value <= (edges[middle] ?? 0)) to = middle
-    else from = middle + 1
-  }
-  return from
 }
 
 /** As OpenMetrics wants `le`, in both formats, or a change of format would be a change of series. */
