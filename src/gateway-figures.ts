@@ -10,7 +10,7 @@ import type { Ledger } from './metering/ledger.ts'
 import type { PhaseTimes } from './metering/phase-times.ts'
 import type { StreamGaps } from './metering/stream-gaps.ts'
 import type { TokenTallies } from './metering/token-tallies.ts'
-import type { MetricSources } from './observe/metrics.ts'
+import type { FigureSources } from './observe/figure-sources.ts'
 import { tokenCosts } from './queue/bill.ts'
 import type { ByteBudget } from './queue/byte-budget.ts'
 import type { Dispatcher } from './queue/dispatcher.ts'
@@ -39,12 +39,12 @@ export interface FigureParts {
   readonly clientConnections: () => number
   /** Log lines that could not be written so far. */
   readonly logDropped: () => number
-  readonly otlpDropped: MetricSources['otlpDropped']
+  readonly otlpDropped: FigureSources['otlpDropped']
 }
 
 const stages = { none: 0, tight: 1, shed: 2 } as const
 
-export function figuresOf(parts: FigureParts): MetricSources {
+export function figuresOf(parts: FigureParts): FigureSources {
   const { version, config, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
   function* queueInSteps(): Steps<QueueState> {
     const dispatcher = parts.dispatcher()

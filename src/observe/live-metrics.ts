@@ -5,21 +5,21 @@ import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
 import type { GapTotals, GeneratingTotals, PhaseTotals } from '../metering/events.ts'
 import type { HeldSlots } from '../queue/events.ts'
 import { writeLimitRests } from './access-metrics.ts'
+import type { FigureSources } from './figure-sources.ts'
 import { startLineAtZero, writeLine } from './line-metrics.ts'
-import type { MetricSources } from './metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
 import type { Row, SeriesTable } from './series-table.ts'
 import { TokenMetrics } from './token-metrics.ts'
 
 export class LiveMetrics {
   readonly #table: SeriesTable
-  readonly #sources: MetricSources
+  readonly #sources: FigureSources
   readonly #tokens: TokenMetrics
   /** What can be foreseen of them is there. */
   readonly #startedModels = new Set<string>()
   readonly #startedHosts = new Set<string>()
 
-  constructor(table: SeriesTable, sources: MetricSources) {
+  constructor(table: SeriesTable, sources: FigureSources) {
     this.#table = table
     this.#sources = sources
     this.#tokens = new TokenMetrics(table, sources.tokenCosts)
@@ -99,7 +99,7 @@ function* writeGaps(table: SeriesTable, totals: readonly GapTotals[]): Steps {
   yield* table.mirror('stream_stalls_total', stalls)
 }
 
-function* modelHostRows(sources: MetricSources): Generator<Row<'model_hosts_up'>> {
+function* modelHostRows(sources: FigureSources): Generator<Row<'model_hosts_up'>> {
   for (const { model, hosts } of sources.modelHosts()) yield [{ model }, hosts]
 }
 
@@ -123,7 +123,7 @@ function* writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)
   yield* table.rewrite('host_circuit_open', open, 'gone')
 }
 
-function* writeGateway(table: SeriesTable, sources: MetricSources): Steps {
+function* writeGateway(table: SeriesTable, sources: FigureSources): Steps {
   const { pendingRows, lostRows, errors } = sources.ledger()
   const dropped = sources.otlpDropped()
   table.set('open_streams', {}, sources.openStreams())

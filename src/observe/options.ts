@@ -13,11 +13,15 @@ export const logOptions = z.strictObject({
     .describe('Ended requests that GET /admin/requests can tell of; some 1 kB of memory each'),
 })
 
+export const seriesMaxDefault = 20_000
+
 export const metricsOptions = z.strictObject({
   enabled: z.boolean().default(true).describe('false: nothing is counted for Prometheus, and /metrics is not there'),
   seriesMax: count
-    .default(20_000)
-    .describe('Series in all; once there are so many, new values of model, host and key are counted as other'),
+    .default(seriesMaxDefault)
+    .describe(
+      'Series in all; once there are so many, new ones of models and keys are counted as other. Those of hosts and of the gateway itself are always there',
+    ),
   stallMs: positiveMilliseconds
     .default(2_000)
     .describe('A gap between two pieces of content of a stream that is longer counts as a stall'),

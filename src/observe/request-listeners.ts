@@ -7,12 +7,7 @@ export type RequestListener = (outcome: Outcome) => void
 /** The same events; each request that ended is told to all. */
 export function withListeners(events: RelayEvents, listeners: readonly RequestListener[]): RelayEvents {
   return {
-    firstToken: (first) => events.firstToken(first),
-    attemptBegan: (host) => events.attemptBegan(host),
-    attemptFailed: (host, reason) => events.attemptFailed(host, reason),
-    failedOver: (model, phase, result) => events.failedOver(model, phase, result),
-    worked: (stage, ms) => events.worked(stage, ms),
-    heldUp: (ms) => events.heldUp(ms),
+    ...events,
     requestEnded(outcome) {
       events.requestEnded(outcome)
       for (const tell of listeners) tell(outcome)

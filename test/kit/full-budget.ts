@@ -4,9 +4,6 @@ import { type Tally, TokenTallies } from '../../src/metering/token-tallies.ts'
 import type { Metrics } from '../../src/observe/metrics.ts'
 import { ScriptedSources } from './scripted-sources.ts'
 
-/** As metrics.seriesMax is by default. */
-export const seriesMax = 20_000
-
 const talliesMax = 11_000
 const keysWaiting = 10_000
 const places = 1_000

@@ -45,7 +45,7 @@ export const gatewayMetrics = {
   metric_series: {
     type: 'gauge',
     labels: [],
-    help: 'Series under this prefix, each bucket of a histogram for one; the budget is metrics.seriesMax (20000), and past it new values of model, host and key are counted as other.',
+    help: 'Series under this prefix, each bucket of a histogram for one; the budget is metrics.seriesMax, and past it new series of models and keys are counted as other.',
   },
   metrics_series_folded_total: {
     type: 'counter',

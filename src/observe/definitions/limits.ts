@@ -11,7 +11,7 @@ export const limitMetrics = {
   ratelimit_remaining_ratio: {
     type: 'gauge',
     labels: ['key', 'limit'],
-    help: 'What is left to a key of a limit of its own or of its team, whichever is less, of what may be used at once: 0 to 1; of clients without a key to the one with the least. The 1,000 keys and addresses that asked last.',
+    help: 'What is left to a key of a limit of its own or of its team, whichever is less, of what may be used at once: 0 to 1; of clients without a key to the one with the least. The 1,000 keys, and as many addresses, that asked last.',
   },
   ratelimit_reservation_ratio: {
     type: 'histogram',
