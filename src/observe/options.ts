@@ -10,7 +10,7 @@ export const logOptions = z.strictObject({
     .min(0)
     .max(100_000)
     .default(1_000)
-    .describe('Ended requests that GET /admin/requests can tell of; some 1 kB of memory each'),
+    .describe('Ended requests that GET /admin/requests can tell of; 1 to 5 kB of memory each'),
 })
 
 export const seriesMaxDefault = 20_000
