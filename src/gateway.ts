@@ -249,7 +249,7 @@ class BuiltGateway implements Gateway {
   async start(): Promise<Started> {
     await this.#openStore()
     try {
-      await this.#otlp?.start()
+      await this.#otlp?.load()
       return await this.#listen()
     } catch (error) {
       await this.#store.close()
@@ -284,6 +284,7 @@ class BuiltGateway implements Gateway {
       this.#figures.recent.start()
       await this.#records.begin()
       this.#retention.start()
+      this.#otlp?.start()
       return {
         dataUrl: urlOf(data, server.tls === undefined ? 'http' : 'https'),
         adminUrl: urlOf(adminAddress),

@@ -1,5 +1,6 @@
 /** Metrics by OTLP, and how any receiver is reached: against a real one on loopback. */
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { certificateFolder } from '../kit/certificate-files.ts'
 import { certificate } from '../kit/certificates.ts'
@@ -73,6 +74,27 @@ test('it gets them every so often', async () => {
   await eventually(10_000, 'a third round', () => rounds().length >= 3)
   const times = rounds().map(({ points }) => points[0]!.endMs)
   expect(times).toEqual(times.toSorted((a, b) => a - b))
+})
+
+test('a gateway that cannot open sends none', async () => {
+  const receiver = await startOtlpReceiver()
+  const everyMs = 123_457
+  let rounds = 0
+  const clock: Clock = {
+    ...systemClock,
+    after(delayMs, callback) {
+      if (delayMs === everyMs) rounds += 1
+      return systemClock.after(delayMs, callback)
+    },
+  }
+  const hosts = [{ name: 'gone', url: 'http://127.0.0.1:9' }]
+  const otlp = { endpoint: receiver.url, metrics: true, metricsIntervalMs: everyMs }
+  const admin = { port: Number(new URL(receiver.url).port) }
+  await expect(startGateway({ hosts, otlp, admin }, { clock })).rejects.toThrow(/in use/)
+  expect(rounds).toBe(0)
+  const open = await startGateway({ hosts, otlp }, { clock })
+  onTestFinished(() => open[Symbol.asyncDispose]())
+  expect(rounds).toBe(1)
 })
 
 test('a round that is not taken is counted, and told once', async () => {

@@ -49,8 +49,8 @@ export interface ReceivedMetric {
 export interface OtlpReceiver {
   readonly url: string
   readonly requests: readonly OtlpRequest[]
-  /** Status of the answers from now on; null: none is given. */
-  answer: number | null
+  /** Status of the answers from now on; null: none is given; `endless`: it is good, and goes on without an end. */
+  answer: number | 'endless' | null
   spans(): readonly ReceivedSpan[]
   metrics(): readonly ReceivedMetric[]
   /** Attributes of what sent. */
@@ -70,7 +70,8 @@ export async function startOtlpReceiver(tls?: { key: string; cert: string }): Pr
     incoming.on('end', () => {
       requests.push({ path: incoming.url ?? '', headers: incoming.headers, text: Buffer.concat(chunks).toString() })
       const { answer } = receiver
-      if (answer !== null) outgoing.writeHead(answer, { 'content-type': 'application/json' }).end('{}')
+      if (answer === 'endless') outgoing.writeHead(200).write(' ')
+      else if (answer !== null) outgoing.writeHead(answer, { 'content-type': 'application/json' }).end('{}')
       for (const { count, resolve } of waiting) if (requests.length >= count) resolve()
     })
   }

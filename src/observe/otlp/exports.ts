@@ -24,6 +24,7 @@ export function makeExports(
         settings: exporterSettings(options, 'traces', userAgent),
         origin: { resource, version },
         reception: receptions.traces,
+        clock,
       })
     : null
   const metrics =

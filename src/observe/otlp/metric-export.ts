@@ -1,13 +1,13 @@
 /** Sends the metrics every so often, and once more at the end. */
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http'
-import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { Clock, Timer } from '../../base/clock.ts'
+import { delivered } from './delivery.ts'
 import { type MetricOrigin, metricBatches } from './metric-data.ts'
 import type { MetricsSource } from './otlp.ts'
-import type { Reception } from './receiver.ts'
+import type { ExporterSettings, Reception } from './receiver.ts'
 
 export interface MetricExportParts {
-  readonly settings: ConstructorParameters<typeof OTLPMetricExporter>[0]
+  readonly settings: ExporterSettings
   readonly origin: MetricOrigin
   readonly reception: Reception
   readonly clock: Pick<Clock, 'wallMs' | 'after'>
@@ -24,6 +24,9 @@ export class MetricExport {
   constructor(parts: MetricExportParts) {
     this.#parts = parts
     this.#exporter = new OTLPMetricExporter(parts.settings)
+  }
+
+  start(): void {
     this.#wait()
   }
 
@@ -49,22 +52,14 @@ export class MetricExport {
 
   /** Batch by batch; after one that is not taken the rest would fare no better. */
   async #send(): Promise<void> {
-    const { source, origin, clock, reception } = this.#parts
+    const { source, origin, clock, reception, settings } = this.#parts
+    const time = { clock, msMax: settings.timeoutMillis }
     try {
       for (const batch of metricBatches(await source.families(), origin, () => clock.wallMs()))
-        await this.#export(batch)
+        await delivered(this.#exporter, batch, time)
       reception.taken()
     } catch (error) {
       reception.refused(1, error)
     }
-  }
-
-  #export(batch: ResourceMetrics): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#exporter.export(batch, ({ error }) => {
-        if (error === undefined) resolve()
-        else reject(error)
-      })
-    })
   }
 }

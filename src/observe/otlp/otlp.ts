@@ -38,10 +38,15 @@ export class Otlp {
     this.#receptions = { traces: new Reception('traces', parts.log), metrics: new Reception('metrics', parts.log) }
   }
 
-  /** Loads what sends; the receiver need not be there. */
-  async start(): Promise<void> {
+  /** Loads what sends; nothing is sent before `start`. */
+  async load(): Promise<void> {
     const { makeExports } = await import('./exports.ts')
     this.#exports = makeExports(this.#options, this.#parts, this.#receptions)
+  }
+
+  /** Once the gateway is open; the receiver need not be there. */
+  start(): void {
+    this.#exports?.metrics?.start()
   }
 
   requestEnded(outcome: Outcome): void {

@@ -7,9 +7,29 @@ export type ReceiverOptions = OtlpOptions & { readonly endpoint: string }
 
 export type Signal = 'traces' | 'metrics'
 
+/**
+ * Exports of one signal that are on their way: at a stop all that is left leaves at once. Those whose answer never ends
+ * count until the receiver ends them, so that they cannot become ever more; beyond so many nothing is sent, which is
+ * counted and told.
+ */
+const exportsMax = 64
+
 /** As the exporters of OpenTelemetry take it. */
-export function exporterSettings({ endpoint, headers, timeoutMs }: ReceiverOptions, signal: Signal, userAgent: string) {
-  return { url: signalUrl(endpoint, signal), headers: { ...headers }, timeoutMillis: timeoutMs, userAgent }
+export interface ExporterSettings {
+  readonly url: string
+  readonly headers: Record<string, string>
+  readonly timeoutMillis: number
+  readonly userAgent: string
+  readonly concurrencyLimit: number
+}
+
+export function exporterSettings(
+  { endpoint, headers, timeoutMs }: ReceiverOptions,
+  signal: Signal,
+  userAgent: string,
+): ExporterSettings {
+  const url = signalUrl(endpoint, signal)
+  return { url, headers: { ...headers }, timeoutMillis: timeoutMs, userAgent, concurrencyLimit: exportsMax }
 }
 
 /** The endpoint is a base: what is behind its path says which signal it is. */

@@ -1,8 +1,10 @@
 /** Sends the spans of requests in batches, out of a bounded line: a receiver that is slow or gone costs no request anything. */
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import { BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace'
+import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Clock } from '../../base/clock.ts'
 import type { Outcome } from '../../relay/outcome.ts'
-import type { Reception } from './receiver.ts'
+import { delivered } from './delivery.ts'
+import type { ExporterSettings, Reception } from './receiver.ts'
 import { requestSpans, type SpanOrigin } from './request-spans.ts'
 
 /** Some 2 kB each. */
@@ -12,26 +14,24 @@ const spansPerBatch = 128
 const delayMsMax = 1_000
 
 export interface SpanExportParts {
-  readonly settings: ConstructorParameters<typeof OTLPTraceExporter>[0]
+  readonly settings: ExporterSettings
   readonly origin: SpanOrigin
   readonly reception: Reception
+  readonly clock: Pick<Clock, 'after'>
 }
 
 export class SpanExport {
-  readonly #origin: SpanOrigin
-  readonly #reception: Reception
+  readonly #parts: SpanExportParts
   readonly #exporter: OTLPTraceExporter
   readonly #processor: BatchSpanProcessor
   /** Waiting or on their way. */
   #pending = 0
 
-  constructor({ settings, origin, reception }: SpanExportParts) {
-    this.#origin = origin
-    this.#reception = reception
-    // At a stop all batches leave at once.
-    this.#exporter = new OTLPTraceExporter({ ...settings, concurrencyLimit: spansMax })
+  constructor(parts: SpanExportParts) {
+    this.#parts = parts
+    this.#exporter = new OTLPTraceExporter(parts.settings)
     this.#processor = new BatchSpanProcessor({
-      exporter: this.#counted(this.#exporter),
+      exporter: this.#countedExporter(),
       maxQueueSize: spansMax,
       maxExportBatchSize: spansPerBatch,
       scheduledDelayMillis: delayMsMax,
@@ -39,10 +39,11 @@ export class SpanExport {
   }
 
   ended(outcome: Outcome): void {
-    const spans = requestSpans(outcome, this.#origin)
+    const { origin, reception } = this.#parts
+    const spans = requestSpans(outcome, origin)
     // The processor would drop them too, but tell nobody.
     if (this.#pending + spans.length > spansMax) {
-      this.#reception.overflowed(spans.length)
+      reception.overflowed(spans.length)
       return
     }
     this.#pending += spans.length
@@ -56,17 +57,24 @@ export class SpanExport {
     await this.#exporter.shutdown()
   }
 
-  #counted(exporter: SpanExporter): SpanExporter {
+  #countedExporter(): SpanExporter {
     return {
-      export: (spans, done) => {
-        exporter.export(spans, (result) => {
-          this.#pending -= spans.length
-          if (result.error === undefined) this.#reception.taken()
-          else this.#reception.refused(spans.length, result.error)
-          done(result)
-        })
-      },
-      shutdown: () => exporter.shutdown(),
+      export: (spans, done) => void this.#send(spans, done),
+      shutdown: () => this.#exporter.shutdown(),
     }
+  }
+
+  async #send(spans: ReadableSpan[], done: (result: { code: 0 | 1 }) => void): Promise<void> {
+    const { reception, clock, settings } = this.#parts
+    let isTaken = true
+    try {
+      await delivered(this.#exporter, spans, { clock, msMax: settings.timeoutMillis })
+      reception.taken()
+    } catch (error) {
+      isTaken = false
+      reception.refused(spans.length, error)
+    }
+    this.#pending -= spans.length
+    done({ code: isTaken ? 0 : 1 })
   }
 }
