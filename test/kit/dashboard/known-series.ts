@@ -50,20 +50,16 @@ async function lmxExposition(): Promise<string> {
   }
 }
 
-/** The level in front of a recorded name says which labels it has. */
-const labelsOfLevel: Readonly<Record<string, readonly string[]>> = {
-  slo: ['slo'],
-  model: ['model'],
-  host: ['host', 'model'],
-  key: ['key', 'type'],
-  job: [],
-}
-
 function recorded(): Entry[] {
   const rules = ruleFiles().flatMap(({ groups }) => groups.flatMap((group) => group.rules))
   return rules.flatMap((rule) => {
     if (!('record' in rule)) return []
     const name = String(rule.record)
-    return [[name, { type: 'gauge', labels: labelsOfLevel[name.split(':')[0] ?? ''] ?? [] }] as Entry]
+    return [[name, { type: 'gauge', labels: levelOf(name).split('_') }] as Entry]
   })
+}
+
+/** The level in front of a recorded name says which labels it has: `host_model`. */
+function levelOf(record: string): string {
+  return record.slice(0, record.indexOf(':'))
 }

@@ -89,13 +89,14 @@ and lmx_gateway_host_up == 1`,
   },
   {
     alert: 'DecodeSlow',
-    // More answers at once make each slower, so only the same or a smaller batch is compared.
+    // More answers at once make each slower, whatever their model: only the same or a smaller batch is compared.
     expr: `
-host:lmx_gateway_stream_tokens_per_second:rate5m
-  < 0.5 * quantile_over_time(0.5, host:lmx_gateway_stream_tokens_per_second:rate5m[7d])
-and host:lmx_gateway_mean_batch:rate5m
-  <= 1.25 * quantile_over_time(0.5, host:lmx_gateway_mean_batch:rate5m[7d])
-and count_over_time(host:lmx_gateway_stream_tokens_per_second:rate5m[7d]) > 240`,
+host_model:lmx_gateway_stream_tokens_per_second:rate5m
+  < 0.5 * quantile_over_time(0.5, host_model:lmx_gateway_stream_tokens_per_second:rate5m[7d])
+and on (job, host)
+  host:lmx_gateway_mean_batch:rate5m
+    <= 1.25 * quantile_over_time(0.5, host:lmx_gateway_mean_batch:rate5m[7d])
+and count_over_time(host_model:lmx_gateway_stream_tokens_per_second:rate5m[7d]) > 240`,
     for: '15m',
     severity: 'ticket',
     summary: 'Host {{ $labels.host }} generates {{ $labels.model }} at less than half of its usual speed.',

@@ -65,17 +65,17 @@ and sum by (job, model) (increase(lmx_gateway_wait_estimate_ratio_count[1h])) > 
   {
     alert: 'StreamTruncations',
     expr: `
-sum by (job, model) (rate(lmx_gateway_requests_total{status="200",end=~"[Uu]D"}[15m]))
-  / sum by (job, model) (rate(lmx_gateway_requests_total{status="200"}[15m])) > 0.01
-and sum by (job, model) (increase(lmx_gateway_requests_total{status="200",end=~"[Uu]D"}[15m])) > 3`,
+${brokenPerSecond()}
+  / (${streamsPerSecond()} > 0 or ${brokenPerSecond()}) > 0.01
+and sum by (job, model) (increase(lmx_gateway_request_outcomes_total{outcome="broken"}[15m])) > 3`,
     for: '2m',
     severity: 'ticket',
     summary: 'Streams of {{ $labels.model }} break off.',
     description:
-      '{{ humanizePercentage $value }} of the answers of {{ $labels.model }} broke off after their beginning.',
+      '{{ humanizePercentage $value }} of the streams of {{ $labels.model }} broke off after their beginning.',
     runbook: {
       means:
-        'hosts end, stall or fail in the middle of answers (end codes `UD` and `uD`). The client is told by an error in its stream; nothing is repeated after the first content.',
+        'hosts end, stall or fail in the middle of answers (outcome `broken`). The client is told by an error in its stream; nothing is repeated after the first content.',
       look: '`lmx_gateway_host_errors_total` by host and reason; lines of the log with `"end":"UD"`.',
       act: 'look into the log of that host: memory, restarts, a proxy with a timeout before it. Pause the host until it is well.',
     },
@@ -83,9 +83,9 @@ and sum by (job, model) (increase(lmx_gateway_requests_total{status="200",end=~"
   {
     alert: 'RateLimitStorm',
     expr: `
-sum by (job, key) (rate(lmx_gateway_requests_total{status="429"}[5m]))
-  / sum by (job, key) (rate(lmx_gateway_requests_total[5m])) > 0.5
-and sum by (job, key) (increase(lmx_gateway_requests_total{status="429"}[5m])) > 50`,
+sum by (job, key) (rate(lmx_gateway_ratelimit_decisions_total{decision="reject"}[5m]))
+  / sum by (job, key) (rate(lmx_gateway_ratelimit_decisions_total[5m])) > 0.5
+and sum by (job, key) (increase(lmx_gateway_ratelimit_decisions_total{decision="reject"}[5m])) > 50`,
     for: '2m',
     severity: 'ticket',
     summary: 'Most requests of {{ $labels.key }} are answered 429.',
@@ -97,6 +97,15 @@ and sum by (job, key) (increase(lmx_gateway_requests_total{status="429"}[5m])) >
     },
   },
 ]
+
+function brokenPerSecond(): string {
+  return 'sum by (job, model) (rate(lmx_gateway_request_outcomes_total{outcome="broken"}[15m]))'
+}
+
+/** Those with content: many whole answers beside them must not hide that streams break off. */
+function streamsPerSecond(): string {
+  return 'sum by (job, model) (rate(lmx_gateway_time_to_first_token_seconds_count[15m]))'
+}
 
 /** Half of the patience of each class, as it is unless configured otherwise. */
 function standing(options: QueueOptions): string {

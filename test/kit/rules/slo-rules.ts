@@ -28,8 +28,15 @@ const burns: readonly Burn[] = [
 ]
 
 const budget = 'slo:lmx_gateway_error_budget:ratio'
-const burnRate = (window: string) => `slo:lmx_gateway_burn:ratio${window}`
-const requests = (window: string) => `slo:lmx_gateway_slo_requests:increase${window}`
+/** For each objective over all models, and for each model alone. */
+type Level = 'slo' | 'slo_model'
+const missRatio = (window: string, level: Level = 'slo') => `${level}:lmx_gateway_slo_miss:ratio${window}`
+const burnRate = (window: string, level: Level = 'slo') => `${level}:lmx_gateway_burn:ratio${window}`
+const requests = (window: string, level: Level = 'slo') => `${level}:lmx_gateway_slo_requests:increase${window}`
+const misses = (window: string) => `slo:lmx_gateway_slo_misses:increase${window}`
+
+/** A model that hardly anybody asks is lost among the others' requests: it has a page of its own. */
+const failing = { missRatioMin: 0.5, requestsMin: 10, long: '30m', short: '5m' } as const
 
 /** They come before the rates, which read them. */
 const budgets: readonly Recording[] = Object.entries(sloTargets).map(([slo, target]) => ({
@@ -39,23 +46,53 @@ const budgets: readonly Recording[] = Object.entries(sloTargets).map(([slo, targ
   labels: { slo },
 }))
 
-export const shortBurnRules: readonly Recording[] = [...budgets, ...['5m', '30m', '1h'].flatMap(rulesOf)]
-export const longBurnRules: readonly Recording[] = ['6h', '3d'].flatMap(rulesOf)
+export const shortBurnRules: readonly Recording[] = [
+  ...budgets,
+  ...['5m', '30m', '1h'].flatMap((window) => [...rulesOf(window, 'slo'), ...rulesOf(window, 'slo_model')]),
+  {
+    record: misses('5m'),
+    expr: 'sum by (job, slo) (increase(lmx_gateway_slo_requests_total{met="false"}[5m]))',
+  },
+]
+/**
+ * Of what was recorded and not of the counters, whose samples of a month are a hundred times as many. Windows of five
+ * minutes overlap: each request is in as many of them as any other, so the share is the same.
+ */
+const monthRules: readonly Recording[] = [
+  {
+    record: missRatio('30d'),
+    expr: `
+sum_over_time(${misses('5m')}[30d])
+  / (sum_over_time(${requests('5m')}[30d]) > 0)`,
+  },
+  {
+    record: 'slo:lmx_gateway_error_budget_left:ratio30d',
+    expr: `1 - ${missRatio('30d')} / on (slo) group_left () ${budget}`,
+  },
+]
+
+export const longBurnRules: readonly Recording[] = [
+  ...['6h', '3d'].flatMap((window) => rulesOf(window, 'slo')),
+  ...monthRules,
+]
 
 /** Of all objectives, goodput included; only those with a target have a burn rate. */
-function rulesOf(window: string): Recording[] {
-  const missRatio = `slo:lmx_gateway_slo_miss:ratio${window}`
+function rulesOf(window: string, level: Level): Recording[] {
+  const by = `sum by (job, ${level === 'slo' ? 'slo' : 'slo, model'})`
   return [
     {
-      record: missRatio,
+      record: missRatio(window, level),
       expr: `
-sum by (job, slo) (rate(lmx_gateway_slo_requests_total{met="false"}[${window}]))
-  / (sum by (job, slo) (rate(lmx_gateway_slo_requests_total[${window}])) > 0)`,
+${by} (rate(lmx_gateway_slo_requests_total{met="false"}[${window}]))
+  / (${by} (rate(lmx_gateway_slo_requests_total[${window}])) > 0)`,
     },
-    { record: burnRate(window), expr: `${missRatio} / on (slo) group_left () ${budget}` },
     {
-      record: requests(window),
-      expr: `sum by (job, slo) (increase(lmx_gateway_slo_requests_total[${window}]))`,
+      record: burnRate(window, level),
+      expr: `${missRatio(window, level)} / on (slo) group_left () ${budget}`,
+    },
+    {
+      record: requests(window, level),
+      expr: `${by} (increase(lmx_gateway_slo_requests_total[${window}]))`,
     },
   ]
 }
@@ -65,19 +102,36 @@ const whereAndHow = {
   act: 'find the host or model behind it and do what its own alert says. Without one it is load: more slots or hosts, or fewer and smaller requests. Set `slo` to what the machines can do at all.',
 }
 
-export const sloAlerts: readonly Alert[] = burns.map(
-  ({ alert, timesBudget, long, short, spends, severity }, index) => ({
-    alert,
-    expr: `
+const modelFailing: Alert = {
+  alert: 'ModelFailing',
+  expr: `
+${missRatio(failing.long, 'slo_model')}{slo="availability"} > ${failing.missRatioMin}
+and ${missRatio(failing.short, 'slo_model')}{slo="availability"} > ${failing.missRatioMin}
+and ${requests(failing.long, 'slo_model')}{slo="availability"} > ${failing.requestsMin}`,
+  severity: 'page',
+  summary: 'Most requests for {{ $labels.model }} fail.',
+  description: `Over ${failing.long} {{ humanizePercentage $value }} of the requests for {{ $labels.model }} were not answered, and over ${failing.short} it is still more than half.`,
+  runbook: {
+    means:
+      'one model hardly answers, while the error budget of all models together may not even notice: it is asked more seldom than the others.',
+    look: 'its failed requests by outcome, errors of the hosts that have it, `GET /admin/models`.',
+    act: 'send it a request by hand; load it anew or take it from the host that fails it; give its name another model with `models.aliases`.',
+  },
+}
+
+const burnAlerts: readonly Alert[] = burns.map(({ alert, timesBudget, long, short, spends, severity }, index) => ({
+  alert,
+  expr: `
 ${burnRate(long)} > ${timesBudget}
 and ${burnRate(short)} > ${timesBudget}
 and ${requests(long)} > ${requestsMin}`,
-    severity,
-    summary: `The error budget of {{ $labels.slo }} burns too fast (more than ${timesBudget} x).`,
-    description: `Over ${long} the objective {{ $labels.slo }} was missed {{ printf "%.1f" $value }} times as often as its target allows, and over ${short} it still is.`,
-    runbook: {
-      means: `requests miss an objective (label \`slo\`) more than ${timesBudget} x as often as its target allows, over ${long} and still over the last ${short}; ${long} of it spends ${spends} of the error budget of 30 days.`,
-      ...(index === 0 ? whereAndHow : { look: 'as for SloBurnFast.', act: 'as for SloBurnFast.' }),
-    },
-  }),
-)
+  severity,
+  summary: `The error budget of {{ $labels.slo }} burns too fast (more than ${timesBudget} x).`,
+  description: `Over ${long} the objective {{ $labels.slo }} was missed {{ printf "%.1f" $value }} times as often as its target allows, and over ${short} it still is.`,
+  runbook: {
+    means: `requests miss an objective (label \`slo\`) more than ${timesBudget} x as often as its target allows, over ${long} and still over the last ${short}; ${long} of it spends ${spends} of the error budget of 30 days.`,
+    ...(index === 0 ? whereAndHow : { look: 'as for SloBurnFast.', act: 'as for SloBurnFast.' }),
+  },
+}))
+
+export const sloAlerts: readonly Alert[] = [...burnAlerts, modelFailing]
