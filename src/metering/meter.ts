@@ -12,17 +12,20 @@ export interface Metered {
   readonly usageSource: UsageSource
   /** Monotonic; null when there was no content. */
   readonly firstContentAtMs: number | null
-  /** Mean of a stream of two and more tokens, else null. */
+  /** Mean of the tokens behind the first piece of a stream; null where there is none, or none that tells of its host's speed. */
   readonly timePerOutputTokenMs: number | null
+  /** Of a stream that ended before its host was done: the same, with the silence since its last piece. Else null. */
+  readonly timePerOutputTokenMsLeast: number | null
 }
 
 /** Of a request that never got to a host. */
 export const nothingMetered: Metered = {
   tokens: { input: 0, cachedInput: 0, output: 0, reasoning: 0 },
-  sources: { input: 'none', output: 'none' },
+  sources: { input: 'none', cachedInput: 'none', output: 'none' },
   usageSource: 'none',
   firstContentAtMs: null,
   timePerOutputTokenMs: null,
+  timePerOutputTokenMsLeast: null,
 }
 
 /** What the answer may generate before more must be reserved for it. */
@@ -53,6 +56,7 @@ export class Meter {
   readonly #clock: Clock
   readonly #tally: Tally
   readonly #phases: PhaseTimes
+  readonly #beganAtMs: number
   #endPhase: () => void
   #frames = 0
   /** Of an answer that passes before it is whole, and has no frames. */
@@ -62,6 +66,15 @@ export class Meter {
   #framesReported = 0
   #firstContentAtMs: number | null = null
   #lastContentAtMs = 0
+  /** What comes now tells of the host's speed: of one answer, and at the host's own pace. */
+  #isTimed: boolean
+  /** Frames with content behind the first that did, and the time in which they came. */
+  #framesTimed = 0
+  #timedMs = 0
+  /** The host has made all of it. */
+  #isGenerated = false
+  /** Since the last content, where it ended before that. */
+  #silentMs: number | null = null
   #ended: Metered | null = null
   /** What passes reaches the client as it passes; else all of it at the end, or nothing. */
   readonly #live: boolean
@@ -77,6 +90,8 @@ export class Meter {
     tally: Tally
     phases: PhaseTimes
     stream: boolean
+    /** Several answers share the stream, so that its pieces come faster than those of any of them. */
+    shared?: boolean
     live?: boolean
     /** Null where nobody wants to know. */
     gaps?: Gaps | null
@@ -85,11 +100,13 @@ export class Meter {
   }) {
     this.#live = options.live ?? true
     this.#stream = options.stream
+    this.#isTimed = options.stream && options.shared !== true
     this.#gaps = options.gaps ?? null
     this.#cover = options.cover ?? uncovered
     this.#covered = this.#cover.output
     this.#charge = options.charge ?? uncharged
     this.#clock = options.clock
+    this.#beganAtMs = options.clock.now()
     this.#tally = options.tally
     this.#phases = options.phases
     const { model, host } = options.tally
@@ -100,10 +117,7 @@ export class Meter {
   content(): void {
     const nowMs = this.#clock.now()
     if (this.#frames++ === 0) this.#begin(nowMs)
-    else {
-      this.#tally.decoded++
-      this.#gaps?.seen(nowMs - this.#lastContentAtMs)
-    }
+    else if (this.#isTimed) this.#time(nowMs - this.#lastContentAtMs)
     this.#lastContentAtMs = nowMs
     if (this.#live) this.#tally.output++
     this.#charge.generated(1)
@@ -114,6 +128,20 @@ export class Meter {
     this.#firstContentAtMs = nowMs
     this.#endPhase()
     this.#endPhase = this.#phases.enter(this.#tally.model, this.#tally.host, 'decode')
+  }
+
+  /** Tokens and their time in the same moment, so that their quotient is a speed whenever it is read. */
+  #time(gapMs: number): void {
+    this.#framesTimed++
+    this.#timedMs += gapMs
+    this.#tally.decoded++
+    this.#tally.decodedSeconds += gapMs / 1_000
+    this.#gaps?.seen(gapMs)
+  }
+
+  /** Its client does not keep up. The host may go on meanwhile, and what it made then comes at once: no time from here on is its own. */
+  heldUp(): void {
+    this.#isTimed = false
   }
 
   /** So much of a whole answer went on to the client: counts where its host never comes to tell of its tokens. */
@@ -139,6 +167,7 @@ export class Meter {
 
   /** The host has made all of it: what follows is no time of its. */
   generated(): void {
+    this.#isGenerated = true
     this.#endPhase()
   }
 
@@ -154,7 +183,7 @@ export class Meter {
 
   /** Nothing of it reached the client, so it is nobody's use: another attempt is made, or the answer was kept back. */
   discard(): Metered {
-    this.#endPhase()
+    this.#stop()
     this.#tally.discarded += this.counted
     this.#charge.refund()
     this.#ended = nothingMetered
@@ -173,7 +202,7 @@ export class Meter {
    */
   end(promptEstimate = 0): Metered {
     if (this.#ended !== null) return this.#ended
-    this.#endPhase()
+    this.#stop()
     if (this.#reported?.rejected === true) this.#tally.usageRejected++
     const metered = this.soFar(promptEstimate)
     const { tokens, sources } = metered
@@ -202,18 +231,41 @@ export class Meter {
       usageSource: reported !== null ? 'reported' : counted > 0 ? 'counted' : sources.input,
       firstContentAtMs: this.#firstContentAtMs,
       timePerOutputTokenMs: this.#timePerToken(tokens.output),
+      timePerOutputTokenMsLeast: this.#timePerTokenLeast(tokens.output),
     }
+  }
+
+  /** A stream that stands still until somebody ends it stood still all the same. */
+  #stop(): void {
+    this.#endPhase()
+    if (this.#isGenerated || !this.#isTimed || this.#firstContentAtMs === null) return
+    this.#silentMs = this.#clock.now() - this.#lastContentAtMs
+    this.#gaps?.stoodStill(this.#silentMs)
   }
 
   /** What was counted live is a floor; only what a host itself says it read tells of its prefill. */
   #settleSpeeds({ input, cachedInput, output }: TokenCounts, sources: TokenSources): void {
-    if (this.#frames > 0) this.#tally.decoded += Math.max(0, output - this.#frames)
-    if (this.#frames > 0 && sources.input === 'reported') this.#tally.prefilled += input - cachedInput
+    if (this.#firstContentAtMs === null) return
+    this.#tally.decoded += Math.max(0, this.#tokensIn(this.#framesTimed, output) - this.#framesTimed)
+    if (sources.input !== 'reported') return
+    this.#tally.prefilled += input - cachedInput
+    this.#tally.prefilledSeconds += (this.#firstContentAtMs - this.#beganAtMs) / 1_000
   }
 
   #timePerToken(output: number): number | null {
-    if (this.#firstContentAtMs === null || this.#frames < 2 || output < 2) return null
-    return (this.#lastContentAtMs - this.#firstContentAtMs) / (output - 1)
+    if (this.#framesTimed === 0 || output < 2) return null
+    return this.#timedMs / this.#tokensIn(this.#framesTimed, output)
+  }
+
+  /** One more frame at least would have had to come in the silence. */
+  #timePerTokenLeast(output: number): number | null {
+    if (this.#silentMs === null || output === 0) return null
+    return (this.#timedMs + this.#silentMs) / this.#tokensIn(this.#framesTimed + 1, output)
+  }
+
+  /** Frames may hold several tokens; then all are taken to hold as many. */
+  #tokensIn(frames: number, output: number): number {
+    return (output * frames) / this.#frames
   }
 }
 
@@ -225,6 +277,7 @@ function believed(usage: ReportedUsage | null): ReportedUsage | null {
 function sourcesOf(reported: ReportedUsage | null, counted: number, promptEstimate: number): TokenSources {
   return {
     input: reported?.input !== undefined ? 'reported' : promptEstimate > 0 ? 'estimated' : 'none',
+    cachedInput: reported?.cachedInput !== undefined ? 'reported' : 'none',
     output: reported?.output !== undefined ? 'reported' : counted > 0 ? 'counted' : 'none',
   }
 }

@@ -19,6 +19,8 @@ export type TokenSource = 'reported' | 'counted' | 'estimated' | 'none'
 
 export interface TokenSources {
   readonly input: Exclude<TokenSource, 'counted'>
+  /** A host that says nothing of its cache may have one all the same. */
+  readonly cachedInput: Extract<TokenSource, 'reported' | 'none'>
   readonly output: Exclude<TokenSource, 'estimated'>
 }
 

@@ -56,9 +56,11 @@ function firstToken(outcome: Outcome, { timeToFirstTokenMsMax }: Objective, answ
 
 /** A stream that a host breaks off has no speed worth telling. */
 function perToken(outcome: Outcome, { timePerOutputTokenMsMax }: Objective, answered: boolean | null): boolean | null {
-  const { stream, ttftMs, timePerOutputTokenMs } = outcome
+  const { stream, ttftMs, timePerOutputTokenMs, timePerOutputTokenMsLeast } = outcome
   if (!stream || ttftMs === null) return null
   if (answered === false) return false
+  // Who leaves a stream that stands still has seen how slow it is.
+  if (isLeft(outcome.end) && (timePerOutputTokenMsLeast ?? 0) > timePerOutputTokenMsMax) return false
   return timePerOutputTokenMs === null ? null : timePerOutputTokenMs <= timePerOutputTokenMsMax
 }
 

@@ -70,7 +70,8 @@ function firstTokenParts({ readMs, limitMs, queueMs, lostMs, hostMs, prefillMs }
 const hitShare = 0.9
 
 function cacheOf({ tokens: { input, cachedInput }, sources }: Outcome): string {
-  if (sources.input !== 'reported' || input === 0) return 'unknown'
+  // A host that says nothing of its cache may have one all the same.
+  if (sources.cachedInput !== 'reported' || input === 0) return 'unknown'
   if (cachedInput === 0) return 'miss'
   return cachedInput >= hitShare * input ? 'hit' : 'partial'
 }

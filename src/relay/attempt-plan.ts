@@ -57,6 +57,11 @@ export class AttemptPlan {
     this.#choices = body.choices
   }
 
+  /** Their pieces share one stream. */
+  get hasSeveralAnswers(): boolean {
+    return this.#choices > 1
+  }
+
   /** Whether the host goes on computing when its connection is closed before the answer is whole. */
   get outlivesItsConnection(): boolean {
     const finishes = this.#plan.lease.host.kind?.finishesAbandoned ?? 'never'

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import { type ErrorCode, GatewayError } from '../base/errors.ts'
 import type { RoundTrip, RoundTripEvents, TransportFailure, TransportRequest } from '../hosts/transport.ts'
+import type { Meter } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { mediaType } from '../wire/media-type.ts'
@@ -50,6 +51,7 @@ export interface AttemptParts {
   readonly clock: Clock
   readonly owner: AttemptOwner
   readonly events: Pick<RelayEvents, 'heldUp'>
+  readonly meter: Pick<Meter, 'heldUp'>
   /** On a connection of its own. */
   readonly fresh: boolean
   /** The host goes on computing when the connection is closed before the answer is whole. */
@@ -195,6 +197,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     if (this.#parts.owner.write(bytes) || this.#pausedAtMs !== null) return
     this.#pausedAtMs = this.#parts.clock.now()
     this.#wasPaused = true
+    this.#parts.meter.heldUp()
     this.#clocks.pause()
     this.#trip?.pause()
   }

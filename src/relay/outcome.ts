@@ -103,8 +103,10 @@ export interface Outcome {
   readonly ttftMs: number | null
   /** From the dispatch of the last attempt to its first content; null where ttftMs is. */
   readonly upstreamTtftMs: number | null
-  /** Mean over a stream of two and more tokens, else null. */
+  /** Mean of the tokens behind the first piece of a stream; null where there is none, or none that tells of its host's speed. */
   readonly timePerOutputTokenMs: number | null
+  /** Of a stream that ended before its host was done: the same, with the silence since its last piece. Else null. */
+  readonly timePerOutputTokenMsLeast: number | null
   readonly durationMs: number
   readonly tokens: TokenCounts
   readonly usageSource: UsageSource

@@ -64,11 +64,11 @@ export class RequestAttempts {
     this.#plan = plan
     const { outlivesItsConnection } = plan
     const { clock, events } = this.#parts
-    const common = { lease, fresh, clock, owner, events }
+    const meter = this.#meter.of({ lease, plan, model: record.model })
+    const common = { lease, fresh, clock, owner, events, meter }
     const attempt = new Attempt({ ...common, limits: plan.limits(body), outlivesItsConnection })
     this.#underWay = attempt
     this.#loads = lease.host.mustLoad(lease.model)
-    this.#meter.of({ lease, plan, model: record.model })
     events.attemptBegan(lease.host.name)
     attempt.start(plan.request(body))
   }

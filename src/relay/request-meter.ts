@@ -30,6 +30,7 @@ export class RequestMeter {
       tally: tallies.tally(name, lease.host.name, this.#key),
       gaps: plan.showsContent ? (gaps?.of(name, lease.host.name) ?? null) : null,
       stream: plan.showsContent,
+      shared: plan.hasSeveralAnswers,
       live: !plan.assembles,
       charge: lease.bill,
       ...(cover === undefined ? {} : { cover }),

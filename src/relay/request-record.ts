@@ -145,7 +145,7 @@ export class RequestRecord {
 
   outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
     const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, sources, timePerOutputTokenMs } = metered
+    const { tokens, usageSource, sources, timePerOutputTokenMs, timePerOutputTokenMsLeast } = metered
     const nowMs = this.#clock.now()
     const endedAtMs = this.#leftAtMs ?? nowMs
     const errorCode = error?.code ?? null
@@ -172,6 +172,7 @@ export class RequestRecord {
       toldWait: this.#toldWait,
       ...this.#firstToken(metered),
       timePerOutputTokenMs,
+      timePerOutputTokenMsLeast,
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,

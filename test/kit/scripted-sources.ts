@@ -176,10 +176,11 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     ttftMs: 250,
     upstreamTtftMs: 236.16,
     timePerOutputTokenMs: 20,
+    timePerOutputTokenMsLeast: null,
     durationMs: 2_250,
     tokens: { input: 20, cachedInput: 4, output: 100, reasoning: 0 },
     usageSource: 'reported',
-    sources: { input: 'reported', output: 'reported' },
+    sources: { input: 'reported', cachedInput: 'reported', output: 'reported' },
     ...differing,
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Meter } from '../../../src/metering/meter.ts'
 import { PhaseTimes } from '../../../src/metering/phase-times.ts'
+import { StreamGaps } from '../../../src/metering/stream-gaps.ts'
 import { TokenTallies } from '../../../src/metering/token-tallies.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
@@ -154,7 +155,7 @@ describe('tokens', () => {
 })
 
 describe('tokens that seconds divide', () => {
-  it('decoded: the output behind the first of each stream, live, and topped up to what the host reports', () => {
+  it('decoded: the output behind the first piece of each stream, live, and topped up to what the host reports', () => {
     const { meter, tally } = metering()
     const one = meter()
     one.content()
@@ -162,14 +163,84 @@ describe('tokens that seconds divide', () => {
     one.content()
     one.content()
     expect(tally.decoded).toBe(2)
-    one.report({ output: 7 })
+    one.report({ output: 6 })
     one.end()
     one.end()
-    expect(tally.decoded).toBe(6)
-    const another = meter()
-    another.content()
-    another.end()
-    expect(tally.decoded).toBe(6)
+    expect(tally.decoded).toBe(4)
+  })
+
+  it('decoded: at the set pace, however short the answers and however long a host takes to say that it is done', async () => {
+    const { meter, tally, clock } = metering()
+    for (let answer = 0; answer < 10; answer++) {
+      const one = meter()
+      for (let token = 0; token < 6; token++) {
+        await clock.advance(25)
+        one.content()
+        expect(tally.decodedSeconds).toBeCloseTo(tally.decoded * 0.025, 9)
+      }
+      await clock.advance(25)
+      one.generated()
+      expect(one.end().timePerOutputTokenMs).toBeCloseTo(25, 9)
+    }
+    expect(tally.decoded / tally.decodedSeconds).toBeCloseTo(40, 9)
+  })
+
+  it('decoded: none of an answer that comes in one piece, whatever it holds', async () => {
+    const { meter, tally, clock } = metering()
+    const toolCall = meter()
+    await clock.advance(3_000)
+    toolCall.content()
+    await clock.advance(6)
+    toolCall.report({ output: 100 })
+    toolCall.generated()
+    expect(toolCall.end().timePerOutputTokenMs).toBeNull()
+    expect(tally).toMatchObject({ output: 100, decoded: 0, decodedSeconds: 0 })
+  })
+
+  it('decoded: of pieces that hold several tokens all but those of the first', async () => {
+    const { meter, tally, clock } = metering()
+    const one = meter()
+    one.content()
+    await clock.advance(80)
+    one.content()
+    one.report({ output: 16 })
+    one.generated()
+    expect(one.end().timePerOutputTokenMs).toBe(10)
+    expect(tally).toMatchObject({ decoded: 8, decodedSeconds: 0.08 })
+  })
+
+  it('decoded: none where several answers share the stream, which is faster than each of them', async () => {
+    const { clock, tally, phases } = metering()
+    const gaps = new StreamGaps({ stallMs: 2_000 }).of('m', 'h')
+    const one = new Meter({ clock, tally, phases, stream: true, shared: true, gaps })
+    for (let token = 0; token < 200; token++) {
+      if (token % 4 === 0) await clock.advance(40)
+      one.content()
+    }
+    one.report({ output: 200 })
+    expect(one.end().timePerOutputTokenMs).toBeNull()
+    expect(tally).toMatchObject({ output: 200, decoded: 0, decodedSeconds: 0 })
+    expect(gaps.sumSeconds).toBe(0)
+  })
+
+  it('decoded: only what came before a client held the stream up, and no time in which it took nothing', async () => {
+    const { clock, tally, phases } = metering()
+    const gaps = new StreamGaps({ stallMs: 2_000 }).of('m', 'h')
+    const one = new Meter({ clock, tally, phases, stream: true, gaps })
+    one.content()
+    for (let token = 0; token < 10; token++) {
+      await clock.advance(20)
+      one.content()
+    }
+    one.heldUp()
+    await clock.advance(5_000)
+    for (let token = 0; token < 11; token++) one.content()
+    await clock.advance(5_000)
+    one.report({ output: 44 })
+    expect(one.end()).toMatchObject({ timePerOutputTokenMs: 10, timePerOutputTokenMsLeast: null })
+    expect(tally.decoded).toBe(20)
+    expect(tally.decodedSeconds).toBeCloseTo(0.2, 9)
+    expect(gaps.stalls).toBe(0)
   })
 
   it('decoded: none of an answer that shows nothing before it is whole, and none of a stream without content', () => {
@@ -187,16 +258,35 @@ describe('tokens that seconds divide', () => {
     ])
   })
 
-  it('prefilled: what the host reports to have read, but for what came from its cache; never an estimate', () => {
-    const { meter, tally } = metering()
+  it('prefilled: what the host reports to have read, but for what came from its cache; never an estimate', async () => {
+    const { meter, tally, clock } = metering()
     const reported = meter()
+    await clock.advance(500)
     reported.content()
+    await clock.advance(9_000)
+    expect(tally).toMatchObject({ prefilled: 0, prefilledSeconds: 0 })
     reported.report({ input: 100, cachedInput: 60, output: 1 })
     reported.end(500)
     const estimated = meter()
+    await clock.advance(2_000)
     estimated.content()
     estimated.end(500)
-    expect(tally).toMatchObject({ input: 600, prefilled: 40 })
+    const left = meter()
+    await clock.advance(2_000)
+    left.end(500)
+    expect(tally).toMatchObject({ input: 1_100, prefilled: 40, prefilledSeconds: 0.5 })
+  })
+
+  it('say whether a host told of its cache: nothing said is not nothing in it', () => {
+    const { meter } = metering()
+    const silent = meter()
+    silent.report({ input: 100, output: 1 })
+    const empty = meter()
+    empty.report({ input: 100, cachedInput: 0, output: 1 })
+    expect([silent, empty].map((one) => one.end().sources)).toEqual([
+      { input: 'reported', cachedInput: 'none', output: 'reported' },
+      { input: 'reported', cachedInput: 'reported', output: 'reported' },
+    ])
   })
 
   it('discarded: what nobody got, which is no output', () => {
@@ -212,7 +302,7 @@ describe('tokens that seconds divide', () => {
 })
 
 describe('times', () => {
-  it('per output token is (last - first) / (tokens - 1), with the tokens the host reports', async () => {
+  it('per output token is (last - first) / tokens behind the first piece, with the tokens the host reports', async () => {
     const { meter, clock } = metering()
     const one = meter()
     await clock.advance(500)
@@ -222,7 +312,7 @@ describe('times', () => {
     one.content()
     one.report({ output: 4 })
     await clock.advance(9_999)
-    expect(one.end()).toMatchObject({ firstContentAtMs: firstAtMs, timePerOutputTokenMs: 100 })
+    expect(one.end()).toMatchObject({ firstContentAtMs: firstAtMs, timePerOutputTokenMs: 150 })
   })
 
   it('are undefined for a single token', () => {
@@ -230,6 +320,32 @@ describe('times', () => {
     const one = meter()
     one.content()
     expect(one.end().timePerOutputTokenMs).toBeNull()
+  })
+
+  it('per output token have a least one for a stream that stands still until it is ended, and none where its host was done', async () => {
+    const { clock, tally, phases } = metering()
+    const gaps = new StreamGaps({ stallMs: 2_000 }).of('m', 'h')
+    const streamed = async (): Promise<Meter> => {
+      const one = new Meter({ clock, tally, phases, stream: true, gaps })
+      for (let token = 0; token < 20; token++) {
+        await clock.advance(10)
+        one.content()
+      }
+      return one
+    }
+    const stuck = await streamed()
+    await clock.advance(5_810)
+    expect(stuck.end()).toMatchObject({ timePerOutputTokenMs: 10, timePerOutputTokenMsLeast: 300 })
+    expect(gaps.stalls).toBe(1)
+    const lost = await streamed()
+    await clock.advance(3_000)
+    lost.discard()
+    expect(gaps.stalls).toBe(2)
+    const whole = await streamed()
+    whole.generated()
+    await clock.advance(5_000)
+    expect(whole.end()).toMatchObject({ timePerOutputTokenMs: 10, timePerOutputTokenMsLeast: null })
+    expect(gaps.stalls).toBe(2)
   })
 
   it('seconds add up while streams run, busy ones once however many run', async () => {

@@ -33,6 +33,23 @@ it('is busy with decoding and whole answers, not with prefill', async () => {
   expect([...phases.totals()][0]).toMatchObject({ prefillSeconds: 1.5, busySeconds: 0.5 })
 })
 
+it('tells of each host how long it made anything: two models at once take it no longer than one', async () => {
+  const clock = new FakeClock()
+  const phases = new PhaseTimes(clock)
+  const ends = [phases.enter('m1', 'h', 'decode'), phases.enter('m2', 'h', 'whole'), phases.enter('m3', 'h', 'prefill')]
+  const later = phases.enter('m1', 'i', 'prefill')
+  await clock.advance(5_000)
+  expect([...phases.generating()]).toEqual([{ host: 'h', seconds: 5 }])
+  for (const end of [...ends, ...ends, later]) end()
+  await clock.advance(1_000)
+  phases.enter('m1', 'i', 'decode')
+  await clock.advance(500)
+  expect([...phases.generating()]).toEqual([
+    { host: 'h', seconds: 5 },
+    { host: 'i', seconds: 0.5 },
+  ])
+})
+
 it('is bounded: past a thousand models and hosts all others are one, and no second is lost', async () => {
   const clock = new FakeClock()
   const phases = new PhaseTimes(clock)
@@ -41,5 +58,7 @@ it('is bounded: past a thousand models and hosts all others are one, and no seco
   const totals = [...phases.totals()]
   expect(totals).toHaveLength(1_001)
   expect(totals.at(-1)).toMatchObject({ model: 'other', host: 'other', decodeSeconds: 500, busySeconds: 1 })
+  for (let index = 0; index < 1_500; index += 1) phases.enter('m', `host-${index}`, 'decode')
+  expect([...phases.generating()]).toHaveLength(1_001)
   expect(totals.reduce((sum, { decodeSeconds }) => sum + decodeSeconds, 0)).toBe(1_500)
 })

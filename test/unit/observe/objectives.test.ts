@@ -113,4 +113,11 @@ describe('a client that left', () => {
     expect(of({ status: 499, end: 'CD' })).toEqual({ availability: null, ttft: true, tpot: true, goodput: true })
     expect(of({ status: 499, end: 'CD', timePerOutputTokenMs: 250 })).toMatchObject({ tpot: false, goodput: false })
   })
+
+  it('having watched a stream stand still has seen its speed, however fast it was before', () => {
+    const stuck = { timePerOutputTokenMs: 10, timePerOutputTokenMsLeast: 275 }
+    expect(of({ status: 499, end: 'CD', ...stuck })).toMatchObject({ tpot: false, goodput: false })
+    expect(of({ status: 499, end: 'CD', ...stuck, timePerOutputTokenMsLeast: 100 })).toMatchObject({ tpot: true })
+    expect(of({ status: 408, end: 'cD', ...stuck })).toMatchObject({ tpot: true })
+  })
 })

@@ -33,15 +33,15 @@ describe('the time to the first token', () => {
   })
 
   it.each([
-    ['unknown', { input: 20, cachedInput: 0 }, 'estimated'],
+    ['unknown', { input: 20, cachedInput: 0 }, 'none'],
     ['unknown', { input: 0, cachedInput: 0 }, 'reported'],
     ['miss', { input: 20, cachedInput: 0 }, 'reported'],
     ['partial', { input: 20, cachedInput: 17 }, 'reported'],
     ['hit', { input: 20, cachedInput: 18 }, 'reported'],
-  ] as const)('of a host is told by what came from its cache: %s of %j, %s', async (cache, tokens, input) => {
+  ] as const)('of a host is told by what came from its cache: %s of %j, %s', async (cache, tokens, cachedInput) => {
     const values = await after({
       tokens: { output: 9, reasoning: 0, ...tokens },
-      sources: { input, output: 'reported' },
+      sources: { input: 'reported', cachedInput, output: 'reported' },
     })
     const labels = `{model="qwen",host="studio",cache="${cache}"}`
     expect(values.get(at('upstream_time_to_first_token_seconds_sum', labels))).toBeCloseTo(0.23616)

@@ -21,6 +21,19 @@ test('how long a client held its host up is told when it reads on, once for each
   expect(heldUpMs).toEqual([250, 4_000])
 })
 
+test('what comes after it was held up says nothing of the speed of its host', () => {
+  const { attempt, clock, owner, trip, meter } = streaming()
+  trip.data(content)
+  clock.advanceSync(20)
+  owner.clientTakesMore = false
+  trip.data(content)
+  clock.advanceSync(4_000)
+  owner.clientTakesMore = true
+  attempt.resume()
+  trip.data(content)
+  expect(meter.soFar().timePerOutputTokenMs).toBeCloseTo(20)
+})
+
 test.each<[string, (played: ReturnType<typeof streaming>) => void]>([
   ['its client leaves', ({ attempt }) => attempt.abort()],
   ['the host breaks', () => {}],

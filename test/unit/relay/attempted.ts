@@ -108,10 +108,10 @@ export class NotingOwner implements AttemptOwner {
   /** What `write` answers. */
   clientTakesMore = true
   reader: (head: AnswerHead, sink: AnswerSink) => AnswerReader
-  readonly #clock: FakeClock
+  readonly #meter: Meter
 
-  constructor(clock: FakeClock) {
-    this.#clock = clock
+  constructor(meter: Meter) {
+    this.#meter = meter
     this.reader = (head, sink) => this.#realReader(head, sink)
   }
 
@@ -170,13 +170,11 @@ export class NotingOwner implements AttemptOwner {
       })
     }
     const dialect = dialects.chat
-    const clock = this.#clock
-    const tally = new TokenTallies().tally('m', 'a', 'k')
     return new StreamAnswer({
       head,
       sink,
       dialect,
-      meter: new Meter({ clock, tally, phases: new PhaseTimes(clock), stream: true }),
+      meter: this.#meter,
       progress: new StreamProgress({ dialect, choices: 1, onUsage, onResponseId: null }),
       frameBytesMax: 4_096,
       dropUsageFrame: false,
@@ -199,7 +197,9 @@ export function attempted(
   { fresh = false, duringSend = () => {} }: Settings = {},
 ) {
   const clock = new FakeClock()
-  const owner = new NotingOwner(clock)
+  const tally = new TokenTallies().tally('m', 'a', 'k')
+  const meter = new Meter({ clock, tally, phases: new PhaseTimes(clock), stream: true })
+  const owner = new NotingOwner(meter)
   const trips: PlayedTrip[] = []
   const transport = {
     send(request: TransportRequest, events: RoundTripEvents, options: { fresh: boolean }): RoundTrip {
@@ -212,11 +212,11 @@ export function attempted(
   const lease = { host: { transport } } as unknown as Lease
   const heldUpMs: number[] = []
   const events = { heldUp: (ms: number) => void heldUpMs.push(ms) }
-  const parts = { lease, limits: attemptLimits, clock, owner, events, fresh }
+  const parts = { lease, limits: attemptLimits, clock, owner, events, meter, fresh }
   const attempt = new Attempt({ ...parts, outlivesItsConnection: true })
   attempt.start({ method: 'POST', path: '/v1/chat/completions', headers: {}, body: Buffer.from('{}') })
   const trip = trips[0]!
-  return { attempt, clock, owner, trip, trips, heldUpMs }
+  return { attempt, clock, owner, trip, trips, meter, heldUpMs }
 }
 
 /** The same, its request written. */
