@@ -41,7 +41,7 @@ import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
 import { Relay } from './relay/relay.ts'
-import { makeTracing } from './relay/request-trace.ts'
+import { makeTracing, passedOn } from './relay/request-trace.ts'
 import { StoredResponses } from './relay/stored-responses.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
@@ -201,7 +201,7 @@ class BuiltGateway implements Gateway {
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,
-      tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : null,
+      tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : passedOn,
       storedResponses: new StoredResponses(options.storedResponsesMax),
       gaps: this.#metrics === null ? null : this.#gaps,
       timesWork: this.#metrics !== null,

@@ -1,6 +1,7 @@
 /** How a request ended: exactly one of these per request, the source of its log line, its metrics and its ledger row. */
 import type { ErrorCode } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
+import type { HostKindName } from '../hosts/kinds/host-kind.ts'
 import type { TokenCounts, TokenSources, UsageSource } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import type { FailureCause } from './failure.ts'
@@ -39,6 +40,8 @@ export interface TimeSpent {
 /** One attempt at a host. Times are ms since the request was accepted; null where it never came to that. */
 export interface AttemptOutcome {
   readonly host: string
+  /** What runs there; null where that is not known. */
+  readonly kind: HostKindName | null
   /** Name of the model there. */
   readonly model: string
   /** Why the host was chosen. */
@@ -58,7 +61,8 @@ export interface AttemptOutcome {
 /** Its place in a trace, as W3C Trace Context has it: ids in lower-case hex. */
 export interface TraceSpan {
   readonly traceId: string
-  readonly spanId: string
+  /** Null where the gateway has no part in the trace of its client and passes it on as it came. */
+  readonly spanId: string | null
   /** Of the client; null where the trace begins here. */
   readonly parentSpanId: string | null
   readonly sampled: boolean
@@ -93,7 +97,7 @@ export interface Outcome {
   readonly spent: TimeSpent
   /** The last of them, in order; `attempts` counts all. */
   readonly attemptsMade: readonly AttemptOutcome[]
-  /** Null where it is not traced. */
+  /** Null where it belongs to none. */
   readonly trace: TraceSpan | null
   /** From asking for a slot to the grant; null when none was granted. */
   readonly queueWaitMs: number | null

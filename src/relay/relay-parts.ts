@@ -38,8 +38,7 @@ export interface RelayParts {
   readonly gaps: StreamGaps | null
   /** Somebody wants to know how long each step of a request keeps the event loop. */
   readonly timesWork: boolean
-  /** Null where traces are off: what a client sent of one is passed on. */
-  readonly tracing: Tracing | null
+  readonly tracing: Tracing
   readonly storedResponses: StoredResponses
   readonly events: RelayEvents
   /** Has one row of each request that was admitted. */

@@ -74,7 +74,7 @@ export class RelayedRequest implements AttemptOwner {
     this.caller = caller
     this.#onSettled = onSettled
     this.#requestsLive = requestsLive
-    const trace = parts.tracing?.begin(exchange.headers) ?? null
+    const trace = parts.tracing.begin(exchange.headers)
     this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
     this.#failover = new Failover(parts.retryBudget)

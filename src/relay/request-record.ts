@@ -80,7 +80,10 @@ export class RequestRecord {
   /** The lease it was granted is used; `spanId` names it in a trace. */
   attemptBegan({ host, model, reason, considered }: Lease, spanId: string | null): void {
     this.attempts++
-    this.#timeline.attemptBegan({ host: host.name, model, reason, considered, spanId }, this.#clock.now())
+    this.#timeline.attemptBegan(
+      { host: host.name, kind: host.kind?.name ?? null, model, reason, considered, spanId },
+      this.#clock.now(),
+    )
   }
 
   /** The one under way came to nothing and the request goes on. */

@@ -1,5 +1,6 @@
 /** When what happened to a request: its phases, added up, and its attempts. */
 import type { ErrorCode } from '../base/errors.ts'
+import type { HostKindName } from '../hosts/kinds/host-kind.ts'
 import type { AttemptOutcome, Phase, TimeSpent } from './outcome.ts'
 
 /** A request that is sent back often is told of by its last attempts. */
@@ -11,6 +12,7 @@ type Attempt = { -readonly [Field in keyof Omit<AttemptOutcome, 'endedMs'>]: Att
 
 export interface AttemptBeginning {
   readonly host: string
+  readonly kind: HostKindName | null
   /** Name of the model there. */
   readonly model: string
   readonly reason: string

@@ -35,8 +35,12 @@ export function passedTraceHeaders(headers: HeaderFields): Record<string, string
   return tracestate === null ? { traceparent } : { traceparent, tracestate }
 }
 
-/** A version after ours may have more behind a dash; its beginning is what ours is. */
-const parentForm = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-)/
+/**
+ * A version after ours may have more behind a dash; its beginning is what ours is. Since that is passed on, it is visible
+ * ASCII without a comma: two headers that were joined into one are none.
+ */
+const parentForm =
+  /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:$|-[!-+\--~]*$)/
 const parentChars = 55
 const parentCharsMax = 512
 

@@ -110,7 +110,11 @@ test('its attributes are those of the conventions for generative AI and our own,
     'lmx_gateway.attempts': 1,
     'lmx_gateway.usage_source': 'reported',
   })
-  expect(attempt!.attributes).toMatchObject({ 'server.address': 'a', 'gen_ai.request.model': model })
+  expect(attempt!.attributes).toMatchObject({
+    'gen_ai.provider.name': 'lmx',
+    'gen_ai.request.model': model,
+    'lmx_gateway.host': 'a',
+  })
   expect(one.receiver.resource()).toMatchObject({ 'service.name': 'our-gateway', 'service.version': '0.0.0-test' })
   const [request] = one.receiver.requests
   expect(request).toMatchObject({ path: '/v1/traces', headers: { 'x-receiver-key': 'to-be-let-in' } })
@@ -159,8 +163,8 @@ test('a request that goes to another host shows both attempts, the failed one as
   const attempts = named('attempt')
   expect(root).toMatchObject({ status: 0, attributes: { 'lmx_gateway.attempts': 2, 'lmx_gateway.host': 'b' } })
   expect(attempts).toMatchObject([
-    { status: 2, parentSpanId: root!.spanId, attributes: { 'server.address': 'a', 'lmx_gateway.attempt': 1 } },
-    { status: 0, parentSpanId: root!.spanId, attributes: { 'server.address': 'b', 'lmx_gateway.attempt': 2 } },
+    { status: 2, parentSpanId: root!.spanId, attributes: { 'lmx_gateway.host': 'a', 'lmx_gateway.attempt': 1 } },
+    { status: 0, parentSpanId: root!.spanId, attributes: { 'lmx_gateway.host': 'b', 'lmx_gateway.attempt': 2 } },
   ])
   expect(attempts[0]!.attributes['error.type']).toMatch(/^upstream_/)
   expect(attempts[1]!.attributes).not.toHaveProperty('error.type')
@@ -220,7 +224,7 @@ test('with a sample ratio of 0 only what clients record is recorded', async () =
 })
 
 test.each([{ endpoint: undefined }, { traces: false }])(
-  'without traces a context is passed on as it came: %o',
+  'without traces a context is passed on as it came, and its requests are found by the id of its trace: %o',
   async (otlp) => {
     const one = await scene(otlp)
     const later = `cc-${traceId}-${parentSpanId}-03-more`
@@ -236,6 +240,7 @@ test.each([{ endpoint: undefined }, { traces: false }])(
       expect(told).not.toHaveProperty('tracestate')
     }
     expect(one.receiver.requests).toEqual([])
+    expect(one.gateway.outcomes().map(({ fields }) => fields['traceId'])).toEqual([traceId, null, null])
   },
 )
 

@@ -159,6 +159,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
     attemptsMade: [
       {
         host: 'studio',
+        kind: 'lm-studio',
         model: 'qwen-4bit',
         reason: 'least_busy',
         considered: ['studio', 'mini'],

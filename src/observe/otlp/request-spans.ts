@@ -21,11 +21,11 @@ export interface SpanOrigin {
   readonly version: string
 }
 
-/** None where the request is not traced, or its client does not record the trace. */
+/** None where the gateway has no part in its trace, or its client does not record the trace. */
 export function requestSpans(outcome: Outcome, origin: SpanOrigin): readonly ReadableSpan[] {
   const { trace } = outcome
-  if (trace === null || !trace.sampled) return []
-  const spans = new SpansOfRequest(outcome, trace, origin)
+  if (trace === null || trace.spanId === null || !trace.sampled) return []
+  const spans = new SpansOfRequest(outcome, { ...trace, spanId: trace.spanId }, origin)
   const { readMs, limitMs } = outcome.spent
   if (limitMs >= limitWaitMs) spans.add('limit wait', { beganMs: readMs, endedMs: readMs + limitMs })
   for (const turn of turnsInLine(outcome)) spans.add('queue', turn)
@@ -85,13 +85,15 @@ interface SpanDetails {
   readonly status?: SpanStatus
 }
 
+type OwnSpan = TraceSpan & { readonly spanId: string }
+
 class SpansOfRequest {
   readonly made: ReadableSpan[] = []
   readonly #outcome: Outcome
-  readonly #trace: TraceSpan
+  readonly #trace: OwnSpan
   readonly #origin: SpanOrigin
 
-  constructor(outcome: Outcome, trace: TraceSpan, origin: SpanOrigin) {
+  constructor(outcome: Outcome, trace: OwnSpan, origin: SpanOrigin) {
     this.#outcome = outcome
     this.#trace = trace
     this.#origin = origin

@@ -1,6 +1,6 @@
 /** What spans say, by the names of OpenTelemetry's conventions for generative AI: an allow-list, without prompts, answers, headers, addresses and secrets. */
 import type { Attributes } from '@opentelemetry/api'
-import type { AttemptOutcome, Outcome } from '../../relay/outcome.ts'
+import { type AttemptOutcome, clientLeftStatus, endedBy, isFleetsFault, type Outcome } from '../../relay/outcome.ts'
 
 /** `chat qwen3`; the model only where it is a known one. */
 export function spanName({ endpoint, model }: Outcome): string {
@@ -11,7 +11,7 @@ export function requestAttributes(outcome: Outcome): Attributes {
   const { endpoint, model, host, attemptsMade, tokens, errorCode, status, ttftMs } = outcome
   const last = attemptsMade.at(-1)
   return defined({
-    ...common(endpoint, model),
+    ...common(endpoint, model, gateway),
     'gen_ai.request.stream': outcome.stream,
     'gen_ai.response.model': last?.model ?? null,
     'gen_ai.response.time_to_first_chunk': ttftMs === null ? null : ttftMs / 1_000,
@@ -21,7 +21,7 @@ export function requestAttributes(outcome: Outcome): Attributes {
       'gen_ai.usage.cache_read.input_tokens': tokens.cachedInput,
     }),
     'http.request.method': 'POST',
-    'http.response.status_code': status === clientLeft ? null : status,
+    'http.response.status_code': status === clientLeftStatus ? null : status,
     'error.type': errorCode,
     'lmx_gateway.request_id': outcome.id,
     'lmx_gateway.endpoint': endpoint,
@@ -38,9 +38,9 @@ export function requestAttributes(outcome: Outcome): Attributes {
 
 export function attemptAttributes({ endpoint }: Outcome, attempt: AttemptOutcome, number: number): Attributes {
   return defined({
-    ...common(endpoint, attempt.model),
-    // By its name: where it is found is nobody's business.
-    'server.address': attempt.host,
+    ...common(endpoint, attempt.model, providerOf(attempt)),
+    // Not by its address: where it is found is nobody's business.
+    'lmx_gateway.host': attempt.host,
     'error.type': attempt.failure,
     'lmx_gateway.attempt': number,
     'lmx_gateway.reason': attempt.reason,
@@ -50,12 +50,9 @@ export function attemptAttributes({ endpoint }: Outcome, attempt: AttemptOutcome
 }
 
 /** By a host or by the gateway: what a client got wrong, and that it left, is no failure of the request's server. */
-export function requestFailed({ end, status }: Outcome): boolean {
-  return status >= 500 || 'UuRA'.includes(end.charAt(0))
+export function requestFailed(outcome: Outcome): boolean {
+  return outcome.status >= 500 || isFleetsFault(outcome) || endedBy(outcome.end) === 'operator'
 }
-
-/** What is logged for a client that left was never sent to it. */
-const clientLeft = 499
 
 /** Those that the conventions know are called as there. */
 const operations: Readonly<Record<Outcome['endpoint'], string>> = {
@@ -71,11 +68,18 @@ const operations: Readonly<Record<Outcome['endpoint'], string>> = {
   speech: 'speech',
 }
 
-function common(endpoint: Outcome['endpoint'], model: string | null) {
+/** The conventions' own names are of vendors with a price; who computes here is one's own host. */
+const gateway = 'lmx-gateway'
+
+/** What runs on the host. A server that is only like OpenAI's must not pass for the vendor. */
+function providerOf({ kind }: AttemptOutcome): string {
+  return kind === null || kind === 'openai' ? gateway : kind
+}
+
+function common(endpoint: Outcome['endpoint'], model: string | null, provider: string) {
   return {
     'gen_ai.operation.name': operations[endpoint],
-    // The conventions' own names are of vendors with a price; who computes here is one's own host.
-    'gen_ai.provider.name': 'lmx-gateway',
+    'gen_ai.provider.name': provider,
     'gen_ai.request.model': model,
   }
 }

@@ -3,7 +3,7 @@ import type { Phase, TimeSpent } from '../../../src/relay/outcome.ts'
 import { RequestTimeline } from '../../../src/relay/request-timeline.ts'
 
 const acceptedAtMs = 1_000
-const beginning = { host: 'a', model: 'm', reason: 'only_host', considered: [], spanId: null }
+const beginning = { host: 'a', kind: null, model: 'm', reason: 'only_host', considered: [], spanId: null }
 
 /** Enters each phase at its time, in ms since the request was accepted; an attempt begins with each connection. */
 function timelineOf(phases: readonly (readonly [phase: Phase, atMs: number])[]): RequestTimeline {

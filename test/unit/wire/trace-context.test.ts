@@ -45,6 +45,11 @@ describe('traceContextOf', () => {
     ['more without a dash in a later version', `cc-${traceId}-${parentSpanId}-01.x`],
     ['a space before it', ` ${traceparent}`],
     ['two of them', `${traceparent}, ${traceparent}`],
+    ['two of them, the first of a later version', `cc-${traceId}-${parentSpanId}-01-x, ${traceparent}`],
+    ['a space behind a later version', `cc-${traceId}-${parentSpanId}-01-a b`],
+    ['a tab behind a later version', `cc-${traceId}-${parentSpanId}-01-a\tb`],
+    ['a line end behind a later version', `cc-${traceId}-${parentSpanId}-01-a\n`],
+    ['bytes beyond ASCII behind a later version', `cc-${traceId}-${parentSpanId}-01-\u00ff\u0080`],
     ['a list', [traceparent]],
     ['one without an end', `cc-${traceId}-${parentSpanId}-01-${'x'.repeat(10_000)}`],
   ])('refuses %s', (_, header) => {

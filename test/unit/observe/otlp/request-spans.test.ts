@@ -33,6 +33,7 @@ function stretches(differing: Partial<Outcome>): [string, number, number][] {
 test('a request that is not traced, or whose client does not record, has none', () => {
   expect(requestSpans(outcome(), origin)).toEqual([])
   expect(requestSpans(outcome({ trace: { ...trace, sampled: false } }), origin)).toEqual([])
+  expect(requestSpans(outcome({ trace: { ...trace, spanId: null } }), origin)).toEqual([])
 })
 
 test('the parts of a stream follow each other without a gap', () => {
@@ -92,6 +93,18 @@ test('what was given back to somebody more urgent is no failure', () => {
   expect(attempts.map(({ status }) => status.code)).toEqual([SpanStatusCode.UNSET, SpanStatusCode.ERROR])
   expect(attempts.map(({ kind }) => kind)).toEqual([SpanKind.CLIENT, SpanKind.CLIENT])
   expect(attempts.map(({ attributes }) => attributes['error.type'])).toEqual(['given_back', 'upstream_timeout'])
+})
+
+test.each([
+  ['lmx', 'lmx'],
+  ['ollama', 'ollama'],
+  ['openai', 'lmx-gateway'],
+  [null, 'lmx-gateway'],
+] as const)('an attempt at a host of the kind %s names as its provider %s', (kind, provider) => {
+  const spans = requestSpans(outcome({ trace, attemptsMade: [attempt({ kind })] }), origin)
+  const [name] = spans.filter(({ kind: of }) => of === SpanKind.CLIENT).map(({ attributes }) => attributes)
+  expect(name).toMatchObject({ 'gen_ai.provider.name': provider, 'lmx_gateway.host': 'studio' })
+  expect(spans[0]!.attributes['gen_ai.provider.name']).toBe('lmx-gateway')
 })
 
 test.each<[Partial<Outcome>, boolean]>([
