@@ -15,16 +15,23 @@ export interface CountedClasses {
 }
 
 export class Counted {
+  readonly #table: Pick<SeriesTable, 'families' | 'foldedCount'>
   readonly #families: ReadonlyMap<string, Family>
 
-  constructor(table: Pick<SeriesTable, 'families'>) {
+  constructor(table: Pick<SeriesTable, 'families' | 'foldedCount'>) {
+    this.#table = table
     this.#families = new Map(Array.from(table.families(), (family) => [family.name, family]))
+  }
+
+  /** Label values that were counted as another, for want of series. */
+  get folded(): number {
+    return this.#table.foldedCount
   }
 
   /** Over all series that have these labels. */
   sum<N extends CounterName>(name: N, where: Where<N> = {}): number {
     let sum = 0
-    for (const series of this.#series(name, where)) if (series instanceof Scalar) sum += series.value
+    for (const { value } of this.scalars(name, where)) sum += value
     return sum
   }
 
@@ -35,10 +42,9 @@ export class Counted {
     where: Where<N> = {},
   ): Readonly<Record<string, number>> {
     const sums = new Map<string, number>()
-    for (const series of this.#series(name, where)) {
-      if (!(series instanceof Scalar) || series.value === 0) continue
-      const value = series.labels[label] ?? ''
-      sums.set(value, (sums.get(value) ?? 0) + series.value)
+    for (const { labels, value: count } of this.scalars(name, where)) {
+      const value = labels[label] ?? ''
+      if (count > 0) sums.set(value, (sums.get(value) ?? 0) + count)
     }
     return Object.fromEntries(sums)
   }
@@ -52,6 +58,10 @@ export class Counted {
       for (const [at, count] of series.counts.entries()) counts[at] = (counts[at] ?? 0) + count
     }
     return { counts, edges, count: counts.reduce((all, one) => all + one, 0), sum }
+  }
+
+  *scalars<N extends CounterName>(name: N, where: Where<N> = {}): Generator<Scalar> {
+    for (const series of this.#series(name, where)) if (series instanceof Scalar) yield series
   }
 
   *histograms<N extends HistogramName>(name: N, where: Where<N> = {}): Generator<Histogram> {

@@ -1,120 +1,173 @@
 /** What there is of one model at one host, in totals that only grow: speeds are differences of two of them. */
-import type { PhaseTotals, TokenTotals } from '../metering/events.ts'
+import type { Steps } from '../base/steps.ts'
+import type { GeneratingTotals, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { Counted } from './counted.ts'
 
-export interface PlaceTotals {
+export interface Place {
+  /** Empty: the host as a whole. */
   readonly model: string
   readonly host: string
+}
+
+/** Each of them only grows. */
+export interface PlaceTotals {
   output: number
   decoded: number
+  decodedSeconds: number
   prefilled: number
-  prefillSeconds: number
+  prefilledSeconds: number
   decodeSeconds: number
   wholeSeconds: number
+  /** In which the host made answers of this model. */
   busySeconds: number
-  /** Times to the first token, by the classes of their metric; null where metrics are off. */
+  /** Of a host as a whole: in which it made any answer. */
+  generatingSeconds: number
+  /** Times to the first token, by the classes of their metric; null where there are none. */
   firstTokens: Float64Array | null
 }
 
 export interface TotalSources {
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
+  generating(): Iterable<GeneratingTotals>
 }
 
-/** By model and host, whatever the key. */
-export type Places = ReadonlyMap<string, Readonly<PlaceTotals>>
+export type Places = ReadonlyMap<Place, Readonly<PlaceTotals>>
 
-/** All of one moment. */
-export function placesOf(sources: TotalSources, counted: Counted | null): Places {
-  const places = new Map<string, PlaceTotals>()
-  const place = (model: string, host: string): PlaceTotals => {
-    const id = `${model}\0${host}`
-    const known = places.get(id)
+/** As many as the seconds of phases are kept of; past that all others are one. */
+const placesMax = 1_000
+const other = 'other'
+
+/** One object for each place, so that it need not be spelt out each time. */
+export class PlaceIndex {
+  readonly #byModel = new Map<string, Map<string, Place>>()
+  #count = 0
+
+  at(model: string, host: string): Place {
+    const known = this.#byModel.get(model)?.get(host)
     if (known !== undefined) return known
-    const made = nothingAt(model, host)
-    places.set(id, made)
-    return made
+    return this.#count < placesMax || model === other ? this.#made(model, host) : this.at(other, other)
   }
-  for (const { model, host, output, decoded, prefilled } of sources.tokens()) {
-    const at = place(model, host)
-    at.output += output
-    at.decoded += decoded
-    at.prefilled += prefilled
+
+  #made(model: string, host: string): Place {
+    const hosts = this.#byModel.get(model) ?? new Map<string, Place>()
+    const place = { model, host }
+    this.#byModel.set(model, hosts.set(host, place))
+    this.#count++
+    return place
   }
-  for (const { model, host, prefillSeconds, decodeSeconds, wholeSeconds, busySeconds } of sources.phases()) {
-    const at = place(model, host)
-    at.prefillSeconds += prefillSeconds
-    at.decodeSeconds += decodeSeconds
-    at.wholeSeconds += wholeSeconds
-    at.busySeconds += busySeconds
+}
+
+/** The tokens of a place and the seconds in which they were made are of one moment: one record has both. */
+export function* placesOf(index: PlaceIndex, sources: TotalSources, counted: Counted | null): Steps<Places> {
+  const places = new Map<Place, PlaceTotals>()
+  const totalsAt = (model: string, host: string): PlaceTotals => totalsOf(places, index.at(model, host))
+  for (const total of sources.tokens()) {
+    const at = totalsAt(total.model, total.host)
+    at.output += total.output
+    at.decoded += total.decoded
+    at.decodedSeconds += total.decodedSeconds
+    at.prefilled += total.prefilled
+    at.prefilledSeconds += total.prefilledSeconds
+    yield
   }
+  for (const total of sources.phases()) {
+    const at = totalsAt(total.model, total.host)
+    at.decodeSeconds += total.decodeSeconds
+    at.wholeSeconds += total.wholeSeconds
+    at.busySeconds += total.busySeconds
+    yield
+  }
+  for (const { host, seconds } of sources.generating()) totalsAt('', host).generatingSeconds += seconds
   for (const { labels, counts } of counted?.histograms('time_to_first_token_seconds') ?? []) {
-    const at = place(labels['model'] ?? '', labels['host'] ?? '')
+    const at = totalsAt(labels['model'] ?? '', labels['host'] ?? '')
     at.firstTokens = added(at.firstTokens, counts)
+    yield
   }
   return places
 }
 
-/** What came between the two, of those that `includes` takes, together. */
-export function grownBy(before: Places, now: Places, includes: (place: PlaceTotals) => boolean): PlaceTotals {
-  const grown = nothingAt('', '')
-  for (const [id, at] of now) {
-    if (!includes(at)) continue
-    const was = before.get(id)
-    for (const figure of figures) grown[figure] += at[figure] - (was?.[figure] ?? 0)
-    if (at.firstTokens === null) continue
-    grown.firstTokens = added(grown.firstTokens, at.firstTokens)
-    if (was?.firstTokens != null) grown.firstTokens = added(grown.firstTokens, was.firstTokens, -1)
+/** What came between the two; what rested is not in it. */
+export function* grownBetween(before: Places, now: Places): Steps<Places> {
+  const grown = new Map<Place, PlaceTotals>()
+  for (const [place, totals] of now) {
+    const was = before.get(place)
+    if (was === undefined || hasGrown(was, totals)) grown.set(place, difference(was, totals))
+    yield
   }
   return grown
 }
 
-/** The same totals where nothing has changed since: what rests is then kept once for all the times that are remembered. */
-export function sharing(before: Places, now: Places): Places {
-  return new Map(
-    Array.from(now, ([id, at]) => {
-      const was = before.get(id)
-      return [id, was !== undefined && isSame(was, at) ? was : at]
-    }),
-  )
+/** All growth by the values of a label; null: together, under the empty name. */
+export function* summedBy(
+  label: keyof Place | null,
+  growths: Iterable<Places>,
+): Steps<ReadonlyMap<string, Readonly<PlaceTotals>>> {
+  const sums = new Map<string, PlaceTotals>()
+  for (const growth of growths) {
+    for (const [place, grown] of growth) {
+      addTo(totalsOf(sums, label === null ? '' : place[label]), grown)
+      yield
+    }
+  }
+  return sums
+}
+
+export function noTotals(): PlaceTotals {
+  return {
+    output: 0,
+    decoded: 0,
+    decodedSeconds: 0,
+    prefilled: 0,
+    prefilledSeconds: 0,
+    decodeSeconds: 0,
+    wholeSeconds: 0,
+    busySeconds: 0,
+    generatingSeconds: 0,
+    firstTokens: null,
+  }
 }
 
 const figures = [
   'output',
   'decoded',
+  'decodedSeconds',
   'prefilled',
-  'prefillSeconds',
+  'prefilledSeconds',
   'decodeSeconds',
   'wholeSeconds',
   'busySeconds',
+  'generatingSeconds',
 ] as const satisfies readonly (keyof PlaceTotals)[]
 
-function isSame(a: PlaceTotals, b: PlaceTotals): boolean {
-  const [ofA, ofB] = [a.firstTokens ?? [], b.firstTokens ?? []]
-  return (
-    figures.every((figure) => a[figure] === b[figure]) &&
-    ofA.length === ofB.length &&
-    ofA.every((count, at) => count === ofB[at])
-  )
+function totalsOf<Of>(all: Map<Of, PlaceTotals>, of: Of): PlaceTotals {
+  const known = all.get(of)
+  if (known !== undefined) return known
+  const made = noTotals()
+  all.set(of, made)
+  return made
 }
 
-function nothingAt(model: string, host: string): PlaceTotals {
-  return {
-    model,
-    host,
-    output: 0,
-    decoded: 0,
-    prefilled: 0,
-    prefillSeconds: 0,
-    decodeSeconds: 0,
-    wholeSeconds: 0,
-    busySeconds: 0,
-    firstTokens: null,
-  }
+function hasGrown(was: PlaceTotals, totals: PlaceTotals): boolean {
+  if (figures.some((figure) => was[figure] !== totals[figure])) return true
+  const before = was.firstTokens
+  return totals.firstTokens?.some((count, at) => count !== (before?.[at] ?? 0)) ?? false
+}
+
+function difference(was: PlaceTotals | undefined, totals: PlaceTotals): PlaceTotals {
+  const grown = noTotals()
+  addTo(grown, totals)
+  if (was !== undefined) addTo(grown, was, -1)
+  return grown
+}
+
+function addTo(sum: PlaceTotals, part: PlaceTotals, sign: 1 | -1 = 1): void {
+  for (const figure of figures) sum[figure] += sign * part[figure]
+  if (part.firstTokens !== null) sum.firstTokens = added(sum.firstTokens, part.firstTokens, sign)
 }
 
 function added(to: Float64Array | null, counts: Float64Array, sign: 1 | -1 = 1): Float64Array {
   const sum = to ?? new Float64Array(counts.length)
-  for (const [at, count] of counts.entries()) sum[at] = (sum[at] ?? 0) + sign * count
+  for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] ?? 0) + sign * (counts[at] ?? 0)
   return sum
 }

@@ -1,8 +1,20 @@
 /** Speeds of the last minutes, by host and by model, for pages: what Prometheus works out of two scrapes, out of two looks of our own. */
 import type { Clock, Timer } from '../base/clock.ts'
+import { allAtOnce, type Steps } from '../base/steps.ts'
 import { type Counted, quantileOf } from './counted.ts'
 import { metricDefinitions } from './metric-names.ts'
-import { grownBy, type Places, type PlaceTotals, placesOf, sharing, type TotalSources } from './place-totals.ts'
+import {
+  grownBetween,
+  noTotals,
+  type Place,
+  PlaceIndex,
+  type Places,
+  type PlaceTotals,
+  placesOf,
+  summedBy,
+  type TotalSources,
+} from './place-totals.ts'
+import { inTurns } from './turns.ts'
 
 /** As the terms have them. Null: nothing was made of which to tell it. */
 export interface Speeds {
@@ -31,7 +43,8 @@ export interface RecentFiguresParts {
 
 interface Look {
   readonly atMs: number
-  readonly places: Places
+  /** Since the look before: what rests takes no memory. */
+  readonly grown: Places
 }
 
 const everyMs = 5_000
@@ -39,8 +52,11 @@ const minuteMs = 60_000
 
 export class RecentFigures {
   readonly #parts: RecentFiguresParts
+  readonly #index = new PlaceIndex()
   /** The oldest first; one of them is as old as the longest window, or the first of all. */
   readonly #looks: Look[] = []
+  /** All totals of the last look. */
+  #last: Places = new Map()
   #timer: Timer | null = null
 
   constructor(parts: RecentFiguresParts) {
@@ -48,9 +64,8 @@ export class RecentFigures {
   }
 
   start(): void {
-    this.#looks.push(this.#look())
-    this.#timer = this.#parts.clock.after(everyMs, () => this.start())
-    this.#forget()
+    allAtOnce(this.#look())
+    this.#waitForNext()
   }
 
   stop(): void {
@@ -63,45 +78,63 @@ export class RecentFigures {
     return this.#looks.length
   }
 
-  /** As of now: of the places that are asked for, together. */
-  now(): (includes: (place: PlaceTotals) => boolean) => RecentSpeeds {
-    const now = this.#look()
-    const [minute, minutes] = [this.#before(now, minuteMs), this.#before(now, 5 * minuteMs)]
-    return (includes) => ({
-      lastMinute: speedsOf(minute, now, includes),
-      last5Minutes: speedsOf(minutes, now, includes),
-    })
-  }
-
-  #look(): Look {
+  /** As of now: by the names of hosts or of models, or (null) of all together under the empty name. */
+  *now(label: keyof Place | null): Steps<(name: string) => RecentSpeeds> {
     const { clock, sources, counted } = this.#parts
-    const places = placesOf(sources, counted)
-    const last = this.#looks.at(-1)
-    return { atMs: clock.now(), places: last === undefined ? places : sharing(last.places, places) }
+    // Another look may be taken before this is done.
+    const [looks, last, nowMs] = [[...this.#looks], this.#last, clock.now()]
+    const totals = yield* placesOf(this.#index, sources, counted)
+    const moment = { atMs: nowMs, grown: yield* grownBetween(last, totals) }
+    const lastMinute = yield* speedsIn([...looks, moment], minuteMs, label)
+    const last5Minutes = yield* speedsIn([...looks, moment], 5 * minuteMs, label)
+    return (name) => ({ lastMinute: lastMinute(name), last5Minutes: last5Minutes(name) })
   }
 
-  /** The newest that is at least so old, else the oldest there is. */
-  #before(now: Look, ms: number): Look {
-    return this.#looks.findLast(({ atMs }) => now.atMs - atMs >= ms) ?? this.#looks[0] ?? now
+  #waitForNext(): void {
+    const { clock } = this.#parts
+    const lookAndWait = async (): Promise<void> => {
+      await inTurns(this.#look(), clock)
+      if (this.#timer !== null) this.#waitForNext()
+    }
+    this.#timer = clock.after(everyMs, () => void lookAndWait())
   }
 
-  #forget(): void {
-    const nowMs = this.#parts.clock.now()
-    while (nowMs - (this.#looks[1]?.atMs ?? nowMs) >= 5 * minuteMs) this.#looks.shift()
+  *#look(): Steps {
+    const { clock, sources, counted } = this.#parts
+    const atMs = clock.now()
+    const totals = yield* placesOf(this.#index, sources, counted)
+    this.#looks.push({ atMs, grown: yield* grownBetween(this.#last, totals) })
+    this.#last = totals
+    while (atMs - (this.#looks[1]?.atMs ?? atMs) >= 5 * minuteMs) this.#looks.shift()
   }
 }
 
-function speedsOf(before: Look, now: Look, includes: (place: PlaceTotals) => boolean): Speeds {
-  const windowSeconds = (now.atMs - before.atMs) / 1_000
-  const grown = grownBy(before.places, now.places, includes)
-  const { output, decoded, prefilled, prefillSeconds, decodeSeconds, wholeSeconds, busySeconds, firstTokens } = grown
+/** From the newest look that is at least so old, else the oldest there is, to the last. */
+function* speedsIn(looks: readonly Look[], ms: number, label: keyof Place | null): Steps<(name: string) => Speeds> {
+  const nowMs = looks.at(-1)?.atMs ?? 0
+  const from = Math.max(
+    0,
+    looks.findLastIndex(({ atMs }) => nowMs - atMs >= ms),
+  )
+  const windowSeconds = (nowMs - (looks[from]?.atMs ?? nowMs)) / 1_000
+  const sums = yield* summedBy(
+    label,
+    looks.slice(from + 1).map(({ grown }) => grown),
+  )
+  return (name) => speedsOf(sums.get(name) ?? noTotals(), windowSeconds, label)
+}
+
+function speedsOf(grown: Readonly<PlaceTotals>, windowSeconds: number, label: keyof Place | null): Speeds {
+  const { output, decodeSeconds, wholeSeconds, firstTokens } = grown
+  // What a host makes of several models at once takes it no longer; of one model it is only the seconds of that.
+  const busySeconds = label === 'model' ? grown.busySeconds : grown.generatingSeconds
   return {
     windowSeconds: Math.round(windowSeconds * 1_000) / 1_000,
     outputTokensPerSecond: per(output, windowSeconds),
-    streamTokensPerSecond: per(decoded, decodeSeconds),
+    streamTokensPerSecond: per(grown.decoded, grown.decodedSeconds),
     busyTokensPerSecond: per(output, busySeconds),
     batchSize: per(decodeSeconds + wholeSeconds, busySeconds),
-    prefillTokensPerSecond: per(prefilled, prefillSeconds),
+    prefillTokensPerSecond: per(grown.prefilled, grown.prefilledSeconds),
     ttftP50Ms: quantileMs(0.5, firstTokens),
     ttftP95Ms: quantileMs(0.95, firstTokens),
   }

@@ -7,10 +7,12 @@ import type { Steps } from '../base/steps.ts'
 const turnMsMax = 1
 
 /** Takes all steps, and lets others have their turn before the first, so that what came before is not added to it. */
-export async function inTurns(steps: Steps, clock: Pick<Clock, 'now'>): Promise<void> {
+export async function inTurns<Result>(steps: Steps<Result>, clock: Pick<Clock, 'now'>): Promise<Result> {
   await nextTurn()
   let beganMs = clock.now()
-  while (steps.next().done !== true) {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
     if (clock.now() - beganMs < turnMsMax) continue
     await nextTurn()
     beganMs = clock.now()

@@ -2,6 +2,8 @@
 import type { z } from 'zod'
 import { checked } from '../../access/checked.ts'
 import type { ErrorCode } from '../../base/errors.ts'
+import type { Steps } from '../../base/steps.ts'
+import { inTurns } from '../../observe/turns.ts'
 import type { AdminParts } from './admin-parts.ts'
 import type { Role } from './operator.ts'
 import { nothing } from './request-input.ts'
@@ -12,10 +14,15 @@ export type AdminAnswer =
   | { readonly text: string; readonly contentType: string }
   | AdminBytes
 
-/** Text that is large, and encoded already. */
+/** Text that is large, and encoded already: in pieces, since joining them would be a long turn, too. */
 export interface AdminBytes {
-  readonly bytes: Buffer
+  readonly pieces: readonly Buffer[]
   readonly contentType: string
+}
+
+/** A large answer that is made in turns. */
+export async function largeJson(steps: Steps<readonly Buffer[]>, { clock }: AdminParts): Promise<AdminBytes> {
+  return { pieces: await inTurns(steps, clock), contentType: 'application/json' }
 }
 
 /** A request whose caller may make it, nothing of it checked. */

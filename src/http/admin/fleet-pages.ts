@@ -1,82 +1,89 @@
-/** Hosts and models: what they are, what they do now, what came of it. */
-
+/** Hosts and models: what they are, what they do now, what came of it. Both may be many, so that pages are made in steps. */
+import type { Steps } from '../../base/steps.ts'
+import type { HostState } from '../../hosts/events.ts'
 import { reportOf } from '../../hosts/host-report.ts'
 import { isAble } from '../../hosts/model-catalog.ts'
+import type { HeldSlots, QueueDepth } from '../../queue/events.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { endedOf, noTokens, objectivesOf, tokensBy } from './figures.ts'
+import { endedBy, objectivesBy, streamsBy, tokensBy } from './figures.ts'
 import type { HostsPage, ModelsPage } from './fleet-schema.ts'
+import { jsonInSteps } from './json-steps.ts'
 
-export function hostsPage({ traffic, figures }: AdminParts): HostsPage {
+type HostPage = HostsPage['hosts'][number]
+type ModelPage = ModelsPage['models'][number]
+
+export function* hostsPage({ traffic, figures }: AdminParts): Steps<readonly Buffer[]> {
   const { sources, counted, recent } = figures
-  const states = new Map(sources.hosts().map((state) => [state.name, state]))
-  const tokens = tokensBy(sources.tokens(), 'host')
-  const running = runningByHost(figures)
-  const speeds = recent.now()
-  return {
-    hosts: traffic.hosts.map((host) => {
-      const { name, kind, url, problem, models } = reportOf(host)
-      return {
+  const speeds = yield* recent.now('host')
+  const tokens = yield* tokensBy(sources.tokens(), 'host')
+  const streams = streamsBy(sources.phases(), 'host')
+  const hosts = new Map(traffic.hosts.map((host) => [host.name, host]))
+  const pageOf = (state: HostState & HeldSlots): HostPage[] => {
+    const { name, up, paused, ejected, slots, limit, inFlight, zombieSlots } = state
+    const host = hosts.get(name)
+    if (host === undefined) return []
+    const { kind, url, problem, models } = reportOf(host)
+    return [
+      {
         name,
         kind,
         url,
-        up: host.up,
+        up,
         problem,
-        paused: host.paused,
-        ejected: host.health.ejected,
-        slots: host.slots,
-        limit: host.health.limit,
-        inFlight: host.leases.size,
-        zombieSlots: states.get(name)?.zombieSlots ?? 0,
-        streams: running.get(name) ?? { prefill: 0, decode: 0, whole: 0 },
+        paused,
+        ejected,
+        slots,
+        limit,
+        inFlight,
+        zombieSlots,
+        streams: streams.at(name),
         models: [...models],
         errors: counted?.by('host_errors_total', 'reason', { host: name }) ?? null,
-        tokens: tokens.get(name) ?? noTokens(),
-        speeds: speeds((place) => place.host === name),
-      }
-    }),
+        tokens: tokens.at(name),
+        speeds: speeds(name),
+      },
+    ]
   }
+  return yield* jsonInSteps({}, { hosts: sources.hosts().values().flatMap(pageOf) })
 }
 
-export function modelsPage({ traffic, figures }: AdminParts): ModelsPage {
-  const { sources, counted, recent } = figures
-  const tokens = tokensBy(sources.tokens(), 'model')
-  const { depths } = sources.queue()
-  const speeds = recent.now()
-  const page = (name: string, isAlias: boolean, places: ModelsPage['models'][number]['places']) => ({
-    model: name,
+export function* modelsPage(parts: AdminParts): Steps<readonly Buffer[]> {
+  const { sources, counted, recent } = parts.figures
+  const speeds = yield* recent.now('model')
+  const tokens = yield* tokensBy(sources.tokens(), 'model')
+  const requests = yield* endedBy(counted, 'model')
+  const objectives = yield* objectivesBy(counted, 'model')
+  const { depths } = yield* sources.queueInSteps()
+  const waiting = Map.groupBy(depths, ({ model }) => model)
+  const pageOf = ({ model, isAlias, places }: Listed): ModelPage => ({
+    model,
     isAlias,
     places,
-    waiting: depths
-      .filter(({ model }) => model === name)
-      .map(({ class: ofClass, waiting, tokens: ofThese, oldestMs }) => {
-        return { class: ofClass, waiting, tokens: ofThese, oldestMs: Math.round(oldestMs) }
-      }),
-    requests: endedOf(counted, { model: name }),
-    objectives: objectivesOf(counted, { model: name }),
-    tokens: tokens.get(name) ?? noTokens(),
-    speeds: speeds(({ model }) => model === name),
+    waiting: (waiting.get(model) ?? []).map(waitingOf),
+    requests: requests(model),
+    objectives: objectives(model),
+    tokens: tokens.at(model),
+    speeds: speeds(model),
   })
-  const pages = Array.from(traffic.catalog.placesByName(), ({ model, isAlias, places }) =>
-    page(
-      model,
-      isAlias,
-      places.map((place) => ({ host: place.host.name, model: place.model, able: isAble(place.host) })),
-    ),
-  )
-  // Those that were served and are listed no more.
-  const listed = new Set(pages.map(({ model }) => model))
-  const gone = [...tokens.keys()].filter((model) => !listed.has(model)).map((model) => page(model, false, []))
-  return { models: [...pages, ...gone].toSorted((a, b) => (a.model < b.model ? -1 : 1)) }
+  const served = Array.from(tokens.entries(), ([model]) => model)
+  const listed = yield* listedModels(parts.traffic, served)
+  return yield* jsonInSteps({}, { models: listed.values().map(pageOf) })
 }
 
-function runningByHost({ sources }: AdminParts['figures']) {
-  const byHost = new Map<string, { prefill: number; decode: number; whole: number }>()
-  for (const { host, running } of sources.phases()) {
-    const sum = byHost.get(host) ?? { prefill: 0, decode: 0, whole: 0 }
-    sum.prefill += running.prefill
-    sum.decode += running.decode
-    sum.whole += running.whole
-    byHost.set(host, sum)
+type Listed = Pick<ModelPage, 'model' | 'isAlias' | 'places'>
+
+/** In the order of their names, with those that were served and are listed no more. */
+function* listedModels({ catalog }: AdminParts['traffic'], served: readonly string[]): Steps<readonly Listed[]> {
+  const listed = new Map<string, Listed>()
+  for (const { model, isAlias, places } of catalog.placesByName()) {
+    const hosts = places.map((place) => ({ host: place.host.name, model: place.model, able: isAble(place.host) }))
+    listed.set(model, { model, isAlias, places: hosts })
+    yield
   }
-  return byHost
+  for (const model of served) if (!listed.has(model)) listed.set(model, { model, isAlias: false, places: [] })
+  return Array.from(listed.values()).toSorted((a, b) => (a.model < b.model ? -1 : 1))
+}
+
+function waitingOf({ class: ofClass, waiting, tokens, oldestMs }: QueueDepth): ModelPage['waiting'][number] {
+  return { class: ofClass, waiting, tokens, oldestMs: Math.round(oldestMs) }
 }

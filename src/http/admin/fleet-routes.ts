@@ -1,6 +1,7 @@
 /** Hosts, models and the gateway with the figures of /metrics, for scripts. */
 import { z } from 'zod'
-import { type AdminRoute, reads } from './admin-route.ts'
+import { inTurns } from '../../observe/turns.ts'
+import { type AdminRoute, largeJson, reads } from './admin-route.ts'
 import { published, wholeText } from './documented.ts'
 import { hostsPage, modelsPage } from './fleet-pages.ts'
 import { hostsSchema, modelsSchema } from './fleet-schema.ts'
@@ -18,7 +19,7 @@ export const fleetRoutes: readonly AdminRoute[] = [
     summary: 'The hosts: what each is, what it does now, and how fast it was in the last minutes.',
     query: nothing,
     answers: { 'application/json': published('Hosts', hostsSchema) },
-    handle: (_call, parts) => ({ json: hostsPage(parts) }),
+    handle: (_call, parts) => largeJson(hostsPage(parts), parts),
   }),
   reads({
     path: '/admin/models',
@@ -27,7 +28,7 @@ export const fleetRoutes: readonly AdminRoute[] = [
       'The models: which hosts have each, who waits for it, what became of its requests, and how fast they were.',
     query: nothing,
     answers: { 'application/json': published('Models', modelsSchema) },
-    handle: (_call, parts) => ({ json: modelsPage(parts) }),
+    handle: (_call, parts) => largeJson(modelsPage(parts), parts),
   }),
   reads({
     path: '/admin/stats',
@@ -35,6 +36,8 @@ export const fleetRoutes: readonly AdminRoute[] = [
     summary: 'The gateway as a whole since its start and in the last minutes, with the figures of /metrics.',
     query: z.strictObject({ keys: wholeText(keysMax).describe('Keys to list, ten unless said') }),
     answers: { 'application/json': published('Stats', statsSchema) },
-    handle: ({ query: { keys = keysDefault } }, parts) => ({ json: statsPage(parts, keys) }),
+    handle: async ({ query: { keys = keysDefault } }, parts) => ({
+      json: await inTurns(statsPage(parts, keys), parts.clock),
+    }),
   }),
 ]

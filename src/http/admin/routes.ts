@@ -23,7 +23,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     handle: async ({ accept }, { metrics }) => {
       if (metrics === null) throw new GatewayError('not_found', 'Metrics are off: metrics.enabled is false.')
       const { body, contentType } = await metrics.render(formatOf(accept))
-      return { bytes: body, contentType }
+      return { pieces: [body], contentType }
     },
   }),
   ...keyRoutes,

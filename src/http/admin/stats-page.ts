@@ -1,14 +1,22 @@
 /** The whole gateway on one page. */
+import type { Steps } from '../../base/steps.ts'
 import { type Counted, quantileOf } from '../../observe/counted.ts'
-import type { MetricSources } from '../../observe/metrics.ts'
 import { serviceCost } from '../../observe/token-metrics.ts'
+import type { QueueState } from '../../queue/events.ts'
 import { overheadStages } from '../../relay/events.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { endedOf, type Figures, noTokens, objectivesOf, tokensBy } from './figures.ts'
+import { endedBy, type Figures, objectivesBy, streamsBy, tokensBy } from './figures.ts'
 import type { StatsPage } from './stats-schema.ts'
 
-export function statsPage({ version, clock, figures }: AdminParts, keysMax: number): StatsPage {
+export function* statsPage({ version, clock, figures }: AdminParts, keysMax: number): Steps<StatsPage> {
   const { sources, counted, recent, startedAtMs } = figures
+  const speeds = yield* recent.now(null)
+  const tokens = yield* tokensBy(sources.tokens(), null)
+  const requests = yield* endedBy(counted, null)
+  const objectives = yield* objectivesBy(counted, null)
+  // Once: what waits and who waits are then of one moment.
+  const queue = yield* sources.queueInSteps()
+  const keys = yield* keysOf(figures, queue, keysMax)
   const hosts = sources.hosts()
   const { pendingRows, lostRows, errors } = sources.ledger()
   return {
@@ -18,35 +26,29 @@ export function statsPage({ version, clock, figures }: AdminParts, keysMax: numb
     uptimeSeconds: rounded((clock.wallMs() - startedAtMs) / 1_000),
     metrics: counted !== null,
     hosts: { total: hosts.length, up: hosts.filter(({ up }) => up).length },
-    requests: endedOf(counted),
-    tokens: tokensBy(sources.tokens(), null).get('') ?? noTokens(),
-    speeds: recent.now()(() => true),
-    objectives: objectivesOf(counted),
-    streams: { ...runningOf(sources), open: sources.openStreams() },
+    requests: requests(''),
+    tokens: tokens.at(''),
+    speeds: speeds(''),
+    objectives: objectives(''),
+    streams: { ...streamsBy(sources.phases(), null).at(''), open: sources.openStreams() },
     clientConnections: sources.clientConnections(),
-    line: lineOf(figures),
+    line: lineOf(queue, counted),
     limits: counted?.by('ratelimit_decisions_total', 'decision') ?? null,
     failovers: counted?.by('failovers_total', 'result') ?? null,
     overhead: counted && overheadOf(counted),
     process: processOf(figures),
-    losses: { logLines: sources.logDropped(), usageRows: lostRows, storeErrors: errors },
+    losses: {
+      logLines: sources.logDropped(),
+      usageRows: lostRows,
+      storeErrors: errors,
+      seriesFolded: counted?.folded ?? null,
+    },
     pendingUsageRows: pendingRows,
-    keys: keysOf(figures, keysMax),
+    keys,
   }
 }
 
-function runningOf(sources: MetricSources) {
-  const sum = { prefill: 0, decode: 0, whole: 0 }
-  for (const { running } of sources.phases()) {
-    sum.prefill += running.prefill
-    sum.decode += running.decode
-    sum.whole += running.whole
-  }
-  return sum
-}
-
-function lineOf({ sources, counted }: Figures): StatsPage['line'] {
-  const { depths, fairnessGap, bytes, paused } = sources.queue()
+function lineOf({ depths, fairnessGap, bytes, paused }: QueueState, counted: Counted | null): StatsPage['line'] {
   return {
     paused,
     waiting: depths.reduce((sum, { waiting }) => sum + waiting, 0),
@@ -76,22 +78,35 @@ function processOf({ sources, lagMs }: Figures): StatsPage['process'] {
   return { eventLoopLagMs: rounded(lagMs()), rssBytes: rss, heapUsedBytes: heapUsed, overload }
 }
 
-function keysOf({ sources, counted }: Figures, keysMax: number): StatsPage['keys'] {
-  const { tokenCosts } = sources
-  const requests = counted?.by('requests_total', 'key') ?? null
-  const flows = new Map(sources.queue().flows.map((flow) => [flow.key, flow]))
-  return Array.from(tokensBy(sources.tokens(), 'key'), ([key, { input, cachedInput, output }]) => ({
+function* keysOf({ sources, counted }: Figures, { flows }: QueueState, keysMax: number): Steps<StatsPage['keys']> {
+  const requests = counted === null ? null : yield* requestsByKey(counted)
+  const flowOf = new Map(flows.map((flow) => [flow.key, flow]))
+  const tokens = yield* tokensBy(sources.tokens(), 'key')
+  const mostServed = Array.from(tokens.entries(), ([key, served]) => {
+    return { key, served, cost: serviceCost(served, sources.tokenCosts) }
+  })
+    .toSorted((a, b) => b.cost - a.cost)
+    .slice(0, keysMax)
+  return mostServed.map(({ key, served: { input, cachedInput, output }, cost }) => ({
     key,
-    requests: requests && (requests[key] ?? 0),
+    requests: requests && (requests.get(key) ?? 0),
     input,
     cachedInput,
     output,
-    cost: serviceCost({ input, cachedInput, output }, tokenCosts),
-    waiting: flows.get(key)?.waiting ?? 0,
-    running: flows.get(key)?.running ?? 0,
+    cost,
+    waiting: flowOf.get(key)?.waiting ?? 0,
+    running: flowOf.get(key)?.running ?? 0,
   }))
-    .toSorted((a, b) => b.cost - a.cost)
-    .slice(0, keysMax)
+}
+
+function* requestsByKey(counted: Counted): Steps<ReadonlyMap<string, number>> {
+  const requests = new Map<string, number>()
+  for (const { labels, value } of counted.scalars('requests_total')) {
+    const key = labels['key'] ?? ''
+    requests.set(key, (requests.get(key) ?? 0) + value)
+    yield
+  }
+  return requests
 }
 
 function inMs(seconds: number): number {

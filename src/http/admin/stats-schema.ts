@@ -74,6 +74,9 @@ export const statsSchema = z.strictObject({
     .strictObject({
       logLines: amount,
       usageRows: amount,
+      seriesFolded: counted.describe(
+        'Label values that metrics counted as other, for want of series (metrics.seriesMax); null where metrics are off',
+      ),
       storeErrors: amount.describe('Batches of the ledger that could not be written; each is tried again'),
     })
     .describe('All of these should be 0'),

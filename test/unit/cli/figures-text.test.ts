@@ -99,7 +99,7 @@ const stats: StatsPage = {
   failovers: {},
   overhead: {},
   process: { eventLoopLagMs: 0.24, rssBytes: 104_857_600, heapUsedBytes: 1, overload: 'none' },
-  losses: { logLines: 0, usageRows: 0, storeErrors: 0 },
+  losses: { logLines: 0, usageRows: 0, storeErrors: 0, seriesFolded: 0 },
   pendingUsageRows: 0,
   keys: [
     {

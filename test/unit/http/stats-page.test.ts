@@ -1,5 +1,6 @@
 /** The page of the whole gateway over figures that a test owns, beside a scrape of the same. */
 import { expect, test } from 'vitest'
+import { allAtOnce } from '../../../src/base/steps.ts'
 import type { AdminParts } from '../../../src/http/admin/admin-parts.ts'
 import { statsPage } from '../../../src/http/admin/stats-page.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
@@ -14,7 +15,8 @@ function scene() {
   const { counted } = metrics
   const recent = new RecentFigures({ clock, sources, counted })
   const figures = { sources, counted, recent, lagMs: () => 1.234, startedAtMs: clock.wallMs() - 60_000 }
-  const page = (keysMax = 10) => statsPage({ version: '1.2.3', clock, figures } as unknown as AdminParts, keysMax)
+  const page = (keysMax = 10) =>
+    allAtOnce(statsPage({ version: '1.2.3', clock, figures } as unknown as AdminParts, keysMax))
   return { sources, metrics, page }
 }
 

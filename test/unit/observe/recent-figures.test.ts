@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { allAtOnce } from '../../../src/base/steps.ts'
 import { Counted, quantileOf } from '../../../src/observe/counted.ts'
 import { RecentFigures } from '../../../src/observe/recent-figures.ts'
 import { SeriesTable } from '../../../src/observe/series-table.ts'
@@ -21,30 +22,34 @@ function scene({ withMetrics = true } = {}) {
     running: { prefill: 0, decode: 0, whole: 0 },
   }
   sources.tokenTotals = [tokens]
+  const generating = { host: 'studio', seconds: 0 }
   sources.phaseTotals = [phases]
+  sources.generatingTotals = [generating]
   const figures = new RecentFigures({ clock, sources, counted: withMetrics ? new Counted(table) : null })
   /** Two streams of 50 tok/s each, for so long. */
   const generate = async (seconds: number): Promise<void> => {
     for (let second = 0; second < seconds; second++) {
       tokens.output += 100
       tokens.decoded += 100
+      tokens.decodedSeconds += 2
       phases.decodeSeconds += 2
       phases.busySeconds += 1
+      generating.seconds += 1
       await clock.advance(1_000)
     }
   }
   const firstToken = (ms: number, host = 'studio'): void =>
     table.observe('time_to_first_token_seconds', { model: 'qwen', host, class: 'default' }, ms / 1_000)
-  return { clock, sources, tokens, phases, figures, generate, firstToken, all: () => figures.now()(() => true) }
+  return { clock, sources, tokens, figures, generate, firstToken, all: () => allAtOnce(figures.now(null))('') }
 }
 
 describe('speeds of the last minutes', () => {
   it('are what the definitions say of what was made in the window', async () => {
-    const { figures, generate, tokens, phases, all } = scene()
+    const { figures, generate, tokens, all } = scene()
     figures.start()
     await generate(30)
     tokens.prefilled += 6_000
-    phases.prefillSeconds += 4
+    tokens.prefilledSeconds += 4
     expect(all().lastMinute).toEqual({
       windowSeconds: 30,
       outputTokensPerSecond: 100,
@@ -91,10 +96,41 @@ describe('speeds of the last minutes', () => {
       tokenTotals('qwen', 'mini', 'bob', { output: 100 }),
       tokenTotals('gemma', 'mini', 'bob', { output: 500 }),
     )
-    const now = figures.now()
-    expect(now(({ host }) => host === 'mini').lastMinute.outputTokensPerSecond).toBe(90)
-    expect(now(({ model }) => model === 'qwen').lastMinute.outputTokensPerSecond).toBe(40)
-    expect(now(({ host }) => host === 'none').lastMinute.outputTokensPerSecond).toBe(0)
+    const [byHost, byModel] = [allAtOnce(figures.now('host')), allAtOnce(figures.now('model'))]
+    expect(byHost('mini').lastMinute.outputTokensPerSecond).toBe(90)
+    expect(byModel('qwen').lastMinute.outputTokensPerSecond).toBe(40)
+    expect(byHost('none').lastMinute.outputTokensPerSecond).toBe(0)
+    figures.stop()
+  })
+
+  it('of a host count the seconds in which it made several models at once once, and those of each model its own', async () => {
+    const { clock, figures, sources } = scene()
+    figures.start()
+    const busy = { prefillSeconds: 0, wholeSeconds: 0, running: { prefill: 0, decode: 0, whole: 0 } }
+    for (const model of ['qwen', 'gemma']) {
+      sources.tokenTotals.push(tokenTotals(model, 'mini', 'alice', { output: 100 }))
+      sources.phaseTotals.push({ model, host: 'mini', ...busy, decodeSeconds: 5, busySeconds: 5 })
+    }
+    sources.generatingTotals.push({ host: 'mini', seconds: 5 })
+    await clock.advance(10_000)
+    const [byHost, byModel] = [allAtOnce(figures.now('host')), allAtOnce(figures.now('model'))]
+    expect(byHost('mini').lastMinute).toMatchObject({ busyTokensPerSecond: 40, batchSize: 2 })
+    expect(byModel('gemma').lastMinute).toMatchObject({ busyTokensPerSecond: 20, batchSize: 1 })
+    figures.stop()
+  })
+
+  it('keep in mind only what moved, of a bounded number of places', async () => {
+    const { clock, figures, sources } = scene()
+    for (let n = 0; n < 3_000; n++) sources.tokenTotals.push(tokenTotals(`m${n}`, 'mini', 'alice', { output: 7 }))
+    figures.start()
+    await clock.advance(5_000)
+    for (const totals of sources.tokenTotals) totals.output += 10
+    await clock.advance(5_000)
+    const byModel = allAtOnce(figures.now('model'))
+    expect(byModel('m0').lastMinute.outputTokensPerSecond).toBe(1)
+    expect(byModel('m2999').lastMinute.outputTokensPerSecond).toBe(0)
+    expect(byModel('other').lastMinute.outputTokensPerSecond).toBeGreaterThan(2_000)
+    expect(allAtOnce(figures.now(null))('').lastMinute.outputTokensPerSecond).toBe(3_001)
     figures.stop()
   })
 
