@@ -8,6 +8,7 @@ import type { Board } from '../kit/drawing/board.ts'
 import { drawBoard } from '../kit/drawing/board-drawing.ts'
 import { startBusyHouse } from '../kit/drawing/busy-house.ts'
 import { prometheusMissing, startPrometheus } from '../kit/prometheus.ts'
+import { ruleFiles } from '../kit/rules/rule-files.ts'
 import { job } from '../kit/rules/rule-shapes.ts'
 
 const minutesDefault = 6
@@ -32,10 +33,13 @@ if (!(minutes >= 1 && minutes <= 60)) {
 await using house = await startBusyHouse()
 const targets = [new URL(house.gateway.adminUrl).host]
 const ofHosts = house.hosts.map(({ name, url }) => ({ targets: [new URL(url).host], labels: { host: name } }))
-const prometheus = await startPrometheus([
-  { job_name: job, static_configs: [{ targets }] },
-  { job_name: 'lmx', metrics_path: '/admin/metrics', static_configs: ofHosts },
-])
+const prometheus = await startPrometheus(
+  [
+    { job_name: job, static_configs: [{ targets }] },
+    { job_name: 'lmx', metrics_path: '/admin/metrics', static_configs: ofHosts },
+  ],
+  { ruleFiles: ruleFiles().map(({ yaml }) => yaml) },
+)
 try {
   console.log(`${minutes} minutes of traffic`)
   const from = Date.now() / 1_000

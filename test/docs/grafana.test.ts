@@ -18,7 +18,13 @@ interface CommittedPanel {
   readonly description: string
   readonly datasource: unknown
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-  readonly targets?: readonly { readonly refId: string; readonly expr: string; readonly legendFormat: string }[]
+  readonly targets?: readonly {
+    readonly refId: string
+    readonly expr: string
+    readonly legendFormat: string
+    readonly instant: boolean
+    readonly range: boolean
+  }[]
   readonly links?: readonly { readonly title: string; readonly url: string }[]
   readonly fieldConfig: {
     readonly defaults: {
@@ -88,6 +94,16 @@ describe('the boards', () => {
     }
     const colored = withQueries.filter(({ fieldConfig }) => fieldConfig.defaults.thresholds.steps.length > 1)
     expect(colored.length).toBeGreaterThan(20)
+  })
+
+  it('ask for what is recorded of a month once, and not for a curve of it', () => {
+    const ofMonth = withQueries.filter(({ targets }) => targets.some(({ expr }) => expr.includes('30d')))
+    expect(ofMonth.map(({ board }) => board)).toEqual(['LMX gateway: overview', 'LMX gateway'])
+    for (const { targets } of ofMonth) {
+      expect(targets.map(({ instant, range }) => ({ instant, range }))).toEqual(
+        targets.map(() => ({ instant: true, range: false })),
+      )
+    }
   })
 
   it('name lines by labels that their query keeps', () => {
@@ -211,7 +227,9 @@ describe('the reader of queries', () => {
     ['sum by (no) (rate(lmx_gateway_tokens_total[$__rate_interval]))', 'no such label: no'],
     ['sum(rate(lmx_gateway_host_errors_total{model="x"}[$__rate_interval]))', 'no such label: model'],
     ['avg(lmx_gateway_request_duration_seconds_sum)', 'a counter without rate()'],
+    ['sum(rate(lmx_gateway_slo_requests_total{met="true"}[30d]))', 'a window other than $__rate_interval'],
     ['max by (model) (slo:lmx_gateway_burn:ratio1h)', 'no such label: model'],
+    ['max by (host) (slo_model:lmx_gateway_burn:ratio1h)', 'no such label: host'],
     ['max(slo:lmx_gateway_burn:ratio2h)', 'no such metric: slo:lmx_gateway_burn:ratio2h'],
     ['sum by (host) (lmx_model_queue_wait_seconds)', 'no such metric: lmx_model_queue_wait_seconds'],
     [
@@ -224,6 +242,18 @@ describe('the reader of queries', () => {
 })
 
 describe('the files around the boards', () => {
+  it('start Prometheus so that it keeps what the boards and rules read: exemplars, and the month of an error budget', () => {
+    const commands = file('grafana/README.md')
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .filter((line) => /^prometheus |prom\/prometheus/.test(line))
+    expect(commands.length).toBe(2)
+    for (const command of commands) {
+      expect(command).toContain('--enable-feature=exemplar-storage')
+      expect(command).toContain('--storage.tsdb.retention.time=31d')
+    }
+  })
+
   it('prometheus.yml scrapes the admin listener where it is by default', () => {
     const { bind, port } = adminOptions.parse({})
     expect(parseYaml(file('grafana/prometheus.yml'))).toMatchObject({

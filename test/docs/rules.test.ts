@@ -44,8 +44,15 @@ it('record each series once per set of labels, at the level that its name begins
   const recorded = rules.flatMap(({ record, labels }) => (record === undefined ? [] : [[record, labels]]))
   expect(new Set(recorded.map((one) => JSON.stringify(one))).size).toBe(recorded.length)
   for (const { record, expr } of rules) {
-    const level = record?.split(':')[0] ?? ''
-    if (['model', 'host', 'key'].includes(level)) expect(expr, record).toContain(level)
+    if (record === undefined) continue
+    const labels = record.slice(0, record.indexOf(':')).split('_')
+    // What is made of recorded figures alone keeps theirs.
+    for (const [, kept = ''] of expr.matchAll(/sum by \(([^)]*)\)/g)) {
+      const own = kept.split(', ').filter((label) => !['job', 'le'].includes(label))
+      expect(labels, record).toEqual(expect.arrayContaining(own))
+    }
+    const [, kept] = /(?:sum|count) by \((?:le, )?([^)]*)\)/.exec(expr) ?? []
+    if (kept !== undefined) expect(new Set(kept.split(', ')), record).toEqual(new Set(['job', ...labels]))
   }
 })
 

@@ -110,6 +110,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
       panels: {
         'What limits decided': ({ labels, value }) => labels['decision'] === 'reject' && value > 1,
         'Requests by status': ({ labels, value }) => labels['status'] === '429' && value > 1,
+        'Rejected by key, the ten most': ({ value }) => value > 1,
       },
       chosen: { rateInterval, values: { key: ['stormed'] } },
       begin: () => whileLasts(() => ask('stormed'), 20),
@@ -134,6 +135,7 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
       alerts: { StreamTruncations: { model: 'org/breaking' } },
       panels: {
         'Answers that broke off': ({ value }) => value > 0.01,
+        'Requests by outcome': ({ labels, value }) => labels['outcome'] === 'broken' && value > 0,
         'Requests by end code': ({ labels, value }) => labels['end'] === 'UD' && value > 0,
       },
       chosen: { rateInterval, values: { model: ['org/breaking'] } },

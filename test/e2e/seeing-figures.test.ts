@@ -104,14 +104,14 @@ describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gatew
   it('agrees within 2 % with the tokens that the hosts sent per second', async () => {
     const figures = [
       ...(await figuresOf('model:lmx_gateway_output_tokens:rate1m', minuteSeconds, models.length)),
-      ...(await figuresOf('host:lmx_gateway_output_tokens:rate1m', minuteSeconds, hosts.length)),
-      ...(await figuresOf('key:lmx_gateway_tokens:rate5m{type="output"}', fiveMinutesSeconds, keyNames.length)),
+      ...(await figuresOf('host_model:lmx_gateway_output_tokens:rate1m', minuteSeconds, hosts.length)),
+      ...(await figuresOf('key_type:lmx_gateway_tokens:rate5m{type="output"}', fiveMinutesSeconds, keyNames.length)),
     ]
     expect(farFrom(figures, tokensPerSecond, 0.02)).toEqual([])
   })
 
   it('agrees within 3 % with the speed at which the hosts made each stream', async () => {
-    const series = 'host:lmx_gateway_stream_tokens_per_second:rate5m'
+    const series = 'host_model:lmx_gateway_stream_tokens_per_second:rate5m'
     expect(farFrom(await figuresOf(series, fiveMinutesSeconds, hosts.length), streamSpeed, 0.03)).toEqual([])
   })
 

@@ -41,8 +41,7 @@ const types = {
   table: 'table',
 } as const
 
-function targetJson({ kind }: Panel, target: Target, index: number) {
-  const instant = kind === 'table'
+function targetJson({ kind, instant = kind === 'table' }: Panel, target: Target, index: number) {
   return {
     refId: String.fromCharCode('A'.charCodeAt(0) + index),
     editorMode: 'code',
@@ -167,7 +166,7 @@ function optionsJson(panel: Panel) {
     case 'stacked':
       return linesOptions
     case 'stat':
-      return { ...statOptions, textMode: panel.targets.length > 1 ? 'value_and_name' : 'value' } as const
+      return statOptionsOf(panel)
     case 'heatmap':
       return heatmapOptions(panel.unit)
     case 'states':
@@ -193,6 +192,14 @@ const statOptions = {
   reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
   textMode: 'value',
 } as const satisfies OptionsOf['stat']
+
+function statOptionsOf({ instant, targets }: Panel) {
+  return {
+    ...statOptions,
+    textMode: targets.length > 1 ? 'value_and_name' : 'value',
+    graphMode: instant === true ? 'none' : 'area',
+  } as const
+}
 
 function heatmapOptions(unit: string) {
   return {

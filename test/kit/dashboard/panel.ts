@@ -13,6 +13,8 @@ export interface Panel {
   /** A unit of Grafana's: `s`, `bytes`, `percentunit`, `suffix: tok/s`. */
   readonly unit: string
   readonly targets: readonly Target[]
+  /** Asked for its last value alone: for what moves so slowly, or costs so much, that a curve is not worth it. */
+  readonly instant?: boolean
   /** Of 24 columns. */
   readonly width: number
   /** In rows of Grafana's grid; 4 for single figures and 8 for the others. */

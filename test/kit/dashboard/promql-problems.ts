@@ -12,7 +12,7 @@ export interface KnownSeries {
 const scrapeLabels = ['job', 'instance']
 const window = '$__rate_interval'
 /** Objectives are judged over hours and days, whatever the page shows. */
-const judgedWindow = /^lmx_gateway_slo_requests_total\{.*\}\[(?:1h|30d)\]$/
+const judgedWindow = /^lmx_gateway_slo_requests_total\{.*\}\[1h\]$/
 /** A length that says whence it came, in place of the variable, which is no PromQL. */
 const windowStandIn = '77m'
 

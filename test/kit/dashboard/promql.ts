@@ -49,6 +49,11 @@ export function mean<N extends HistogramName>(name: N, selection: Selection<Labe
   return `${partRate(name, 'sum', selection)} / ${valuesRate(name, selection)}`
 }
 
+/** The sum of the values that a histogram got, per second. */
+export function sumRate<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  return partRate(name, 'sum', selection)
+}
+
 /** How many values a histogram got, per second. */
 export function valuesRate<N extends HistogramName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
   return partRate(name, 'count', selection)

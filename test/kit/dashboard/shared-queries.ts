@@ -1,5 +1,6 @@
 /** Names and queries that several panels share, so that the same word means the same figure everywhere. */
 
+import { callersOutcomes, failedOutcomes } from '../rules/recording-rules.ts'
 import type { State, Target } from './panel.ts'
 import { gauge, quantile, rate, rateOver } from './promql.ts'
 
@@ -30,11 +31,10 @@ export const hostState = `${hostsUp} * (1 + ${paused} + 2 * ${ejected})`
 /** Reasoning is part of the output. */
 export const output = { type: '="output"' }
 
-/** Ended neither well nor because the client left or was too slow, and not through a fault of the caller's own (the other 4xx). */
-const failed = { status: '=~"2..|429|5.."', end: '!~"--|[Cc]."' }
-
+/** The recorded figure says the same by model. */
 export function failedShare(): string {
-  return shareOf(rate('requests_total', { follow: model, where: failed }), rate('requests_total', { follow: model }))
+  const ofOutcome = (outcome: string) => rate('request_outcomes_total', { follow: model, where: { outcome } })
+  return shareOf(ofOutcome(`=~"${failedOutcomes}"`), ofOutcome(`!~"${callersOutcomes}"`))
 }
 
 /** With no such event at all there is no such series, and 0 is the answer; with nothing to be a share of there is none. */
@@ -46,18 +46,16 @@ type Grouping = readonly ('model' | 'host')[]
 
 /** Every second of every stream weighs the same, and every token. */
 export function streamSpeed(by: Grouping = []): string {
-  return `${rate('decode_tokens_total', { follow: modelAndHost, by })} / ${rate('decode_seconds_total', { follow: modelAndHost, by })}`
+  return `${rate('decode_tokens_total', { follow: modelAndHost, by })} / ${rate('decode_token_seconds_total', { follow: modelAndHost, by })}`
 }
 
-export function busySeconds(): string {
-  return rate('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost })
-}
+/** Per second, of all models: those of each model overlap, and cannot be added up. */
+export const generating = rate('host_generating_seconds_total', { follow: host, by: host })
 
-/** Streams that decode and whole answers: both take a place in the batch. */
+/** Streams that decode and whole answers of all models: each takes a place in the batch. */
 export function batchSize(): string {
-  const seconds = (name: 'decode_seconds_total' | 'whole_seconds_total') =>
-    rate(name, { follow: modelAndHost, by: modelAndHost })
-  return `(${seconds('decode_seconds_total')} + ${seconds('whole_seconds_total')}) / ${busySeconds()}`
+  const seconds = (name: 'decode_seconds_total' | 'whole_seconds_total') => rate(name, { follow: host, by: host })
+  return `(${seconds('decode_seconds_total')} + ${seconds('whole_seconds_total')}) / ${generating}`
 }
 
 export function tokens(type: string, by: readonly ('model' | 'host' | 'key' | 'type')[] = []): string {
@@ -65,7 +63,7 @@ export function tokens(type: string, by: readonly ('model' | 'host' | 'key' | 't
 }
 
 export function prefillSpeed(): string {
-  return `${rate('prefill_tokens_total', { follow: modelAndHost, by: modelAndHost })} / ${rate('prefill_seconds_total', { follow: modelAndHost, by: modelAndHost })}`
+  return `${rate('prefill_tokens_total', { follow: modelAndHost, by: modelAndHost })} / ${rate('prefill_token_seconds_total', { follow: modelAndHost, by: modelAndHost })}`
 }
 
 /** Share of requests that missed an objective, over a window that is judged and not looked at. */

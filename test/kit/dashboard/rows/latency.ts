@@ -73,7 +73,7 @@ export const latency: readonly Panel[] = [
     kind: 'lines',
     title: 'Time per output token',
     description:
-      'One value per stream: (last content - first content) / (tokens - 1). 0.1 s is about as fast as people read. Exemplars are single streams that missed the objective.',
+      'One value per stream: (last content - first content) / tokens behind the first piece. 0.1 s is about as fast as people read. Exemplars are single streams that missed the objective.',
     unit: 's',
     width: 8,
     alerts: ['SloBurnFast', 'DecodeSlow'],

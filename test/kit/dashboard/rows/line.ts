@@ -111,8 +111,10 @@ const estimates: readonly Panel[] = [
 ]
 
 const served = rate('key_service_cost_total', { follow: key, by: key })
-/** One that was served nothing in the window asked for nothing. */
-const servedAtAll = `(${served} > 0)`
+const waited = rate('key_queue_seconds_total', { follow: key, by: key })
+const waiting = gauge('key_queue_depth', { follow: key, by: key })
+/** As the recorded figure: of keys that wanted something, and 0 of one that waited and was served nothing. */
+const servedOfWanting = `(${served} > 0 or (${waited} > 0) * 0 or (${waiting} > 0) * 0)`
 
 const shares: readonly Panel[] = [
   {
@@ -122,7 +124,7 @@ const shares: readonly Panel[] = [
     unit: 'none',
     width: 8,
     alerts: ['QueueStanding'],
-    targets: [{ expr: topTen(gauge('key_queue_depth', { follow: key, by: key })), legend: '{{key}}' }],
+    targets: [{ expr: topTen(waiting), legend: '{{key}}' }],
   },
   {
     kind: 'lines',
@@ -132,7 +134,7 @@ const shares: readonly Panel[] = [
     unit: 'none',
     width: 8,
     alerts: ['QueueStanding'],
-    targets: [{ expr: topTen(rate('key_queue_seconds_total', { follow: key, by: key })), legend: '{{key}}' }],
+    targets: [{ expr: topTen(waited), legend: '{{key}}' }],
   },
   {
     kind: 'lines',
@@ -164,13 +166,13 @@ const shares: readonly Panel[] = [
     kind: 'lines',
     title: 'Jain’s index',
     description:
-      'How evenly the keys that were served at all were served: 1 for all the same, 1 / (number of keys) when one had everything. Keys that ask for little lower it too: it tells of unfairness only while all of them wait.',
+      'How evenly the keys that were served or waited were served: 1 for all the same, 1 / (number of keys) when one had everything. Keys that ask for little lower it too, and so do weights: it tells of unfairness only while keys of one weight all wait.',
     unit: 'none',
     width: 8,
     max: 1,
     targets: [
       {
-        expr: `sum(${servedAtAll}) ^ 2 / (count(${servedAtAll}) * sum(${servedAtAll} ^ 2))`,
+        expr: `sum(${servedOfWanting}) ^ 2 / (count(${servedOfWanting}) * (sum(${servedOfWanting} ^ 2) > 0))`,
         legend: 'evenness',
       },
     ],

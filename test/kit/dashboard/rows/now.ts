@@ -65,7 +65,7 @@ export const streamSpeedNow: Panel = {
   kind: 'stat',
   title: 'Speed of a stream',
   description:
-    'Decode tok/s: output tokens behind the first of each stream by the seconds that streams spent decoding: what one user sees once the answer runs.',
+    'Decode tok/s: output tokens behind the first piece of each stream by the seconds in which they came: what one user sees once the answer runs.',
   unit: tokensPerSecond,
   width: 3,
   alerts: ['DecodeSlow'],
@@ -88,7 +88,7 @@ export const failedNow: Panel = {
   kind: 'stat',
   title: 'Failed',
   description:
-    'Share of requests that a host, the line or the gateway failed. Clients that left and their own faults (4xx) are not in it.',
+    'Share of requests that a host, the line or the gateway failed, of all but those that were wrong or beyond a limit of their caller (4xx).',
   unit: 'percentunit',
   width: 3,
   alarms: [0.01, 0.05],
@@ -96,7 +96,7 @@ export const failedNow: Panel = {
   targets: [{ expr: failedShare(), legend: 'failed' }],
 }
 
-const refused = { status: '=~"429|503"' }
+const refused = { outcome: '=~"limited|refused"' }
 
 export const now: readonly Panel[] = [
   objectivesMet,
@@ -127,7 +127,8 @@ export const now: readonly Panel[] = [
   {
     kind: 'stat',
     title: 'Refused',
-    description: 'Share of requests that were answered 429 or 503: too much was asked for, or nobody could serve it.',
+    description:
+      'Share of requests that were turned away before any host had them: beyond a limit of their caller (429), by the line, or for want of memory or processor time.',
     unit: 'percentunit',
     width: 3,
     alarms: [0.05, 0.2],
@@ -135,8 +136,8 @@ export const now: readonly Panel[] = [
     targets: [
       {
         expr: shareOf(
-          rate('requests_total', { follow: [...model, 'key'], where: refused }),
-          rate('requests_total', { follow: [...model, 'key'] }),
+          rate('request_outcomes_total', { follow: model, where: refused }),
+          rate('request_outcomes_total', { follow: model }),
         ),
         legend: 'refused',
       },

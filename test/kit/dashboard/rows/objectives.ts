@@ -3,7 +3,7 @@
 import { sloTargets } from '../../rules/slo-rules.ts'
 import type { Panel } from '../panel.ts'
 import { rate } from '../promql.ts'
-import { missRatio, model, requestsPerSecond, tokensPerSecond } from '../shared-queries.ts'
+import { model, requestsPerSecond, tokensPerSecond } from '../shared-queries.ts'
 
 const burnAlerts = ['SloBurnFast', 'SloBurnSteady', 'SloBurnSlow']
 const noRules = 'No data: Prometheus needs the rules of grafana/rules/, and requests'
@@ -11,14 +11,15 @@ const noRules = 'No data: Prometheus needs the rules of grafana/rules/, and requ
 export const budgetLeft: Panel = {
   kind: 'stat',
   title: 'Error budget left, 30 d',
-  description: `Of the misses that each objective allows in 30 days (${targetTexts()}), the share that is not yet used; below 0 the objective was missed.`,
+  description: `Of the misses that each objective allows in 30 days (${targetTexts()}), the share that is not yet used; below 0 the objective was missed. All models together, from the recording rules; of fewer days where Prometheus keeps fewer.`,
   unit: 'percentunit',
   width: 8,
   floors: [0.5, 0],
+  whenEmpty: noRules,
   alerts: burnAlerts,
-  targets: Object.entries(sloTargets).map(([slo, target]) => ({
-    // 1 - 0.99 is 0.010000000000000009 for a computer.
-    expr: `1 - ${missRatio(slo, '30d')} / ${Number((1 - target).toFixed(6))}`,
+  instant: true,
+  targets: Object.keys(sloTargets).map((slo) => ({
+    expr: `min by (slo) (slo:lmx_gateway_error_budget_left:ratio30d{slo="${slo}"})`,
     legend: slo,
   })),
 }
@@ -82,6 +83,41 @@ export const objectivesOverTime: readonly Panel[] = [
     ],
   },
   ...Object.keys(sloTargets).map(burnOf),
+  {
+    kind: 'lines',
+    title: 'Not answered, by model',
+    description:
+      'Share of the requests for each model that missed the objective of availability, over 30 minutes, from the recording rules. A model that hardly anybody asks does not show in the budgets.',
+    unit: 'percentunit',
+    width: 8,
+    max: 1,
+    alarms: [0.1, 0.5],
+    whenEmpty: noRules,
+    alerts: ['ModelFailing'],
+    targets: [
+      {
+        expr: 'max by (model) (slo_model:lmx_gateway_slo_miss:ratio30m{slo="availability",model=~"$model"})',
+        legend: '{{model}}',
+      },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Burn rate by model, 1 h',
+    description:
+      'Misses of each objective by what its budget allows, of each model alone, from the recording rules: which one burns the budget.',
+    unit: 'suffix: x',
+    width: 8,
+    alarms: [1, 6],
+    whenEmpty: noRules,
+    alerts: burnAlerts,
+    targets: [
+      {
+        expr: 'max by (slo, model) (slo_model:lmx_gateway_burn:ratio1h{model=~"$model"})',
+        legend: '{{model}} {{slo}}',
+      },
+    ],
+  },
 ]
 
 function burnOf(slo: string): Panel {

@@ -1,13 +1,14 @@
 /** The row on what became of requests, and whether objectives were met. */
 
 import type { Panel } from '../panel.ts'
-import { rate } from '../promql.ts'
-import { failedShare, host, key, model, requestsPerSecond, shareOf } from '../shared-queries.ts'
+import { rate, valuesRate } from '../promql.ts'
+import { failedShare, host, key, model, requestsPerSecond } from '../shared-queries.ts'
 import { objectivesOverTime } from './objectives.ts'
 
 const requests = { follow: [...model, ...key] } as const
-const answered = { status: '="200"' }
-const brokenOff = { ...answered, end: '=~"[Uu]D"' }
+const broken = rate('request_outcomes_total', { follow: model, where: { outcome: '="broken"' } })
+/** Many whole answers beside them must not hide that streams break off. */
+const streamsWithContent = valuesRate('time_to_first_token_seconds', { follow: model })
 
 export const byStatus: Panel = {
   kind: 'stacked',
@@ -23,9 +24,19 @@ const ends: readonly Panel[] = [
   byStatus,
   {
     kind: 'stacked',
+    title: 'Requests by outcome',
+    description:
+      'ok; left by the client, or slow_client; caller_error (4xx) and limited (429); refused by the line or for want of something of the gateway; failed before anything was sent, or broken behind the beginning; cancelled by an operator or a shutdown.',
+    unit: requestsPerSecond,
+    width: 8,
+    alerts: ['ModelFailing', 'StreamTruncations'],
+    targets: [{ expr: rate('request_outcomes_total', { follow: model, by: ['outcome'] }), legend: '{{outcome}}' }],
+  },
+  {
+    kind: 'stacked',
     title: 'Requests by end code',
     description:
-      'First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data, L last bytes. -- is a normal end.',
+      'For what is frequent: the first of each key with an end is not seen. First letter, who: C the client left, c it was too slow, U a host broke, u a host was too slow, G a rule, R a resource, A shutdown. Second, when: R reading, A checks, Q line, C connect, H headers, F first content, D data, L last bytes. -- is a normal end.',
     unit: requestsPerSecond,
     width: 8,
     targets: [{ expr: rate('requests_total', { ...requests, by: ['end'] }), legend: '{{end}}' }],
@@ -33,7 +44,8 @@ const ends: readonly Panel[] = [
   {
     kind: 'lines',
     title: 'Failed share',
-    description: 'Share of requests that a host, the line or the gateway failed.',
+    description:
+      'Share of requests that a host, the line or the gateway failed, of all but those that were wrong or beyond a limit of their caller (4xx).',
     unit: 'percentunit',
     width: 8,
     alerts: ['SloBurnFast'],
@@ -55,17 +67,14 @@ const ends: readonly Panel[] = [
     kind: 'lines',
     title: 'Answers that broke off',
     description:
-      'Share of answers that a host broke off after their beginning. The client is told by an error in its stream.',
+      'Answers that broke off after their beginning, by streams that had content. The client is told by an error in its stream.',
     unit: 'percentunit',
     width: 8,
     alarms: [0.01, 0.05],
     alerts: ['StreamTruncations'],
     targets: [
       {
-        expr: shareOf(
-          rate('requests_total', { ...requests, where: brokenOff }),
-          rate('requests_total', { ...requests, where: answered }),
-        ),
+        expr: `${broken} / (${streamsWithContent} > 0 or ${broken} > 0)`,
         legend: 'broken off',
       },
     ],

@@ -1,10 +1,11 @@
 /** The row on how much comes out, and how fast: of a stream and of all together, side by side. */
 
 import type { Panel } from '../panel.ts'
-import { gauge, quantile, rate } from '../promql.ts'
+import { gauge, quantile, rate, sumRate } from '../promql.ts'
 import {
   batchSize,
-  busySeconds,
+  generating,
+  host,
   key,
   model,
   modelAndHost,
@@ -29,13 +30,13 @@ export const speedAndBatch: Panel = {
   kind: 'lines',
   title: 'Speed of a stream and batch size',
   description:
-    'Decode tok/s: output tokens behind the first of each stream by the seconds that streams spent decoding; not a mean of the speeds of requests, in which short answers weigh too much. Dotted, on the right: answers that the host makes at once while it makes any. Where one goes up the other goes down.',
+    'Decode tok/s: output tokens behind the first piece of each stream by the seconds in which they came; not a mean of the speeds of requests, in which short answers weigh too much. Dotted, on the right: answers of all models that the host makes at once while it makes any. Where one goes up the other goes down.',
   unit: tokensPerSecond,
   width: 8,
   alerts: ['DecodeSlow'],
   targets: [
     { expr: streamSpeed(modelAndHost), legend: '{{host}} {{model}}' },
-    { expr: batchSize(), legend: '{{host}} {{model}} batch', rightUnit: 'none' },
+    { expr: batchSize(), legend: '{{host}} batch', rightUnit: 'none' },
   ],
 }
 
@@ -62,14 +63,14 @@ export const throughput: readonly Panel[] = [
     kind: 'lines',
     title: 'Speed of a host while busy',
     description:
-      'Busy tok/s: output tokens by the wall seconds in which the host was generating: comparable between quiet and busy days.',
+      'Busy tok/s: output tokens of all models by the wall seconds in which the host was generating any: comparable between quiet and busy days.',
     unit: tokensPerSecond,
     width: 8,
     alerts: ['DecodeSlow'],
     targets: [
       {
-        expr: `${rate('tokens_total', { follow: modelAndHost, where: output, by: modelAndHost })} / ${busySeconds()}`,
-        legend: '{{host}} {{model}}',
+        expr: `${rate('tokens_total', { follow: host, where: output, by: host })} / ${generating}`,
+        legend: '{{host}}',
       },
     ],
   },
@@ -77,7 +78,7 @@ export const throughput: readonly Panel[] = [
     kind: 'lines',
     title: 'Prefill speed',
     description:
-      'Input tokens of streams that hosts reported and did not take from their cache, by the seconds between dispatch and first content; the wait in the host’s own queue is in these seconds too.',
+      'Input tokens of streams that hosts reported and did not take from their cache, by the seconds between dispatch and first content of the same streams, told at their end; the wait in the host’s own queue is in these seconds too. Of a host that says nothing of its cache the whole prompt counts.',
     unit: tokensPerSecond,
     width: 8,
     targets: [{ expr: prefillSpeed(), legend: '{{host}} {{model}}' }],
@@ -90,6 +91,48 @@ export const throughput: readonly Panel[] = [
     unit: 'none',
     width: 8,
     targets: [{ expr: gauge('host_streams', { follow: modelAndHost, by: ['phase'] }), legend: '{{phase}}' }],
+  },
+  {
+    kind: 'stacked',
+    title: 'Answers being made, on average',
+    description:
+      'Seconds that answers spent in each phase, per second: by Little’s law their mean number, those that came and went between two scrapes included.',
+    unit: 'none',
+    width: 8,
+    targets: (['prefill', 'decode', 'whole'] as const).map((phase) => ({
+      expr: rate(`${phase}_seconds_total`, { follow: modelAndHost }),
+      legend: phase,
+    })),
+  },
+  {
+    kind: 'lines',
+    title: 'Share of time in which it generates',
+    description:
+      'Of each model at each host; dashed, of the host with all of them. Models of one host overlap, so their shares may add up to more than all.',
+    unit: 'percentunit',
+    width: 8,
+    max: 1,
+    targets: [
+      {
+        expr: rate('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost }),
+        legend: '{{host}} {{model}}',
+      },
+      { expr: generating, legend: '{{host}} limit' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'End-to-end speed of a request',
+    description:
+      'Output tokens of answered requests by their whole duration, waiting and prefill included: what users call its speed. Long answers weigh more.',
+    unit: tokensPerSecond,
+    width: 8,
+    targets: [
+      {
+        expr: `${sumRate('request_output_tokens', { follow: model, by: model })} / ${sumRate('request_duration_seconds', { follow: model, by: model })}`,
+        legend: '{{model}}',
+      },
+    ],
   },
   {
     kind: 'lines',
