@@ -10,6 +10,7 @@ import type { Ledger } from './metering/ledger.ts'
 import type { PhaseTimes } from './metering/phase-times.ts'
 import type { StreamGaps } from './metering/stream-gaps.ts'
 import type { TokenTallies } from './metering/token-tallies.ts'
+import { eventLoopDelays } from './observe/event-loop-delay.ts'
 import type { FigureSources } from './observe/figure-sources.ts'
 import { tokenCosts } from './queue/bill.ts'
 import type { ByteBudget } from './queue/byte-budget.ts'
@@ -62,7 +63,8 @@ export function figuresOf(parts: FigureParts): FigureSources {
     hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
     *modelHosts() {
       for (const { model, places } of catalog.placesByName()) {
-        yield { model, hosts: places.filter(({ host }) => isAble(host)).length }
+        const able = places.filter(({ host }) => isAble(host))
+        yield { model, hosts: able.length, listedBy: places.map(({ host }) => host.name) }
       }
     },
     tokens: () => tallies,
@@ -70,6 +72,7 @@ export function figuresOf(parts: FigureParts): FigureSources {
     generating: () => phases.generating(),
     gaps: () => gaps,
     limitRests: () => parts.access().limitRests(),
+    eventLoopDelays,
     openStreams: () => parts.relay().openStreams,
     clientConnections: parts.clientConnections,
     overloadStage: () => stages[overload.stage],

@@ -21,13 +21,13 @@ export function* writeLimitRests(table: SeriesTable, rests: Iterable<LimitRest>)
 /** One after the other: there may be some for each of many keys. */
 function* rowsOf(table: SeriesTable, rests: Iterable<LimitRest>): Generator<Row<'ratelimit_remaining_ratio'>> {
   for (const { key, limit, share } of rests) {
-    if (!table.isHalfFull) startAtZero(table, key, limit)
+    const isNew = !table.has('ratelimit_remaining_ratio', { key, limit })
+    if (isNew && !table.isHalfFull) startAtZero(table, key, limit)
     yield [{ key, limit }, share]
   }
 }
 
-/** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
 function startAtZero(table: SeriesTable, key: string, limit: LimitRest['limit']): void {
-  table.increase('ratelimit_decisions_total', { key, limit: 'none', decision: 'allow' }, 0)
-  for (const decision of ['queue', 'reject']) table.increase('ratelimit_decisions_total', { key, limit, decision }, 0)
+  table.start('ratelimit_decisions_total', { key, limit: 'none', decision: 'allow' })
+  for (const decision of ['queue', 'reject']) table.start('ratelimit_decisions_total', { key, limit, decision })
 }

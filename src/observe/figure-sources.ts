@@ -6,6 +6,7 @@ import type { HostState } from '../hosts/events.ts'
 import type { GapTotals, GeneratingTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { HeldSlots, QueueState } from '../queue/events.ts'
 import type { Objectives } from './objectives.ts'
+import type { Classes } from './series-table.ts'
 import type { TokenCosts } from './token-metrics.ts'
 
 /** Read by a scrape, by a page that somebody asks for, and every few seconds for the speeds of the last minutes; never for each token. */
@@ -19,13 +20,15 @@ export interface FigureSources {
   /** The same; a line may be long. */
   queueInSteps(): Steps<QueueState>
   hosts(): readonly (HostState & HeldSlots)[]
-  /** Names that requests may use, and how many hosts may take one for it now. */
-  modelHosts(): Iterable<{ readonly model: string; readonly hosts: number }>
+  /** Of all names that requests may use. */
+  modelHosts(): Iterable<ModelHosts>
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
   generating(): Iterable<GeneratingTotals>
   gaps(): Iterable<GapTotals>
   limitRests(): Iterable<LimitRest>
+  /** How late the event loop was for its timers since this was first called, in the classes of its metric. */
+  eventLoopDelays(): Classes
   openStreams(): number
   clientConnections(): number
   /** 0: not short of anything, 1: tight, 2: sheds. */
@@ -38,4 +41,12 @@ export interface FigureSources {
   ledger(): LedgerState
   /** Whether a name is configured or listed by a host; only such names become label values. */
   knownModel(name: string): boolean
+}
+
+export interface ModelHosts {
+  readonly model: string
+  /** How many may take a request for it now. */
+  readonly hosts: number
+  /** The names of all that have it, whether they are up or not. */
+  readonly listedBy: readonly string[]
 }

@@ -49,9 +49,8 @@ function* byKey(
 
 const rejections: readonly Rejection[] = ['full', 'key_full', 'wait_too_long', 'bytes', 'timeout', 'no_host']
 
-/** What can be foreseen of a model is there before it happens. */
 export function startLineAtZero(table: SeriesTable, model: string): void {
-  for (const reason of rejections) table.increase('queue_rejections_total', { model, reason }, 0)
-  table.increase('wait_estimate_p90_misses_total', { model }, 0)
-  table.increase('bulk_given_back_total', { model }, 0)
+  for (const reason of rejections) table.start('queue_rejections_total', { model, reason })
+  table.start('wait_estimate_p90_misses_total', { model })
+  table.start('bulk_given_back_total', { model })
 }

@@ -5,18 +5,18 @@ import type { HostState, LimitDirection, LimitReason } from '../hosts/events.ts'
 import type { GapTotals, GeneratingTotals, PhaseTotals } from '../metering/events.ts'
 import type { HeldSlots } from '../queue/events.ts'
 import { writeLimitRests } from './access-metrics.ts'
-import type { FigureSources } from './figure-sources.ts'
+import type { FigureSources, ModelHosts } from './figure-sources.ts'
 import { startLineAtZero, writeLine } from './line-metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
-import type { Row, SeriesTable } from './series-table.ts'
+import { otherLabel, type Row, type SeriesTable } from './series-table.ts'
 import { TokenMetrics } from './token-metrics.ts'
 
 export class LiveMetrics {
   readonly #table: SeriesTable
   readonly #sources: FigureSources
   readonly #tokens: TokenMetrics
-  /** What can be foreseen of them is there. */
-  readonly #startedModels = new Set<string>()
+  /** Names that requests may use, each with the hosts for which what can be foreseen of it is there; null without room. */
+  #models = new Map<string, string | null>()
   readonly #startedHosts = new Set<string>()
 
   constructor(table: SeriesTable, sources: FigureSources) {
@@ -24,35 +24,48 @@ export class LiveMetrics {
     this.#sources = sources
     this.#tokens = new TokenMetrics(table, sources.tokenCosts)
     startOverheadAtZero(table)
+    startModelAtZero(table, otherLabel)
   }
 
   *write(): Steps {
     const table = this.#table
     const sources = this.#sources
-    let phases: readonly PhaseTotals[] = []
-    let generating: readonly GeneratingTotals[] = []
-    yield* this.#tokens.write(sources.tokens(), {
-      isNew: ({ model }) => this.#startModelAtZero(model),
-      moment: () => {
-        phases = [...sources.phases()]
-        generating = [...sources.generating()]
-      },
-    })
+    const models: ModelHosts[] = []
+    for (const model of sources.modelHosts()) {
+      models.push(model)
+      yield
+    }
+    yield* table.free()
+    yield* this.#startModels(models)
+    const { phases, generating } = yield* this.#tokens.write(sources.tokens(), () => ({
+      phases: [...sources.phases()],
+      generating: [...sources.generating()],
+    }))
     yield* writePhases(table, phases)
     yield* table.mirror('host_generating_seconds_total', generatingRows(generating))
     yield* writeGaps(table, [...sources.gaps()])
     yield* writeLimitRests(table, sources.limitRests())
     yield* this.#writeHosts(sources.hosts())
     yield* writeLine(table, yield* sources.queueInSteps())
-    yield* table.rewrite('model_hosts_up', modelHostRows(sources), 'gone', 'max')
+    yield* table.rewrite('model_hosts_up', modelHostRows(models), 'gone', 'min')
+    yield* table.mirrorHistogram('event_loop_delay_seconds', [[{}, sources.eventLoopDelays()]])
     yield* writeGateway(table, sources)
   }
 
-  #startModelAtZero(model: string): void {
-    if (this.#startedModels.has(model)) return
-    this.#startedModels.add(model)
-    startLineAtZero(this.#table, model)
-    startRequestsAtZero(this.#table, model)
+  *#startModels(listed: readonly ModelHosts[]): Steps {
+    const table = this.#table
+    const models = new Map<string, string | null>()
+    for (const { model, listedBy } of listed) {
+      const started = this.#models.get(model)
+      // Totals of a name that is new may have been counted as other.
+      if (started === undefined) table.renew()
+      const hosts = listedBy.join(' ')
+      const isMissing = started !== hosts && !table.isHalfFull
+      if (isMissing) startModelAtZero(table, model, listedBy)
+      models.set(model, isMissing ? hosts : (started ?? null))
+      yield
+    }
+    this.#models = models
   }
 
   *#writeHosts(hosts: readonly (HostState & HeldSlots)[]): Steps {
@@ -99,8 +112,8 @@ function* writeGaps(table: SeriesTable, totals: readonly GapTotals[]): Steps {
   yield* table.mirror('stream_stalls_total', stalls)
 }
 
-function* modelHostRows(sources: FigureSources): Generator<Row<'model_hosts_up'>> {
-  for (const { model, hosts } of sources.modelHosts()) yield [{ model }, hosts]
+function* modelHostRows(models: readonly ModelHosts[]): Generator<Row<'model_hosts_up'>> {
+  for (const { model, hosts } of models) yield [{ model }, hosts]
 }
 
 /** A host that was taken out of the configuration leaves no series behind that would look like one that is down. */
@@ -114,13 +127,13 @@ function* writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)
   const models = rows((host) => host.models)
   const zombies = rows((host) => host.zombieSlots)
   const open = rows((host) => (host.ejected ? 1 : 0))
-  yield* table.rewrite('host_up', up, 'gone')
-  yield* table.rewrite('host_paused', paused, 'gone')
+  yield* table.rewrite('host_up', up, 'gone', 'min')
+  yield* table.rewrite('host_paused', paused, 'gone', 'max')
   yield* table.rewrite('host_inflight', inFlight, 'gone')
   yield* table.rewrite('host_concurrency_limit', limits, 'gone')
   yield* table.rewrite('host_models', models, 'gone')
   yield* table.rewrite('host_zombie_slots', zombies, 'gone')
-  yield* table.rewrite('host_circuit_open', open, 'gone')
+  yield* table.rewrite('host_circuit_open', open, 'gone', 'max')
 }
 
 function* writeGateway(table: SeriesTable, sources: FigureSources): Steps {
@@ -152,14 +165,33 @@ const limitChanges = [
   ['down', 'busy'],
 ] as const satisfies readonly (readonly [LimitDirection, LimitReason])[]
 
-/** rate() misses the increment with which a series appears, so what can be foreseen is there before it happens. */
 function startHostAtZero(table: SeriesTable, host: string): void {
-  table.increase('host_attempts_total', { host }, 0)
-  for (const reason of hostFaults) table.increase('host_errors_total', { host, reason }, 0)
-  for (const source of ['reported', 'counted']) table.increase('usage_source_total', { host, source }, 0)
-  for (const [direction, reason] of limitChanges) {
-    table.increase('host_limit_changes_total', { host, direction, reason }, 0)
+  table.start('host_attempts_total', { host })
+  for (const reason of hostFaults) table.start('host_errors_total', { host, reason })
+  for (const source of ['reported', 'counted', 'estimated']) table.start('usage_source_total', { host, source })
+  for (const [direction, reason] of limitChanges) table.start('host_limit_changes_total', { host, direction, reason })
+  table.start('usage_rejected_total', { host })
+  table.start('bad_frames_total', { host })
+}
+
+/** Of each model at each host. */
+const placeCounters = [
+  'decode_tokens_total',
+  'decode_token_seconds_total',
+  'prefill_tokens_total',
+  'prefill_token_seconds_total',
+  'discarded_tokens_total',
+  'prefill_seconds_total',
+  'decode_seconds_total',
+  'whole_seconds_total',
+  'host_busy_seconds_total',
+  'stream_stalls_total',
+] as const
+
+function startModelAtZero(table: SeriesTable, model: string, hosts: readonly string[] = []): void {
+  startLineAtZero(table, model)
+  startRequestsAtZero(table, model)
+  for (const host of hosts) {
+    for (const name of placeCounters) table.start(name, { model, host })
   }
-  table.increase('usage_rejected_total', { host }, 0)
-  table.increase('bad_frames_total', { host }, 0)
 }

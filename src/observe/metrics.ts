@@ -12,7 +12,7 @@ import { lineEvents } from './line-metrics.ts'
 import { LiveMetrics } from './live-metrics.ts'
 import { seriesMaxDefault } from './options.ts'
 import { watchProcess } from './process-metrics.ts'
-import { recordRequest } from './request-metrics.ts'
+import { recordFirstToken, recordRequest } from './request-metrics.ts'
 import type { Family } from './series.ts'
 import { SeriesTable } from './series-table.ts'
 
@@ -36,11 +36,12 @@ export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefau
   const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
   const live = new LiveMetrics(table, sources)
   watchProcess()
+  sources.eventLoopDelays()
   const expositions = new Expositions(table, clock, () => live.write())
   return {
     counted: new Counted(table),
     requestEnded: (outcome) => recordRequest(table, outcome, sources.objectives),
-    firstToken: () => {},
+    firstToken: (first) => recordFirstToken(table, first, sources.objectives),
     attemptBegan: (host) => table.increase('host_attempts_total', { host }),
     attemptFailed: (host, reason) => table.increase('host_errors_total', { host, reason }),
     failedOver: (model, phase, result) => table.increase('failovers_total', { model, phase, result }),

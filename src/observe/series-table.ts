@@ -2,7 +2,16 @@
 import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
 import { type MetricDefinition, type MetricName, metricDefinitions, metricPrefix } from './metric-names.ts'
-import { type Exemplar, Family, Histogram, isAmount, type LabelValues, Scalar, type Series } from './series.ts'
+import {
+  type Exemplar,
+  Family,
+  type Followed,
+  Histogram,
+  isAmount,
+  type LabelValues,
+  Scalar,
+  type Series,
+} from './series.ts'
 
 export type { Exemplar } from './series.ts'
 
@@ -27,9 +36,13 @@ export interface Classes {
 /** What a label says when its true value is unknown to us or would cost a series too many. */
 export const otherLabel = 'other'
 
-/** The labels whose values come from configuration, hosts and keys; those of all others are few and written in the code. */
-const openLabels: ReadonlySet<string> = new Set(['model', 'host', 'key'])
+/** The labels whose values come from hosts and clients; hosts are configured, and the values of all others are written in the code. */
+const openLabels: ReadonlySet<string> = new Set(['model', 'key'])
+/** What is folded is that of no host either: its own series would be as many as hosts. */
+const foldedLabels: ReadonlySet<string> = new Set([...openLabels, 'host'])
 const labelCharsMax = 200
+/** Of the budget; from there on what is of no use any more goes. */
+const tightShare = 0.9
 
 /** One value of two that share a label set. */
 const folds = { sum: (a: number, b: number) => a + b, max: Math.max, min: Math.min }
@@ -46,6 +59,7 @@ export class SeriesTable {
   readonly #options: SeriesTableOptions
   #lines = 0
   #folded = 0
+  #generation = 0
 
   constructor(options: SeriesTableOptions) {
     this.#options = options
@@ -70,6 +84,34 @@ export class SeriesTable {
     return this.#folded
   }
 
+  /** Another one: whoever keeps a series looks it up again, since it may be gone, or there may be room for its own. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Models that were not known before may have been counted as other. */
+  renew(): void {
+    this.#generation++
+  }
+
+  /** Makes room where little is left: the series of models that nobody knows any more end, as those of a counter may. */
+  *free(): Steps {
+    if (this.#lines < tightShare * this.#options.seriesMax) return
+    let isFreed = false
+    for (const family of this.#families.values()) {
+      if (!family.definition.labels.includes('model')) continue
+      for (const [key, { labels }] of family.series) {
+        const { model = otherLabel } = labels
+        if (model !== otherLabel && !this.#options.knownModel(model)) {
+          this.#remove(family, key)
+          isFreed = true
+        }
+        yield
+      }
+    }
+    if (isFreed) this.renew()
+  }
+
   families(): Iterable<Family> {
     return this.#families.values()
   }
@@ -88,42 +130,44 @@ export class SeriesTable {
     if (isAmount(value)) this.#scalar(name, labels).value = value
   }
 
-  /** The histogram is there from now on, whether or not anything was observed. */
-  start<N extends HistogramName>(name: N, labels: Labels<N>): void {
-    this.#histogram(name, labels)
+  /** Is there from now on, at 0: rate() and increase() miss the increment with which a series appears. */
+  start<N extends CounterName | HistogramName>(name: N, labels: Labels<N>): void {
+    this.#find(this.#family(name), labels)
   }
 
-  /** For whoever adds to it often: looked up once, it stays what it is. */
+  /** Whether there is a series of its own for them. */
+  has<N extends MetricName>(name: N, labels: Labels<N>): boolean {
+    const family = this.#family(name)
+    return family.series.has(keyOf(family, labels))
+  }
+
+  /** For whoever adds to it often: it stays what it is as long as the table's generation does. */
   counter<N extends CounterName>(name: N, labels: Labels<N>): Scalar {
     return this.#scalar(name, labels)
   }
 
   /**
-   * Lets a counter follow totals that are kept elsewhere; rows that share a label set are added up.
+   * Lets a counter follow totals that are kept elsewhere, each known by its labels; those that share a series are added up.
    * A total that fell (its keeper forgot a part) leaves the counter where it is, and what grows from there counts.
    */
   *mirror<N extends CounterName>(name: N, rows: Iterable<Row<N>>): Steps {
-    const totals = new Map<Scalar, number>()
+    const family = this.#family(name)
     for (const [labels, total] of rows) {
-      const series = this.#scalar(name, labels)
-      if (isAmount(total)) totals.set(series, (totals.get(series) ?? 0) + total)
-      yield
-    }
-    for (const [series, total] of totals) {
-      series.add(total - series.mirrored)
-      series.mirrored = total
+      const { series, seen } = this.#follow(family, labels, 1)
+      if (series instanceof Scalar && isAmount(total)) {
+        series.add(total - (seen[0] ?? 0))
+        seen[0] = total
+      }
       yield
     }
   }
 
-  /** Writes a histogram anew; rows that share a label set are added up. */
+  /** The same for a histogram. */
   *mirrorHistogram<N extends HistogramName>(name: N, rows: Iterable<Row<N, Classes>>): Steps {
-    const written = new Set<Histogram>()
+    const family = this.#family(name)
     for (const [labels, { counts, sum }] of rows) {
-      const series = this.#histogram(name, labels)
-      if (!written.has(series)) series.clear()
-      written.add(series)
-      series.merge(counts, sum)
+      const { series, seen } = this.#follow(family, labels, family.edgeTexts.length + 2)
+      if (series instanceof Histogram) series.catchUp(counts, sum, seen)
       yield
     }
   }
@@ -149,6 +193,18 @@ export class SeriesTable {
       else if (series instanceof Scalar) series.value = value ?? 0
       yield
     }
+  }
+
+  /** Looked up once in each generation: figures that are divided by each other move to series of their own together. */
+  #follow(family: Family, labels: LabelValues, figures: number): Followed {
+    const key = keyOf(family, labels)
+    const generation = this.#generation
+    const known = family.followed.get(key)
+    if (known?.generation === generation) return known
+    const series = this.#find(family, labels)
+    const followed = { series, generation, seen: known?.seen ?? new Float64Array(figures) }
+    family.followed.set(key, followed)
+    return followed
   }
 
   #remove(family: Family, key: string): void {
@@ -180,7 +236,8 @@ export class SeriesTable {
     if (existing !== undefined) return existing
     let admitted = this.#cleaned(family, labels)
     let key = keyOf(family, admitted)
-    if (!family.series.has(key) && this.#lines + family.linesPerSeries > this.#options.seriesMax) {
+    const isBounded = !family.definition.labels.some((name) => openLabels.has(name))
+    if (!isBounded && !family.series.has(key) && this.#lines + family.linesPerSeries > this.#options.seriesMax) {
       this.#folded++
       admitted = folded(admitted)
       key = keyOf(family, admitted)
@@ -212,6 +269,6 @@ function keyOf({ definition }: Family, labels: LabelValues): string {
 
 function folded(labels: LabelValues): LabelValues {
   return Object.fromEntries(
-    Object.entries(labels).map(([name, value]) => [name, openLabels.has(name) ? otherLabel : value]),
+    Object.entries(labels).map(([name, value]) => [name, foldedLabels.has(name) ? otherLabel : value]),
   )
 }

@@ -23,8 +23,6 @@ export class Scalar {
   /** `{a="b"}`, or nothing. */
   readonly text: string
   value = 0
-  /** For a counter that follows one total kept elsewhere: that total when it was last read. */
-  mirrored = 0
 
   constructor(labels: LabelValues) {
     this.labels = labels
@@ -67,19 +65,28 @@ export class Histogram {
     this.noted[at] = exemplar
   }
 
-  /** What was counted elsewhere, in the same classes. */
-  merge(counts: ArrayLike<number>, sum: number): void {
-    for (let at = 0; at < this.counts.length; at++) this.counts[at] = (this.counts[at] ?? 0) + (counts[at] ?? 0)
-    this.sum += sum
-  }
-
-  clear(): void {
-    this.counts.fill(0)
-    this.sum = 0
+  /** Adds what came since `seen` to what is counted elsewhere in the same classes; `seen` has its sum for the last. */
+  catchUp(counts: ArrayLike<number>, sum: number, seen: Float64Array): void {
+    const at = this.counts.length
+    this.sum += sum - (seen[at] ?? 0)
+    seen[at] = sum
+    for (const [index, count] of this.counts.entries()) {
+      const now = counts[index] ?? 0
+      this.counts[index] = count + now - (seen[index] ?? 0)
+      seen[index] = now
+    }
   }
 }
 
 export type Series = Scalar | Histogram
+
+/** A total kept elsewhere: the series that it is counted in, and what of it was added so far, to whichever series. */
+export interface Followed {
+  readonly series: Series
+  /** Of the table, when the series was looked up. */
+  readonly generation: number
+  readonly seen: Float64Array
+}
 
 /** All series of one metric. */
 export class Family {
@@ -90,6 +97,8 @@ export class Family {
   /** Lines of exposition text for one series. */
   readonly linesPerSeries: number
   readonly series = new Map<string, Series>()
+  /** By the labels that a total came with, which need not be those of its series. */
+  readonly followed = new Map<string, Followed>()
 
   constructor(name: string, definition: MetricDefinition) {
     this.name = name

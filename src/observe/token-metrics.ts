@@ -1,4 +1,4 @@
-/** Tokens in metrics: the series of each tally are looked up once, and from then on a scrape only adds to them. */
+/** Tokens in metrics: the series of each tally are looked up once in a generation, and from then on a scrape only adds to them. */
 
 import type { Steps } from '../base/steps.ts'
 import type { TokenTotals } from '../metering/events.ts'
@@ -23,32 +23,33 @@ export class TokenMetrics {
   }
 
   /**
-   * `tallies` live long and only grow. `isNew` is told of each that was not seen before; `moment` is called in the turn
-   * in which the tokens are read that are divided by seconds, so that these can be read in the same.
+   * `tallies` live long and only grow. `readTogether` is called in the turn in which the tokens are read that are divided
+   * by seconds, and what it read is returned at the end.
    */
-  *write(
-    tallies: Iterable<TokenTotals>,
-    { isNew, moment }: { isNew: (tally: TokenTotals) => void; moment: () => void },
-  ): Steps {
+  *write<Read>(tallies: Iterable<TokenTotals>, readTogether: () => Read): Steps<Read> {
     const followed: Followed[] = []
     for (const tally of tallies) {
-      followed.push(this.#followed.get(tally) ?? this.#follow(tally, isNew))
+      followed.push(this.#follow(tally))
       yield
     }
     for (const one of followed) one.readMoment()
-    moment()
+    const read = readTogether()
     yield
     for (const one of followed) {
       this.#catchUp(one)
       yield
     }
+    return read
   }
 
-  #follow(tally: TokenTotals, isNew: (tally: TokenTotals) => void): Followed {
-    const series = this.#columns.map(({ seriesOf }) => seriesOf(this.#table, tally))
-    const followed = new Followed(tally, series)
+  #follow(tally: TokenTotals): Followed {
+    const known = this.#followed.get(tally)
+    const { generation } = this.#table
+    if (known?.generation === generation) return known
+    const followed = known ?? new Followed(tally, this.#columns.length)
+    followed.series = this.#columns.map(({ seriesOf }) => seriesOf(this.#table, tally))
+    followed.generation = generation
     this.#followed.set(tally, followed)
-    isNew(tally)
     return followed
   }
 
@@ -66,8 +67,10 @@ export class TokenMetrics {
 class Followed {
   readonly tally: TokenTotals
   /** By column. */
-  readonly series: readonly Scalar[]
-  /** What was added to them so far. */
+  series: readonly Scalar[] = []
+  /** Of the table, when they were looked up. */
+  generation = -1
+  /** By column: what was added so far, to whichever series. */
   readonly seen: Float64Array
   output = 0
   decoded = 0
@@ -75,10 +78,9 @@ class Followed {
   prefilled = 0
   prefilledSeconds = 0
 
-  constructor(tally: TokenTotals, series: readonly Scalar[]) {
+  constructor(tally: TokenTotals, columns: number) {
     this.tally = tally
-    this.series = series
-    this.seen = new Float64Array(series.length)
+    this.seen = new Float64Array(columns)
   }
 
   /** What is divided by seconds, and these. */

@@ -11,14 +11,16 @@ import {
   type PhaseTotals,
   type TokenTotals,
 } from '../../src/metering/events.ts'
-import type { MetricSources, Metrics } from '../../src/observe/metrics.ts'
+import { delayBuckets } from '../../src/observe/definitions/buckets.ts'
+import type { FigureSources, ModelHosts } from '../../src/observe/figure-sources.ts'
+import type { Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-export class ScriptedSources implements MetricSources {
-  clock: MetricSources['clock'] = systemClock
+export class ScriptedSources implements FigureSources {
+  clock: FigureSources['clock'] = systemClock
   readonly version = '1.2.3'
   readonly tokenCosts = { input: 1, output: 2 }
   readonly models = new Set(['qwen'])
@@ -88,7 +90,8 @@ export class ScriptedSources implements MetricSources {
   generating = () => this.generatingTotals.map((totals) => ({ ...totals }))
   gaps = () => this.gapTotals
   limitRests = () => this.rests
-  modelHosts = () => [{ model: 'qwen', hosts: 1 }]
+  modelHosts = (): ModelHosts[] => [{ model: 'qwen', hosts: 1, listedBy: ['studio'] }]
+  eventLoopDelays = () => ({ counts: [...delayBuckets.map(() => 1), 0], sum: 9 })
   clientConnections = () => 4
   overloadStage = () => 0
   otlpDropped = () => ({ traces: 0, metrics: 0 })

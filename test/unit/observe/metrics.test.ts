@@ -23,7 +23,7 @@ describe('what a scrape shows', () => {
   it('shows process metrics beside them', async () => {
     const { body, contentType } = await createMetrics(new ScriptedSources()).render()
     expect(String(body)).toContain('\nprocess_resident_memory_bytes ')
-    expect(String(body)).toContain('\nnodejs_eventloop_lag_p99_seconds ')
+    expect(String(body)).toContain('\nnodejs_heap_size_used_bytes ')
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
   })
 
@@ -124,7 +124,7 @@ describe('a request that ended', () => {
     const metrics = createMetrics(new ScriptedSources())
     metrics.requestEnded(outcome({ status: 502, end: 'UF', errorCode: 'upstream_bad_response', usageSource: 'none' }))
     const sources = [...(await scrape(metrics))].filter(([series]) => series.startsWith(at('usage_source_total')))
-    expect(sources.map(([, value]) => value)).toEqual([0, 0, 0, 0])
+    expect(sources.map(([, value]) => value)).toEqual([0, 0, 0, 0, 0, 0])
   })
 
   it('puts an explicit zero into the histogram, since zero is a value', async () => {
@@ -243,7 +243,7 @@ describe('counters that follow a total kept elsewhere', () => {
     sources.tokenTotals[0]!.output = 8
     const values = await scrape(metrics)
     expect(values.get(output)).toBe(8)
-    expect([...values.keys()].filter((series) => series.includes('model="other"'))).toEqual([])
+    expect(values.has(at('tokens_total', '{model="other",host="studio",key="alice",type="output"}'))).toBe(false)
   })
 })
 
@@ -300,7 +300,7 @@ describe('the number of series', () => {
     const tell = (from: number, to: number) => {
       for (let index = from; index < to; index += 1) {
         metrics.rejected(`model-${index}`, 'full')
-        metrics.requestEnded(outcome({ model: `model-${index}`, host: `host-${index}`, key: `key-${index}` }))
+        metrics.requestEnded(outcome({ model: `model-${index}`, key: `key-${index}` }))
       }
     }
     tell(0, 1_000)
@@ -310,8 +310,8 @@ describe('the number of series', () => {
     expect(values.get(at('queue_rejections_total', '{model="other",reason="full"}'))).toBeGreaterThan(900)
     const requests = [...values].filter(([series]) => series.startsWith(at('requests_total')))
     expect(requests.reduce((sum, [, value]) => sum + value, 0)).toBe(1_000)
-    // What is over the budget is `other`, whose other labels have few values.
-    const named = [...values.keys()].filter((series) => /(?:model|host|key)="(?!other")/.test(series))
+    // What is over the budget is `other`, whose other labels have few values; what is of hosts alone is not in it.
+    const named = [...values.keys()].filter((series) => /(?:model|key)="(?!other")/.test(series))
     expect(named.length).toBeLessThanOrEqual(500)
     expect(values.get(at('metrics_series_folded_total'))).toBeGreaterThan(900)
     tell(1_000, 2_000)
@@ -327,7 +327,27 @@ describe('the number of series', () => {
     ]
     const values = await scrape(metrics)
     expect(values.get(at('tokens_total', '{model="other",host="other",key="other",type="output"}'))).toBe(11)
-    expect(values.get(at('host_concurrency_limit', '{host="other"}'))).toBe(3)
+  })
+
+  it('does not count what is of hosts alone: they are configured, and two of them added up would hide that one is down', async () => {
+    const values = await scrape(createMetrics(new ScriptedSources(), 0))
+    const up = ['studio', 'mini', 'other'].map((host) => values.get(at('host_up', `{host="${host}"}`)))
+    expect(up).toEqual([1, 0, undefined])
+    expect(values.get(at('host_attempts_total', '{host="mini"}'))).toBe(0)
+  })
+
+  it('has the worst of hosts that share a label, since their names are as long as a label is', async () => {
+    const sources = new ScriptedSources()
+    const name = 'x'.repeat(200)
+    const [host] = sources.hostStates
+    sources.hostStates = [
+      { ...host!, name: `${name}1`, up: true, paused: true, ejected: false },
+      { ...host!, name: `${name}2`, up: false, paused: false, ejected: true },
+    ]
+    const values = await scrape(createMetrics(sources))
+    expect(['host_up', 'host_paused', 'host_circuit_open'].map((of) => values.get(at(of, `{host="${name}"}`)))).toEqual(
+      [0, 1, 1],
+    )
   })
 })
 
@@ -367,9 +387,9 @@ describe('the text of a large scrape', () => {
   })
 })
 
-/** Histograms of requests; the steps of the gateway's own work are there from the beginning, gaps come with their streams. */
+/** Histograms of requests; the steps of the gateway's own work and the delays of its timers are there from the beginning, gaps come with their streams. */
 function timesOfRequests(values: ReadonlyMap<string, number>): string[] {
-  return [...values.keys()].filter((series) => /_(?<!overhead_|gap_)seconds_count/.test(series))
+  return [...values.keys()].filter((series) => /_(?<!overhead_|gap_|delay_)seconds_count/.test(series))
 }
 
 function answered(status: string, end: string): string {

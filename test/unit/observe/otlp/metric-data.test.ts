@@ -35,7 +35,7 @@ test('a histogram counts as many lines as a scrape has of it, and its classes ar
   const family = new Family('h', { type: 'histogram', labels: ['at'], help: 'Sizes.', buckets })
   for (let at = 0; at < 12; at++) {
     const series = family.add(String(at), { at: String(at) })
-    if (series instanceof Histogram) series.merge([1, 2], 2)
+    if (series instanceof Histogram) series.catchUp([1, 2], 2, new Float64Array(3))
   }
   const batches = batchesOf(family)
   expect(batches.map(({ scopeMetrics }) => scopeMetrics[0]!.metrics[0]!.dataPoints.length)).toEqual([5, 5, 2])
