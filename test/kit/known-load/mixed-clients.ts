@@ -24,6 +24,7 @@ const kinds: readonly RequestKind[] = [
   'chat_stream',
 ]
 const wholeTokens = 20
+const fewTokens = 6
 const nuisanceEveryMs = 100
 
 export class MixedClients {
@@ -113,9 +114,10 @@ export class MixedClients {
   }
 }
 
-/** Between 40 and 99 tokens, and for the whole answer what is sent at once. */
+/** Between 40 and 99 tokens, of each third stream so few that one more or less is seen; and for the whole answer what is sent at once. */
 function lengthOf(kind: RequestKind, turn: number): number {
-  return kind === 'whole' ? wholeTokens : 40 + ((turn * 17) % 60)
+  if (kind === 'whole') return wholeTokens
+  return turn % 3 === 0 ? fewTokens : 40 + ((turn * 17) % 60)
 }
 
 function pathOf(kind: RequestKind): string {

@@ -32,19 +32,43 @@ function tokensIn(requests: Requests, span: Pick<Span, 'fromMs' | 'toMs'>): numb
   return tokens
 }
 
-/** Tokens behind the first of each stream, per second of streams between their first token and their end. */
+/** Tokens behind the first of each stream, per second between each of them and the one before: how fast hosts sent, not until when. */
 export function streamSpeed(requests: Requests, span: Span): Known {
   let tokens = 0
   let ms = 0
   for (const request of requests) {
-    const [firstMs, ...others] = request.tokensAtMs
-    if (!isStream(request) || firstMs === undefined) continue
-    for (const atMs of others) if (isIn(span, atMs)) tokens += 1
-    const endedMs = request.hostEndedMs ?? span.toMs
-    ms += Math.max(0, Math.min(endedMs, span.toMs) - Math.max(firstMs, span.fromMs))
+    if (!isStream(request)) continue
+    let beforeMs: number | null = null
+    for (const atMs of request.tokensAtMs) {
+      if (beforeMs !== null && isIn(span, atMs)) {
+        tokens += 1
+        ms += atMs - beforeMs
+      }
+      beforeMs = atMs
+    }
   }
   const perSecond = (tokens * 1000) / ms
   return { least: perSecond, most: perSecond }
+}
+
+/** Answers that one host made at once while it made any: streams since their first token, whole answers since they arrived. */
+export function meanBatch(requests: Requests, span: Span): Known {
+  const made = requests
+    .map(({ kind, tokensAtMs: [firstMs], arrivedMs, hostEndedMs }) => ({
+      fromMs: Math.max(span.fromMs, (isStream({ kind }) ? firstMs : arrivedMs) ?? span.toMs),
+      toMs: Math.min(span.toMs, hostEndedMs ?? span.toMs),
+    }))
+    .toSorted((a, b) => a.fromMs - b.fromMs)
+  let answersMs = 0
+  let generatingMs = 0
+  let countedToMs = span.fromMs
+  for (const { fromMs, toMs } of made) {
+    answersMs += Math.max(0, toMs - fromMs)
+    generatingMs += Math.max(0, toMs - Math.max(fromMs, countedToMs))
+    countedToMs = Math.max(countedToMs, toMs)
+  }
+  const batch = answersMs / generatingMs
+  return { least: batch, most: batch }
 }
 
 /** Seconds from sending to first content, as clients saw it, of streams that ended in the span. */
