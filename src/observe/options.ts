@@ -30,11 +30,19 @@ export const metricsOptions = z.strictObject({
 export const otlpOptions = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/ })
+    .refine(hasNoCredentials, {
+      message:
+        'must not carry credentials; put them into otlp.headers, for instance authorization: "Bearer ${OTLP_KEY}"',
+    })
     .optional()
     .describe(
       'Base address of an OpenTelemetry receiver (OTLP over HTTP), for instance http://127.0.0.1:4318; nothing is sent, and nothing loaded, without',
     ),
-  headers: z.record(z.string(), z.string()).default({}).describe('Sent along, for instance the key of a receiver'),
+  headers: z
+    .record(z.string(), z.string())
+    .superRefine(mustBeHeaders)
+    .default({})
+    .describe('Sent along, for instance the key of a receiver'),
   traces: z.boolean().default(true).describe('Send a trace of requests'),
   sampleRatio: z
     .number()
@@ -43,10 +51,46 @@ export const otlpOptions = z.strictObject({
     .default(1)
     .describe('Share of requests that are traced, of those whose client did not decide it by traceparent'),
   metrics: z.boolean().default(false).describe('Send the metrics of /metrics, too'),
-  metricsIntervalMs: positiveMilliseconds.default(60_000).describe('How often metrics are sent'),
+  metricsIntervalMs: positiveMilliseconds.min(1_000).default(60_000).describe('How often metrics are sent'),
   timeoutMs: positiveMilliseconds.default(10_000).describe('How long the receiver may take'),
   serviceName: z.string().min(1).default('lmx-gateway').describe('service.name of what is sent'),
 })
+
+/** They would end up in process lists; in what is no URL there are none. */
+function hasNoCredentials(endpoint: string): boolean {
+  const url = URL.parse(endpoint)
+  return url === null || (url.username === '' && url.password === '')
+}
+
+/** What could not be sent would fail each export, and nothing at the start would have said so. */
+function mustBeHeaders(headers: Readonly<Record<string, string>>, context: z.RefinementCtx): void {
+  for (const [name, value] of Object.entries(headers)) {
+    const message = headerProblem(name, value)
+    if (message !== null) context.addIssue({ code: 'custom', path: [name], message })
+  }
+}
+
+/** Says nothing of the value, which may be a secret. */
+function headerProblem(name: string, value: string): string | null {
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) return 'is no name of a header'
+  if (ownHeaders.has(name.toLowerCase())) return 'is set by the gateway itself'
+  return /^[\x20-\x7e]*$/.test(value) ? null : 'must be plain letters, digits and signs; look for a line end in it'
+}
+
+/** They say how a request is framed and encoded. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 export type LogOptions = z.infer<typeof logOptions>
 export type OtlpOptions = z.infer<typeof otlpOptions>

@@ -10,9 +10,17 @@ import { startGateway } from '../kit/gateway-under-test.ts'
 import { type OtlpReceiver, type ReceivedMetric, startOtlpReceiver } from '../kit/otlp-receiver.ts'
 import { eventually } from '../kit/within.ts'
 
-async function gatewayBefore(config: Omit<ConfigInput, 'hosts'>) {
+const everyMs = 123_457
+
+/** On which the time between two rounds is none. */
+const hasty: Clock = {
+  ...systemClock,
+  after: (delayMs, callback) => systemClock.after(delayMs === everyMs ? 20 : delayMs, callback),
+}
+
+async function gatewayBefore(config: Omit<ConfigInput, 'hosts'>, clock: Clock = systemClock) {
   const double = await startDouble()
-  const gateway = await startGateway({ hosts: [{ name: 'studio', url: double.url }], ...config })
+  const gateway = await startGateway({ hosts: [{ name: 'studio', url: double.url }], ...config }, { clock })
   onTestFinished(() => gateway[Symbol.asyncDispose]())
   return { gateway, client: clientOf(gateway) }
 }
@@ -68,8 +76,8 @@ test('the receiver gets what /metrics shows, under the same names, and once more
 
 test('it gets them every so often', async () => {
   const receiver = await startOtlpReceiver()
-  const otlp = { endpoint: receiver.url, traces: false, metrics: true, metricsIntervalMs: 20 }
-  await gatewayBefore({ otlp })
+  const otlp = { endpoint: receiver.url, traces: false, metrics: true, metricsIntervalMs: everyMs }
+  await gatewayBefore({ otlp }, hasty)
   const rounds = () => receiver.metrics().filter(({ name }) => name === 'lmx_gateway_build_info')
   await eventually(10_000, 'a third round', () => rounds().length >= 3)
   const times = rounds().map(({ points }) => points[0]!.endMs)
@@ -78,7 +86,6 @@ test('it gets them every so often', async () => {
 
 test('a gateway that cannot open sends none', async () => {
   const receiver = await startOtlpReceiver()
-  const everyMs = 123_457
   let rounds = 0
   const clock: Clock = {
     ...systemClock,
@@ -100,8 +107,8 @@ test('a gateway that cannot open sends none', async () => {
 test('a round that is not taken is counted, and told once', async () => {
   const receiver = await startOtlpReceiver()
   receiver.answer = 400
-  const otlp = { endpoint: receiver.url, traces: false, metrics: true, metricsIntervalMs: 20 }
-  const { gateway } = await gatewayBefore({ otlp })
+  const otlp = { endpoint: receiver.url, traces: false, metrics: true, metricsIntervalMs: everyMs }
+  const { gateway } = await gatewayBefore({ otlp }, hasty)
   const dropped = () => gateway.metric('otlp_dropped_total', { signal: 'metrics' })
   await receiver.once(3)
   expect(await dropped()).toBeGreaterThanOrEqual(2)
@@ -111,8 +118,8 @@ test('a round that is not taken is counted, and told once', async () => {
 
 test('without metrics none are sent', async () => {
   const receiver = await startOtlpReceiver()
-  const otlp = { endpoint: receiver.url, metrics: true, metricsIntervalMs: 20 }
-  const { gateway, client } = await gatewayBefore({ otlp, metrics: { enabled: false } })
+  const otlp = { endpoint: receiver.url, metrics: true, metricsIntervalMs: everyMs }
+  const { gateway, client } = await gatewayBefore({ otlp, metrics: { enabled: false } }, hasty)
   await client.chat.completions.create(ask('hello', 1))
   await gateway.gateway.stop()
   expect(receiver.requests.map(({ path }) => path)).toEqual(['/v1/traces'])
