@@ -57,11 +57,10 @@ interface Times {
   readonly endTime: HrTime
 }
 
-/** The name holds its unit already, as in Prometheus; a unit of its own would be put behind it once more by some receivers. */
 function metricOf({ name, definition }: Family, series: readonly (Scalar | Histogram)[], times: Times): MetricData {
   const { type, help, buckets = [] } = definition
   const common = {
-    descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
+    descriptor: { name, description: help, unit: unitOf(name), valueType: ValueType.DOUBLE },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
   }
   if (type === 'histogram') {
@@ -75,6 +74,15 @@ function metricOf({ name, definition }: Family, series: readonly (Scalar | Histo
     ? { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints }
     : { ...common, dataPointType: DataPointType.GAUGE, dataPoints }
 }
+
+/** By the end of its name; a receiver that makes names of units for Prometheus puts none behind a name that has it. */
+function unitOf(name: string): string {
+  const [, word = ''] = /_(seconds|bytes|tokens|ratio)(?:_total)?$/.exec(name) ?? []
+  return units[word] ?? ''
+}
+
+/** As UCUM has them; what is counted stands in braces. */
+const units: Readonly<Record<string, string>> = { seconds: 's', bytes: 'By', tokens: '{token}', ratio: '1' }
 
 type HistogramValue = Extract<MetricData, { dataPointType: DataPointType.HISTOGRAM }>['dataPoints'][number]['value']
 

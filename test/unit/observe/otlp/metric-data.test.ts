@@ -52,6 +52,18 @@ test('a histogram counts as many lines as a scrape has of it, and its classes ar
   })
 })
 
+test.each([
+  ['lmx_gateway_request_duration_seconds', 's'],
+  ['lmx_gateway_decode_seconds_total', 's'],
+  ['nodejs_heap_size_total_bytes', 'By'],
+  ['lmx_gateway_tokens_total', '{token}'],
+  ['lmx_gateway_ratelimit_remaining_ratio', '1'],
+  ['lmx_gateway_requests_total', ''],
+  ['lmx_gateway_host_up', ''],
+])('%s is of the unit "%s"', (name, unit) => {
+  expect(batchesOf(scalars(name, 1))[0]!.scopeMetrics[0]!.metrics[0]!.descriptor).toMatchObject({ name, unit })
+})
+
 test('what is no number is not sent', () => {
   const family = scalars('a', 2)
   for (const series of family.series.values()) if (series instanceof Scalar) series.value /= 0
