@@ -93,7 +93,7 @@ describe('the boards', () => {
       expect(others, title).toEqual(others.toSorted((a, b) => Number(a) - Number(b)))
     }
     const colored = withQueries.filter(({ fieldConfig }) => fieldConfig.defaults.thresholds.steps.length > 1)
-    expect(colored.length).toBeGreaterThan(20)
+    expect(colored.length).toBeGreaterThanOrEqual(40)
   })
 
   it('ask for what is recorded of a month once, and not for a curve of it', () => {

@@ -1,6 +1,7 @@
 /** The row on the gateway itself: what its own work costs, what it holds, and what it has lost. */
 
 import type { Panel } from '../panel.ts'
+import { loopDelayAlarms, seriesAlarms } from '../panel-alarms.ts'
 import { gauge, ofProcess, quantile, rate } from '../promql.ts'
 import { perSecond } from '../shared-queries.ts'
 
@@ -21,6 +22,7 @@ const work: readonly Panel[] = [
       'How late timers were that are set for this all the time: as long as that, every stream waited. Some 1 ms is what a timer is late by nature.',
     unit: 's',
     width: 8,
+    alarms: loopDelayAlarms,
     alerts: ['GatewayOverloaded'],
     targets: [0.5, 0.99, 0.999].map((q) => ({
       expr: quantile(q, 'event_loop_delay_seconds'),
@@ -33,6 +35,7 @@ const work: readonly Panel[] = [
     description: 'Cores in use; the gateway relays on one thread, so near 1 it is the bottleneck.',
     unit: 'none',
     width: 8,
+    alarms: [0.8, 0.95],
     alerts: ['GatewayOverloaded'],
     targets: [{ expr: ofProcess('rate(process_cpu_seconds_total[$__rate_interval])'), legend: '{{instance}}' }],
   },
@@ -107,6 +110,7 @@ const losses: readonly Panel[] = [
       'Series with the prefix lmx_gateway_; from metrics.seriesMax (20000 unless configured) on new names are counted as other, and each such sample as folded.',
     unit: 'none',
     width: 8,
+    alarms: seriesAlarms,
     alerts: ['SeriesFolded'],
     targets: [
       { expr: gauge('metric_series'), legend: 'series' },

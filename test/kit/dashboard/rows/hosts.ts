@@ -1,6 +1,7 @@
 /** The row on hosts: whether they are there, how full they are, and what went wrong at them. */
 
 import type { Panel } from '../panel.ts'
+import { attemptsAlarms } from '../panel-alarms.ts'
 import { gauge, rate } from '../promql.ts'
 import { host, hostState, hostStates, perSecond, requestsPerSecond } from '../shared-queries.ts'
 
@@ -39,6 +40,7 @@ export const hosts: readonly Panel[] = [
     description: 'Live leases by slots; at 100 % newcomers wait.',
     unit: 'percentunit',
     width: 8,
+    alarms: [0.9, 1],
     max: 1,
     alerts: ['QueueStanding', 'HostLimitLow'],
     targets: [{ expr: `${inFlight} / ${limit}`, legend: '{{host}}' }],
@@ -84,6 +86,7 @@ export const hosts: readonly Panel[] = [
     description: 'Failed attempts by all that were sent to the host.',
     unit: 'percentunit',
     width: 12,
+    alarms: attemptsAlarms,
     alerts: ['HostErrors', 'HostBusy'],
     targets: [
       {

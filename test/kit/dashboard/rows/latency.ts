@@ -1,6 +1,7 @@
 /** The row on waiting: for the first token and where that time went, between tokens, and in all. */
 
 import type { Panel } from '../panel.ts'
+import { firstTokenAlarms, perTokenAlarms } from '../panel-alarms.ts'
 import { heatmap, quantile, rate, valuesRate } from '../promql.ts'
 import { model, modelAndHost, perSecond, timeToFirstToken } from '../shared-queries.ts'
 
@@ -11,6 +12,7 @@ export const firstToken: Panel = {
     'From accepting a streamed request to its first non-empty content, reasoning or tool delta, over all selected hosts and models. Exemplars are single streams that missed the objective.',
   unit: 's',
   width: 8,
+  alarms: firstTokenAlarms,
   alerts: ['SloBurnFast'],
   targets: timeToFirstToken,
 }
@@ -23,6 +25,7 @@ export const latency: readonly Panel[] = [
     description: 'As the panel beside it, for each model alone.',
     unit: 's',
     width: 8,
+    alarms: firstTokenAlarms,
     alerts: ['SloBurnFast'],
     targets: [
       { expr: quantile(0.95, 'time_to_first_token_seconds', { follow: modelAndHost, by: model }), legend: '{{model}}' },
@@ -76,6 +79,7 @@ export const latency: readonly Panel[] = [
       'One value per stream: (last content - first content) / tokens behind the first piece. 0.1 s is about as fast as people read. Exemplars are single streams that missed the objective.',
     unit: 's',
     width: 8,
+    alarms: perTokenAlarms,
     alerts: ['SloBurnFast', 'DecodeSlow'],
     targets: [0.5, 0.95].map((q) => ({
       expr: quantile(q, 'time_per_output_token_seconds', { follow: modelAndHost }),

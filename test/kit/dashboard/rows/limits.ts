@@ -64,6 +64,7 @@ export const limits: readonly Panel[] = [
     description: 'The same over time: limits of a day or a month burn down, those of a minute come back.',
     unit: 'percentunit',
     width: 8,
+    floors: [0.25, 0.05],
     max: 1,
     targets: [
       {

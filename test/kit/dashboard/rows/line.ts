@@ -1,6 +1,7 @@
 /** The row on the line: who waits and for how long, whether what they were told came true, and whether it is fair. */
 
 import type { Panel } from '../panel.ts'
+import { oldestWaitAlarms } from '../panel-alarms.ts'
 import { gauge, quantile, rate, valuesRate } from '../promql.ts'
 import { key, model, perSecond, requestsPerSecond, topTen } from '../shared-queries.ts'
 
@@ -24,6 +25,7 @@ const waits: readonly Panel[] = [
     description: 'How long the one that has waited longest has waited until now.',
     unit: 's',
     width: 8,
+    alarms: oldestWaitAlarms,
     alerts: ['QueueStanding'],
     targets: [
       { expr: gauge('queue_oldest_age_seconds', { follow: model, by: ['class'] }, 'max'), legend: '{{class}}' },

@@ -1,6 +1,7 @@
 /** The row one looks at first: single figures that say whether all is well. */
 
 import type { Panel } from '../panel.ts'
+import { failedAlarms, firstTokenAlarms, metFloors } from '../panel-alarms.ts'
 import { gauge, quantile, rate } from '../promql.ts'
 import {
   failedShare,
@@ -23,7 +24,7 @@ export const objectivesMet: Panel = {
     'Share of the requests of the last hour that met every objective of slo: answered, time to first token, time per output token. What the fleet refused or failed is a miss; what the caller got wrong does not count.',
   unit: 'percentunit',
   width: 3,
-  floors: [0.95, 0.9],
+  floors: metFloors,
   alerts: ['SloBurnFast'],
   targets: [{ expr: `1 - ${missRatio('goodput', '1h')}`, legend: 'met' }],
 }
@@ -79,7 +80,7 @@ export const firstTokenNow: Panel = {
     'Nineteen of twenty streams had their first content within this time, the wait in line included. Objective: slo.timeToFirstTokenMsMax.',
   unit: 's',
   width: 3,
-  alarms: [5, 10],
+  alarms: firstTokenAlarms,
   alerts: ['SloBurnFast'],
   targets: [{ expr: quantile(0.95, 'time_to_first_token_seconds', { follow: modelAndHost }), legend: 'p95' }],
 }
@@ -91,7 +92,7 @@ export const failedNow: Panel = {
     'Share of requests that a host, the line or the gateway failed, of all but those that were wrong or beyond a limit of their caller (4xx).',
   unit: 'percentunit',
   width: 3,
-  alarms: [0.01, 0.05],
+  alarms: failedAlarms,
   alerts: ['SloBurnFast'],
   targets: [{ expr: failedShare(), legend: 'failed' }],
 }

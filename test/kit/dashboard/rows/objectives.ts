@@ -2,6 +2,7 @@
 
 import { sloTargets } from '../../rules/slo-rules.ts'
 import type { Panel } from '../panel.ts'
+import { metFloors } from '../panel-alarms.ts'
 import { rate } from '../promql.ts'
 import { model, requestsPerSecond, tokensPerSecond } from '../shared-queries.ts'
 
@@ -50,6 +51,7 @@ export const objectivesOverTime: readonly Panel[] = [
       'Share of requests that met each objective of slo, and all of them (goodput). Counted exactly and not read off buckets.',
     unit: 'percentunit',
     width: 8,
+    floors: metFloors,
     max: 1,
     alerts: ['SloBurnFast'],
     targets: [

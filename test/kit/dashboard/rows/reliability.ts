@@ -1,6 +1,7 @@
 /** The row on what became of requests, and whether objectives were met. */
 
 import type { Panel } from '../panel.ts'
+import { failedAlarms } from '../panel-alarms.ts'
 import { rate, valuesRate } from '../promql.ts'
 import { failedShare, host, key, model, requestsPerSecond } from '../shared-queries.ts'
 import { objectivesOverTime } from './objectives.ts'
@@ -48,6 +49,7 @@ const ends: readonly Panel[] = [
       'Share of requests that a host, the line or the gateway failed, of all but those that were wrong or beyond a limit of their caller (4xx).',
     unit: 'percentunit',
     width: 8,
+    alarms: failedAlarms,
     alerts: ['SloBurnFast'],
     targets: [{ expr: failedShare(), legend: 'failed' }],
   },
@@ -70,7 +72,7 @@ const ends: readonly Panel[] = [
       'Answers that broke off after their beginning, by streams that had content. The client is told by an error in its stream.',
     unit: 'percentunit',
     width: 8,
-    alarms: [0.01, 0.05],
+    alarms: failedAlarms,
     alerts: ['StreamTruncations'],
     targets: [
       {
