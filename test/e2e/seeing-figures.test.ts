@@ -13,7 +13,7 @@ import { type KnownHostSpeed, KnownLoad } from '../kit/known-load/known-load.ts'
 import type { KnownRequest } from '../kit/known-load/known-request.ts'
 import { inventedMark } from '../kit/known-load/nuisances.ts'
 import { farFrom, outsideBucket, type RuleFigure, recordedFigures } from '../kit/known-load/rule-figures.ts'
-import { firstTokenSeconds, streamSpeed, tokensPerSecond, waitSeconds } from '../kit/known-load/truth.ts'
+import { firstTokenSeconds, meanBatch, streamSpeed, tokensPerSecond, waitSeconds } from '../kit/known-load/truth.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prometheus.ts'
 import { ruleFiles } from '../kit/rules/rule-files.ts'
 import { job } from '../kit/rules/rule-shapes.ts'
@@ -35,15 +35,22 @@ const fiveMinutesSeconds = 300 / factor
 const comparedSeconds = isLong ? 15 : 5
 
 const fast = { models: ['org/fast'], slots: 4, cost: { ttftMs: 120, decodeTokensPerSecond: 60, batchSlowdown: 0.05 } }
-const slow = { models: ['org/slow'], slots: 4, cost: { ttftMs: 400, decodeTokensPerSecond: 25, batchSlowdown: 0.1 } }
-const hosts: readonly KnownHostSpeed[] = [
+/** Two models, and what it makes of both at once takes it no longer. */
+const slow = {
+  models: ['org/slow', 'org/seldom'],
+  slots: 4,
+  cost: { ttftMs: 400, decodeTokensPerSecond: 25, batchSlowdown: 0.1 },
+}
+const hosts = [
   { name: 'fast-1', ...fast },
   { name: 'fast-2', ...fast },
   { name: 'slow', ...slow },
-]
+] satisfies readonly KnownHostSpeed[]
 /** Half as many again as there are slots. */
-const clients = { 'org/fast': 12, 'org/slow': 6 }
+const clients = { 'org/fast': 12, 'org/slow': 4, 'org/seldom': 2 }
 const models = Object.keys(clients)
+/** Models at hosts. */
+const placesCount = hosts.reduce((sum, host) => sum + host.models.length, 0)
 const keyNames = ['alice', 'bob', 'carol']
 
 describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gateway under mixed load', () => {
@@ -71,7 +78,7 @@ describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gatew
     await becomesTrue(30_000, 'every series of tokens and first tokens', async () => {
       const [tokens] = await prometheus.query('count(lmx_gateway_tokens_total{type="output"})')
       const [firstTokens] = await prometheus.query(`count(${ttft}_count)`)
-      return tokens?.value[1] === `${hosts.length * keyNames.length}` && firstTokens?.value[1] === `${hosts.length}`
+      return tokens?.value[1] === `${placesCount * keyNames.length}` && firstTokens?.value[1] === `${placesCount}`
     })
     await pause(1000 * (fiveMinutesSeconds + comparedSeconds))
     until = Date.now() / 1000
@@ -104,7 +111,7 @@ describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gatew
   it('agrees within 2 % with the tokens that the hosts sent per second', async () => {
     const figures = [
       ...(await figuresOf('model:lmx_gateway_output_tokens:rate1m', minuteSeconds, models.length)),
-      ...(await figuresOf('host_model:lmx_gateway_output_tokens:rate1m', minuteSeconds, hosts.length)),
+      ...(await figuresOf('host_model:lmx_gateway_output_tokens:rate1m', minuteSeconds, placesCount)),
       ...(await figuresOf('key_type:lmx_gateway_tokens:rate5m{type="output"}', fiveMinutesSeconds, keyNames.length)),
     ]
     expect(farFrom(figures, tokensPerSecond, 0.02)).toEqual([])
@@ -112,7 +119,12 @@ describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gatew
 
   it('agrees within 3 % with the speed at which the hosts made each stream', async () => {
     const series = 'host_model:lmx_gateway_stream_tokens_per_second:rate5m'
-    expect(farFrom(await figuresOf(series, fiveMinutesSeconds, hosts.length), streamSpeed, 0.03)).toEqual([])
+    expect(farFrom(await figuresOf(series, fiveMinutesSeconds, placesCount), streamSpeed, 0.03)).toEqual([])
+  })
+
+  it('agrees within 5 % with the answers that a host made at once, of all its models together', async () => {
+    const series = 'host:lmx_gateway_mean_batch:rate5m'
+    expect(farFrom(await figuresOf(series, fiveMinutesSeconds, hosts.length), meanBatch, 0.05)).toEqual([])
   })
 
   it.each([50, 95])('has the p%i of the time to first token in the bucket of what clients saw', async (percent) => {
