@@ -1,5 +1,5 @@
 /** What the access line of a request has: the list of its fields, and the only one; README prints it. */
-import type { Outcome } from '../relay/outcome.ts'
+import { type Outcome, otherNameOf, tokensPerSecondOf } from '../relay/outcome.ts'
 
 type Value = string | number | boolean | null
 
@@ -17,7 +17,7 @@ export const accessFields = {
   traceId: text('Where the request is traced', ({ trace }) => trace?.traceId ?? null),
   endpoint: text('Name of the endpoint, such as chat_completions', (one) => one.endpoint),
   model: text('The name that was asked for, where it is a known one', (one) => one.model),
-  asked: text('The name that was asked for where it is another, cut to 64 characters', askedOf),
+  asked: text('The name that was asked for where it is another, cut to 64 characters', otherNameOf),
   host: text('Of the last attempt', (one) => one.host),
   reason: text('Why this host was chosen', ({ attemptsMade }) => attemptsMade.at(-1)?.reason ?? null),
   key: text('Name of the key; anonymous without one', (one) => one.key),
@@ -39,22 +39,15 @@ export const accessFields = {
   durationMs: milliseconds('In all: the eight above together', (one) => one.durationMs),
   ttftMs: milliseconds('To the first content, of a stream', (one) => one.ttftMs),
   tpotMs: number('ms/token', 'TPOT of a stream', (one) => rounded(one.timePerOutputTokenMs, 2)),
-  tokensPerSecond: number('tok/s', 'Decode tok/s of the stream: 1 / TPOT', tokensPerSecondOf),
+  tokensPerSecond: number('tok/s', 'Decode tok/s of the stream: 1 / TPOT', (one) =>
+    rounded(tokensPerSecondOf(one.timePerOutputTokenMs), 1),
+  ),
   tokensIn: number('tokens', 'Of the prompt', ({ tokens }) => tokens.input),
   tokensCached: number('tokens', 'Of these, from the prefix cache of the host', ({ tokens }) => tokens.cachedInput),
   tokensOut: number('tokens', 'Generated', ({ tokens }) => tokens.output),
   tokensReasoning: number('tokens', 'Of these, reasoning', ({ tokens }) => tokens.reasoning),
   usage: text('Where the tokens come from: reported, counted, estimated or none', (one) => one.usageSource),
 } as const satisfies Readonly<Record<string, AccessField>>
-
-/** Of one stream; null where TPOT is undefined. */
-function tokensPerSecondOf({ timePerOutputTokenMs: ms }: Outcome): number | null {
-  return ms === null || ms === 0 ? null : rounded(1_000 / ms, 1)
-}
-
-function askedOf({ askedModel, model }: Outcome): string | null {
-  return askedModel === model ? null : askedModel
-}
 
 function attemptHostsOf({ attemptsMade }: Outcome): string | null {
   return attemptsMade.length > 1 ? attemptsMade.map(({ host }) => host).join(' ') : null

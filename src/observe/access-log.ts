@@ -1,6 +1,6 @@
 /** One line per request, made from its outcome: an allow-list of fields, so that no prompt, answer or header can slip in. */
 import type { Log, LogFields } from '../base/log.ts'
-import type { Outcome } from '../relay/outcome.ts'
+import { endedByHost, type Outcome } from '../relay/outcome.ts'
 import { accessFields } from './access-fields.ts'
 
 /** The message of every access-log line. */
@@ -31,15 +31,10 @@ const fields = Object.entries(accessFields)
 export function accessLog(log: Log): (outcome: Outcome) => void {
   return (outcome) => {
     // Failures that are not the caller's own stay visible when the level leaves the ordinary lines out.
-    const level = outcome.status >= 500 || isBroken(outcome) ? 'warn' : 'info'
+    const level = outcome.status >= 500 || endedByHost(outcome.end) ? 'warn' : 'info'
     if (log.writes?.(level) === false) return
     const line: Record<string, LogFields[string]> = {}
     for (const [name, { of }] of fields) line[name] = of(outcome)
     log(level, accessMessage, line)
   }
-}
-
-/** A host failed in the middle of an answer whose status had already gone out. */
-function isBroken(outcome: Outcome): boolean {
-  return outcome.end.startsWith('U') || outcome.end.startsWith('u')
 }

@@ -1,5 +1,5 @@
 /** Judges each request by the objectives of its model, so that goodput is counted exactly and not read off buckets. */
-import type { EndCode, Outcome } from '../relay/outcome.ts'
+import { type EndCode, endedBy, isFleetsFault, type Outcome } from '../relay/outcome.ts'
 
 export interface Objective {
   /** For a stream that is not bulk, the wait in line included. */
@@ -35,23 +35,26 @@ export function judged(outcome: Outcome, objectives: Objectives): Judgement {
 }
 
 /** What the caller got wrong, and what it or an operator ended, says nothing of the fleet. */
-function isAnswered({ end, status }: Outcome): boolean | null {
-  if (end === '--') return status < 400
-  return isFleets(end) ? false : null
+function isAnswered(outcome: Outcome): boolean | null {
+  if (outcome.end === '--') return outcome.status < 400
+  return isFleetsFault(outcome) ? false : null
 }
 
-/** A host's doing, or that of the line and the gateway. */
-function isFleets(end: EndCode): boolean {
-  return 'UuR'.includes(end.charAt(0))
+/** Known long before the request ends; null of bulk work, which may take its time. */
+export function firstTokenMet(
+  { class: ofClass, ttftMs }: Pick<Outcome, 'class'> & { readonly ttftMs: number },
+  { timeToFirstTokenMsMax }: Objective,
+): boolean | null {
+  return ofClass === 'bulk' ? null : ttftMs <= timeToFirstTokenMsMax
 }
 
 /** Who leaves having waited longer than the objective has seen it missed; who leaves earlier has seen nothing. */
-function firstToken(outcome: Outcome, { timeToFirstTokenMsMax }: Objective, answered: boolean | null): boolean | null {
+function firstToken(outcome: Outcome, objective: Objective, answered: boolean | null): boolean | null {
   const { stream, class: ofClass, ttftMs, durationMs } = outcome
+  if (ttftMs !== null) return firstTokenMet({ class: ofClass, ttftMs }, objective)
   if (!stream || ofClass === 'bulk') return null
-  if (ttftMs !== null) return ttftMs <= timeToFirstTokenMsMax
   if (answered === false) return false
-  return answered === null && isLeft(outcome.end) && durationMs > timeToFirstTokenMsMax ? false : null
+  return isLeft(outcome.end) && durationMs > objective.timeToFirstTokenMsMax ? false : null
 }
 
 /** A stream that a host breaks off has no speed worth telling. */
@@ -65,7 +68,7 @@ function perToken(outcome: Outcome, { timePerOutputTokenMsMax }: Objective, answ
 }
 
 function isLeft(end: EndCode): boolean {
-  return end.startsWith('C')
+  return endedBy(end) === 'left'
 }
 
 /** One that is missed is enough; one that is met says something. */

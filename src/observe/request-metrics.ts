@@ -1,23 +1,40 @@
 /** What each request that ended adds to the metrics. */
 
-import { failoverPhases, overheadStages } from '../relay/events.ts'
-import type { Outcome, TimeSpent } from '../relay/outcome.ts'
-import { type Judgement, judged, type Objectives, objectiveNames, objectiveOf } from './objectives.ts'
+import { type FirstToken, failoverPhases, overheadStages } from '../relay/events.ts'
+import type { FirstTokenParts, Outcome } from '../relay/outcome.ts'
+import { firstTokenMet, judged, type Objectives, objectiveNames, objectiveOf } from './objectives.ts'
+import { requestOutcome, requestOutcomes } from './request-outcome.ts'
 import { type Exemplar, otherLabel, type SeriesTable } from './series-table.ts'
 
 export function recordRequest(table: SeriesTable, outcome: Outcome, objectives: Objectives): void {
   const model = outcome.model ?? otherLabel
   const { endpoint, key, host, status, end, tokens } = outcome
   table.increase('requests_total', { endpoint, model, key, status: String(status), end })
-  recordObjectives(table, model, outcome, judged(outcome, objectives))
-  if (outcome.queueWaitMs !== null) table.increase('key_queue_seconds_total', { key }, outcome.queueWaitMs / 1000)
+  table.increase('request_outcomes_total', { model, outcome: requestOutcome(outcome) })
+  recordObjectives(table, model, outcome, objectives)
+  // Also of those that never got a slot: their waits are the worst.
+  table.increase('key_queue_seconds_total', { key }, outcome.spent.queueMs / 1000)
   if (host === null) return
   recordSpeed(table, { model, host }, outcome, objectives)
-  if (outcome.usageSource !== 'none') table.increase('usage_source_total', { host, source: outcome.usageSource })
   if (end !== '--' || status >= 400) return
+  if (outcome.usageSource !== 'none') table.increase('usage_source_total', { host, source: outcome.usageSource })
   table.observe('request_duration_seconds', { model, host }, outcome.durationMs / 1000)
   if (tokens.input > 0) table.observe('request_input_tokens', { model }, tokens.input)
   if (tokens.output > 0) table.observe('request_output_tokens', { model }, tokens.output)
+}
+
+/** Told when it comes: figures that came with the end of long answers would be minutes late, and of short answers first. */
+export function recordFirstToken(table: SeriesTable, first: FirstToken, objectives: Objectives): void {
+  const model = first.model ?? otherLabel
+  const at = { model, host: first.host }
+  const objective = objectiveOf(first.model, objectives)
+  const slow = first.ttftMs > objective.timeToFirstTokenMsMax ? exemplarOf(first) : null
+  table.observe('time_to_first_token_seconds', { ...at, class: first.class ?? 'default' }, first.ttftMs / 1000, slow)
+  for (const [part, ms] of firstTokenParts(first.parts)) {
+    table.increase('time_to_first_token_part_seconds_total', { ...at, part }, ms / 1000)
+  }
+  const isMet = firstTokenMet(first, objective)
+  if (isMet !== null) table.increase('slo_requests_total', { slo: 'ttft', model, met: String(isMet) })
 }
 
 interface Place {
@@ -26,36 +43,32 @@ interface Place {
 }
 
 function recordSpeed(table: SeriesTable, at: Place, outcome: Outcome, objectives: Objectives): void {
-  const { ttftMs, upstreamTtftMs, timePerOutputTokenMs } = outcome
-  const objective = objectiveOf(outcome.model, objectives)
-  if (ttftMs !== null) {
-    const slow = ttftMs > objective.timeToFirstTokenMsMax ? exemplarOf(outcome) : null
-    table.observe('time_to_first_token_seconds', { ...at, class: outcome.class ?? 'default' }, ttftMs / 1000, slow)
-    for (const [part, ms] of firstTokenParts(outcome.spent)) {
-      table.increase('time_to_first_token_part_seconds_total', { ...at, part }, ms / 1000)
-    }
-  }
+  const { upstreamTtftMs, timePerOutputTokenMs } = outcome
+  // What came from the cache is known at the end alone.
   if (upstreamTtftMs !== null) {
     table.observe('upstream_time_to_first_token_seconds', { ...at, cache: cacheOf(outcome) }, upstreamTtftMs / 1000)
   }
   if (timePerOutputTokenMs !== null) {
-    const slow = timePerOutputTokenMs > objective.timePerOutputTokenMsMax ? exemplarOf(outcome) : null
+    const { timePerOutputTokenMsMax } = objectiveOf(outcome.model, objectives)
+    const slow = timePerOutputTokenMs > timePerOutputTokenMsMax ? exemplarOf(outcome) : null
     table.observe('time_per_output_token_seconds', at, timePerOutputTokenMs / 1000, slow)
   }
 }
 
-function recordObjectives(table: SeriesTable, model: string, outcome: Outcome, judgement: Judgement): void {
+function recordObjectives(table: SeriesTable, model: string, outcome: Outcome, objectives: Objectives): void {
+  const judgement = judged(outcome, objectives)
   for (const slo of objectiveNames) {
     const isMet = judgement[slo]
     if (isMet === null) continue
     const labels = { slo, model, met: String(isMet) }
-    table.increase('slo_requests_total', labels)
+    const isTold = slo === 'ttft' && outcome.ttftMs !== null
+    table.increase('slo_requests_total', labels, isTold ? 0 : 1)
     table.increase('slo_tokens_total', labels, outcome.tokens.output)
   }
 }
 
-/** Up to the first content; they add up to the time to it. */
-function firstTokenParts({ readMs, limitMs, queueMs, lostMs, hostMs, prefillMs }: TimeSpent) {
+/** They add up to the time to it. */
+function firstTokenParts({ readMs, limitMs, queueMs, lostMs, hostMs, prefillMs }: FirstTokenParts) {
   return [
     ['read', readMs],
     ['limit', limitMs],
@@ -77,7 +90,7 @@ function cacheOf({ tokens: { input, cachedInput }, sources }: Outcome): string {
 }
 
 /** Leads from a slow bucket to the request and its trace. */
-function exemplarOf({ id, trace }: Outcome): Exemplar {
+function exemplarOf({ id, trace }: Pick<Outcome, 'id' | 'trace'>): Exemplar {
   return trace?.sampled === true ? { request_id: id, trace_id: trace.traceId } : { request_id: id }
 }
 
@@ -86,6 +99,7 @@ export function startRequestsAtZero(table: SeriesTable, model: string): void {
   for (const phase of failoverPhases) {
     for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
   }
+  for (const outcome of requestOutcomes) table.increase('request_outcomes_total', { model, outcome }, 0)
   for (const slo of objectiveNames) {
     for (const met of ['true', 'false']) {
       table.increase('slo_requests_total', { slo, model, met }, 0)

@@ -356,7 +356,7 @@ export class Dispatcher {
     const { request, sinceMs, flow } = waiter
     const waitMs = this.#parts.clock.now() - sinceMs
     this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
-    if (outcome === 'timeout') this.#told.over(waiter, waitMs)
+    if (outcome === 'timeout' || outcome === 'left') this.#told.givenUp(waiter, waitMs)
     this.#flows.rests(flow)
     return true
   }

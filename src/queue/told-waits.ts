@@ -37,7 +37,16 @@ export class ToldWaits {
     return this.#parts.paused() ? { ...estimate, p50Ms: null, p90Ms: null } : estimate
   }
 
-  /** A wait that was told of is over, or was given up. */
+  /**
+   * A wait that was told of was given up after so long. How long it would have been nobody knows: that too little was
+   * told is certain beyond what nine of ten should have waited, and before that it says nothing of what was told.
+   */
+  givenUp(waiter: Waiter, waitMs: number): void {
+    const p90Ms = waiter.announced?.p90Ms ?? null
+    if (p90Ms !== null && waitMs > p90Ms) this.over(waiter, waitMs)
+  }
+
+  /** A wait that was told of is over. */
   over(waiter: Waiter, waitMs: number): void {
     const { announced, request } = waiter
     if (announced === null) return

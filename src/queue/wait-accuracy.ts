@@ -3,7 +3,7 @@
 interface Told {
   readonly p50Ms: number
   readonly p90Ms: number
-  /** At the least, where it was given up. */
+  /** At the least, where it was given up, which was later than `p90Ms` then. */
   readonly waitMs: number
 }
 

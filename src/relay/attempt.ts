@@ -34,6 +34,8 @@ export interface AttemptOwner {
   enter(phase: 'C' | 'H' | 'F' | 'D'): void
   /** The reader for an answer that is neither a refusal nor unusable. */
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader
+  /** The first content was seen, before any of it is written. */
+  contentBegan(): void
   commit(status: number, headers: Readonly<Record<string, string>>): void
   /** False when the client takes no more for now. */
   write(bytes: Buffer): boolean
@@ -64,6 +66,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #trip: RoundTrip | null = null
   #reader: AnswerReader | null = null
   #answered = false
+  #contentBegan = false
   /** Since when its client takes nothing; null while it does. */
   #pausedAtMs: number | null = null
   #wasPaused = false
@@ -203,6 +206,10 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   }
 
   content(): void {
+    if (!this.#contentBegan) {
+      this.#contentBegan = true
+      this.#parts.owner.contentBegan()
+    }
     this.#clocks.content()
   }
 

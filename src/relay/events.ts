@@ -1,7 +1,7 @@
 /** What the relay tells `observe/`. */
 import type { ErrorCode } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
-import type { Outcome, TimeSpent, TraceSpan } from './outcome.ts'
+import type { FirstTokenParts, Outcome, TraceSpan } from './outcome.ts'
 
 /** Why a request was moved: no connection, a kept connection that was gone, a host that did not take it, one that failed on it. */
 export const failoverPhases = ['connect', 'reused_socket', 'refused', 'pre_token'] as const
@@ -27,7 +27,7 @@ export interface FirstToken {
   /** From accepting the request; `ttftMs` of its outcome. */
   readonly ttftMs: number
   /** Where that time went; the parts add up to it. */
-  readonly parts: Pick<TimeSpent, 'readMs' | 'limitMs' | 'queueMs' | 'lostMs' | 'hostMs' | 'prefillMs'>
+  readonly parts: FirstTokenParts
 }
 
 export interface RelayEvents {

@@ -1,5 +1,5 @@
 /** How a request ended: exactly one of these per request, the source of its log line, its metrics and its ledger row. */
-import type { ErrorCode } from '../base/errors.ts'
+import { type ErrorCode, errorCatalogue } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { HostKindName } from '../hosts/kinds/host-kind.ts'
 import type { TokenCounts, TokenSources, UsageSource } from '../metering/usage.ts'
@@ -12,7 +12,57 @@ import type { FailureCause } from './failure.ts'
  * R a resource of ours ran out, A an operator or a shutdown, - normal.
  * Phase: R reading the request, A checks, Q line, C connect, H headers, F first content, D data, L last bytes, - none.
  */
-export type EndCode = `${'C' | 'c' | 'U' | 'u' | 'G' | 'R' | 'A'}${Phase}` | '--'
+export type EndCode = `${Who}${Phase}` | '--'
+
+/** Who ended a request, by the first letter of its end code. */
+const enders = {
+  C: 'left',
+  c: 'slow_client',
+  U: 'host',
+  u: 'slow_host',
+  G: 'rule',
+  R: 'gateway',
+  A: 'operator',
+} as const
+type Who = keyof typeof enders
+
+/** Null where all was well. */
+export function endedBy(end: EndCode): (typeof enders)[Who] | null {
+  const [who] = end
+  return isWho(who) ? enders[who] : null
+}
+
+function isWho(letter: string | undefined): letter is Who {
+  return letter !== undefined && Object.hasOwn(enders, letter)
+}
+
+export function endedByClient(end: EndCode): boolean {
+  const by = endedBy(end)
+  return by === 'left' || by === 'slow_client'
+}
+
+export function endedByHost(end: EndCode): boolean {
+  const by = endedBy(end)
+  return by === 'host' || by === 'slow_host'
+}
+
+/** A host's doing, or that of the gateway and of who operates it. */
+export function endedByFleet(end: EndCode): boolean {
+  const by = endedBy(end)
+  return endedByHost(end) || by === 'gateway' || by === 'operator'
+}
+
+/** What the fleet failed to do, whoever ended it: also an answer that met a bound, and a rule that could not be looked up. */
+export function isFleetsFault({ end, errorCode }: Pick<Outcome, 'end' | 'errorCode'>): boolean {
+  const by = endedBy(end)
+  if (by === 'rule') return errorCode !== null && errorCatalogue[errorCode].status >= 500
+  return endedByHost(end) || by === 'gateway'
+}
+
+/** Its answer had begun: what was sent cannot be taken back. */
+export function hadBegun(end: EndCode): boolean {
+  return end.endsWith('D') || end.endsWith('L')
+}
 
 /** Logged for a client that left, as nginx and Caddy do; it is never sent. */
 export const clientLeftStatus = 499
@@ -36,6 +86,9 @@ export interface TimeSpent {
   /** Until the client had taken the last bytes. */
   readonly lastMs: number
 }
+
+/** The parts that end with the first token. */
+export type FirstTokenParts = Omit<TimeSpent, 'contentMs' | 'lastMs'>
 
 /** One attempt at a host. Times are ms since the request was accepted; null where it never came to that. */
 export interface AttemptOutcome {
@@ -117,6 +170,16 @@ export interface Outcome {
   readonly sources: TokenSources
 }
 
+/** Decode tok/s of a stream; null where its TPOT says nothing. */
+export function tokensPerSecondOf(timePerOutputTokenMs: number | null): number | null {
+  return timePerOutputTokenMs === null || timePerOutputTokenMs === 0 ? null : 1_000 / timePerOutputTokenMs
+}
+
+/** The name that was asked for, where it is another than the one it is known by. */
+export function otherNameOf({ askedModel, model }: Pick<Outcome, 'askedModel' | 'model'>): string | null {
+  return askedModel === model ? null : askedModel
+}
+
 /** Where a request stands; the second letter of its end code. */
 export type Phase = 'R' | 'A' | 'Q' | 'C' | 'H' | 'F' | 'D' | 'L'
 
@@ -130,10 +193,8 @@ export function endCode(code: ErrorCode, phase: Phase, cause: FailureCause | nul
   return cause === 'over_bound' ? `G${phase}` : `${blame(code)}${phase}`
 }
 
-type Who = 'c' | 'U' | 'u' | 'G' | 'R' | 'A'
-
 /** Of codes that say nothing else: G where a rule refused, U where the code names the host. */
-const blamed: Partial<Record<ErrorCode, Who>> = {
+const blamed: Partial<Record<ErrorCode, Exclude<Who, 'C'>>> = {
   request_timeout: 'c',
   upstream_timeout: 'u',
   upstream_stalled: 'u',
@@ -147,6 +208,6 @@ const blamed: Partial<Record<ErrorCode, Who>> = {
   model_loading: 'U',
 }
 
-function blame(code: ErrorCode): Who {
+function blame(code: ErrorCode): Exclude<Who, 'C'> {
   return blamed[code] ?? (code.startsWith('upstream_') ? 'U' : 'G')
 }

@@ -170,6 +170,11 @@ export class RelayedRequest implements AttemptOwner {
     this.#tellFailover('ok')
   }
 
+  contentBegan(): void {
+    const first = this.#record.contentBegan()
+    if (first !== null) this.#parts.events.firstToken(first)
+  }
+
   write(bytes: Buffer): boolean {
     return this.#reading !== null || this.#exchange.write(bytes)
   }

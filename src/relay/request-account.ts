@@ -8,7 +8,7 @@ import type { PlaceInLine } from '../wire/heartbeat.ts'
 import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import { type Admission, type Caller, type LimitTurn, noLimitTurn } from './caller.ts'
-import type { EndCode, Outcome } from './outcome.ts'
+import { type EndCode, endedBy, endedByClient, endedByFleet, type Outcome } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 
 /** How far it has come: what a checkpoint of its row says. */
@@ -177,16 +177,11 @@ export function countsAsRequest(end: EndCode, { input, output }: Pick<TokenCount
  * the prompt, was kept from others like any other: the line can be filled on purpose.
  */
 function isBlameless(end: EndCode): boolean {
-  return end.startsWith('A') || (endedByFleet(end) && wasAtHost(end))
+  return endedBy(end) === 'operator' || (endedByFleet(end) && wasAtHost(end))
 }
 
 function wasAtHost(end: EndCode): boolean {
   return 'HFDL'.includes(end.charAt(1))
-}
-
-/** A host's doing, or that of the gateway itself. */
-function endedByFleet(end: EndCode): boolean {
-  return 'UuRA'.includes(end.charAt(0))
 }
 
 /**
@@ -194,8 +189,8 @@ function endedByFleet(end: EndCode): boolean {
  * or whose answer began and stopped. A host that broke is not paid for.
  */
 function isReadAt(end: EndCode): boolean {
-  const [who, phase] = end
-  return who === 'C' || who === 'c' || who === 'A' || (who === 'u' && (phase === 'F' || phase === 'D'))
+  const by = endedBy(end)
+  return endedByClient(end) || by === 'operator' || (by === 'slow_host' && 'FD'.includes(end.charAt(1)))
 }
 
 function least(a: number | null, b: number | null): number | null {

@@ -9,7 +9,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { AttemptPlan } from './attempt-plan.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
-import type { EndCode } from './outcome.ts'
+import { type EndCode, endedByClient } from './outcome.ts'
 import { receiptFor } from './receipt.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { Progress, RequestAccount } from './request-account.ts'
@@ -150,8 +150,7 @@ export class RequestAttempts {
    * leaves before that has had the host work for it.
    */
   metered(end: EndCode, contentSent: boolean): Metered {
-    const isLeft = end.startsWith('C') || end.startsWith('c')
-    const keptBack = this.#plan?.assembles === true && !contentSent && !isLeft
+    const keptBack = this.#plan?.assembles === true && !contentSent && !endedByClient(end)
     return this.#meter.end(this.#request.account.promptOf(end, this.progress()), keptBack)
   }
 

@@ -10,10 +10,10 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import { type SpeedReceipt, untoldReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
-import type { FailoverPhase } from './events.ts'
+import type { FailoverPhase, FirstToken } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveRequest } from './live-request-schema.ts'
-import type { EndCode, Outcome, Phase, TraceSpan } from './outcome.ts'
+import { type EndCode, type Outcome, type Phase, type TraceSpan, tokensPerSecondOf } from './outcome.ts'
 import { phaseNames } from './phase-names.ts'
 import type { Progress } from './request-account.ts'
 import { RequestTimeline } from './request-timeline.ts'
@@ -42,6 +42,8 @@ export class RequestRecord {
   #askedModel: string | null = null
   #toldWait: ToldWait | null = null
   #stream = false
+  /** Since it was accepted; null until the first content of a stream is on its way to its client. */
+  #ttftMs: number | null = null
   readonly #endpoint: Endpoint
   readonly #exchange: Exchange
   readonly #key: string
@@ -84,6 +86,17 @@ export class RequestRecord {
       { host: host.name, kind: host.kind?.name ?? null, model, reason, considered, spanId },
       this.#clock.now(),
     )
+  }
+
+  /** The first content of the answer is there. Returns what is to be told of it; null where nobody is shown it as it comes. */
+  contentBegan(): FirstToken | null {
+    const nowMs = this.#clock.now()
+    this.#timeline.contentBegan(nowMs)
+    if (!this.#stream || this.lease === null || this.#leftAtMs !== null) return null
+    const ttftMs = nowMs - this.#exchange.acceptedAtMs
+    this.#ttftMs = ttftMs
+    const { id, trace, model, class: ofClass } = this
+    return { id, trace, model, host: this.lease.host.name, class: ofClass, ttftMs, parts: this.#timeline.toFirstToken }
   }
 
   /** The one under way came to nothing and the request goes on. */
@@ -148,11 +161,11 @@ export class RequestRecord {
 
   outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
     const { acceptedAtMs, requestId } = this.#exchange
-    const { tokens, usageSource, sources, timePerOutputTokenMs, timePerOutputTokenMsLeast } = metered
+    const { tokens, usageSource, sources } = metered
     const nowMs = this.#clock.now()
     const endedAtMs = this.#leftAtMs ?? nowMs
     const errorCode = error?.code ?? null
-    const { spent, attempts } = this.#timeline.ended(endedAtMs, errorCode, metered.firstContentAtMs)
+    const { spent, attempts } = this.#timeline.ended(endedAtMs, errorCode)
     return {
       id: this.id,
       requestId,
@@ -173,9 +186,8 @@ export class RequestRecord {
       trace: this.trace,
       queueWaitMs: this.queueWaitMs,
       toldWait: this.#toldWait,
-      ...this.#firstToken(metered),
-      timePerOutputTokenMs,
-      timePerOutputTokenMsLeast,
+      ...this.#firstToken,
+      ...this.#perToken(metered),
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,
@@ -188,25 +200,31 @@ export class RequestRecord {
     const { queueWaitMs: queueMs, attempts } = this
     const begun = { ...untoldReceipt, queueMs, host: this.lease?.host.name ?? null, attempts }
     if (metered === null) return begun
-    const { tokens, timePerOutputTokenMs, usageSource } = metered
+    const { tokens, usageSource } = metered
+    const { timePerOutputTokenMs } = this.#perToken(metered)
     return {
       ...begun,
-      ...this.#firstToken(metered),
+      ...this.#firstToken,
       inputTokens: tokens.input,
       cachedInputTokens: tokens.cachedInput,
       outputTokens: tokens.output,
-      tokensPerSecond: timePerOutputTokenMs === null ? null : 1_000 / timePerOutputTokenMs,
+      tokensPerSecond: tokensPerSecondOf(timePerOutputTokenMs),
       timePerOutputTokenMs,
       durationMs: this.#clock.now() - this.#exchange.acceptedAtMs,
       usage: usageSource,
     }
   }
 
-  #firstToken({ firstContentAtMs }: Metered) {
-    // What was put together from a stream reached its client only when whole.
-    const cameToNobody = this.#leftAtMs !== null && (firstContentAtMs ?? 0) > this.#leftAtMs
-    if (firstContentAtMs === null || !this.#stream || cameToNobody) return { ttftMs: null, upstreamTtftMs: null }
-    const ttftMs = firstContentAtMs - this.#exchange.acceptedAtMs
-    return { ttftMs, upstreamTtftMs: ttftMs - this.#timeline.lastBeganMs }
+  get #firstToken() {
+    const ttftMs = this.#ttftMs
+    return { ttftMs, upstreamTtftMs: ttftMs === null ? null : ttftMs - this.#timeline.lastBeganMs }
+  }
+
+  /** Of a stream that showed its client nothing, what was still read of it is no speed. */
+  #perToken({ timePerOutputTokenMs, timePerOutputTokenMsLeast }: Metered) {
+    const cameToNobody = this.#stream && this.#ttftMs === null
+    return cameToNobody
+      ? { timePerOutputTokenMs: null, timePerOutputTokenMsLeast: null }
+      : { timePerOutputTokenMs, timePerOutputTokenMsLeast }
   }
 }

@@ -1,7 +1,7 @@
 /** When what happened to a request: its phases, added up, and its attempts. */
 import type { ErrorCode } from '../base/errors.ts'
 import type { HostKindName } from '../hosts/kinds/host-kind.ts'
-import type { AttemptOutcome, Phase, TimeSpent } from './outcome.ts'
+import type { AttemptOutcome, FirstTokenParts, Phase, TimeSpent } from './outcome.ts'
 
 /** A request that is sent back often is told of by its last attempts. */
 const attemptsKept = 16
@@ -26,6 +26,8 @@ export class RequestTimeline {
   readonly #ms: Record<Phase, number> = { R: 0, A: 0, Q: 0, C: 0, H: 0, F: 0, D: 0, L: 0 }
   readonly #attempts: Attempt[] = []
   #lostMs = 0
+  /** Of the last attempt; null until its first content was seen. */
+  #prefillMs: number | null = null
   #phase: Phase = 'R'
   #sinceMs: number
   /** Its client is gone, and whatever follows is none of its time. */
@@ -71,10 +73,27 @@ export class RequestTimeline {
     this.#attempts.push({ ...of, beganMs, sentMs: null, headMs: null, endedMs: null, failure: null })
   }
 
+  /** The first content is seen: a moment before its bytes go out, and perhaps behind others that say nothing. */
+  contentBegan(nowMs: number): void {
+    if (this.#stopped) return
+    this.#countUp(nowMs)
+    this.#prefillMs = this.#ms.F + this.#ms.D
+    this.#ms.F = 0
+    this.#ms.D = 0
+  }
+
+  /** By now; whole once content began. */
+  get toFirstToken(): FirstTokenParts {
+    const { R, A, Q, C, H, F } = this.#ms
+    const prefillMs = this.#prefillMs ?? F
+    return { readMs: R, limitMs: A, queueMs: Q, lostMs: this.#lostMs, hostMs: C + H, prefillMs }
+  }
+
   /** The attempt under way came to nothing, and the request goes on: the time it took is lost. */
   attemptLost(failure: ErrorCode | 'given_back', nowMs: number): void {
     this.#countUp(nowMs)
-    this.#lostMs += this.#ms.C + this.#ms.H + this.#ms.F
+    this.#lostMs += this.#ms.C + this.#ms.H + (this.#prefillMs ?? 0) + this.#ms.F
+    this.#prefillMs = null
     this.#ms.C = 0
     this.#ms.H = 0
     this.#ms.F = 0
@@ -84,29 +103,14 @@ export class RequestTimeline {
     attempt.failure = failure
   }
 
-  /**
-   * All of it, at the end of the request, which may be an error of its last attempt; `contentAtMs` is when the meter saw
-   * the first content, null where it saw none.
-   */
+  /** All of it, at the end of the request, which may be an error of its last attempt. */
   ended(
     endedAtMs: number,
     failure: ErrorCode | null,
-    contentAtMs: number | null,
   ): { readonly spent: TimeSpent; readonly attempts: readonly AttemptOutcome[] } {
     this.#countUp(endedAtMs)
-    const { R, A, Q, C, H, F, D, L } = this.#ms
-    // The phase of content is entered when its first bytes go out, a moment after they were seen.
-    const early = contentAtMs === null ? 0 : Math.max(0, Math.min(F, this.#dataSinceMs(endedAtMs) - contentAtMs))
-    const spent = {
-      readMs: R,
-      limitMs: A,
-      queueMs: Q,
-      lostMs: this.#lostMs,
-      hostMs: C + H,
-      prefillMs: F - early,
-      contentMs: D + early,
-      lastMs: L,
-    }
+    const { F, D, L } = this.#ms
+    const spent = { ...this.toFirstToken, contentMs: this.#prefillMs === null ? D : F + D, lastMs: L }
     const attempt = this.#running
     if (attempt !== undefined) {
       attempt.endedMs = endedAtMs - this.#acceptedAtMs
@@ -120,11 +124,6 @@ export class RequestTimeline {
     if (this.#stopped) return
     this.#ms[this.#phase] += nowMs - this.#sinceMs
     this.#sinceMs = nowMs
-  }
-
-  /** When the first bytes of content went out. */
-  #dataSinceMs(endedAtMs: number): number {
-    return endedAtMs - this.#ms.L - this.#ms.D
   }
 
   /** That which has not ended. */

@@ -15,6 +15,7 @@ import { delayBuckets } from '../../src/observe/definitions/buckets.ts'
 import type { FigureSources, ModelHosts } from '../../src/observe/figure-sources.ts'
 import type { Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
+import type { FirstToken } from '../../src/relay/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -189,8 +190,16 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
   }
 }
 
+/** Of the same stream. */
+export function firstToken(differing: Partial<FirstToken> = {}): FirstToken {
+  const { id, trace, model, class: ofClass, spent } = outcome()
+  const { contentMs: _content, lastMs: _last, ...parts } = spent
+  return { id, trace, model, host: 'studio', class: ofClass, ttftMs: 250, parts, ...differing }
+}
+
 /** One of everything that can be told. */
 export function tellEverything(metrics: Metrics): void {
+  metrics.firstToken(firstToken())
   metrics.requestEnded(outcome())
   metrics.attemptFailed('studio', 'upstream_timeout')
   metrics.failedOver('qwen', 'connect', 'ok')

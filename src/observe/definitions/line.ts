@@ -6,7 +6,7 @@ export const lineMetrics = {
   queue_wait_seconds: {
     type: 'histogram',
     labels: ['model', 'class', 'outcome'],
-    help: 'From asking for a slot until one was granted, or until the wait ended otherwise; outcome is granted, timeout, left or refused.',
+    help: 'Of each turn in the line, from asking for a slot until one was granted, or until the wait ended otherwise; outcome is granted, timeout, left or refused. A request that is sent back waits again, and each of its waits counts.',
     buckets: waitBuckets,
   },
   queue_depth: { type: 'gauge', labels: ['model', 'class'], help: 'Requests waiting for a slot now.' },
@@ -34,7 +34,7 @@ export const lineMetrics = {
   wait_estimate_ratio: {
     type: 'histogram',
     labels: ['model'],
-    help: 'Real wait by the wait that was predicted when the request came, of which half should be shorter; one that gave up counts with the time it waited.',
+    help: 'Real wait by the wait that was predicted when the request came, of which half should be shorter. One that was given up counts, with the time it took, once that is longer than nine of ten should have been; before that nobody knows.',
     buckets: ratioBuckets,
   },
   wait_estimate_p90_misses_total: {
@@ -66,6 +66,6 @@ export const lineMetrics = {
   key_queue_seconds_total: {
     type: 'counter',
     labels: ['key'],
-    help: 'Seconds that the requests of a key waited for slots: of each that ended.',
+    help: 'Seconds that the requests of a key waited for slots, whether or not they got one: of each that ended, all its turns.',
   },
 } as const satisfies Definitions

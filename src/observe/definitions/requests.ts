@@ -25,7 +25,7 @@ export const requestMetrics = {
   time_to_first_token_seconds: {
     type: 'histogram',
     labels: ['model', 'host', 'class'],
-    help: `Streams. ${terms.ttft.definition}`,
+    help: `Streams, told when it comes and not when the answer ends. ${terms.ttft.definition}`,
     buckets: waitBuckets,
   },
   time_to_first_token_part_seconds_total: {
@@ -71,12 +71,12 @@ export const requestMetrics = {
   slo_requests_total: {
     type: 'counter',
     labels: ['slo', 'model', 'met'],
-    help: `Requests by whether they met an objective: availability, ttft (streams that are not bulk), tpot (streams), or goodput, which is all of them. ${terms.goodput.definition}`,
+    help: `Requests by whether they met an objective: availability, ttft (streams that are not bulk), tpot (streams), or goodput, which is all of them. ttft is counted when the first token comes, the others when the request ends. ${terms.goodput.definition}`,
   },
   slo_tokens_total: {
     type: 'counter',
     labels: ['slo', 'model', 'met'],
-    help: 'Output tokens of the same requests.',
+    help: 'Output tokens of the same requests, counted when they end.',
   },
   failovers_total: {
     type: 'counter',

@@ -13,7 +13,8 @@ export const terms = {
   },
   queueWait: {
     name: 'queue wait',
-    definition: 'From asking for a slot to its grant, over all turns of a request in the line.',
+    definition:
+      'From asking for a slot to its grant, in one turn in the line: a request that is sent back waits again. The log, receipts and key_queue_seconds_total add up all turns of a request.',
   },
   tpot: {
     name: 'time per output token (TPOT)',

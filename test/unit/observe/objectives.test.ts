@@ -66,6 +66,8 @@ describe('what the fleet is to blame for', () => {
     ['a line that was full', { status: 503, end: 'RQ', ...none, host: null }],
     ['patience that ended in the line', { status: 504, end: 'RQ', ...none, host: null }],
     ['a host that was silent', { status: 504, end: 'uH', ...none }],
+    ['a host that sent too much', { status: 502, end: 'GF', errorCode: 'upstream_bad_response', ...none }],
+    ['a rule that could not be looked up', { status: 503, end: 'GA', errorCode: 'store_unavailable', ...none }],
   ] as const)('%s missed availability and the first token, and has no speed', (_, differing) => {
     expect(of(differing)).toEqual({ availability: false, ttft: false, tpot: null, goodput: false })
   })

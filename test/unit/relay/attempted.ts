@@ -128,6 +128,8 @@ export class NotingOwner implements AttemptOwner {
     return this.reader(head, sink)
   }
 
+  contentBegan(): void {}
+
   commit(status: number): void {
     this.told.push(`commit ${status}`)
   }

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { type ErrorCode, errorCatalogue } from '../../../src/base/errors.ts'
-import { type EndCode, endCode, type Phase } from '../../../src/relay/outcome.ts'
+import {
+  type EndCode,
+  endCode,
+  endedBy,
+  endedByClient,
+  endedByFleet,
+  isFleetsFault,
+  type Phase,
+} from '../../../src/relay/outcome.ts'
 
 const codes = Object.keys(errorCatalogue) as ErrorCode[]
 
@@ -36,5 +44,37 @@ describe('endCode', () => {
   test('a host is to blame for what is called upstream, and for nothing else but not being there', () => {
     const blamed = codes.filter((code) => endCode(code, 'D')[0]?.toLowerCase() === 'u')
     expect(blamed.filter((code) => !code.startsWith('upstream_'))).toEqual(['model_loading', 'no_upstream_available'])
+  })
+})
+
+describe('who ended a request', () => {
+  test.each<[EndCode, ReturnType<typeof endedBy>]>([
+    ['CD', 'left'],
+    ['cR', 'slow_client'],
+    ['UF', 'host'],
+    ['uD', 'slow_host'],
+    ['GA', 'rule'],
+    ['RQ', 'gateway'],
+    ['AL', 'operator'],
+    ['--', null],
+  ])('%s: %s', (end, by) => {
+    expect(endedBy(end)).toBe(by)
+    expect(endedByClient(end)).toBe(by === 'left' || by === 'slow_client')
+    expect(endedByFleet(end)).toBe(['host', 'slow_host', 'gateway', 'operator'].includes(by ?? ''))
+  })
+
+  test.each<[EndCode, ErrorCode | null, boolean]>([
+    ['UF', 'upstream_disconnected', true],
+    ['uD', 'upstream_stalled', true],
+    ['RQ', 'queue_full', true],
+    ['GF', 'upstream_bad_response', true],
+    ['GA', 'store_unavailable', true],
+    ['GA', 'invalid_api_key', false],
+    ['GA', 'rate_limit_exceeded', false],
+    ['AD', 'gateway_shutting_down', false],
+    ['CD', null, false],
+    ['--', null, false],
+  ])('%s %s is the fleet’s fault: %s', (end, errorCode, is) => {
+    expect(isFleetsFault({ end, errorCode })).toBe(is)
   })
 })
