@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
 import { everyTurn, steppingClock } from '../../kit/event-loop.ts'
-import { outcome, ScriptedSources, scrape, tellEverything, tokenTotals } from '../../kit/scripted-sources.ts'
+import {
+  firstToken,
+  outcome,
+  ScriptedSources,
+  scrape,
+  tellEverything,
+  tokenTotals,
+} from '../../kit/scripted-sources.ts'
 
 const at = (name: string, labels = '') => `${metricPrefix}${name}${labels}`
 
@@ -95,13 +102,13 @@ describe('a request that ended', () => {
     const values = await scrape(metrics)
     expect(values.get(at('requests_total', answered('200', '--')))).toBe(1)
     expect(values.get(at('request_duration_seconds_sum', '{model="qwen",host="studio"}'))).toBe(2.25)
-    expect(values.get(at('time_to_first_token_seconds_sum', '{model="qwen",host="studio",class="default"}'))).toBe(0.25)
     expect(values.get(at('time_per_output_token_seconds_sum', '{model="qwen",host="studio"}'))).toBe(0.02)
     expect(values.get(at('usage_source_total', '{host="studio",source="reported"}'))).toBe(1)
   })
 
   it('keeps the first token of one whose client left later, but not its duration', async () => {
     const metrics = createMetrics(new ScriptedSources())
+    metrics.firstToken(firstToken())
     metrics.requestEnded(outcome({ status: 499, end: 'CD', timePerOutputTokenMs: null, usageSource: 'counted' }))
     const values = await scrape(metrics)
     expect(values.get(at('requests_total', answered('499', 'CD')))).toBe(1)
@@ -129,7 +136,7 @@ describe('a request that ended', () => {
 
   it('puts an explicit zero into the histogram, since zero is a value', async () => {
     const metrics = createMetrics(new ScriptedSources())
-    metrics.requestEnded(outcome({ ttftMs: 0 }))
+    metrics.firstToken(firstToken({ ttftMs: 0 }))
     expect(
       (await scrape(metrics)).get(
         at('time_to_first_token_seconds_count', '{model="qwen",host="studio",class="default"}'),
@@ -139,6 +146,7 @@ describe('a request that ended', () => {
 
   it('never throws at the relay, whatever figure it brings', async () => {
     const metrics = createMetrics(new ScriptedSources())
+    metrics.firstToken(firstToken({ ttftMs: Number.NaN }))
     metrics.requestEnded(
       outcome({
         ttftMs: Number.NaN,
@@ -254,7 +262,7 @@ describe('label values', () => {
     sources.models.add(name)
     sources.hostStates[0]!.name = name
     const metrics = createMetrics(sources)
-    metrics.requestEnded(outcome({ model: name, host: name, key: name }))
+    metrics.firstToken(firstToken({ model: name, host: name }))
     const escaped = 'a\\"b\\\\c\\nd}e{f,g=\\"h\\"'
     const values = await scrape(metrics)
     expect(values.get(at('host_up', `{host="${escaped}"}`))).toBe(1)
@@ -327,27 +335,6 @@ describe('the number of series', () => {
     ]
     const values = await scrape(metrics)
     expect(values.get(at('tokens_total', '{model="other",host="other",key="other",type="output"}'))).toBe(11)
-  })
-
-  it('does not count what is of hosts alone: they are configured, and two of them added up would hide that one is down', async () => {
-    const values = await scrape(createMetrics(new ScriptedSources(), 0))
-    const up = ['studio', 'mini', 'other'].map((host) => values.get(at('host_up', `{host="${host}"}`)))
-    expect(up).toEqual([1, 0, undefined])
-    expect(values.get(at('host_attempts_total', '{host="mini"}'))).toBe(0)
-  })
-
-  it('has the worst of hosts that share a label, since their names are as long as a label is', async () => {
-    const sources = new ScriptedSources()
-    const name = 'x'.repeat(200)
-    const [host] = sources.hostStates
-    sources.hostStates = [
-      { ...host!, name: `${name}1`, up: true, paused: true, ejected: false },
-      { ...host!, name: `${name}2`, up: false, paused: false, ejected: true },
-    ]
-    const values = await scrape(createMetrics(sources))
-    expect(['host_up', 'host_paused', 'host_circuit_open'].map((of) => values.get(at(of, `{host="${name}"}`)))).toEqual(
-      [0, 1, 1],
-    )
   })
 })
 

@@ -83,7 +83,7 @@ describe('models that hosts no longer list', () => {
   const ask = (metrics: Metrics, models: readonly string[]) => {
     for (const model of models) metrics.requestEnded(outcome({ model }))
   }
-  const generation = (at: number) => Array.from({ length: 40 }, (_, index) => `g${at}-${index}`)
+  const generation = (round: number) => Array.from({ length: 40 }, (_, index) => `g${round}-${index}`)
 
   it('give their series back when the budget is tight, so that a new one has its own', async () => {
     const sources = listing()
@@ -136,6 +136,29 @@ function createFull(metrics: Metrics): Metrics {
   for (let index = 0; index < 1_000; index += 1) metrics.limitDecided(`key-${index}`, null, 'allow')
   return metrics
 }
+
+describe('what is of hosts alone', () => {
+  it('is outside of the budget: hosts are configured, and two of them added up would hide that one is down', async () => {
+    const values = await scrape(createMetrics(new ScriptedSources(), 0))
+    const up = ['studio', 'mini', 'other'].map((host) => values.get(at('host_up', `{host="${host}"}`)))
+    expect(up).toEqual([1, 0, undefined])
+    expect(values.get(at('host_attempts_total', '{host="mini"}'))).toBe(0)
+  })
+
+  it('has the worst of hosts that share a label, since their names are as long as a label is', async () => {
+    const sources = new ScriptedSources()
+    const name = 'x'.repeat(200)
+    const [host] = sources.hostStates
+    sources.hostStates = [
+      { ...host!, name: `${name}1`, up: true, paused: true, ejected: false },
+      { ...host!, name: `${name}2`, up: false, paused: false, ejected: true },
+    ]
+    const values = await scrape(createMetrics(sources))
+    expect(['host_up', 'host_paused', 'host_circuit_open'].map((of) => values.get(at(of, `{host="${name}"}`)))).toEqual(
+      [0, 1, 1],
+    )
+  })
+})
 
 describe('a total that was counted as other for a while', () => {
   it('moves to a series of its own with what grows from there, tokens and seconds and gaps together', async () => {
