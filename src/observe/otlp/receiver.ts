@@ -12,7 +12,7 @@ export type Signal = 'traces' | 'metrics'
  * count until the receiver ends them, so that they cannot become ever more; beyond so many nothing is sent, which is
  * counted and told.
  */
-const exportsMax = 64
+const exportsMax = 128
 
 /** As the exporters of OpenTelemetry take it. */
 export interface ExporterSettings {

@@ -10,7 +10,7 @@ import { requestSpans, type SpanOrigin } from './request-spans.ts'
 /** Some 2 kB each. */
 const spansMax = 4_096
 /** So few that making their JSON takes about a millisecond. */
-const spansPerBatch = 128
+const spansPerBatch = 64
 const delayMsMax = 1_000
 
 export interface SpanExportParts {

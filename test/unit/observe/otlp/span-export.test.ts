@@ -35,7 +35,7 @@ test('an answer without an end is waited for as long as may be, and what is next
   receiver.answer = 'endless'
   const clock = new FakeClock()
   const { exports, reception } = spanExport(receiver.url, clock, 600_000)
-  const spansPerBatch = 128
+  const spansPerBatch = 64
   const endBatch = () => {
     for (let request = 0; request < spansPerBatch / 2; request++) exports.ended(one)
   }
