@@ -35,7 +35,7 @@ const spent = z.strictObject({
 export const endedRequestSchema = z.strictObject({
   id: z.string().describe('Of the gateway, never twice'),
   requestId: z.string().describe("The client's own where it sent one; it may repeat"),
-  traceId: z.string().nullable().describe('Null where it was not traced'),
+  traceId: z.string().nullable().describe('Of the trace it belongs to: that of its client, or one that began here'),
   key: z.string().describe('Name of its key; anonymous without one'),
   class: z.enum(requestClasses).nullable().describe('Null where it was refused before that was known'),
   endpoint: z.string(),
