@@ -14,7 +14,7 @@ export interface AccessField {
 export const accessFields = {
   requestId: text("The client's own (x-request-id) where it sent one; it may repeat", (one) => one.requestId),
   id: text('Made by the gateway, never twice: GET /admin/requests and exemplars name it', (one) => one.id),
-  traceId: text('Of the trace it belongs to: that of its client, or one that began here', ({ trace }) => trace?.traceId ?? null),
+  traceId: text('Of its trace: that of its client, or one that began here', ({ trace }) => trace?.traceId ?? null),
   endpoint: text('Name of the endpoint, such as chat_completions', (one) => one.endpoint),
   model: text('The name that was asked for, where it is a known one', (one) => one.model),
   asked: text('The name that was asked for where it is another, cut to 64 characters', otherNameOf),
