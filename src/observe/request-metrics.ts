@@ -94,16 +94,15 @@ function exemplarOf({ id, trace }: Pick<Outcome, 'id' | 'trace'>): Exemplar {
   return trace?.sampled === true ? { request_id: id, trace_id: trace.traceId } : { request_id: id }
 }
 
-/** What can be foreseen is there before it happens: rate() misses the increment with which a series appears. */
 export function startRequestsAtZero(table: SeriesTable, model: string): void {
   for (const phase of failoverPhases) {
-    for (const result of ['ok', 'failed']) table.increase('failovers_total', { model, phase, result }, 0)
+    for (const result of ['ok', 'failed']) table.start('failovers_total', { model, phase, result })
   }
-  for (const outcome of requestOutcomes) table.increase('request_outcomes_total', { model, outcome }, 0)
+  for (const outcome of requestOutcomes) table.start('request_outcomes_total', { model, outcome })
   for (const slo of objectiveNames) {
     for (const met of ['true', 'false']) {
-      table.increase('slo_requests_total', { slo, model, met }, 0)
-      table.increase('slo_tokens_total', { slo, model, met }, 0)
+      table.start('slo_requests_total', { slo, model, met })
+      table.start('slo_tokens_total', { slo, model, met })
     }
   }
 }

@@ -71,7 +71,7 @@ export const requestMetrics = {
   slo_requests_total: {
     type: 'counter',
     labels: ['slo', 'model', 'met'],
-    help: `Requests by whether they met an objective: availability, ttft (streams that are not bulk), tpot (streams), or goodput, which is all of them. ttft is counted when the first token comes, the others when the request ends. ${terms.goodput.definition}`,
+    help: `Requests by whether they met an objective: availability, ttft (streams that are not bulk), tpot (streams), or goodput, which is all of them. ttft is counted when the first token comes, the others when the request ends. What the fleet refused, failed or let wait until its client gave up beyond the objective missed it; what the caller got wrong, or left before that, does not count.`,
   },
   slo_tokens_total: {
     type: 'counter',

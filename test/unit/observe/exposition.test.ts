@@ -4,14 +4,19 @@ import { formatOf } from '../../../src/observe/exposition.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.ts'
 import { seriesMaxDefault as seriesMax } from '../../../src/observe/options.ts'
+import type { Outcome } from '../../../src/relay/outcome.ts'
 import { everyTurn, turnsDuring } from '../../kit/event-loop.ts'
 import { fullSources, telling } from '../../kit/full-budget.ts'
 import { readOpenMetrics } from '../../kit/open-metrics.ts'
-import { outcome, readExposition, ScriptedSources, tellEverything } from '../../kit/scripted-sources.ts'
+import { firstToken, outcome, readExposition, ScriptedSources, tellEverything } from '../../kit/scripted-sources.ts'
 
 const definitions = Object.entries<MetricDefinition>(metricDefinitions)
 const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: null, sampled: true, state: null }
-const slow = { ttftMs: 12_000, timePerOutputTokenMs: 250 }
+/** A request whose first token and whose tokens came slowly. */
+function tellSlow(metrics: Metrics, differing: Partial<Pick<Outcome, 'id' | 'requestId' | 'trace'>>): void {
+  metrics.firstToken(firstToken({ ttftMs: 12_000, ...differing }))
+  metrics.requestEnded(outcome({ ttftMs: 12_000, timePerOutputTokenMs: 250, ...differing }))
+}
 
 async function both(metrics: Metrics): Promise<{ text: string; openMetrics: string }> {
   const text = (await metrics.render('text')).body.toString()
@@ -88,7 +93,7 @@ describe('the two formats', () => {
 describe('an exemplar', () => {
   it('leads from a slow first token and a slow token to the request and its trace, in OpenMetrics alone', async () => {
     const metrics = createMetrics(new ScriptedSources())
-    metrics.requestEnded(outcome({ ...slow, id: 'x'.repeat(22), requestId: 'of-the-client', trace }))
+    tellSlow(metrics, { id: 'x'.repeat(22), requestId: 'of-the-client', trace })
     const { text, openMetrics } = await both(metrics)
     const { exemplars } = readOpenMetrics(openMetrics)
     const labels = { request_id: 'x'.repeat(22), trace_id: trace.traceId }
@@ -104,8 +109,9 @@ describe('an exemplar', () => {
 
   it('says nothing of a trace that is not sampled, nor of a request that met its objectives', async () => {
     const metrics = createMetrics(new ScriptedSources())
+    metrics.firstToken(firstToken({ id: 'quick', ttftMs: 10_000, trace }))
     metrics.requestEnded(outcome({ id: 'quick', ttftMs: 10_000, timePerOutputTokenMs: 100, trace }))
-    metrics.requestEnded(outcome({ id: 'slow', ...slow, trace: { ...trace, sampled: false } }))
+    tellSlow(metrics, { id: 'slow', trace: { ...trace, sampled: false } })
     const { exemplars } = readOpenMetrics((await metrics.render('openmetrics')).body.toString())
     expect([...exemplars.values()].map(({ labels }) => labels)).toEqual([
       { request_id: 'slow' },
@@ -115,7 +121,7 @@ describe('an exemplar', () => {
 
   it('is of the last such request in its bucket', async () => {
     const metrics = createMetrics(new ScriptedSources())
-    for (const id of ['first', 'last']) metrics.requestEnded(outcome({ ...slow, id, timePerOutputTokenMs: null }))
+    for (const id of ['first', 'last']) metrics.firstToken(firstToken({ ttftMs: 12_000, id }))
     const { exemplars } = readOpenMetrics((await metrics.render('openmetrics')).body.toString())
     expect([...exemplars.values()].map(({ labels }) => labels)).toEqual([{ request_id: 'last' }])
   })
