@@ -37,21 +37,27 @@ export class ToldWaits {
     return this.#parts.paused() ? { ...estimate, p50Ms: null, p90Ms: null } : estimate
   }
 
-  /**
-   * A wait that was told of was given up after so long. How long it would have been nobody knows: that too little was
-   * told is certain beyond what nine of ten should have waited, and before that it says nothing of what was told.
-   */
-  givenUp(waiter: Waiter, waitMs: number): void {
-    const p90Ms = waiter.announced?.p90Ms ?? null
-    if (p90Ms !== null && waitMs > p90Ms) this.over(waiter, waitMs)
-  }
-
   /** A wait that was told of is over. */
   over(waiter: Waiter, waitMs: number): void {
-    const { announced, request } = waiter
+    const { announced } = waiter
     if (announced === null) return
     this.#parts.estimator.became(waiter, announced, waitMs)
+    this.#compare(waiter, announced, waitMs)
+  }
+
+  /**
+   * The same of one that was given up after so long, and would have been longer. Beyond its median it is one of the longer
+   * half, however long; that it was longer than nine of ten is certain beyond that alone, and before it nobody knows.
+   */
+  givenUp(waiter: Waiter, waitMs: number): void {
+    const { announced } = waiter
+    if (announced === null) return
     const { p50Ms, p90Ms } = announced
+    if (p50Ms !== null && waitMs > p50Ms) this.#parts.estimator.became(waiter, announced, waitMs)
+    if (p90Ms !== null && waitMs > p90Ms) this.#compare(waiter, announced, waitMs)
+  }
+
+  #compare({ request }: Waiter, { p50Ms, p90Ms }: Announced, waitMs: number): void {
     if (p50Ms === null || p90Ms === null) return
     this.#accuracy.add({ p50Ms, p90Ms, waitMs })
     this.#parts.events.estimateTold({ model: request.route.model, p50Ms, p90Ms, waitMs })

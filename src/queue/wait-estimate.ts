@@ -79,7 +79,7 @@ export class WaitEstimator {
     if (holdMs !== undefined) this.#demands.add(flow, holdMs, this.#clock.now())
   }
 
-  /** How long a wait really was, or that it was given up after so long. */
+  /** How long a wait really was, or at the least, where it was given up beyond its median. */
   became(waiter: Waiter, { baseMs, position }: Announced, waitMs: number): void {
     if (baseMs > 0) this.#ratios.add(kindOf(waiter, position), waitMs / baseMs, this.#clock.now())
   }

@@ -34,7 +34,7 @@ describe('a line before one slot', () => {
       await clock.advance(1_000)
       lease?.release()
     }
-    return { ...world, ask, host, running: ask() }
+    return { ...world, askLine, ask, host, running: ask() }
   }
 
   test('knows how good its own estimates were', async () => {
@@ -46,6 +46,34 @@ describe('a line before one slot', () => {
     running.lease?.release()
     expect(waiting.lease).not.toBeNull()
     expect(dispatcher.accuracy()).toEqual({ waits: 1, withinP90: 1, nearP50: 1 })
+  })
+
+  test('knows a wait that its client left for too short an estimate once nine of ten would have been over, and not before', async () => {
+    const { ask, announced, clock, dispatcher } = await known()
+    const before = announced.length
+    const [early, late] = [ask(), ask()]
+    const sinceMs = clock.now()
+    const p90Ms = ({ turn }: typeof early) => turn.estimate()?.p90Ms ?? 0
+    const ends = [sinceMs + p90Ms(early), sinceMs + p90Ms(late) + 1] as const
+    await clock.advance(ends[0] - clock.now())
+    early.turn.leave()
+    expect(announced.slice(before)).toEqual([])
+    await clock.advance(ends[1] - clock.now())
+    late.turn.leave()
+    expect(announced.slice(before)).toMatchObject([{ waitMs: ends[1] - sinceMs }])
+    expect(dispatcher.accuracy()).toMatchObject({ waits: 1, withinP90: 0 })
+  })
+
+  test('takes patience that ended sooner than nine of ten would have been served for no estimate that held', async () => {
+    const { askLine, clock, dispatcher } = await known()
+    const tokens = { input: 100, output: 100 }
+    const { turn } = askLine('m', { tokens })
+    const { p50Ms, p90Ms } = turn.estimate() ?? {}
+    turn.leave()
+    const hurried = askLine('m', { tokens, patienceMs: ((p50Ms ?? 0) + (p90Ms ?? 0)) / 2 })
+    await clock.advance(p90Ms ?? 0)
+    expect(hurried.error?.code).toBe('queue_timeout')
+    expect(dispatcher.accuracy().waits).toBe(0)
   })
 
   test('predicts nothing while it is paused, and counts nothing that the pause made longer', async () => {
