@@ -32,7 +32,8 @@ import { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import { accessLog } from './observe/access-log.ts'
-import { createMetrics, type MetricEvents, type MetricSources, type Metrics, noMetrics } from './observe/metrics.ts'
+import type { FigureSources } from './observe/figure-sources.ts'
+import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
 import { makeOtlp, type Otlp } from './observe/otlp/otlp.ts'
 import { RecentFigures } from './observe/recent-figures.ts'
 import { RecentRequests } from './observe/recent-requests.ts'
@@ -162,7 +163,7 @@ class BuiltGateway implements Gateway {
     this.#admin = adminListener(listened)
   }
 
-  #sources(): MetricSources {
+  #sources(): FigureSources {
     return figuresOf({
       version: this.#parts.version,
       config: this.#config,

@@ -16,8 +16,6 @@ import { recordFirstToken, recordRequest } from './request-metrics.ts'
 import type { Family } from './series.ts'
 import { SeriesTable } from './series-table.ts'
 
-export type { FigureSources as MetricSources } from './figure-sources.ts'
-
 export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents {
   /** A host has another number of slots. */
   limitChanged(host: string, direction: LimitDirection, reason: LimitReason): void

@@ -2,12 +2,12 @@
 import type { Steps } from '../../base/steps.ts'
 import type { PhaseTotals, TokenTotals } from '../../metering/events.ts'
 import type { Counted } from '../../observe/counted.ts'
-import type { MetricSources } from '../../observe/metrics.ts'
+import type { FigureSources } from '../../observe/figure-sources.ts'
 import { objectiveNames } from '../../observe/objectives.ts'
 import type { RecentFigures } from '../../observe/recent-figures.ts'
 
 export interface Figures {
-  readonly sources: MetricSources
+  readonly sources: FigureSources
   /** What events have counted; null where metrics are off. */
   readonly counted: Counted | null
   readonly recent: RecentFigures
