@@ -71,10 +71,10 @@ export function meanBatch(requests: Requests, span: Span): Known {
   return { least: batch, most: batch }
 }
 
-/** Seconds from sending to first content, as clients saw it, of streams that ended in the span. */
+/** Seconds from sending to first content, as clients saw it, of streams that had it in the span. */
 export function firstTokenSeconds(requests: Requests, span: Span): readonly number[] {
-  return requests.flatMap(({ sentMs, firstContentMs, endedMs }) =>
-    firstContentMs !== null && isIn(span, endedMs) ? [(firstContentMs - sentMs) / 1000] : [],
+  return requests.flatMap(({ sentMs, firstContentMs }) =>
+    firstContentMs !== null && isIn(span, firstContentMs) ? [(firstContentMs - sentMs) / 1000] : [],
   )
 }
 
