@@ -64,7 +64,7 @@ export class GatewayArm {
       const url = await process.said(/(http:\S+)\/v1\n/)
       await process.said(/Try it/)
       const adminUrl = await process.said(/metrics .*?(http:\/\/[^\s/]+)/)
-      const scraping = scrape(adminUrl, this.#watching.scrapeEveryMs)
+      const scraping = await scrape(adminUrl, this.#watching.scrapeEveryMs)
       const { pid } = process
       const { receipts } = this.#watching
       const end = async (): Promise<void> => {

@@ -28,9 +28,13 @@ export const everythingOn: Watching = {
   receipts: true,
 }
 
+/** As of a gateway that has run for some minutes: the code of a scrape is compiled then. */
+const scrapesBefore = 20
+
 /** Reads /metrics from time to time, as Prometheus does, until it is disposed of. */
-export function scrape(adminUrl: string, everyMs: number | null): Disposable {
+export async function scrape(adminUrl: string, everyMs: number | null): Promise<Disposable> {
   if (everyMs === null) return { [Symbol.dispose]: () => {} }
+  for (let warm = 0; warm < scrapesBefore; warm++) await read(`${adminUrl}/metrics`)
   const timer = setInterval(() => void read(`${adminUrl}/metrics`), everyMs)
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
