@@ -6,12 +6,12 @@ import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
-import { Decision } from './decision.ts'
 import { Estimates, type Expected } from './estimates.ts'
 import type { AccessEvents, LimitRest } from './events.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
 import { type KeyRecord, keyless } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
+import { LimitVerdict } from './limit-verdict.ts'
 import { Limiter, type Past, type Reservation, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import type { OwnTurn } from './own-line.ts'
@@ -249,7 +249,7 @@ export class AccessCaller {
     const { holder } = this
     const { model } = ask
     const { expected, learn } = this.#estimates.expect({ who: holder, ...ask })
-    const decision = new Decision(this.#events, { key: this.key, class: turn.class })
+    const decision = new LimitVerdict(this.#events, { key: this.key, class: turn.class })
     const reportedUse = (used: TokenCounts) => {
       learn(used)
       const reserved = expected.input + expected.output

@@ -1,5 +1,5 @@
 /** Requests as people read them: those that wait or run, and those that have ended. */
-import type { EndedRequest } from '../relay/ended-request-schema.ts'
+import type { EndedRequest } from '../http/admin/ended-request-schema.ts'
 import type { LiveRequest } from '../relay/live-request-schema.ts'
 import { printable } from './printable.ts'
 import { grouped, more, right, secondsText, table } from './text-table.ts'

@@ -21,6 +21,7 @@ export class RecentRequests {
     ring.add({ outcome, number: this.#ended++ })
   }
 
+  /** As of its first step: what ends while they are gone through moves none of them. */
   *newestFirst(): Generator<Outcome> {
     const refused = this.#refused.newestFirst()
     let next = refused.next().value
@@ -34,9 +35,9 @@ export class RecentRequests {
     for (; next !== undefined; next = refused.next().value) yield next.outcome
   }
 
-  /** By the id that the gateway made. */
-  find(id: string): Outcome | null {
-    for (const outcome of this.newestFirst()) if (outcome.id === id) return outcome
+  /** The newest of those. */
+  find(isWanted: (outcome: Outcome) => boolean): Outcome | null {
+    for (const outcome of this.newestFirst()) if (isWanted(outcome)) return outcome
     return null
   }
 }
@@ -65,9 +66,9 @@ class Ring {
   }
 
   *newestFirst(): Generator<Ended, undefined> {
-    const { length } = this.#kept
-    for (let back = 1; back <= length; back++) {
-      const ended = this.#kept[(this.#oldest + length - back) % length]
+    const [kept, oldest] = [[...this.#kept], this.#oldest]
+    for (let back = 1; back <= kept.length; back++) {
+      const ended = kept[(oldest + kept.length - back) % kept.length]
       if (ended !== undefined) yield ended
     }
   }

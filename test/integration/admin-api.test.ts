@@ -6,8 +6,10 @@ import { systemClock } from '../../src/base/clock.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { StoreError } from '../../src/base/store-error.ts'
 import { RemoteAccess } from '../../src/cli/remote-access.ts'
+import { fleetRoutes } from '../../src/http/admin/fleet-routes.ts'
+import { lineRoutes } from '../../src/http/admin/line-routes.ts'
+import { requestRoutes } from '../../src/http/admin/request-routes.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
-import { trafficRoutes } from '../../src/http/admin/traffic-routes.ts'
 import type { UsageSum } from '../../src/metering/ledger-store.ts'
 import { TooManyUsageRows } from '../../src/metering/ledger-store.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
@@ -323,7 +325,7 @@ test('HEAD is answered as GET, without a body', async () => {
 })
 
 /** Those of what waits and runs need a fleet, and have their tests with one. */
-const recordRoutes = adminRoutes.filter((route) => !trafficRoutes.includes(route))
+const recordRoutes = adminRoutes.filter((route) => ![...lineRoutes, ...fleetRoutes, ...requestRoutes].includes(route))
 
 /** A store that has just broken. */
 class BrokenKeys extends MemoryKeys {

@@ -1,8 +1,8 @@
 /** Requests that have ended, through the admin API of a real gateway: listed and shown with their times and what was decided. */
 
 import { expect, test } from 'vitest'
-import type { EndedRequest } from '../../src/relay/ended-request-schema.ts'
-import type { ShownRequest } from '../../src/relay/requests-schema.ts'
+import type { EndedRequest } from '../../src/http/admin/ended-request-schema.ts'
+import type { ShownRequest } from '../../src/http/admin/requests-schema.ts'
 import { clientOf, gatewayBefore, gaugeReaches, model, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { admin, chat, expectSeen, firstOnce, held, startStream } from './admin-line-scene.ts'
@@ -133,12 +133,25 @@ test('the last are listed first, those that are asked for, and no more than so m
   expect(await idsOf(`?slowerThanMs=${whole}`)).toContain(slowest?.requestId)
   expect(await idsOf(`?slowerThanMs=${whole + 1}`)).toEqual([])
   expect((await admin(gateway, 'GET', '/admin/requests?ended=x')).status).toBe(400)
+  expect(await idsOf('?ended=0')).toEqual([])
+  expect(await idsOf('?requestId=n1')).toEqual(['n1'])
   // A hundred that nobody let in push out none of them.
   for (let n = 0; n < 100; n++) {
     await fetch(`${gateway.baseUrl}/chat/completions`, { method: 'POST', headers: { authorization: 'Bearer x' } })
   }
   expect(await idsOf('?end=--')).toEqual(['n2', 'n1', 'n0'])
   expect(await idsOf('?end=GA')).toEqual([expect.any(String), 'n3'])
+})
+
+test('one is found by the id that its client has', async () => {
+  const { double, gateway, finish } = await held()
+  const answer = chat(gateway, 'x', { headers: { 'x-request-id': 'mine' } })
+  await double.waitFor(({ inferenceRequests }) => inferenceRequests.length === 1, 'the request')
+  const { live } = await shown(gateway, 'mine')
+  expect(live).toMatchObject({ requestId: 'mine', host: 'studio' })
+  await finish()
+  await answer
+  expect(await shown(gateway, 'mine')).toMatchObject({ live: null, ended: { id: live?.id, requestId: 'mine' } })
 })
 
 test('nothing of prompts, answers, headers or addresses is told', async () => {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { newKey } from '../../src/access/api-key.ts'
-import { endedRequest } from '../../src/relay/ended-request.ts'
+import { endedRequest } from '../../src/http/admin/ended-request.ts'
 import { cli } from '../kit/cli-run.ts'
 import { outcome } from '../kit/scripted-sources.ts'
 import { listen } from '../kit/servers.ts'
@@ -243,7 +243,7 @@ const stats = {
   failovers: counts,
   overhead: null,
   process: { eventLoopLagMs: 0, rssBytes: 1, heapUsedBytes: 1, overload: 'none' },
-  losses: { logLines: 0, usageRows: 0, storeErrors: 0 },
+  losses: { logLines: 0, usageRows: 0, storeErrors: 0, seriesFolded: 0 },
   pendingUsageRows: 0,
   keys: [{ key: steering, requests: 1, input: 1, cachedInput: 0, output: 1, cost: 3, waiting: 0, running: 0 }],
 }

@@ -1,8 +1,8 @@
 /** What waits and runs, on the command line: of a gateway that runs, by its admin API. */
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { EndedRequest } from '../../src/http/admin/ended-request-schema.ts'
 import type { LineView } from '../../src/queue/line-view-schema.ts'
-import type { EndedRequest } from '../../src/relay/ended-request-schema.ts'
 import type { LiveRequest } from '../../src/relay/live-request-schema.ts'
 import { cli, StoreFolder } from '../kit/cli-run.ts'
 import { gaugeReaches } from '../kit/fleet.ts'

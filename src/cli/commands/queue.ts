@@ -2,8 +2,8 @@
 import type { FlagValues } from '../../config/settings.ts'
 import type { Command, Io } from '../command.ts'
 import { jsonFlag, queryOf, tell } from '../gateway-answer.ts'
+import { lineText } from '../line-text.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
-import { lineText } from '../traffic-text.ts'
 
 // Loaded when they are needed: a start of the gateway would wait for them, too.
 const lineSchemas = () => import('../../queue/line-view-schema.ts')

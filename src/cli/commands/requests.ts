@@ -9,7 +9,7 @@ import { endedRequestText, endedText, requestsText } from '../request-text.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 
 // Loaded when they are needed: a start of the gateway would wait for them, too.
-const requestSchemas = () => import('../../relay/requests-schema.ts')
+const requestSchemas = () => import('../../http/admin/requests-schema.ts')
 
 const ofEnded = ['ended', 'status', 'end', 'slower-than']
 

@@ -20,6 +20,9 @@ export interface AdminBytes {
   readonly contentType: string
 }
 
+/** How a change is called in the log, as those of keys are. */
+export const adminChange = 'admin change'
+
 /** A large answer that is made in turns. */
 export async function largeJson(steps: Steps<readonly Buffer[]>, { clock }: AdminParts): Promise<AdminBytes> {
   return { pieces: await inTurns(steps, clock), contentType: 'application/json' }

@@ -37,11 +37,14 @@ export const errorBody = published(
   }),
 )
 
+/** Of a change that takes no fields. */
+export const noFields = sent('NoFields', z.strictObject({}))
+
 /** A number as a query writes it. */
-export function wholeText(most: number) {
+export function wholeText(most: number, least: 0 | 1 = 1) {
   return z
     .string()
-    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number')
+    .regex(least === 0 ? /^(?:0|[1-9]\d{0,8})$/ : /^[1-9]\d{0,8}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.int().max(most))
     .optional()

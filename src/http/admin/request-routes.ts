@@ -1,26 +1,28 @@
-/** Requests, one by one: those that wait or run, and the last that ended. */
+/** Requests, one by one: those that wait or run, and the last that ended. Many of them are told in turns. */
 import { z } from 'zod'
 import { GatewayError } from '../../base/errors.ts'
-import { endedRequest } from '../../relay/ended-request.ts'
+import type { Steps } from '../../base/steps.ts'
 import { type LiveRequest, liveRequestSchema } from '../../relay/live-request-schema.ts'
 import type { Outcome } from '../../relay/outcome.ts'
 import { isIn, phaseFilters } from '../../relay/phase-names.ts'
-import { requestSchema, requestsSchema } from '../../relay/requests-schema.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { type AdminRoute, reads } from './admin-route.ts'
-import { nameText, published, wholeText } from './documented.ts'
+import { type AdminRoute, adminChange, changes, largeJson, reads } from './admin-route.ts'
+import { nameText, noFields, published, wholeText } from './documented.ts'
+import { endedRequest } from './ended-request.ts'
+import { jsonInSteps } from './json-steps.ts'
 import { nothing } from './request-input.ts'
+import { requestSchema, requestsSchema, type ShownRequest } from './requests-schema.ts'
 
 const liveDefault = 1_000
 const liveMax = 10_000
 const endedDefault = 100
 const endedMax = 10_000
 
-export const liveRequestAnswer = published('LiveRequest', liveRequestSchema)
+const liveRequestAnswer = published('LiveRequest', liveRequestSchema)
 const requestsAnswer = published('Requests', requestsSchema)
 const requestAnswer = published('Request', requestSchema)
 
-export const requestIdMeans = 'Id of a request, as a list of them has it'
+const requestIdMeans = 'Id of a request, as a list of them has it'
 
 const filter = (what: string) => nameText.optional().describe(`Only of this ${what}`)
 
@@ -32,8 +34,9 @@ const requestFilters = z.strictObject({
     .enum(phaseFilters)
     .optional()
     .describe('Of those that have not ended only in this phase; waiting and running are several together'),
-  count: wholeText(liveMax).describe('Requests to list that have not ended, a thousand unless said'),
-  ended: wholeText(endedMax).describe('Requests to list that have ended, a hundred unless said'),
+  requestId: nameText.optional().describe('Only those that clients know by this id (x-request-id)'),
+  count: wholeText(liveMax, 0).describe('Requests to list that have not ended, a thousand unless said'),
+  ended: wholeText(endedMax, 0).describe('Requests to list that have ended, a hundred unless said'),
   status: wholeText(599).describe('Of those that have ended only with this status'),
   end: nameText.optional().describe('Of those that have ended only with this end code'),
   slowerThanMs: wholeText(999_999_999).describe(
@@ -51,26 +54,57 @@ export const requestRoutes: readonly AdminRoute[] = [
       'The requests that wait or run, the oldest first, and the last that ended, the newest first: with all their times and why each went where it did.',
     query: requestFilters,
     answers: { 'application/json': requestsAnswer },
-    handle: ({ query }, parts) => ({ json: { ...liveOf(query, parts), ended: endedOf(query, parts) } }),
+    handle: ({ query }, parts) => largeJson(requestsPage(query, parts), parts),
   }),
   reads({
     path: '/admin/requests/:id',
     operation: 'readRequest',
     summary: 'One request that waits or runs, or is among the last that ended (log.recentRequestsMax).',
-    idMeans: requestIdMeans,
+    idMeans: `${requestIdMeans}, or the one its client knows it by (x-request-id), then the newest of that id`,
     query: nothing,
     answers: { 'application/json': requestAnswer },
     refusals: ['not_found'],
-    handle: ({ id }, { traffic: { relay, recent } }) => {
-      for (const live of relay.live()) if (live.id === id) return { json: { live, ended: null } }
-      const ended = recent.find(id)
-      if (ended !== null) return { json: { live: null, ended: endedRequest(ended) } }
-      throw new GatewayError('not_found', 'There is no such request, or it ended too long ago.')
+    handle: ({ id }, { traffic }) => ({ json: shownRequest(id, traffic) }),
+  }),
+  changes({
+    method: 'POST',
+    path: '/admin/requests/:id/cancel',
+    operation: 'cancelRequest',
+    summary:
+      'Ends a request: its client is told request_cancelled, the connection to its host is closed. Answers what it was.',
+    idMeans: requestIdMeans,
+    body: noFields,
+    isBodyOptional: true,
+    answers: { 'application/json': liveRequestAnswer },
+    refusals: ['not_found', 'conflict'],
+    handle: ({ id, actor }, { traffic, log }) => {
+      const request = traffic.relay.cancel(id)
+      const { requestId: ofClient, key, phase, host } = request
+      log('info', adminChange, { actor, action: 'request.cancel', id, requestId: ofClient, key, phase, host })
+      return { json: request }
     },
   }),
 ]
 
-function liveOf({ count = liveDefault, ...wanted }: Wanted, { traffic }: AdminParts) {
+function shownRequest(id: string, { relay, recent }: AdminParts['traffic']): ShownRequest {
+  const live = relay.live().find((one) => one.id === id) ?? null
+  const ended = live === null ? recent.find((one) => one.id === id) : null
+  if (live !== null || ended !== null) return { live, ended: ended && endedRequest(ended) }
+  // Clients may send one id several times.
+  const newestLive = relay.live().reduce<LiveRequest | null>((last, one) => (one.requestId === id ? one : last), null)
+  if (newestLive !== null) return { live: newestLive, ended: null }
+  const newestEnded = recent.find((one) => one.requestId === id)
+  if (newestEnded !== null) return { live: null, ended: endedRequest(newestEnded) }
+  throw new GatewayError('not_found', 'There is no such request, or it ended too long ago.')
+}
+
+function* requestsPage(query: Wanted, parts: AdminParts): Steps<readonly Buffer[]> {
+  const { requests, matching } = yield* liveOf(query, parts)
+  const ended = yield* endedOf(query, parts)
+  return yield* jsonInSteps({ matching }, { requests, ended: ended.values().map(endedRequest) })
+}
+
+function* liveOf({ count = liveDefault, ...wanted }: Wanted, { traffic }: AdminParts) {
   const requests: LiveRequest[] = []
   let matching = 0
   for (const request of traffic.relay.live()) {
@@ -78,11 +112,13 @@ function liveOf({ count = liveDefault, ...wanted }: Wanted, { traffic }: AdminPa
     matching++
     if (requests.length < count) requests.push(request)
   }
+  yield
   return { requests, matching }
 }
 
-function isWanted(request: LiveRequest, { key, model, host, phase }: Wanted): boolean {
+function isWanted(request: LiveRequest, { key, model, host, phase, requestId }: Wanted): boolean {
   return (
+    (requestId === undefined || request.requestId === requestId) &&
     (key === undefined || request.key === key || request.keyId === key) &&
     (model === undefined || request.model === model) &&
     (host === undefined || request.host === host) &&
@@ -90,18 +126,22 @@ function isWanted(request: LiveRequest, { key, model, host, phase }: Wanted): bo
   )
 }
 
-function endedOf({ ended = endedDefault, ...wanted }: Wanted, { traffic, allKeys }: AdminParts) {
+function* endedOf({ ended: count = endedDefault, ...wanted }: Wanted, { traffic, allKeys }: AdminParts) {
   const keys = wanted.key === undefined ? null : namesOf(wanted.key, allKeys)
-  return traffic.recent
-    .newestFirst()
-    .filter((outcome) => (keys === null || keys.has(outcome.key)) && isWantedEnded(outcome, wanted))
-    .take(ended)
-    .map(endedRequest)
-    .toArray()
+  const found: Outcome[] = []
+  if (count === 0) return found
+  for (const outcome of traffic.recent.newestFirst()) {
+    yield
+    if ((keys !== null && !keys.has(outcome.key)) || !isWantedEnded(outcome, wanted)) continue
+    if (found.push(outcome) === count) break
+  }
+  return found
 }
 
-function isWantedEnded(outcome: Outcome, { model, host, status, end, slowerThanMs }: Wanted): boolean {
+function isWantedEnded(outcome: Outcome, wanted: Wanted): boolean {
+  const { model, host, requestId, status, end, slowerThanMs } = wanted
   return (
+    (requestId === undefined || outcome.requestId === requestId) &&
     (model === undefined || outcome.model === model) &&
     (host === undefined || outcome.host === host) &&
     (status === undefined || outcome.status === status) &&

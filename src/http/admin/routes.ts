@@ -4,10 +4,12 @@ import { GatewayError } from '../../base/errors.ts'
 import { formatOf } from '../../observe/exposition.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
 import { published } from './documented.ts'
+import { fleetRoutes } from './fleet-routes.ts'
 import { keyRoutes } from './key-routes.ts'
+import { lineRoutes } from './line-routes.ts'
 import { openApiDocument } from './open-api.ts'
 import { nothing } from './request-input.ts'
-import { trafficRoutes } from './traffic-routes.ts'
+import { requestRoutes } from './request-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 
 export const adminRoutes: readonly AdminRoute[] = [
@@ -28,7 +30,9 @@ export const adminRoutes: readonly AdminRoute[] = [
   }),
   ...keyRoutes,
   ...usageRoutes,
-  ...trafficRoutes,
+  ...lineRoutes,
+  ...fleetRoutes,
+  ...requestRoutes,
   reads({
     path: '/admin/openapi.json',
     operation: 'readDocument',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { endedRequestText, endedText, requestsText } from '../../../src/cli/request-text.ts'
-import { endedRequest } from '../../../src/relay/ended-request.ts'
+import { endedRequest } from '../../../src/http/admin/ended-request.ts'
 import type { LiveRequest } from '../../../src/relay/live-request-schema.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
 import { outcome } from '../../kit/scripted-sources.ts'

@@ -14,8 +14,8 @@ describe('the last requests', () => {
     const recent = new RecentRequests(3)
     for (const id of ['a', 'b', 'c', 'd', 'e']) recent.add(served(id))
     expect(idsOf(recent)).toEqual(['e', 'd', 'c'])
-    expect(recent.find('d')?.id).toBe('d')
-    expect(recent.find('a')).toBeNull()
+    expect(recent.find(({ id }) => id === 'd')?.id).toBe('d')
+    expect(recent.find(({ id }) => id === 'a')).toBeNull()
   })
 
   it('are not pushed out by those that are refused at the door, however many', () => {
@@ -24,6 +24,17 @@ describe('the last requests', () => {
     for (let n = 0; n < 1_000; n++) recent.add(n % 2 === 0 ? refused(`r${n}`) : limited(`r${n}`))
     recent.add(served('last'))
     expect(idsOf(recent)).toEqual(['last', 'r999', 'first'])
+  })
+
+  it('stay as they were for whoever goes through them while others end', () => {
+    const recent = new RecentRequests(3)
+    for (const id of ['a', 'b', 'c']) recent.add(served(id))
+    const ids: string[] = []
+    for (const { id } of recent.newestFirst()) {
+      ids.push(id)
+      recent.add(served(`after ${id}`))
+    }
+    expect(ids).toEqual(['c', 'b', 'a'])
   })
 
   it('are none where none are wanted', () => {

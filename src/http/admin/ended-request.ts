@@ -1,6 +1,7 @@
 /** A request that has ended, as it is shown: made from its outcome. */
+
+import type { AttemptOutcome, Outcome } from '../../relay/outcome.ts'
 import type { EndedRequest } from './ended-request-schema.ts'
-import type { AttemptOutcome, Outcome } from './outcome.ts'
 
 export function endedRequest(outcome: Outcome): EndedRequest {
   const { timePerOutputTokenMs: tpotMs, askedModel, model, toldWait, spent } = outcome

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lineText } from '../../../src/cli/traffic-text.ts'
+import { lineText } from '../../../src/cli/line-text.ts'
 import type { LineView } from '../../../src/queue/line-view-schema.ts'
 
 const line: LineView = {

@@ -1,7 +1,7 @@
 /** Requests, live and ended, as the admin API lists and shows them. */
 import { z } from 'zod'
+import { liveRequestSchema } from '../../relay/live-request-schema.ts'
 import { endedRequestSchema } from './ended-request-schema.ts'
-import { liveRequestSchema } from './live-request-schema.ts'
 
 export const requestsSchema = z.strictObject({
   requests: z.array(liveRequestSchema).describe('Those that wait or run, the oldest first'),

@@ -3,7 +3,7 @@ import type { RequestClass } from '../base/request-class.ts'
 import type { AccessEvents } from './events.ts'
 import type { Delay } from './own-line.ts'
 
-export class Decision {
+export class LimitVerdict {
   readonly #events: AccessEvents
   readonly #key: string
   readonly #class: RequestClass

@@ -1,6 +1,6 @@
 /** A request that has ended, as it is shown to whoever administers the gateway: what became of it, where its time went, and why. */
 import { z } from 'zod'
-import { requestClasses } from '../base/request-class.ts'
+import { requestClasses } from '../../base/request-class.ts'
 
 const amount = z.int().min(0)
 const milliseconds = (what: string) => z.number().min(0).describe(`Milliseconds ${what}`)
@@ -35,7 +35,7 @@ const spent = z.strictObject({
 export const endedRequestSchema = z.strictObject({
   id: z.string().describe('Of the gateway, never twice'),
   requestId: z.string().describe("The client's own where it sent one; it may repeat"),
-  traceId: z.string().nullable().describe('Of the trace it belongs to: that of its client, or one that began here'),
+  traceId: z.string().nullable().describe('Of its trace: that of its client, or one that began here'),
   key: z.string().describe('Name of its key; anonymous without one'),
   class: z.enum(requestClasses).nullable().describe('Null where it was refused before that was known'),
   endpoint: z.string(),

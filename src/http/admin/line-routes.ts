@@ -1,4 +1,4 @@
-/** What waits and runs: shown, ended, paused and resumed. Nothing of it outlives the process: after a start nothing is paused. */
+/** The line and the hosts: shown, paused and resumed. Nothing of it outlives the process: after a start nothing is paused. */
 import { z } from 'zod'
 import type { KeyRecord } from '../../access/key-record.ts'
 import { GatewayError } from '../../base/errors.ts'
@@ -6,16 +6,11 @@ import type { Host } from '../../hosts/host.ts'
 import { lineHost, lineView } from '../../queue/line-view.ts'
 import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { type AdminRoute, changes, reads } from './admin-route.ts'
-import { nameText, published, sent, wholeText } from './documented.ts'
-import { fleetRoutes } from './fleet-routes.ts'
-import { nothing } from './request-input.ts'
-import { liveRequestAnswer, requestIdMeans, requestRoutes } from './request-routes.ts'
+import { type AdminRoute, adminChange, changes, reads } from './admin-route.ts'
+import { nameText, noFields, published, wholeText } from './documented.ts'
 
 const waitingCountDefault = 100
 const waitingCountMax = 1_000
-
-const noFields = sent('NoFields', nothing)
 
 const lineAnswer = published('Line', lineViewSchema)
 const lineStateAnswer = published('LineState', lineStateSchema)
@@ -23,7 +18,7 @@ const hostAnswer = published('LineHost', lineHostSchema)
 
 const hostName = 'Name of a host'
 
-export const trafficRoutes: readonly AdminRoute[] = [
+export const lineRoutes: readonly AdminRoute[] = [
   reads({
     path: '/admin/queue',
     operation: 'getLine',
@@ -59,26 +54,6 @@ export const trafficRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': lineStateAnswer },
     handle: ({ actor }, parts) => setLine(parts, actor, false),
   }),
-  ...fleetRoutes,
-  ...requestRoutes,
-  changes({
-    method: 'POST',
-    path: '/admin/requests/:id/cancel',
-    operation: 'cancelRequest',
-    summary:
-      'Ends a request: its client is told request_cancelled, the connection to its host is closed. Answers what it was.',
-    idMeans: requestIdMeans,
-    body: noFields,
-    isBodyOptional: true,
-    answers: { 'application/json': liveRequestAnswer },
-    refusals: ['not_found', 'conflict'],
-    handle: ({ id, actor }, { traffic, log }) => {
-      const request = traffic.relay.cancel(id)
-      const { requestId: ofClient, key, phase, host } = request
-      log('info', adminChange, { actor, action: 'request.cancel', id, requestId: ofClient, key, phase, host })
-      return { json: request }
-    },
-  }),
   changes({
     method: 'POST',
     path: '/admin/hosts/:id/pause',
@@ -105,9 +80,6 @@ export const trafficRoutes: readonly AdminRoute[] = [
     handle: ({ id, actor }, parts) => setHost(parts, { id, actor, paused: false }),
   }),
 ]
-
-/** As changes of keys are called in the log. */
-const adminChange = 'admin change'
 
 function setLine({ traffic: { dispatcher }, log }: AdminParts, actor: string, paused: boolean) {
   if (dispatcher.paused !== paused) {
