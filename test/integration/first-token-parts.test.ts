@@ -1,6 +1,7 @@
-/** Where the time to the first token went, of real requests that waited, failed over and came from two hosts. */
+/** The time to the first token of real requests: where it went, when it is told, and of whom it is not. */
 import { expect, it } from 'vitest'
-import { ask, clientOf, gatewayBefore, startDouble } from '../kit/fleet.ts'
+import { FakeClock } from '../kit/fake-clock.ts'
+import { ask, clientOf, gatewayBefore, gaugeReaches, oneHost, startDouble } from '../kit/fleet.ts'
 import { readExposition } from '../kit/scripted-sources.ts'
 
 const parts = ['read', 'limit', 'queue', 'lost', 'host', 'prefill']
@@ -32,4 +33,67 @@ it('the parts add up to the time itself, with waits and lost attempts among them
   expect(await gateway.sum('failovers_total', { result: 'ok' })).toBeGreaterThan(0)
   const series = [...readExposition(await gateway.metrics()).keys()]
   expect(series.filter((one) => one.startsWith('lmx_gateway_time_to_first_token_part'))).toHaveLength(parts.length)
+})
+
+const cost = { ttftMs: 100, decodeTokensPerSecond: 10 }
+
+it('is told and judged while the answer still comes, and once', async () => {
+  const clock = new FakeClock()
+  const { client, double, gateway } = await oneHost({ clock, cost, answerTokens: 5 })
+  const coming = client.chat.completions.create({ ...ask('hello'), stream: true })
+  await double.waitFor((host) => host.running === 1, 'the request')
+  expect(await gateway.sum('time_to_first_token_seconds_count')).toBe(0)
+  await clock.advance(200)
+  await gaugeReaches(gateway, 'time_to_first_token_seconds_count', 1)
+  const told = async () => ({
+    ttft: await gateway.sum('slo_requests_total', { slo: 'ttft' }),
+    goodput: await gateway.sum('slo_requests_total', { slo: 'goodput' }),
+    ok: await gateway.sum('request_outcomes_total', { outcome: 'ok' }),
+  })
+  expect([gateway.outcomes().length, await told()]).toEqual([0, { ttft: 1, goodput: 0, ok: 0 }])
+  const seconds = await gateway.sum('time_to_first_token_seconds_sum')
+  await clock.advance(10_000)
+  for await (const _ of await coming);
+  const [line] = await gateway.outcomesOnce(1)
+  expect(await told()).toEqual({ ttft: 1, goodput: 1, ok: 1 })
+  expect(await gateway.sum('time_to_first_token_seconds_count')).toBe(1)
+  expect(line?.fields['ttftMs']).toBeCloseTo(1_000 * seconds, 0)
+})
+
+it('is none, and neither is the speed, of an answer that is read on after its client left', async () => {
+  const clock = new FakeClock()
+  const { client, double, gateway } = await oneHost(
+    { clock, cost, answerTokens: 5 },
+    { host: { onDisconnect: 'drain' } },
+  )
+  const controller = new AbortController()
+  const asked = client.chat.completions.create({ ...ask('hello'), stream: true }, { signal: controller.signal })
+  await double.waitFor((host) => host.running === 1, 'the request')
+  controller.abort()
+  await expect(asked).rejects.toThrow()
+  await gateway.metrics()
+  await clock.advance(10_000)
+  const [line] = await gateway.outcomesOnce(1)
+  expect(line?.fields).toMatchObject({ end: 'CF', tokensOut: 5, ttftMs: null, tpotMs: null, tokensPerSecond: null })
+  const series = [...readExposition(await gateway.metrics()).keys()]
+  expect(series.filter((one) => /first_token|per_output_token/.test(one))).toEqual([])
+  expect(await gateway.sum('request_outcomes_total', { outcome: 'left' })).toBe(1)
+})
+
+it('of the waits of a key those count that led to nothing', async () => {
+  const clock = new FakeClock()
+  const { client, double, gateway } = await oneHost({ clock, cost, answerTokens: 5 }, { host: { slots: 1 } })
+  const running = client.chat.completions.create(ask('first'))
+  await double.waitFor((host) => host.running === 1, 'the first request')
+  const controller = new AbortController()
+  const waiting = client.chat.completions.create(ask('second'), { signal: controller.signal })
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  controller.abort()
+  await expect(waiting).rejects.toThrow()
+  const [line] = await gateway.outcomesOnce(1)
+  expect(line?.fields).toMatchObject({ end: 'CQ' })
+  expect(line?.fields['queueMs']).toBeGreaterThan(0)
+  expect(await gateway.sum('key_queue_seconds_total')).toBeCloseTo(Number(line?.fields['queueMs']) / 1_000, 3)
+  await clock.advance(10_000)
+  await running
 })
