@@ -66,11 +66,12 @@ export class Meter {
   #framesReported = 0
   #firstContentAtMs: number | null = null
   #lastContentAtMs = 0
-  /** What comes now tells of the host's speed: of one answer, and at the host's own pace. */
-  #isTimed: boolean
-  /** Frames with content behind the first that did, and the time in which they came. */
-  #framesTimed = 0
+  /** Its pieces are those of one answer, so that they tell how fast that is. */
+  readonly #isTimed: boolean
+  /** In which they came, from the first on. */
   #timedMs = 0
+  /** Since when its client takes nothing; null while it does. */
+  #heldSinceMs: number | null = null
   /** The host has made all of it. */
   #isGenerated = false
   /** Since the last content, where it ended before that. */
@@ -132,16 +133,22 @@ export class Meter {
 
   /** Tokens and their time in the same moment, so that their quotient is a speed whenever it is read. */
   #time(gapMs: number): void {
-    this.#framesTimed++
     this.#timedMs += gapMs
     this.#tally.decoded++
     this.#tally.decodedSeconds += gapMs / 1_000
     this.#gaps?.seen(gapMs)
   }
 
-  /** Its client does not keep up. The host may go on meanwhile, and what it made then comes at once: no time from here on is its own. */
+  /** Its client takes nothing for now, which is no time of its host's. */
   heldUp(): void {
-    this.#isTimed = false
+    this.#heldSinceMs = this.#clock.now()
+  }
+
+  /** It takes more again: the piece to come is as late as if it had never stopped. */
+  readOn(): void {
+    if (this.#heldSinceMs === null) return
+    this.#lastContentAtMs += this.#clock.now() - Math.max(this.#heldSinceMs, this.#lastContentAtMs)
+    this.#heldSinceMs = null
   }
 
   /** So much of a whole answer went on to the client: counts where its host never comes to tell of its tokens. */
@@ -239,6 +246,7 @@ export class Meter {
   #stop(): void {
     this.#endPhase()
     if (this.#isGenerated || !this.#isTimed || this.#firstContentAtMs === null) return
+    this.readOn()
     this.#silentMs = this.#clock.now() - this.#lastContentAtMs
     this.#gaps?.stoodStill(this.#silentMs)
   }
@@ -246,26 +254,26 @@ export class Meter {
   /** What was counted live is a floor; only what a host itself says it read tells of its prefill. */
   #settleSpeeds({ input, cachedInput, output }: TokenCounts, sources: TokenSources): void {
     if (this.#firstContentAtMs === null) return
-    this.#tally.decoded += Math.max(0, this.#tokensIn(this.#framesTimed, output) - this.#framesTimed)
+    if (this.#isTimed) this.#tally.decoded += Math.max(0, this.#behindFirst(output) - (this.#frames - 1))
     if (sources.input !== 'reported') return
     this.#tally.prefilled += input - cachedInput
     this.#tally.prefilledSeconds += (this.#firstContentAtMs - this.#beganAtMs) / 1_000
   }
 
   #timePerToken(output: number): number | null {
-    if (this.#framesTimed === 0 || output < 2) return null
-    return this.#timedMs / this.#tokensIn(this.#framesTimed, output)
+    if (!this.#isTimed || this.#frames < 2 || output < 2) return null
+    return this.#timedMs / this.#behindFirst(output)
   }
 
   /** One more frame at least would have had to come in the silence. */
   #timePerTokenLeast(output: number): number | null {
     if (this.#silentMs === null || output === 0) return null
-    return (this.#timedMs + this.#silentMs) / this.#tokensIn(this.#framesTimed + 1, output)
+    return (this.#timedMs + this.#silentMs) / (this.#behindFirst(output) + output / this.#frames)
   }
 
-  /** Frames may hold several tokens; then all are taken to hold as many. */
-  #tokensIn(frames: number, output: number): number {
-    return (output * frames) / this.#frames
+  /** Tokens behind the first frame with content; where frames hold several, all are taken to hold as many. */
+  #behindFirst(output: number): number {
+    return (output * (this.#frames - 1)) / this.#frames
   }
 }
 

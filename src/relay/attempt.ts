@@ -53,7 +53,7 @@ export interface AttemptParts {
   readonly clock: Clock
   readonly owner: AttemptOwner
   readonly events: Pick<RelayEvents, 'heldUp'>
-  readonly meter: Pick<Meter, 'heldUp'>
+  readonly meter: Pick<Meter, 'heldUp' | 'readOn'>
   /** On a connection of its own. */
   readonly fresh: boolean
   /** The host goes on computing when the connection is closed before the answer is whole. */
@@ -298,6 +298,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   #heldUp(): void {
     if (this.#pausedAtMs === null) return
     this.#parts.events.heldUp(this.#parts.clock.now() - this.#pausedAtMs)
+    this.#parts.meter.readOn()
     this.#pausedAtMs = null
   }
 

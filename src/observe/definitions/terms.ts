@@ -19,7 +19,7 @@ export const terms = {
   tpot: {
     name: 'time per output token (TPOT)',
     definition:
-      '(Last content - first content) / output tokens that came behind the first piece, one value for each stream. These are output tokens - 1 where a piece holds one token, and the same share of them as of the pieces where it holds more. Up to where a client that does not keep up holds its stream up. Undefined for one piece, and where several answers share a stream (n above 1).',
+      '(Last content - first content) / output tokens that came behind the first piece, one value for each stream. These are output tokens - 1 where a piece holds one token, and the same share of them as of the pieces where it holds more. Less the time in which its client took nothing. Undefined for one piece, and where several answers share a stream (n above 1).',
   },
   gap: {
     name: 'chunk gap (ITL)',

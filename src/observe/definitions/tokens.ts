@@ -12,12 +12,12 @@ export const tokenMetrics = {
   decode_tokens_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Output tokens of streams behind the first piece of each, up to where its client did not keep up, counted live and topped up as tokens_total is; none of answers that share a stream (n above 1). With decode_token_seconds_total the decode speed of a stream.',
+    help: 'Output tokens of streams behind the first piece of each, counted live and topped up as tokens_total is; none of answers that share a stream (n above 1). With decode_token_seconds_total the decode speed of a stream.',
   },
   decode_token_seconds_total: {
     type: 'counter',
     labels: ['model', 'host'],
-    help: 'Seconds in which decode_tokens_total came, between the first piece of a stream and the last, added piece by piece.',
+    help: 'Seconds in which decode_tokens_total came, between the first piece of a stream and the last, added piece by piece; less those in which its client took nothing.',
   },
   prefill_tokens_total: {
     type: 'counter',
