@@ -29,7 +29,7 @@ const patienceMs = 60_000
 const lineMax = 3
 
 /** One host for each fault, which alone serves the model of the same name. */
-const names = ['killed', 'held', 'stormed', 'failing', 'breaking'] as const
+const names = ['killed', 'held', 'stormed', 'failing', 'breaking', 'hopeless'] as const
 type Name = (typeof names)[number]
 
 describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and its alert', { concurrent: true }, () => {
@@ -144,18 +144,34 @@ describe.skipIf(prometheusMissing && !mustRun)('a fault shows in its panel and i
     expect(summaries).toEqual(['Streams of org/breaking break off.'])
   })
 
+  it('a model most of whose requests fail', async ({ expect }) => {
+    const summaries = await seeFault(prometheus, {
+      alerts: { ModelFailing: { model: 'org/hopeless' } },
+      panels: {
+        'Not answered, by model': ({ value }) => value > 0.5,
+        'Requests by outcome': ({ labels, value }) => labels['outcome'] === 'failed' && value > 0,
+        'Failed share': ({ value }) => value > 0.5,
+      },
+      chosen: { rateInterval, values: { model: ['org/hopeless'] } },
+      begin: () => allButEach(3, 'hopeless', { internalError: true }),
+    })
+    expect(summaries).toEqual(['Most requests for org/hopeless fail.'])
+  })
+
   const doubleOf = (name: Name): LmxDouble => {
     const double = doubles.get(name)
     if (double === undefined) throw new Error(`no host ${name} was started`)
     return double
   }
 
+  const everyOther = (name: Name, plan: FaultPlan) => allButEach(2, name, plan)
+
   /** A host that failed each time would be left alone, and fail no more. */
-  const everyOther = (name: Name, plan: FaultPlan): (() => Promise<void>) => {
+  const allButEach = (nth: number, name: Name, plan: FaultPlan): (() => Promise<void>) => {
     let turn = 0
     return whileLasts(() => {
       turn += 1
-      if (turn % 2 === 0) doubleOf(name).faults.next(plan)
+      if (turn % nth !== 0) doubleOf(name).faults.next(plan)
       return ask(name)
     })
   }
