@@ -67,7 +67,7 @@ export const tokenMetrics = {
   usage_source_total: {
     type: 'counter',
     labels: ['host', 'source'],
-    help: 'Answers by where their token counts come from: reported by the host, counted by the gateway frame by frame, or estimated where only input was read and nothing reported.',
+    help: 'Answers that came whole, by where their token counts come from: reported by the host, counted by the gateway frame by frame, or estimated where only input was read and nothing reported.',
   },
   usage_rejected_total: {
     type: 'counter',
