@@ -2,7 +2,7 @@
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import { randomId } from '../../base/ids.ts'
 import { MetricExport } from './metric-export.ts'
-import type { OtlpParts } from './otlp.ts'
+import type { OtlpParts } from './parts.ts'
 import { exporterSettings, type ReceiverOptions, type Reception } from './receiver.ts'
 import { SpanExport } from './span-export.ts'
 

@@ -3,7 +3,7 @@ import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { delivered } from './delivery.ts'
 import { type MetricOrigin, metricBatches } from './metric-data.ts'
-import type { MetricsSource } from './otlp.ts'
+import type { MetricsSource } from './parts.ts'
 import type { ExporterSettings, Reception } from './receiver.ts'
 
 export interface MetricExportParts {

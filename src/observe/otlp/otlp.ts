@@ -1,25 +1,9 @@
 /** Traces and metrics for an OpenTelemetry receiver, by OTLP over HTTP. */
-import type { Clock } from '../../base/clock.ts'
-import type { Log } from '../../base/log.ts'
 import type { Outcome } from '../../relay/outcome.ts'
 import type { OtlpOptions } from '../options.ts'
-import type { Family } from '../series.ts'
 import type { Exports } from './exports.ts'
+import type { OtlpParts } from './parts.ts'
 import { type ReceiverOptions, Reception, type Signal } from './receiver.ts'
-
-export interface OtlpParts {
-  /** Of the gateway. */
-  readonly version: string
-  readonly clock: Clock
-  readonly log: Log
-  /** Null where none are counted. */
-  readonly metrics: MetricsSource | null
-}
-
-export interface MetricsSource {
-  /** All metrics as they are now. */
-  families(): Promise<Iterable<Family>>
-}
 
 /** Null where no endpoint is set. */
 export function makeOtlp({ endpoint, ...options }: OtlpOptions, parts: OtlpParts): Otlp | null {
