@@ -228,16 +228,23 @@ describe('counters that follow a total kept elsewhere', () => {
     let served = 0
     const serve = () => {
       served += 1
-      for (const tally of sources.tokenTotals) tally.decoded += 1
+      for (const tally of sources.tokenTotals) {
+        tally.decoded += 1
+        tally.decodedSeconds += 2
+      }
       for (const phase of sources.phaseTotals) phase.decodeSeconds += 300
+      for (const host of sources.generatingTotals) host.seconds += 300
     }
     sources.phaseTotals[0]!.decodeSeconds = 0
+    sources.generatingTotals[0]!.seconds = 0
     const stop = everyTurn(serve)
     for (let scrapes = 0; scrapes < 3; scrapes += 1) {
       const values = await scrape(metrics)
       const tokens = values.get(at('decode_tokens_total', '{model="qwen",host="studio"}'))
       expect(tokens).toBeGreaterThan(0)
+      expect(values.get(at('decode_token_seconds_total', '{model="qwen",host="studio"}'))).toBe(2 * (tokens ?? 0))
       expect(values.get(at('decode_seconds_total', '{model="qwen",host="studio"}'))).toBe(tokens)
+      expect(values.get(at('host_generating_seconds_total', '{host="studio"}'))).toBe(tokens)
     }
     stop()
     expect(served).toBeGreaterThan(300)
