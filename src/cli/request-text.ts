@@ -80,10 +80,12 @@ function tokensText({ tokens: { input, cachedInput, output, reasoning }, usage }
   return `${grouped(input)} in (${grouped(cachedInput)} cached), ${grouped(output)} out (${grouped(reasoning)} reasoning), ${usage}`
 }
 
-function speedText({ ttftMs, tokensPerSecond }: EndedRequest): string[] {
+function speedText({ ttftMs, tokensPerSecond, endToEndTokensPerSecond }: EndedRequest): string[] {
   const ttft = ttftMs === null ? [] : [`first content after ${durationText(ttftMs)}`]
   const speed = tokensPerSecond === null ? [] : [`${tokensPerSecond.toFixed(1)} tok/s`]
-  return ttft.length + speed.length === 0 ? [] : [[...ttft, ...speed].join(', ')]
+  const endToEnd = endToEndTokensPerSecond === null ? [] : [`${endToEndTokensPerSecond.toFixed(1)} tok/s end to end`]
+  const said = [...ttft, ...speed, ...endToEnd]
+  return said.length === 0 ? [] : [said.join(', ')]
 }
 
 const spentWidth = 30

@@ -1,5 +1,5 @@
 /** What the access line of a request has: the list of its fields, and the only one; README prints it. */
-import { type Outcome, otherNameOf, tokensPerSecondOf } from '../relay/outcome.ts'
+import { endToEndTokensPerSecondOf, type Outcome, otherNameOf, tokensPerSecondOf } from '../relay/outcome.ts'
 
 type Value = string | number | boolean | null
 
@@ -41,6 +41,9 @@ export const accessFields = {
   tpotMs: number('ms/token', 'TPOT of a stream', (one) => rounded(one.timePerOutputTokenMs, 2)),
   tokensPerSecond: number('tok/s', 'Decode tok/s of the stream: 1 / TPOT', (one) =>
     rounded(tokensPerSecondOf(one.timePerOutputTokenMs), 1),
+  ),
+  endToEndTokensPerSecond: number('tok/s', 'Of any answer: tokensOut / durationMs', (one) =>
+    rounded(endToEndTokensPerSecondOf(one.tokens.output, one.durationMs), 1),
   ),
   tokensIn: number('tokens', 'Of the prompt', ({ tokens }) => tokens.input),
   tokensCached: number('tokens', 'Of these, from the prefix cache of the host', ({ tokens }) => tokens.cachedInput),

@@ -175,6 +175,11 @@ export function tokensPerSecondOf(timePerOutputTokenMs: number | null): number |
   return timePerOutputTokenMs === null || timePerOutputTokenMs === 0 ? null : 1_000 / timePerOutputTokenMs
 }
 
+/** Of any answer, what users call its speed; null where nothing was written. */
+export function endToEndTokensPerSecondOf(outputTokens: number, durationMs: number): number | null {
+  return outputTokens > 0 && durationMs > 0 ? (outputTokens * 1_000) / durationMs : null
+}
+
 /** The name that was asked for, where it is another than the one it is known by. */
 export function otherNameOf({ askedModel, model }: Pick<Outcome, 'askedModel' | 'model'>): string | null {
   return askedModel === model ? null : askedModel

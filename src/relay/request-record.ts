@@ -13,7 +13,14 @@ import type { Caller } from './caller.ts'
 import type { FailoverPhase, FirstToken } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveRequest } from './live-request-schema.ts'
-import { type EndCode, type Outcome, type Phase, type TraceSpan, tokensPerSecondOf } from './outcome.ts'
+import {
+  type EndCode,
+  endToEndTokensPerSecondOf,
+  type Outcome,
+  type Phase,
+  type TraceSpan,
+  tokensPerSecondOf,
+} from './outcome.ts'
 import { phaseNames } from './phase-names.ts'
 import type { Progress } from './request-account.ts'
 import { RequestTimeline } from './request-timeline.ts'
@@ -202,6 +209,7 @@ export class RequestRecord {
     if (metered === null) return begun
     const { tokens, usageSource } = metered
     const { timePerOutputTokenMs } = this.#perToken(metered)
+    const durationMs = this.#clock.now() - this.#exchange.acceptedAtMs
     return {
       ...begun,
       ...this.#firstToken,
@@ -210,7 +218,8 @@ export class RequestRecord {
       outputTokens: tokens.output,
       tokensPerSecond: tokensPerSecondOf(timePerOutputTokenMs),
       timePerOutputTokenMs,
-      durationMs: this.#clock.now() - this.#exchange.acceptedAtMs,
+      endToEndTokensPerSecond: endToEndTokensPerSecondOf(tokens.output, durationMs),
+      durationMs,
       usage: usageSource,
     }
   }

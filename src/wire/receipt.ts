@@ -1,4 +1,5 @@
 /** The receipt of its speed that a client may ask for: what it asks by, and how it is told. */
+import { GatewayError } from '../base/errors.ts'
 import type { HeaderFields } from './headers.ts'
 
 /** Null for what cannot be told. Times in ms. */
@@ -14,6 +15,8 @@ export interface SpeedReceipt {
   /** Of the stream while it decoded: 1 / timePerOutputTokenMs. */
   readonly tokensPerSecond: number | null
   readonly timePerOutputTokenMs: number | null
+  /** Of any answer: outputTokens / durationMs, what users call its speed. */
+  readonly endToEndTokensPerSecond: number | null
   /** Until the answer was whole here; its client has yet to take the rest of it. */
   readonly durationMs: number | null
   /** Where the counts come from. */
@@ -32,6 +35,7 @@ export const untoldReceipt: SpeedReceipt = {
   outputTokens: null,
   tokensPerSecond: null,
   timePerOutputTokenMs: null,
+  endToEndTokensPerSecond: null,
   durationMs: null,
   usage: null,
   host: null,
@@ -41,10 +45,13 @@ export const untoldReceipt: SpeedReceipt = {
 /** Asks for one, and in an answer that is no stream tells it. */
 const receiptHeader = 'x-lmx-gateway-receipt'
 
-/** Anything else than a clear yes is none: an answer without a receipt is as good. */
+/** Throws a GatewayError for a wish that is neither a clear yes nor a clear no. */
 export function wantsReceipt(headers: HeaderFields): boolean {
   const wish = headers[receiptHeader]
-  return wish === '1' || wish === 'true'
+  if (wish === undefined || wish === '0' || wish === 'false') return false
+  if (wish === '1' || wish === 'true') return true
+  const message = `The header ${receiptHeader} must be 1 or 0.`
+  throw new GatewayError('invalid_request', message, { param: receiptHeader })
 }
 
 /** The last comment of a stream. Its empty line is for those who read a stream block by block, so that what follows is a block of its own. */
@@ -58,7 +65,11 @@ export function receiptHeaders(receipt: SpeedReceipt): Record<string, string> {
 
 const hostCharsMax = 64
 /** Of all else that has a fraction: tenths of a millisecond. */
-const decimals: Readonly<Record<string, number>> = { tokensPerSecond: 2, timePerOutputTokenMs: 3 }
+const decimals: Readonly<Record<string, number>> = {
+  tokensPerSecond: 2,
+  timePerOutputTokenMs: 3,
+  endToEndTokensPerSecond: 2,
+}
 
 /** On one line and in ASCII, as a header must be; what is no number, such as a speed over no time, is null. */
 function json(receipt: SpeedReceipt): string {

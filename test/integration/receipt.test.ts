@@ -87,7 +87,7 @@ test('a stream is told how it went, to the millisecond, behind a wait in the lin
     await clock.advance(10)
     await exchange.step()
     await answer.over()
-    // Five tokens are four steps of 25 ms.
+    // Of five tokens in two pieces half are behind the first: 100 ms for two and a half of them.
     const receipt = {
       queueMs: 500,
       ttftMs: 800,
@@ -95,8 +95,10 @@ test('a stream is told how it went, to the millisecond, behind a wait in the lin
       inputTokens: 30,
       cachedInputTokens: 12,
       outputTokens: 5,
-      tokensPerSecond: 40,
-      timePerOutputTokenMs: 25,
+      tokensPerSecond: 25,
+      timePerOutputTokenMs: 40,
+      // Five in 910 ms, the wait included.
+      endToEndTokensPerSecond: 5.49,
       durationMs: 910,
       usage: 'reported',
       host: 'a',
@@ -106,7 +108,7 @@ test('a stream is told how it went, to the millisecond, behind a wait in the lin
     const sent = `: lmx-gateway-receipt ${JSON.stringify(receipt)}\n\n`
     expect(answer.text).toBe(contentFrame('once') + contentFrame(' upon') + finishFrame + sent + done)
     const [, line] = await scene.gateway.outcomesOnce(2)
-    expect(line?.fields).toMatchObject({ tokensIn: 30, tokensOut: 5, ttftMs: 800, tokensPerSecond: 40 })
+    expect(line?.fields).toMatchObject({ tokensIn: 30, tokensOut: 5, ttftMs: 800, tokensPerSecond: 25 })
     return { requests: 2, attempts: { a: 2 } }
   })
 })
@@ -151,6 +153,7 @@ test.each(dialects)('%s: an answer that is no stream tells it in a header', (dia
     const receipt = toldBy(answer)
     const untold = { ttftMs: null, upstreamTtftMs: null, timePerOutputTokenMs: null, tokensPerSecond: null }
     expect(receipt).toMatchObject({ inputTokens: 3, outputTokens: 2, usage: 'reported', ...untold })
+    expect((receipt as { endToEndTokensPerSecond: number }).endToEndTokensPerSecond).toBeGreaterThan(0)
     await expectSettled(scene, receipt)
     return { requests: 1, attempts: { a: 1 } }
   }),
@@ -173,7 +176,13 @@ test('one that was put together from a stream tells how fast that was', () => {
     await answer.over()
     expect(answer.header('x-lmx-gateway-assembled')).toBe('true')
     const receipt = toldBy(answer)
-    expect(receipt).toMatchObject({ outputTokens: 3, timePerOutputTokenMs: 40, tokensPerSecond: 25, durationMs: 80 })
+    expect(receipt).toMatchObject({
+      outputTokens: 3,
+      timePerOutputTokenMs: 53.333,
+      tokensPerSecond: 18.75,
+      durationMs: 80,
+    })
+    expect(receipt).toMatchObject({ endToEndTokensPerSecond: 37.5 })
     await expectSettled(scene, receipt)
     return { requests: 1, attempts: { a: 1 } }
   })
@@ -201,23 +210,21 @@ test('an answer of another host tells of it and of both attempts', () => {
   })
 })
 
-test('a stream that breaks has none, nor has one whose client did not clearly ask, and no host is asked for one', () =>
+test('a stream that breaks has none, nor has one whose client wants none, and no host is asked for one', () =>
   scenario({}, async (scene) => {
     const host = scene.host()
     host.play(wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('once')), halfClose)
     const broken = await scene.ask(chatBytes({ stream: true }, asking))
     expect(broken.cut).toBe(true)
     expect(broken.text).not.toMatch(/receipt/)
-    for (const wish of ['0', 'yes']) {
-      host.play(...tellsStory)
-      expect((await scene.ask(chatBytes({ stream: true }, { [header]: wish }))).text).toBe(story)
-    }
+    host.play(...tellsStory)
+    expect((await scene.ask(chatBytes({ stream: true }, { [header]: '0' }))).text).toBe(story)
     const passedOn = host.exchanges.map(({ request }) => request?.headers.map(([name]) => name.toLowerCase()) ?? [])
     for (const names of passedOn) {
       expect(names).toContain('x-request-id')
       expect(names).not.toContain(header)
     }
-    return { requests: 3, attempts: { a: 3 } }
+    return { requests: 2, attempts: { a: 2 } }
   }))
 
 test('a page that is let may read it', () => {
@@ -229,6 +236,17 @@ test('a page that is let may read it', () => {
     return { requests: 1, attempts: { a: 1 } }
   })
 })
+
+test.each([false, true])('a wish that nobody understands is refused before a host is asked, stream: %s', (stream) =>
+  scenario({}, async (scene) => {
+    const answer = await scene.ask(chatBytes({ stream }, { [header]: 'yes' }))
+    expect(answer.status).toBe(400)
+    expect(JSON.parse(answer.text)).toMatchObject({
+      error: { code: 'invalid_request', message: `The header ${header} must be 1 or 0.`, param: header },
+    })
+    return { requests: 1, attempts: {} }
+  }),
+)
 
 /** Every request of a client library asks for a receipt; what was answered to each. */
 function askedByAll() {

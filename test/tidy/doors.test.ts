@@ -30,8 +30,6 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'src/metering/usage-report-schema.ts',
     'src/queue/line-view-schema.ts',
     'src/relay/live-request-schema.ts',
-    'src/http/admin/ended-request-schema.ts',
-    'src/http/admin/requests-schema.ts',
     'src/http/admin/',
   ],
 }

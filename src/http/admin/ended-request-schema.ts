@@ -1,10 +1,14 @@
 /** A request that has ended, as it is shown to whoever administers the gateway: what became of it, where its time went, and why. */
 import { z } from 'zod'
 import { requestClasses } from '../../base/request-class.ts'
+import { terms } from '../../observe/definitions/terms.ts'
 
 const amount = z.int().min(0)
-const milliseconds = (what: string) => z.number().min(0).describe(`Milliseconds ${what}`)
-const sinceAccepted = (what: string) => z.number().describe(`Milliseconds after it was accepted: ${what}`)
+/** Some thirty years: times that are added to a date leave one. */
+const msMax = 1e12
+const milliseconds = (what: string) => z.number().min(0).max(msMax).describe(`Milliseconds ${what}`)
+const sinceAccepted = (what: string) =>
+  z.number().min(-msMax).max(msMax).describe(`Milliseconds after it was accepted: ${what}`)
 
 const attempt = z.strictObject({
   host: z.string(),
@@ -57,6 +61,11 @@ export const endedRequestSchema = z.strictObject({
   upstreamTtftMs: milliseconds('from the dispatch of the last attempt to the first content').nullable(),
   tpotMs: milliseconds('per output token of a stream').nullable(),
   tokensPerSecond: z.number().min(0).nullable().describe('Decode tok/s of the stream: 1 / TPOT'),
+  endToEndTokensPerSecond: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe(`${terms.endToEnd.definition} Null where nothing was written`),
   tokens: z.strictObject({
     input: amount,
     cachedInput: amount.describe('Of the input'),

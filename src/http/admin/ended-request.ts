@@ -1,10 +1,15 @@
 /** A request that has ended, as it is shown: made from its outcome. */
-
-import type { AttemptOutcome, Outcome } from '../../relay/outcome.ts'
+import {
+  type AttemptOutcome,
+  endToEndTokensPerSecondOf,
+  type Outcome,
+  otherNameOf,
+  tokensPerSecondOf,
+} from '../../relay/outcome.ts'
 import type { EndedRequest } from './ended-request-schema.ts'
 
 export function endedRequest(outcome: Outcome): EndedRequest {
-  const { timePerOutputTokenMs: tpotMs, askedModel, model, toldWait, spent } = outcome
+  const { timePerOutputTokenMs: tpotMs, toldWait, spent, tokens, durationMs } = outcome
   return {
     id: outcome.id,
     requestId: outcome.requestId,
@@ -12,15 +17,15 @@ export function endedRequest(outcome: Outcome): EndedRequest {
     key: outcome.key,
     class: outcome.class,
     endpoint: outcome.endpoint,
-    model,
-    asked: askedModel === model ? null : askedModel,
+    model: outcome.model,
+    asked: otherNameOf(outcome),
     stream: outcome.stream,
     status: outcome.status,
     end: outcome.end,
     error: outcome.errorCode,
     host: outcome.host,
     acceptedAt: new Date(outcome.acceptedAtMs).toISOString(),
-    durationMs: rounded(outcome.durationMs),
+    durationMs: rounded(durationMs),
     spent: {
       readMs: rounded(spent.readMs),
       limitMs: rounded(spent.limitMs),
@@ -35,8 +40,9 @@ export function endedRequest(outcome: Outcome): EndedRequest {
     ttftMs: roundedOrNull(outcome.ttftMs),
     upstreamTtftMs: roundedOrNull(outcome.upstreamTtftMs),
     tpotMs: roundedOrNull(tpotMs),
-    tokensPerSecond: tpotMs === null || tpotMs === 0 ? null : rounded(1_000 / tpotMs),
-    tokens: outcome.tokens,
+    tokensPerSecond: roundedOrNull(tokensPerSecondOf(tpotMs)),
+    endToEndTokensPerSecond: roundedOrNull(endToEndTokensPerSecondOf(tokens.output, durationMs)),
+    tokens,
     usage: outcome.usageSource,
     attempts: outcome.attempts,
     attemptsMade: outcome.attemptsMade.map(attemptOf),

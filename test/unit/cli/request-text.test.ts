@@ -59,7 +59,7 @@ test('one that ended is told with where its time went and what was decided', () 
     'id-1 of alice (default): chat_completions, qwen, streamed',
     '200 --, accepted 2026-11-26T12:00:00.000Z, 2.3 s in all',
     'tokens: 20 in (4 cached), 100 out (0 reasoning), reported',
-    'first content after 250.0 ms, 50.0 tok/s',
+    'first content after 250.0 ms, 50.0 tok/s, 44.4 tok/s end to end',
     '',
     'where the time went:',
     '  body                               1.0 ms',

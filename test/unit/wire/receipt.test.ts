@@ -12,6 +12,7 @@ const receipt: SpeedReceipt = {
   outputTokens: 21,
   tokensPerSecond: 1_000 / 30,
   timePerOutputTokenMs: 30.00049,
+  endToEndTokensPerSecond: 24.7047,
   durationMs: 850.04,
   usage: 'reported',
   host: 'studio',
@@ -20,15 +21,19 @@ const receipt: SpeedReceipt = {
 
 const told =
   '{"queueMs":12.3,"ttftMs":250.1,"upstreamTtftMs":237.7,"inputTokens":9,"cachedInputTokens":4,"outputTokens":21,' +
-  '"tokensPerSecond":33.33,"timePerOutputTokenMs":30,"durationMs":850,"usage":"reported","host":"studio","attempts":1}'
+  '"tokensPerSecond":33.33,"timePerOutputTokenMs":30,"endToEndTokensPerSecond":24.7,"durationMs":850,"usage":"reported","host":"studio","attempts":1}'
 
 describe('asked for', () => {
   test.each(['1', 'true'])('by %s', (wish) => {
     expect(wantsReceipt({ 'x-lmx-gateway-receipt': wish })).toBe(true)
   })
 
-  test.each([undefined, '', '0', 'false', 'TRUE', 'yes', '1, 1', ['1', '1']])('not by %s', (wish) => {
+  test.each([undefined, '0', 'false'])('not by %s', (wish) => {
     expect(wantsReceipt({ 'x-lmx-gateway-receipt': wish })).toBe(false)
+  })
+
+  test.each(['', 'TRUE', 'yes', '1, 1', ['1', '1']])('and %s is refused: whoever writes it means something', (wish) => {
+    expect(() => wantsReceipt({ 'x-lmx-gateway-receipt': wish })).toThrow('must be 1 or 0')
   })
 })
 
