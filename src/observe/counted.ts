@@ -70,7 +70,9 @@ export class Counted {
 
   *#series<N extends MetricName>(name: N, where: Where<N>): Generator<Scalar | Histogram> {
     const wanted = Object.entries<string | undefined>(where)
-    for (const series of this.#family(name).series.values()) if (hasAll(series.labels, wanted)) yield series
+    const { series: all, ended } = this.#family(name)
+    for (const series of all.values()) if (hasAll(series.labels, wanted)) yield series
+    for (const series of ended.values()) if (hasAll(series.labels, wanted)) yield series
   }
 
   #family(name: MetricName): Family {

@@ -158,6 +158,8 @@ function difference(was: PlaceTotals | undefined, totals: PlaceTotals): PlaceTot
   const grown = noTotals()
   addTo(grown, totals)
   if (was !== undefined) addTo(grown, was, -1)
+  // Their series ended for want of room, and began anew if there are any.
+  if (grown.firstTokens?.some((count) => count < 0)) grown.firstTokens = totals.firstTokens
   return grown
 }
 

@@ -43,6 +43,8 @@ const foldedLabels: ReadonlySet<string> = new Set([...openLabels, 'host'])
 const labelCharsMax = 200
 /** Of the budget; from there on what is of no use any more goes. */
 const tightShare = 0.9
+/** Of each metric. */
+const endedMax = 1_000
 
 /** One value of two that share a label set. */
 const folds = { sum: (a: number, b: number) => a + b, max: Math.max, min: Math.min }
@@ -100,9 +102,10 @@ export class SeriesTable {
     let isFreed = false
     for (const family of this.#families.values()) {
       if (!family.definition.labels.includes('model')) continue
-      for (const [key, { labels }] of family.series) {
-        const { model = otherLabel } = labels
+      for (const [key, series] of family.series) {
+        const { model = otherLabel } = series.labels
         if (model !== otherLabel && !this.#options.knownModel(model)) {
+          if (family.definition.type === 'counter' && series instanceof Scalar) keepEnded(family, series)
           this.#remove(family, key)
           isFreed = true
         }
@@ -259,6 +262,15 @@ export class SeriesTable {
     }
     return cleaned
   }
+}
+
+/** By key as long as these are few. */
+function keepEnded(family: Family, { labels, value }: Scalar): void {
+  const kept = family.ended.size < endedMax ? { ...labels, model: otherLabel } : folded(labels)
+  const key = keyOf(family, kept)
+  const ended = family.ended.get(key) ?? new Scalar(kept)
+  family.ended.set(key, ended)
+  ended.add(value)
 }
 
 function keyOf({ definition }: Family, labels: LabelValues): string {

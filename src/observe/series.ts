@@ -97,6 +97,8 @@ export class Family {
   /** Lines of exposition text for one series. */
   readonly linesPerSeries: number
   readonly series = new Map<string, Series>()
+  /** What counters had that ended before their time, with another model: pages go on to tell it, a scrape does not. */
+  readonly ended = new Map<string, Scalar>()
   /** By the labels that a total came with, which need not be those of its series. */
   readonly followed = new Map<string, Followed>()
 

@@ -103,6 +103,20 @@ describe('models that hosts no longer list', () => {
     expect(values.get(at('metric_series', ''))).toBe(values.size)
   })
 
+  it('stay in what pages tell of all requests and of each key', async () => {
+    const sources = listing(...generation(0))
+    const metrics = createMetrics(sources, seriesMax)
+    await scrape(metrics)
+    ask(metrics, generation(0))
+    const told = () => [metrics.counted.sum('requests_total'), metrics.counted.by('requests_total', 'key')]
+    const before = told()
+    expect(before[0]).toBe(40)
+    sources.list('newgood')
+    const values = await scrape(metrics)
+    expect(seriesOf(values, 'g0-0')).toEqual([])
+    expect(told()).toEqual(before)
+  })
+
   it('keep them while there is room', async () => {
     const sources = listing('qwen')
     const metrics = createMetrics(sources, seriesMax)
