@@ -19,7 +19,7 @@ export function readArguments(
   operandName: string | null = null,
 ): ReadArguments {
   const { tokens } = parseArgs({
-    args: [...args],
+    args: spelt(args, flags),
     options: Object.fromEntries(
       flags.map((flag) => [flag.name, { type: flag.value === '' ? ('boolean' as const) : ('string' as const) }]),
     ),
@@ -43,6 +43,15 @@ export function readArguments(
   }
   if (operandName !== null && operand === null) return bad(`${operandName} is missing`)
   return { kind: 'good', values, operand: operand ?? '' }
+}
+
+/** With the values that flags have without one. */
+function spelt(args: readonly string[], flags: readonly Flag[]): string[] {
+  return args.map((arg, at) => {
+    const bare = flags.find(({ name }) => arg === `--${name}`)?.bare
+    const isAlone = args[at + 1]?.startsWith('--') ?? true
+    return bare !== undefined && isAlone ? `${arg}=${bare}` : arg
+  })
 }
 
 interface OptionToken {

@@ -16,6 +16,8 @@ export interface Flag {
   readonly name: string
   /** What stands for its value in --help; empty for a switch. */
   readonly value: string
+  /** What it has where its value is left out; absent where one must be there. */
+  readonly bare?: string
   readonly help: string
 }
 

@@ -58,10 +58,11 @@ export function statsText(stats: StatsPage): string {
     '',
     table(
       ['', ...speedColumns],
-      [
-        [windowText(minute), ...speedCells(minute)],
-        [windowText(minutes), ...speedCells(minutes)],
-      ],
+      // Of a young gateway both windows are all of its life.
+      (minute.windowSeconds === minutes.windowSeconds ? [minute] : [minute, minutes]).map((window) => [
+        windowText(window),
+        ...speedCells(window),
+      ]),
     ),
     ...section(objectiveRows(stats), ['objective', right('met'), right('missed'), right('share')]),
     ...section(

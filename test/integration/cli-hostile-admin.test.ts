@@ -255,6 +255,11 @@ const listed = { requests: [], matching: 0, ended: [ended] }
 describe('a page', () => {
   test.each<[string, object, readonly string[]]>([
     ['of hosts with a speed that is text', { hosts: [{ ...host, inFlight: steering }] }, ['hosts', 'list']],
+    [
+      'of requests that ended beyond all dates',
+      { ...listed, ended: [{ ...ended, durationMs: 1e300 }] },
+      ['requests', 'list', '--ended'],
+    ],
     ['of hosts with a field too many', { hosts: [{ ...host, more: 1 }] }, ['hosts', 'list']],
     ['of models without places', { models: [{ ...modelPage, places: null }] }, ['models', 'list']],
     ['of the gateway that began at no time', { ...stats, startedAt: 'yesterday' }, ['stats']],

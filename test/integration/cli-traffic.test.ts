@@ -86,6 +86,10 @@ describe('shown of what has been', () => {
     const [titles, ...rows] = out.split('\n')
     expect(titles).toMatch(/^ended +id +key +model +status +end +host +in all +line +ttft +tok\/s +answer$/)
     expect(rows).toEqual([expect.stringMatching(/ alice .* 200 /), expect.stringMatching(/ alice .* 200 /)])
+    expect((await run('requests', 'list', '--ended')).out).toBe(out)
+    const both = await run('requests', 'list', '--phase', 'waiting', '--ended')
+    const sentence = '--phase is of requests that have not ended, --ended of those that have: give one of them'
+    expect(both).toEqual({ code: 1, out: '', err: `lmx-gateway: ${sentence}` })
     expect((await run('requests', 'list', '--slower-than', '600000')).out).toBe('No such request has ended lately.')
     expect((await run('requests', 'list', '--status', '404')).out).toBe('No such request has ended lately.')
     const listed = await run('requests', 'list', '--ended', '1', '--end=--', '--json')
@@ -97,9 +101,12 @@ describe('shown of what has been', () => {
       live: null,
       ended: last,
     })
+    expect((await run('requests', 'show', String(last?.requestId))).out).toBe(shown.out)
+    const byClient = await run('requests', 'list', '--ended', '--request-id', String(last?.requestId), '--json')
+    expect(JSON.parse(byClient.out)).toEqual({ requests: [], matching: 0, ended: [last] })
     const unknown = await run('requests', 'show', 'x')
-    const sentence = 'lmx-gateway: There is no such request, or it ended too long ago.'
-    expect(unknown).toEqual({ code: 1, out: '', err: sentence })
+    const noSuch = 'lmx-gateway: There is no such request, or it ended too long ago.'
+    expect(unknown).toEqual({ code: 1, out: '', err: noSuch })
     for (const flag of ['--ended', '--status', '--slower-than']) {
       const { err: problem } = await run('requests', 'list', flag, 'x')
       expect(problem).toMatch(new RegExp(`^lmx-gateway: ${flag}: must be a whole number`))

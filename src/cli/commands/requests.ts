@@ -11,6 +11,7 @@ import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 // Loaded when they are needed: a start of the gateway would wait for them, too.
 const requestSchemas = () => import('../../http/admin/requests-schema.ts')
 
+const ofLive = ['phase', 'count']
 const ofEnded = ['ended', 'status', 'end', 'slower-than']
 
 const listRequests: Command = {
@@ -22,7 +23,8 @@ const listRequests: Command = {
     { name: 'host', value: 'HOST', help: 'Only of this host' },
     { name: 'phase', value: 'PHASE', help: `Only in this phase: ${phaseFilters.join(', ')}` },
     { name: 'count', value: 'N', help: 'Requests to list (default: 1000)' },
-    { name: 'ended', value: 'N', help: 'The last N that ended instead, the newest first' },
+    { name: 'ended', value: 'N', bare: '20', help: 'The last N that ended instead, the newest first (20 without N)' },
+    { name: 'request-id', value: 'ID', help: 'Only those that their client knows by this id (x-request-id)' },
     { name: 'status', value: 'STATUS', help: 'Of those that ended only with this status (499: the client left)' },
     { name: 'end', value: 'CODE', help: 'Of those that ended only with this end code, such as UD' },
     { name: 'slower-than', value: 'MS', help: 'Of those that ended only those that took longer, in milliseconds' },
@@ -39,26 +41,37 @@ const listRequests: Command = {
     ...gatewayNotes,
   ],
   async run(flags, io) {
-    const phase = flags.get('phase')?.at(-1)
-    if (phase !== undefined && !phaseFilters.some((known) => known === phase)) {
-      const tail = suggestion(phase, phaseFilters) || `; there are ${phaseFilters.join(', ')}`
-      io.err(`lmx-gateway: --phase: there is no phase "${printable(phase)}"${tail}`)
+    const problem = problemOf(flags)
+    if (problem !== null) {
+      io.err(`lmx-gateway: ${problem}`)
       return 1
     }
     return withGateway(flags, io, async (gateway) => {
-      const query = queryOf(flags, ['key', 'model', 'host', 'phase', 'count', ...ofEnded], {
+      const isOfEnded = ofEnded.some((name) => flags.has(name))
+      const query = queryOf(flags, ['key', 'model', 'host', 'request-id', ...(isOfEnded ? ofEnded : ofLive)], {
+        'request-id': 'requestId',
         'slower-than': 'slowerThanMs',
       })
       const { requestsSchema } = await requestSchemas()
-      const answer = await gateway.askFor(requestsSchema, 'GET', `requests?${query}`)
-      const text = wantsEnded(flags) ? endedText(answer.ended) : requestsText(answer.requests, answer.matching)
+      // The list that is not shown is not asked for.
+      const path = `requests?${isOfEnded ? 'count' : 'ended'}=0&${query}`
+      const answer = await gateway.askFor(requestsSchema, 'GET', path)
+      const text = isOfEnded ? endedText(answer.ended) : requestsText(answer.requests, answer.matching)
       return tell(flags, io, { answer, text })
     })
   },
 }
 
-function wantsEnded(flags: FlagValues): boolean {
-  return ofEnded.some((name) => flags.has(name))
+/** Null where the flags go together. */
+function problemOf(flags: FlagValues): string | null {
+  const live = ofLive.find((name) => flags.has(name))
+  const ended = ofEnded.find((name) => flags.has(name))
+  if (live !== undefined && ended !== undefined)
+    return `--${live} is of requests that have not ended, --${ended} of those that have: give one of them`
+  const phase = flags.get('phase')?.at(-1)
+  if (phase === undefined || phaseFilters.some((known) => known === phase)) return null
+  const tail = suggestion(phase, phaseFilters) || `; there are ${phaseFilters.join(', ')}`
+  return `--phase: there is no phase "${printable(phase)}"${tail}`
 }
 
 const showRequest: Command = {
@@ -67,7 +80,8 @@ const showRequest: Command = {
   operand: 'ID',
   flags: [jsonFlag, ...gatewayFlags],
   notes: [
-    'ID is the one that requests list and the access log have. How many are kept once they ended is log.recentRequestsMax.',
+    'ID is the one that requests list and the access log have, or the one that its client has (x-request-id): then it is the',
+    'newest of that id. How many are kept once they ended is log.recentRequestsMax.',
     '',
     ...gatewayNotes,
   ],

@@ -6,6 +6,7 @@ const flags: Flag[] = [
   { name: 'port', value: 'N', help: '' },
   { name: 'host-url', value: 'URL', help: '' },
   { name: 'open', value: '', help: '' },
+  { name: 'last', value: 'N', bare: '20', help: '' },
 ]
 
 describe('arguments', () => {
@@ -19,6 +20,9 @@ describe('arguments', () => {
     [['--open'], { open: ['true'] }],
     [['--no-open'], { open: ['false'] }],
     [['--open=false', '--open'], { open: ['false', 'true'] }],
+    [['--last'], { last: ['20'] }],
+    [['--last', '--port', '80'], { last: ['20'], port: ['80'] }],
+    [['--last', '5'], { last: ['5'] }],
     [['--'], {}],
   ])('%j', (args, expected) => {
     const read = readArguments(args, flags)

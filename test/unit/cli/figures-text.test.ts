@@ -146,3 +146,9 @@ test('where metrics are off, what only they count is left out', () => {
   expect(text).not.toMatch(/requests:|objective|limits|failovers/)
   expect(text).toMatch(/^last 62\.0 s/m)
 })
+
+test('of a young gateway, whose minutes are all one window, that is told once', () => {
+  const young = { ...lastMinute, windowSeconds: 33.8 }
+  const text = statsText({ ...stats, speeds: { lastMinute: young, last5Minutes: young } })
+  expect(text.match(/^last .*/gm)).toEqual([expect.stringMatching(/^last 33\.8 s /)])
+})
