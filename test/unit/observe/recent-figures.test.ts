@@ -165,6 +165,32 @@ describe('speeds of the last minutes', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('keep the times to the first token of a model whose series ended for want of room', async () => {
+    const clock = new FakeClock()
+    let isKnown = true
+    const options = { clock, knownModel: () => isKnown }
+    // Room for one histogram beside what is there from the beginning.
+    const atFirst = new SeriesTable({ ...options, seriesMax: 0 }).seriesCount
+    const table = new SeriesTable({ ...options, seriesMax: atFirst + 30 })
+    const sources = new ScriptedSources()
+    const figures = new RecentFigures({ clock, sources, counted: new Counted(table) })
+    const firstToken = (seconds: number) =>
+      table.observe('time_to_first_token_seconds', { model: 'qwen', host: 'studio', class: 'default' }, seconds)
+    figures.start()
+    for (let tokens = 0; tokens < 10; tokens += 1) firstToken(0.4)
+    await clock.advance(5_000)
+    isKnown = false
+    allAtOnce(table.free())
+    sources.tokenTotals[0]!.output += 100
+    await clock.advance(5_000)
+    isKnown = true
+    firstToken(8)
+    await clock.advance(5_000)
+    // The middle of eleven, ten of which came within 250 to 500 ms.
+    expect(allAtOnce(figures.now(null))('').lastMinute.ttftP50Ms).toBeCloseTo(387.5)
+    figures.stop()
+  })
+
   it('are unknown before the first second has passed', () => {
     const { figures, all } = scene()
     expect(all().lastMinute).toMatchObject({ windowSeconds: 0, outputTokensPerSecond: null, batchSize: null })
