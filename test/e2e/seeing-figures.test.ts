@@ -64,7 +64,7 @@ describe.skipIf(prometheusMissing && !mustRun)('what the rules record of a gatew
     const load = await KnownLoad.start(hosts)
     ends.unshift(() => load[Symbol.asyncDispose]())
     const gateway = await startGateway({
-      hosts: hosts.map(({ name, slots = 1 }) => ({ name, url: load.urls[name] ?? '', slots })),
+      hosts: hosts.map(({ name, slots }) => ({ name, url: load.urls[name] ?? '', slots })),
     })
     ends.unshift(() => gateway.gateway.stop({ now: true }))
     const keys = await Promise.all(keyNames.map((name) => gateway.createKey({ name })))
