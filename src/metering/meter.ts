@@ -65,6 +65,7 @@ export class Meter {
   /** Frames with content before the last report. */
   #framesReported = 0
   #firstContentAtMs: number | null = null
+  /** Moved on by the time in which its client took nothing since. */
   #lastContentAtMs = 0
   /** Its pieces are those of one answer, so that they tell how fast that is. */
   readonly #isTimed: boolean
