@@ -1,4 +1,5 @@
 /** W3C Trace Context (level 1): the headers by which a request that passes many programs stays one trace. */
+import { looksLikeOurs } from '../base/our-secrets.ts'
 import type { HeaderFields } from './headers.ts'
 
 /** What a client sent of it, checked. */
@@ -58,7 +59,7 @@ const stateMembersMax = 32
 const stateMember = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/
 
 function parsedState(header: HeaderFields[string]): string | null {
-  if (typeof header !== 'string' || header.length > stateCharsMax) return null
+  if (typeof header !== 'string' || header.length > stateCharsMax || looksLikeOurs(header)) return null
   const members = header
     .split(',')
     .map((member) => member.trim())

@@ -197,6 +197,20 @@ test('a request that is refused is told of by its refusal alone, under no name t
   expect(one.receiver.requests[0]!.text).not.toContain('invented-name')
 })
 
+test('who is refused at the door fills no receiver, whatever it says of its trace', async () => {
+  const one = await scene()
+  const { key } = await one.gateway.createKey()
+  const refused = clientOf(one.gateway, { maxRetries: 0, apiKey: 'lmx_live_wrong' })
+  for (let times = 0; times < 3; times++) {
+    await expect(refused.chat.completions.create(ask('hello', 5), { headers: { traceparent } })).rejects.toThrow('401')
+  }
+  const known = clientOf(one.gateway, { maxRetries: 0, apiKey: key })
+  await known.chat.completions.create(ask('hello', 5), { headers: { traceparent } })
+  const { named } = await spansOf(one)
+  expect(named(`chat ${model}`)).toHaveLength(1)
+  expect(named('chat')).toEqual([])
+})
+
 test('a client that leaves is no failure', async () => {
   const one = await scene({}, [{ stallAfterTokens: 2 }])
   const controller = new AbortController()

@@ -1,5 +1,6 @@
 /** Traces and metrics for an OpenTelemetry receiver, by OTLP over HTTP. */
 import type { Outcome } from '../../relay/outcome.ts'
+import { isRefusedAtDoor } from '../access-log.ts'
 import type { OtlpOptions } from '../options.ts'
 import type { Exports } from './exports.ts'
 import type { OtlpParts } from './parts.ts'
@@ -33,8 +34,9 @@ export class Otlp {
     this.#exports?.metrics?.start()
   }
 
+  /** Of what is refused at the door there is no end, and its sender alone would decide that it is recorded: the log counts it. */
   requestEnded(outcome: Outcome): void {
-    this.#exports?.spans?.ended(outcome)
+    if (!isRefusedAtDoor({ ...outcome, asked: outcome.askedModel })) this.#exports?.spans?.ended(outcome)
   }
 
   /** Spans, and rounds of metrics, that the receiver did not take. */

@@ -12,6 +12,12 @@ describe('traceContextOf', () => {
     expect(context).toEqual({ traceId, parentSpanId, sampled: true, state })
   })
 
+  test('takes over no state that holds what looks like a key of ours: hosts would read it', () => {
+    const headers = { traceparent, tracestate: `congo=lmx_live_${'x'.repeat(20)}` }
+    expect(traceContextOf(headers)?.state).toBeNull()
+    expect(passedTraceHeaders(headers)).toEqual({ traceparent })
+  })
+
   test.each([
     ['01', true],
     ['00', false],
