@@ -71,7 +71,7 @@ interface Told {
 function expectMetrics(page: string, { requests, lost, outcomes }: Told): void {
   for (const gauge of restGauges) expect(sumOf(page, gauge), gauge).toBe(0)
   expect(sumOf(page, 'requests_total'), 'requests_total').toBe(requests)
-  const metered = outcomes.filter(({ usage, host }) => usage !== 'none' && host !== null)
+  const metered = outcomes.filter(({ usage, host, end }) => usage !== 'none' && host !== null && end === '--')
   const sum = (field: string) => outcomes.reduce((total, line) => total + Number(line[field] ?? 0), 0)
   const [use, tokensOut, tokensIn] = [
     sumOf(page, 'usage_source_total') - metered.length,

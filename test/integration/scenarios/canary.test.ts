@@ -208,14 +208,22 @@ async function operatorsPlay(play: Play, keys: Keys): Promise<void> {
 async function pages(play: Play, keys: Keys): Promise<void> {
   const headers = { authorization: `Bearer ${keys.adminToken}` }
   const queries = ['by=', 'by=key,team,model,host,day', 'by=key,model&format=csv']
+  const request = await lastRequest(play, headers)
   for (const { path } of adminRoutes.filter(({ method }) => method === 'GET')) {
     const targets =
-      path === '/admin/usage' ? queries.map((query) => `${path}?${query}`) : [path.replace(':id', 'limited')]
+      path === '/admin/usage'
+        ? queries.map((query) => `${path}?${query}`)
+        : [path.replace('requests/:id', `requests/${request}`).replace(':id', 'limited')]
     for (const target of targets) {
       const { status } = await play.ask(requestBytes('GET', target, headers), { port: play.adminPort, isSink: true })
       expect([target, status]).toEqual([target, 200])
     }
   }
+}
+
+async function lastRequest(play: Play, headers: Readonly<Record<string, string>>): Promise<string> {
+  const { text } = await play.ask(requestBytes('GET', '/admin/requests?ended=1', headers), { port: play.adminPort })
+  return (JSON.parse(text) as { ended: { id: string }[] }).ended[0]?.id ?? 'none'
 }
 
 const otherEnd = (text: string) => `${text.slice(0, -1)}${text.endsWith('0') ? '1' : '0'}`
