@@ -19,6 +19,7 @@ export const worksDue: ReadonlySet<string> = new Set([
   'the relay in every state',
   'shared access',
   'the line',
+  'seeing it',
 ])
 
 /** Rows of each family, numbered from 01. */

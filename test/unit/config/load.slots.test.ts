@@ -35,5 +35,10 @@ describe('refused', () => {
 
 test('what is wanted of the speed of hosts has defaults, each of which may be set alone', async () => {
   const { slo } = await good({ yaml: 'slo: { firstTokenMsMax: 4000 }\n' })
-  expect(slo).toEqual({ timePerOutputTokenMsMax: 100, firstTokenMsMax: 4_000 })
+  expect(slo).toEqual({
+    timePerOutputTokenMsMax: 100,
+    firstTokenMsMax: 4_000,
+    timeToFirstTokenMsMax: 10_000,
+    models: {},
+  })
 })

@@ -345,42 +345,6 @@ describe('the number of series', () => {
   })
 })
 
-describe('the text of a large scrape', () => {
-  it('says once what a metric is, and each series once', async () => {
-    const body = String((await large().render()).body)
-    expect(body.match(/^# TYPE lmx_gateway_queue_wait_seconds /gm)).toHaveLength(1)
-    expect(body.match(/^lmx_gateway_queue_wait_seconds_count\{/gm)).toHaveLength(400)
-  })
-
-  it('is made once for all who ask at the same time, and anew for who asks later', async () => {
-    const sources = new ScriptedSources()
-    let readings = 0
-    const queue = sources.queue
-    sources.queue = () => {
-      readings += 1
-      return queue()
-    }
-    const metrics = createMetrics(sources)
-    const bodies = await Promise.all(Array.from({ length: 20 }, () => metrics.render()))
-    expect(new Set(bodies.map(({ body }) => body)).size).toBe(1)
-    expect(readings).toBe(1)
-    await metrics.render()
-    expect(readings).toBe(2)
-  })
-
-  it('goes on after a source failed', async () => {
-    const sources = new ScriptedSources()
-    const metrics = createMetrics(sources)
-    const queue = sources.queue
-    sources.queue = () => {
-      throw new Error('broken')
-    }
-    await expect(metrics.render()).rejects.toThrow('broken')
-    sources.queue = queue
-    expect((await scrape(metrics)).get(at('queue_bytes'))).toBe(4_096)
-  })
-})
-
 /** Histograms of requests; the steps of the gateway's own work and the delays of its timers are there from the beginning, gaps come with their streams. */
 function timesOfRequests(values: ReadonlyMap<string, number>): string[] {
   return [...values.keys()].filter((series) => /_(?<!overhead_|gap_|delay_)seconds_count/.test(series))
@@ -388,15 +352,4 @@ function timesOfRequests(values: ReadonlyMap<string, number>): string[] {
 
 function answered(status: string, end: string): string {
   return `{endpoint="chat_completions",model="qwen",key="alice",status="${status}",end="${end}"}`
-}
-
-/** 400 label sets of one histogram, 25 lines each. */
-function large() {
-  const sources = new ScriptedSources()
-  sources.knownModel = () => true
-  const metrics = createMetrics(sources)
-  for (let index = 0; index < 400; index += 1) {
-    metrics.waitEnded({ model: `model-${index}`, class: 'default' }, 'granted', index)
-  }
-  return metrics
 }
