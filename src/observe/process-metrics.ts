@@ -1,4 +1,4 @@
-/** The metrics that every Node program has, as prom-client collects them: memory, processor time, event loop, handles. */
+/** The metrics that every Node program has, as prom-client collects them: memory, processor time, garbage collection, handles. */
 import { readdir } from 'node:fs/promises'
 import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
 import type { MetricDefinition } from './definitions/definition.ts'

@@ -41,7 +41,7 @@ const prometheus = await startPrometheus(
   { ruleFiles: ruleFiles().map(({ yaml }) => yaml) },
 )
 try {
-  console.log(`${minutes} minutes of traffic`)
+  console.log(`Minutes of traffic: ${minutes}`)
   const from = Date.now() / 1_000
   await house.work(minutes)
   const to = Date.now() / 1_000

@@ -21,6 +21,7 @@ const readmeTables: Readonly<Record<string, () => string>> = {
   'host-kinds': hostKindTable,
   limits: limitTable,
   metrics: metricTable,
+  buckets: bucketTable,
   runbook,
   terms: termTable,
 }
@@ -62,6 +63,20 @@ function termTable(): string {
   return table(
     ['term', 'means'],
     Object.values(terms).map(({ name, definition }) => [name, definition]),
+  )
+}
+
+/** Histograms that are compared share their edges. */
+function bucketTable(): string {
+  const users = new Map<string, string[]>()
+  for (const [name, { buckets }] of Object.entries<MetricDefinition>(metricDefinitions)) {
+    if (buckets === undefined) continue
+    const edges = buckets.join(' ')
+    users.set(edges, [...(users.get(edges) ?? []), `\`${name}\``])
+  }
+  return table(
+    ['upper edges of buckets', 'of'],
+    Array.from(users, ([edges, names]) => [edges, names.join(', ')]),
   )
 }
 

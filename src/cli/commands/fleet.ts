@@ -11,7 +11,7 @@ import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 const fleetSchemas = () => import('../../http/admin/fleet-schema.ts')
 
 const speedNotes = [
-  'Speeds are of the last minute: tok/s, all output by the time that passed; stream tok/s, how fast one answer is written;',
+  'Speeds are of the last minute (stats: and of the last five): tok/s, all output by the time that passed; stream tok/s, how fast one answer is written;',
   'batch, answers that are made at once; ttft, time to the first content of a stream. README has the definitions.',
 ]
 

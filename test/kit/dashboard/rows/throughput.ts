@@ -117,7 +117,7 @@ export const throughput: readonly Panel[] = [
         expr: rate('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost }),
         legend: '{{host}} {{model}}',
       },
-      { expr: generating, legend: '{{host}} limit' },
+      { expr: generating, legend: '{{host}} in all' },
     ],
   },
   {
