@@ -14,8 +14,9 @@ export const requestOutcomes = [
   'cancelled',
 ] as const
 type RequestOutcome = (typeof requestOutcomes)[number]
+type Judged = Pick<Outcome, 'end' | 'status' | 'errorCode' | 'stream'>
 
-export function requestOutcome(outcome: Pick<Outcome, 'end' | 'status' | 'errorCode'>): RequestOutcome {
+export function requestOutcome(outcome: Judged): RequestOutcome {
   switch (endedBy(outcome.end)) {
     case null:
       return 'ok'
@@ -27,7 +28,7 @@ export function requestOutcome(outcome: Pick<Outcome, 'end' | 'status' | 'errorC
       return 'cancelled'
     case 'host':
     case 'slow_host':
-      return failure(outcome.end)
+      return failure(outcome)
     case 'rule':
     case 'gateway':
       return refusal(outcome)
@@ -35,13 +36,15 @@ export function requestOutcome(outcome: Pick<Outcome, 'end' | 'status' | 'errorC
 }
 
 /** By the status of its error: what was sent may have been a beat of 200 long before. */
-function refusal({ end, status: sent, errorCode }: Pick<Outcome, 'end' | 'status' | 'errorCode'>): RequestOutcome {
+function refusal(outcome: Judged): RequestOutcome {
+  const { status: sent, errorCode } = outcome
   const status = errorCode === null ? sent : errorCatalogue[errorCode].status
   if (status === 429) return 'limited'
   if (status === 503) return 'refused'
-  return status >= 500 ? failure(end) : 'caller_error'
+  return status >= 500 ? failure(outcome) : 'caller_error'
 }
 
-function failure(end: Outcome['end']): RequestOutcome {
-  return hadBegun(end) ? 'broken' : 'failed'
+/** Only a stream that breaks off has given its client something to use. */
+function failure({ end, stream }: Judged): RequestOutcome {
+  return stream && hadBegun(end) ? 'broken' : 'failed'
 }

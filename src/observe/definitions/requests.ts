@@ -14,7 +14,7 @@ export const requestMetrics = {
   request_outcomes_total: {
     type: 'counter',
     labels: ['model', 'outcome'],
-    help: 'Requests that ended, by what became of them and over all keys, so that shares can be reckoned of rare ends too: ok, left (by the client), slow_client, caller_error (4xx but 429), limited (429), refused (by the line or for want of something of the gateway), failed (at a host or the gateway, before anything was sent), broken (the same, behind the beginning of the answer) or cancelled (by an operator or a shutdown).',
+    help: 'Requests that ended, by what became of them and over all keys, so that shares can be reckoned of rare ends too: ok, left (by the client), slow_client, caller_error (4xx but 429), limited (429), refused (by the line or for want of something of the gateway), failed (at a host or the gateway, before anything was sent, or of an answer that was not streamed), broken (of a stream, behind its beginning) or cancelled (by an operator or a shutdown).',
   },
   request_duration_seconds: {
     type: 'histogram',

@@ -147,6 +147,7 @@ describe('what became of requests', () => {
     ['failed', 'GF', { status: 502, errorCode: 'upstream_bad_response' }],
     ['broken', 'GD', { status: 200, errorCode: 'upstream_bad_response' }],
     ['broken', 'UD', { status: 200, errorCode: 'upstream_truncated' }],
+    ['failed', 'UD', { status: 200, stream: false, errorCode: 'upstream_truncated' }],
     ['cancelled', 'AD', { status: 200, errorCode: 'gateway_shutting_down' }],
   ]
 
