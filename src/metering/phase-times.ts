@@ -3,6 +3,7 @@
  * a long generation would land in one scrape as a spike.
  */
 import type { Clock } from '../base/clock.ts'
+import { BoundedPairs } from './bounded-pairs.ts'
 import type { GeneratingTotals, PhaseTotals } from './events.ts'
 
 /** whole: of an answer that shows nothing before it is whole. */
@@ -24,22 +25,23 @@ interface HostAccount {
   countedToMs: number
 }
 
-/** Models and hosts are configured or listed by hosts; past so many pairs of them, or hosts, all others are one. */
-const accountsMax = 1_000
+/** Hosts are configured; past so many all others are one. */
+const hostsMax = 1_000
 const other = 'other'
 
 export class PhaseTimes {
   readonly #clock: Clock
-  readonly #accounts = new Map<string, Account>()
+  readonly #accounts: BoundedPairs<Account>
   readonly #hosts = new Map<string, HostAccount>()
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#accounts = new BoundedPairs((model, host) => newAccount(model, host, clock.now()))
   }
 
   /** A stream enters the phase; the returned function ends it, once. */
   enter(model: string, host: string, phase: Phase): () => void {
-    const account = this.#account(model, host)
+    const account = this.#accounts.of(model, host)
     const hostAccount = phase === 'prefill' ? null : this.#hostAccount(host)
     this.#add(account, phase, hostAccount, 1)
     let ended = false
@@ -51,7 +53,7 @@ export class PhaseTimes {
   }
 
   *totals(): Generator<PhaseTotals> {
-    for (const account of this.#accounts.values()) {
+    for (const account of this.#accounts) {
       this.#countUp(account)
       const { model, host, ms, running } = account
       yield {
@@ -81,31 +83,10 @@ export class PhaseTimes {
     hostAccount.running += count
   }
 
-  #account(model: string, host: string): Account {
-    const id = JSON.stringify([model, host])
-    return this.#accounts.get(id) ?? (this.#accounts.size < accountsMax ? this.#made(id, model, host) : this.#others())
-  }
-
-  #others(): Account {
-    return this.#accounts.get(other) ?? this.#made(other, other, other)
-  }
-
-  #made(id: string, model: string, host: string): Account {
-    const account = {
-      model,
-      host,
-      running: { prefill: 0, decode: 0, whole: 0 },
-      ms: { prefill: 0, decode: 0, whole: 0, busy: 0 },
-      countedToMs: this.#clock.now(),
-    }
-    this.#accounts.set(id, account)
-    return account
-  }
-
   #hostAccount(host: string): HostAccount {
     const known = this.#hosts.get(host)
     if (known !== undefined) return known
-    if (this.#hosts.size >= accountsMax && host !== other) return this.#hostAccount(other)
+    if (this.#hosts.size >= hostsMax && host !== other) return this.#hostAccount(other)
     const account = { running: 0, generatingMs: 0, countedToMs: this.#clock.now() }
     this.#hosts.set(host, account)
     return account
@@ -125,5 +106,15 @@ export class PhaseTimes {
     const now = this.#clock.now()
     if (account.running > 0) account.generatingMs += now - account.countedToMs
     account.countedToMs = now
+  }
+}
+
+function newAccount(model: string, host: string, countedToMs: number): Account {
+  return {
+    model,
+    host,
+    running: { prefill: 0, decode: 0, whole: 0 },
+    ms: { prefill: 0, decode: 0, whole: 0, busy: 0 },
+    countedToMs,
   }
 }

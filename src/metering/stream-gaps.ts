@@ -1,5 +1,6 @@
 /** Gaps between the pieces of content of running streams, by model and host: a comparison and at times an addition each. */
 import { classOf } from '../base/classes.ts'
+import { BoundedPairs } from './bounded-pairs.ts'
 import { type GapTotals, gapEdgesSeconds, gapSampleEvery } from './events.ts'
 
 const edgesMs = gapEdgesSeconds.map((seconds) => seconds * 1_000)
@@ -47,35 +48,19 @@ export class Gaps implements GapTotals {
   }
 }
 
-/** Models and hosts are configured or listed by hosts; past so many pairs of them all others are one. */
-const pairsMax = 1_000
-const other = 'other'
-
 export class StreamGaps implements Iterable<GapTotals> {
-  readonly #stallMs: number
-  readonly #gaps = new Map<string, Gaps>()
+  readonly #gaps: BoundedPairs<Gaps>
 
   /** `stallMs`: a longer gap is a stall. */
   constructor({ stallMs }: { readonly stallMs: number }) {
-    this.#stallMs = stallMs
+    this.#gaps = new BoundedPairs((model, host) => new Gaps(model, host, stallMs))
   }
 
   of(model: string, host: string): Gaps {
-    const id = JSON.stringify([model, host])
-    return this.#gaps.get(id) ?? (this.#gaps.size < pairsMax ? this.#made(id, model, host) : this.#others())
+    return this.#gaps.of(model, host)
   }
 
   [Symbol.iterator](): Iterator<GapTotals> {
-    return this.#gaps.values()
-  }
-
-  #others(): Gaps {
-    return this.#gaps.get(other) ?? this.#made(other, other, other)
-  }
-
-  #made(id: string, model: string, host: string): Gaps {
-    const gaps = new Gaps(model, host, this.#stallMs)
-    this.#gaps.set(id, gaps)
-    return gaps
+    return this.#gaps[Symbol.iterator]()
   }
 }

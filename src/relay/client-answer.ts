@@ -4,7 +4,6 @@ import { dialects } from '../wire/dialect.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { errorBody } from '../wire/error-answer.ts'
 import type { PlaceInLine } from '../wire/heartbeat.ts'
-import { wantsReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
@@ -41,8 +40,6 @@ export class ClientAnswer {
 
   beat(body: RequestBody, place: () => PlaceInLine | null): void {
     const { endpoint, exchange, record } = this.#request
-    // A wish that nobody understands is refused before a host is asked for anything.
-    wantsReceipt(exchange.headers)
     const onHeaders = (): void => {
       record.status = 200
       this.#sendsFrames = true

@@ -6,6 +6,7 @@ import type { Route } from '../hosts/model-catalog.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import { wantsReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import type { Attempt, AttemptFailure, AttemptOwner } from './attempt.ts'
@@ -221,6 +222,8 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
+    // A wish that nobody understands is refused before a host is asked for anything.
+    wantsReceipt(exchange.headers)
     this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))
     this.#work.turnTo('limit')
     this.#account.admit(body, {
