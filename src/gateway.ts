@@ -1,7 +1,7 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
 import { Access } from './access/access.ts'
 import type { KeyRecord } from './access/key-record.ts'
-import { policies } from './balancing/policies.ts'
+import { type Balancing, makeBalancing } from './balancing/balancing.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import { Overload } from './base/overload.ts'
@@ -76,6 +76,7 @@ class BuiltGateway implements Gateway {
   readonly #recent: RecentRequests
   /** Null without an endpoint. */
   readonly #otlp: Otlp | null
+  readonly #balancing: Balancing
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
@@ -120,9 +121,10 @@ class BuiltGateway implements Gateway {
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
+    this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
-      policy: policies[config.balancing.policy](Math.random),
+      balancer: this.#balancing.balancer,
       events: this.#events,
       noWaiting: () => this.#overload.noWaiting(),
       waitingElsewhere: () => this.#access.waiting,
@@ -140,22 +142,11 @@ class BuiltGateway implements Gateway {
       msMax: config.relay.zombieMsMax,
       ask: (host) => void this.#prober.probe(host),
     })
-    const { storage, server, limits, teams, usage } = config
+    const { storage, usage } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock })
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
     this.#retention = new Retention({ store: this.#store.ledger, clock, log, retentionDays: usage.retentionDays })
-    this.#access = new Access({
-      ...server,
-      clock,
-      limits,
-      teams,
-      events: this.#events,
-      chance: Math.random,
-      waitingMax: config.queue.lengthMaxPerKey,
-      mayWait: () => this.#overload.noWaiting() === null,
-      hasRoom: (tokens) => this.#dispatcher.hasRoom(tokens),
-      onRevoked: (key) => this.#endRevoked(key),
-    })
+    this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
     const listened = this.#listenerParts()
@@ -183,6 +174,23 @@ class BuiltGateway implements Gateway {
       clientConnections: () => this.#data.connections,
       logDropped: this.#parts.logDropped ?? (() => 0),
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
+    })
+  }
+
+  #makeAccess(): Access {
+    const { server, limits, teams, queue } = this.#config
+    const clock = this.#clock
+    return new Access({
+      ...server,
+      clock,
+      limits,
+      teams,
+      events: this.#events,
+      chance: Math.random,
+      waitingMax: queue.lengthMaxPerKey,
+      mayWait: () => this.#overload.noWaiting() === null,
+      hasRoom: (tokens) => this.#dispatcher.hasRoom(tokens),
+      onRevoked: (key) => this.#endRevoked(key),
     })
   }
 

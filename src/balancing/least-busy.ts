@@ -1,20 +1,11 @@
-/** The host with the fewest requests in flight; among equals any, or the first in the list would get all the light load. */
-import type { Chance, Policy } from './policy.ts'
+/** The host with the fewest requests in flight. */
+import { type Chance, freeOf, leastOf, type Policy } from './policy.ts'
 
 export function leastBusy(chance: Chance): Policy {
-  return (candidates) => {
-    let best = candidates[0]
-    let ties = 1
-    for (const candidate of candidates.slice(1)) {
-      const difference = candidate.host.leases.size - best.host.leases.size
-      if (difference < 0) {
-        best = candidate
-        ties = 1
-      } else if (difference === 0 && chance() * ++ties < 1) {
-        // The k-th equal one replaces the best so far with probability 1/k, so each is equally likely.
-        best = candidate
-      }
-    }
-    return { candidate: best, reason: candidates.length === 1 ? 'only_free_host' : 'least_busy' }
+  return {
+    choose: (_ask, places) => {
+      const place = leastOf(freeOf(places), ({ running }) => running, chance)
+      return { place, reason: 'least_busy', scores: places.map(({ running }) => running) }
+    },
   }
 }

@@ -1,8 +1,42 @@
 /** Options of choosing a host. */
 import { z } from 'zod'
+import { count } from '../base/option-types.ts'
+
+export const policyNames = [
+  'fastest',
+  'lmetric',
+  'least-busy',
+  'random-two',
+  'round-robin',
+  'weighted',
+  'sticky',
+] as const
+export type PolicyName = (typeof policyNames)[number]
 
 export const balancingOptions = z.strictObject({
-  policy: z.enum(['least-busy']).default('least-busy').describe('How a host is chosen among those that could serve'),
+  policy: z.enum(policyNames).default('fastest').describe('How a host is chosen among those that could serve'),
+  prefixes: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Which host has read the beginning of a prompt before, and so need not read it again, is remembered'),
+      scope: z
+        .enum(['all', 'key'])
+        .default('all')
+        .describe(
+          'Whose prompts count: those of all keys, or of each its own alone, so that no key is sent to where another one was by what it guesses of its prompts',
+        ),
+      perHostMax: count
+        .max(1_000_000)
+        .default(20_000)
+        .describe('Beginnings that are remembered of each host and model, about 1 kB of prompt each'),
+    })
+    .prefault({}),
+  decisionsMax: count
+    .max(100_000)
+    .default(1_000)
+    .describe('Last choices of a host that GET /admin/decisions can tell of, in memory'),
 })
 
 export type BalancingOptions = z.infer<typeof balancingOptions>

@@ -26,6 +26,10 @@ export interface HostSettings {
   readonly keepAliveMs?: number | undefined
   /** Clocks that differ from those for all. */
   readonly clocks?: ClockOverrides | undefined
+  /** Those of a lower one are filled before; default: 1. */
+  readonly tier?: number | undefined
+  /** Its share beside others where hosts are weighted; default: 1. */
+  readonly weight?: number | undefined
 }
 
 export interface HostOptions extends TransportOptions {
@@ -65,6 +69,8 @@ export class Host {
   readonly apiKey: string | undefined
   /** Non-streamed chat and completions are run as streams here, and put together. */
   readonly streamUpstream: boolean
+  readonly tier: number
+  readonly weight: number
   readonly transport: Transport
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
   readonly leases = new Set<object>()
@@ -98,6 +104,8 @@ export class Host {
     // An environment variable that is set but empty is no key.
     this.apiKey = settings.apiKey === '' ? undefined : settings.apiKey
     this.streamUpstream = settings.streamUpstream ?? false
+    this.tier = settings.tier ?? 1
+    this.weight = settings.weight ?? 1
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, {
       ...options,

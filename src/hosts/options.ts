@@ -14,6 +14,12 @@ const hostUrl = z
 
 const slotCount = count.max(1024)
 
+const contextTokens = count.max(100_000_000)
+
+const plainWord = z
+  .string()
+  .regex(/^[\x21-\x7e]*$/, 'must be one word of plain letters, digits and signs; look for a space or a line end in it')
+
 const slotBounds = z
   .strictObject({ min: slotCount.optional(), max: slotCount.optional() })
   .refine(({ min, max }) => min === undefined || max === undefined || min <= max, {
@@ -35,14 +41,7 @@ const hostOptions = z.strictObject({
     .describe(
       'Parallel requests: a number that stays, or bounds inside of which it adapts, such as { min: 2, max: 8 }, each of them optional; default: adapts from what the host says, else from the number of its kind, up to the most of its kind',
     ),
-  apiKey: z
-    .string()
-    .regex(
-      /^[\x21-\x7e]*$/,
-      'must be one word of plain letters, digits and signs; look for a space or a line end in it',
-    )
-    .optional()
-    .describe("Sent to this host as a bearer token; a client's own key never is"),
+  apiKey: plainWord.optional().describe("Sent to this host as a bearer token; a client's own key never is"),
   ca: z
     .string()
     .min(1)
@@ -75,6 +74,35 @@ const hostOptions = z.strictObject({
     .strictObject(clockOverrides)
     .optional()
     .describe('The clocks under relay that differ for this host, e.g. { loadMsMax: 600000 }'),
+  tier: count
+    .max(9)
+    .default(1)
+    .describe('A host of a higher tier gets a request only while none of a lower one that could serve it has a slot'),
+  weight: z
+    .number()
+    .positive()
+    .max(1_000)
+    .default(1)
+    .describe('Its share of requests beside that of the others, where balancing.policy is weighted'),
+  contextTokensMax: z
+    .union([contextTokens, z.record(z.string().min(1), contextTokens)])
+    .optional()
+    .describe(
+      'Longest prompt and answer together, in tokens: a number for all its models, or one for each by its name there; default: what the host says',
+    ),
+  adminKey: plainWord
+    .optional()
+    .describe('Sent to the admin API of this host (lmx: X-Admin-Key), and to nothing else of it'),
+  allowModelLoads: z
+    .boolean()
+    .default(false)
+    .describe(
+      'The gateway may load and unload models through the admin API of this host (lmx); hosts that load what a request names need no leave',
+    ),
+  modelsLoadedMax: count
+    .max(64)
+    .optional()
+    .describe('Models it can hold at once; default: by its kind, and more once it was seen to hold more'),
 })
 
 export const hostsOptions = z.array(hostOptions).min(1)
@@ -151,6 +179,33 @@ export const modelsOptions = z.strictObject({
     .describe(
       'The clocks under relay that differ for a model, by the name it has at its host; these win over those of the host',
     ),
+  contextTokensMax: z
+    .record(z.string().min(1), contextTokens)
+    .default({})
+    .describe(
+      'Longest prompt and answer together, in tokens, by the name a model has at its hosts; that of a host wins, and what a host says is used where neither is set',
+    ),
+  residency: z
+    .strictObject({
+      keepMsMin: milliseconds
+        .max(86_400_000)
+        .default(60_000)
+        .describe('A model that was used so short a time ago is not put out for another; at least twice its load'),
+      loadShareMax: z
+        .number()
+        .min(0.01)
+        .max(0.9)
+        .default(0.1)
+        .describe(
+          'Share of the time of a host that may go into loads: so long is a model that was loaded served before the next',
+        ),
+      loadMsDefault: positiveMilliseconds
+        .default(30_000)
+        .describe('What a load is expected to take where none was seen yet'),
+      loadsPerHourMax: count.default(20).describe('Loads of one host in any hour'),
+    })
+    .prefault({})
+    .describe('Hosts that load models, on request or through their admin API'),
 })
 
 export type HostOptions = z.infer<typeof hostOptions>

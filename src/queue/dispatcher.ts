@@ -5,7 +5,9 @@
  * 2. While a slot is free, nobody waits who could use it: every event that frees or adds one serves the line first.
  * 3. A slot is a lease and is free again only when its attempt has ended.
  */
-import type { Policy } from '../balancing/policy.ts'
+import type { Balancer } from '../balancing/balancer.ts'
+import type { Decision } from '../balancing/decision.ts'
+import { noPrompt } from '../balancing/prompt.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
@@ -18,6 +20,7 @@ import { type Flow, Flows } from './flow.ts'
 import { askForSlotBack, leavingOf } from './give-back.ts'
 import type { Lane } from './lane.ts'
 import { LaneHosts } from './lane-hosts.ts'
+import { leadsInSteps } from './leads.ts'
 import { Lease, type ToldWait } from './lease.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
@@ -31,7 +34,7 @@ import { Waiter } from './waiter.ts'
 
 export interface DispatcherParts {
   readonly clock: Clock
-  readonly policy: Policy
+  readonly balancer: Balancer
   readonly events: QueueEvents
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
@@ -94,14 +97,16 @@ export class Dispatcher {
     const flow = this.#flows.of(request.holder)
     this.#return(flow, candidates)
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
-    if (
-      !this.#paused &&
-      this.#grant(request, flow, free(candidates), { waitMs: 0, told: null, isBulk: request.class === 'bulk' })
-    )
+    const decision = this.#paused ? null : this.#choose(request, candidates, request.place === 'newcomer')
+    if (decision?.place.isFree === true) {
+      this.#grant(request, flow, decision, { waitMs: 0, told: null, isBulk: request.class === 'bulk' })
       return noTurn
+    }
     const { clock, costs = tokenCosts } = this.#parts
     const cost = costOf(request.tokens, costs)
-    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: clock.now(), cost }))
+    const waiter = new Waiter(request, { flow, lane, sinceMs: clock.now(), cost })
+    const turn = this.#wait(waiter)
+    if (decision !== null && waiter.isWaiting) this.#hold(waiter, decision)
     this.#flows.rests(flow)
     return turn
   }
@@ -109,6 +114,9 @@ export class Dispatcher {
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
     this.#hosts.changed()
+    for (const waiter of this.#line.held()) {
+      if (!this.#hosts.granting(waiter.lane).some((host) => host === waiter.heldFor)) this.#line.letGo(waiter)
+    }
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
     this.#makeRoom()
   }
@@ -162,28 +170,8 @@ export class Dispatcher {
   }
 
   /** The same for a line that may be long; of those who wait when it begins. */
-  *leadsInSteps(): Steps<ReadonlyMap<Flow, number>> {
-    const leads = new Map<Flow, number>()
-    const hosts = this.#hosts.ofAll(this.#line.lanes())
-    const waiting = yield* flowsByLane([...this.#line])
-    for (const host of hosts) {
-      const flows = new Set<Flow>()
-      let least = Number.POSITIVE_INFINITY
-      for (const [lane, ofLane] of waiting) {
-        if (!this.#hosts.takes(lane, host)) continue
-        for (const flow of ofLane) {
-          flows.add(flow)
-          least = Math.min(least, flow.counterAt(host))
-          yield
-        }
-      }
-      for (const lease of host.leases) if (lease instanceof Lease) flows.add(lease.bill.flow)
-      for (const flow of flows) {
-        leads.set(flow, Math.max(leads.get(flow) ?? Number.NEGATIVE_INFINITY, flow.counterAt(host) - least))
-        yield
-      }
-    }
-    return leads
+  leadsInSteps(): Steps<ReadonlyMap<Flow, number>> {
+    return leadsInSteps(this.#line, this.#hosts)
   }
 
   get length(): number {
@@ -293,33 +281,55 @@ export class Dispatcher {
 
   /** False, and it waits on, when its slot was gone by time alone since it was found. */
   #grantNext(waiter: Waiter): boolean {
-    const candidates = free(this.#hosts.candidates(waiter.lane))
-    if (candidates.length === 0) return false
+    const decision = this.#choose(waiter.request, this.#hosts.candidates(waiter.lane), !waiter.wasHeld)
+    if (decision === null) return false
+    if (!decision.place.isFree) {
+      this.#hold(waiter, decision)
+      return true
+    }
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
     const told = toldOf(waiter)
-    return this.#grant(waiter.request, waiter.flow, candidates, { waitMs, told, isBulk: waiter.class === 'bulk' })
+    this.#grant(waiter.request, waiter.flow, decision, { waitMs, told, isBulk: waiter.class === 'bulk' })
+    return true
+  }
+
+  #choose(request: SlotRequest, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
+    const { route, class: ofClass, tokens, prompt = noPrompt } = request
+    const ask = { model: route.model, class: ofClass, tokens, prompt }
+    const waitingFor = (host: Host): number => this.#line.heldFor(host)
+    return this.#parts.balancer.choose(ask, candidates, { mayWait, waitingFor })
+  }
+
+  /** It had its turn, and waits for a host that is full: the next slot there is its own, for as long as that is better. */
+  #hold(waiter: Waiter, { place, waitMsMax }: Decision): void {
+    this.#line.hold(waiter, place.host)
+    waiter.patienceForHost = this.#parts.clock.after(waitMsMax, () => {
+      this.#line.letGo(waiter)
+      for (const host of this.#hosts.granting(waiter.lane)) this.#serve(host)
+    })
   }
 
   /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
   #grant(
     request: SlotRequest,
     flow: Flow,
-    candidates: readonly Candidate[],
+    decision: Decision,
     { waitMs, told, isBulk }: { waitMs: number; told: ToldWait | null; isBulk: boolean },
-  ): boolean {
-    const [first, ...others] = candidates
-    if (first === undefined) return false
-    const { clock, policy, events, costs = tokenCosts } = this.#parts
-    const choice = policy([first, ...others])
-    this.#flows.granted(flow, choice.candidate.host)
-    const lease = new Lease(choice, {
+  ): void {
+    const { clock, balancer, events, costs = tokenCosts } = this.#parts
+    const { host } = decision.place
+    this.#flows.granted(flow, host)
+    const bill = new Bill(flow, { host, expected: request.tokens, costs })
+    const { route, class: ofClass, tokens, prompt = noPrompt } = request
+    const assignment = balancer.begin({ model: route.model, class: ofClass, tokens, prompt }, decision.place, bill)
+    const lease = new Lease(decision, {
       grantedAtMs: clock.now(),
-      bill: new Bill(flow, { host: choice.candidate.host, expected: request.tokens, costs }),
-      asked: request.route.model,
-      class: request.class,
-      considered: candidates,
+      bill,
+      assignment,
+      asked: route.model,
+      class: ofClass,
       told,
       giveBack: isBulk ? request.giveBack?.bind(request) : undefined,
       onRelease: (released) => this.#released(released),
@@ -327,13 +337,13 @@ export class Dispatcher {
     if (waitMs > 0) lease.host.heldBack()
     events.waitEnded({ model: request.route.model, class: request.class }, 'granted', waitMs)
     request.granted(lease, waitMs)
-    return true
   }
 
   #released(lease: Lease): void {
     const { bill, host } = lease
     const heldMs = this.#parts.clock.now() - lease.grantedAtMs
     this.#told.released(lease, heldMs)
+    lease.assignment.end()
     bill.close()
     this.#shares.released(lease)
     this.#flows.released(bill.flow)
@@ -364,6 +374,7 @@ export class Dispatcher {
   #takeOut(waiter: Waiter): boolean {
     waiter.patience?.cancel()
     waiter.promotion?.cancel()
+    waiter.patienceForHost?.cancel()
     return this.#line.remove(waiter)
   }
 
@@ -379,18 +390,4 @@ export class Dispatcher {
 function toldOf({ announced }: Waiter): ToldWait | null {
   const { p50Ms, p90Ms } = announced ?? { p50Ms: null, p90Ms: null }
   return p50Ms === null || p90Ms === null ? null : { p50Ms, p90Ms }
-}
-
-function free(candidates: readonly Candidate[]): readonly Candidate[] {
-  return candidates.filter(({ host }) => host.available && host.hasFreeSlot)
-}
-
-function* flowsByLane(waiting: readonly Waiter[]): Steps<ReadonlyMap<Lane, ReadonlySet<Flow>>> {
-  const flows = new Map<Lane, Set<Flow>>()
-  for (const { flow, lane } of waiting) {
-    const ofLane = flows.get(lane) ?? new Set()
-    flows.set(lane, ofLane.add(flow))
-    yield
-  }
-  return flows
 }

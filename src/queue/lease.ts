@@ -1,8 +1,8 @@
 /** One slot on one host: held while an attempt runs there, given back exactly once, when the attempt has really ended. */
-import type { Choice } from '../balancing/policy.ts'
+import type { Decision } from '../balancing/decision.ts'
+import type { Assignment } from '../balancing/host-work.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Candidate } from '../hosts/model-catalog.ts'
 import type { Bill } from './bill.ts'
 
 /** It would wait no longer than this, in one of two cases and in nine of ten. */
@@ -11,17 +11,13 @@ export interface ToldWait {
   readonly p90Ms: number
 }
 
-/** A record of a choice is kept for long: of a larger fleet it names some. */
-const consideredMax = 16
-
 export interface LeaseParts {
   readonly grantedAtMs: number
   readonly bill: Bill
+  readonly assignment: Assignment
   /** The name its client used. */
   readonly asked: string
   readonly class: RequestClass
-  /** Hosts that had a slot free for it. */
-  readonly considered?: readonly Candidate[]
   /** What it was told of its wait when it came; null where it was told nothing. */
   readonly told?: ToldWait | null
   /** As `SlotRequest.giveBack`. */
@@ -33,16 +29,16 @@ export class Lease {
   readonly host: Host
   /** The name of the model on that host. */
   readonly model: string
-  /** Why this host was chosen. */
-  readonly reason: string
+  /** Why this host was chosen, and of which. */
+  readonly decision: Decision
   /** Monotonic. */
   readonly grantedAtMs: number
   readonly bill: Bill
+  /** What its host has to do for it. */
+  readonly assignment: Assignment
   /** The name its client used for the model. */
   readonly asked: string
   readonly class: RequestClass
-  /** Names of hosts that had a slot free for it, of which one was chosen; no more than some. */
-  readonly considered: readonly string[]
   readonly told: ToldWait | null
   readonly #leasesAtGrant: number
   readonly #giveBack: ((lease: Lease) => boolean) | undefined
@@ -53,14 +49,14 @@ export class Lease {
   #abandoned = false
   #givesBack = false
 
-  constructor(choice: Choice, parts: LeaseParts) {
-    const { grantedAtMs, bill, asked, class: ofClass, considered = [], told = null, giveBack, onRelease } = parts
-    this.considered = considered.slice(0, consideredMax).map(({ host }) => host.name)
+  constructor(decision: Decision, parts: LeaseParts) {
+    const { grantedAtMs, bill, assignment, asked, class: ofClass, told = null, giveBack, onRelease } = parts
+    this.decision = decision
+    this.assignment = assignment
     this.told = told
     this.grantedAtMs = grantedAtMs
-    this.host = choice.candidate.host
-    this.model = choice.candidate.model
-    this.reason = choice.reason
+    this.host = decision.place.host
+    this.model = decision.place.model
     this.bill = bill
     this.asked = asked
     this.class = ofClass
@@ -69,6 +65,11 @@ export class Lease {
     this.host.leases.add(this)
     this.#leasesAtGrant = this.host.leases.size
     this.host.health.attemptBegan()
+  }
+
+  /** Why this host was chosen, in one word. */
+  get reason(): string {
+    return this.decision.reason
   }
 
   /** Leases of the host while it was held, itself included, about the mean; to be asked when it was released. */

@@ -34,6 +34,7 @@ export interface Offer {
 export class Line {
   readonly #rankOf: Rank
   readonly #lanes = new Map<string, Lane>()
+  /** Those who had their turn: sent back by a host, or waiting for one. */
   readonly #sentBack = new Set<Waiter>()
   readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   /** Of the search under way; kept, so that none makes a list of its own. */
@@ -116,6 +117,30 @@ export class Line {
     return true
   }
 
+  /** It had its turn, and waits for this host alone: the next slot there is its own. */
+  hold(waiter: Waiter, host: Host): void {
+    this.#takeOut(waiter)
+    waiter.heldFor = host
+    waiter.wasHeld = true
+    this.#sentBack.add(waiter)
+  }
+
+  /** It takes any slot now, before all others. */
+  letGo(waiter: Waiter): void {
+    waiter.heldFor = null
+  }
+
+  /** Those that wait for one host alone. */
+  *held(): Generator<Waiter> {
+    for (const waiter of this.#sentBack) if (waiter.heldFor !== null) yield waiter
+  }
+
+  heldFor(host: Host): number {
+    let held = 0
+    for (const waiter of this.#sentBack) if (waiter.heldFor === host) held++
+    return held
+  }
+
   /** It has waited long: from now on it counts one class higher, behind those of its flow there who came before it. */
   promote(waiter: Waiter): void {
     const higher = requestClasses[requestClasses.indexOf(waiter.class) - 1]
@@ -127,7 +152,9 @@ export class Line {
 
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
   next({ host, fits, isShort }: Offer): Waiter | undefined {
-    for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
+    for (const waiter of this.#sentBack) {
+      if ((waiter.heldFor ?? host) === host && fits(waiter.lane)) return waiter
+    }
     const fitting = this.#fitting
     fitting.length = 0
     for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)

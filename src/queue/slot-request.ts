@@ -1,4 +1,6 @@
 /** What a request asks of the line, and what it hears. */
+
+import type { Prompt } from '../balancing/prompt.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
@@ -32,6 +34,8 @@ export interface SlotRequest {
   readonly class: RequestClass
   /** As estimated; those of the prompt are charged at the grant. */
   readonly tokens: { readonly input: number; readonly output: number }
+  /** Which host has read its beginning before goes by this; absent where nothing is known. */
+  readonly prompt?: Prompt
   readonly place: Place
   /** What is left of its patience; that of its class where absent. */
   readonly patienceMs?: number

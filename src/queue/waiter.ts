@@ -1,6 +1,7 @@
 /** One request in the line. */
 import type { Timer } from '../base/clock.ts'
 import type { RequestClass } from '../base/request-class.ts'
+import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
 import type { FlowQueue } from './flow-queue.ts'
 import type { Lane } from './lane.ts'
@@ -36,6 +37,10 @@ export class Waiter {
   isWaiting = false
   patience: Timer | null = null
   promotion: Timer | null = null
+  /** It had its turn, and takes a slot of no other host as long as that is better. */
+  heldFor: Host | null = null
+  wasHeld = false
+  patienceForHost: Timer | null = null
   /** Its neighbours, kept by the queue it is in; null while it is in none. */
   queue: FlowQueue | null = null
   previous: Waiter | null = null

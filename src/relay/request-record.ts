@@ -87,7 +87,8 @@ export class RequestRecord {
   }
 
   /** The lease it was granted is used; `spanId` names it in a trace. */
-  attemptBegan({ host, model, reason, considered }: Lease, spanId: string | null): void {
+  attemptBegan({ host, model, reason, decision }: Lease, spanId: string | null): void {
+    const considered = decision.considered.flatMap(({ place }) => (place.isFree ? [place.host.name] : []))
     this.attempts++
     this.#timeline.attemptBegan(
       { host: host.name, kind: host.kind?.name ?? null, model, reason, considered, spanId },

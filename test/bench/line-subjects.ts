@@ -1,5 +1,4 @@
 /** The line as it is measured: alone, and with the dispatcher around it, both with 200 keys and every slot taken. */
-import { leastBusy } from '../../src/balancing/least-busy.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { ModelCatalog } from '../../src/hosts/model-catalog.ts'
@@ -10,6 +9,7 @@ import { Line, ranks } from '../../src/queue/line.ts'
 import { queueOptions } from '../../src/queue/options.ts'
 import type { SlotRequest } from '../../src/queue/slot-request.ts'
 import { Waiter } from '../../src/queue/waiter.ts'
+import { balancerOf } from '../kit/balancers.ts'
 import { knownHost } from '../kit/known-hosts.ts'
 import { SeededRandom } from '../soak/seeded-random.ts'
 
@@ -98,7 +98,7 @@ export class LineInDispatcher implements LineSubject<Turn> {
     }),
     {
       clock: systemClock,
-      policy: leastBusy(() => 0.5),
+      balancer: balancerOf({ clock: systemClock }),
       events: { waitEnded() {}, rejected() {}, estimateTold() {}, gaveBack() {} },
     },
   )

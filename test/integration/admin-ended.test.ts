@@ -42,14 +42,14 @@ test('one is shown while it runs and once it has ended, by the same id, which it
     tokens: { output: 8 },
     usage: 'reported',
     attempts: 1,
-    attemptsMade: [{ host: 'studio', model, reason: 'only_free_host', considered: ['studio'], failure: null }],
+    attemptsMade: [{ host: 'studio', model, reason: 'only_host', considered: ['studio'], failure: null }],
   })
   const { durationMs, spent } = one as EndedRequest
   const sum = Object.values(spent).reduce((all, part) => all + part, 0)
   expect(sum).toBeCloseTo(durationMs, 1)
   expect(Number(one?.tokensPerSecond) * Number(one?.tpotMs)).toBeCloseTo(1_000, -1)
   const fields = line?.fields ?? {}
-  expect(fields['reason']).toBe('only_free_host')
+  expect(fields['reason']).toBe('only_host')
   for (const name of ['durationMs', 'ttftMs', 'tpotMs', 'tokensPerSecond'] as const)
     expect(Number(fields[name]), name).toBeCloseTo(Number(one?.[name]), 0)
   expect((await admin(gateway, 'GET', '/admin/requests/none')).status).toBe(404)
@@ -73,7 +73,7 @@ test('the decision behind each: who had room, what failed, and what was told of 
   expect(first).toMatchObject({ host: 'broken', reason: 'least_busy' })
   expect(first?.failure).toMatch(/^upstream_/)
   expect(first?.considered.toSorted()).toEqual(['broken', 'good'])
-  expect(second).toMatchObject({ host: 'good', reason: 'only_free_host', considered: ['good'], failure: null })
+  expect(second).toMatchObject({ host: 'good', reason: 'only_host', considered: ['good'], failure: null })
   expect(first?.endedMs).toBeLessThanOrEqual(second?.beganMs ?? 0)
   expect(host).toBe('good')
 })

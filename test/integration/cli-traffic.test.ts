@@ -96,7 +96,7 @@ describe('shown of what has been', () => {
     const [last] = (JSON.parse(listed.out) as { ended: EndedRequest[] }).ended
     const shown = await run('requests', 'show', String(last?.id))
     expect(shown.out).toMatch(/^where the time went:\n {2}body /m)
-    expect(shown.out).toMatch(/^attempt 1: studio \(.*\), only_free_host of studio$/m)
+    expect(shown.out).toMatch(/^attempt 1: studio \(.*\), only_host of studio$/m)
     expect(JSON.parse((await run('requests', 'show', String(last?.id), '--json')).out)).toEqual({
       live: null,
       ended: last,

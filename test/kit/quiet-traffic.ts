@@ -1,5 +1,4 @@
 /** A fleet of one host at which nothing happens, for tests of what is beside it. */
-import { leastBusy } from '../../src/balancing/least-busy.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { ModelCatalog } from '../../src/hosts/model-catalog.ts'
 import type { Traffic } from '../../src/http/admin/admin-parts.ts'
@@ -7,6 +6,7 @@ import { RecentRequests } from '../../src/observe/recent-requests.ts'
 import { ByteBudget } from '../../src/queue/byte-budget.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../src/queue/options.ts'
+import { balancerOf } from './balancers.ts'
 import { FakeClock } from './fake-clock.ts'
 import { knownHost } from './known-hosts.ts'
 
@@ -15,7 +15,7 @@ export function quietTraffic(): Traffic {
   const options = queueOptions.parse({})
   const events = { waitEnded: () => {}, rejected: () => {}, estimateTold: () => {}, gaveBack: () => {} }
   return {
-    dispatcher: new Dispatcher(options, { clock: new FakeClock(), policy: leastBusy(() => 0.5), events }),
+    dispatcher: new Dispatcher(options, { clock: new FakeClock(), balancer: balancerOf(), events }),
     hosts,
     budget: new ByteBudget(options.bytesMax, () => {}),
     forLimits: { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => new Map() },

@@ -9,11 +9,11 @@ import { Estimates } from '../../src/access/estimates.ts'
 import { Limiter } from '../../src/access/limiter.ts'
 import { limitsOptions } from '../../src/access/options.ts'
 import { OwnLines } from '../../src/access/own-lines.ts'
-import { policies } from '../../src/balancing/policies.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import { ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../src/queue/options.ts'
+import { balancerOf } from '../kit/balancers.ts'
 import { knownHost } from '../kit/known-hosts.ts'
 import type { Ended, Run, ToldWait } from './ended.ts'
 import { FluidHost } from './fluid-host.ts'
@@ -65,7 +65,7 @@ export class Simulation implements SimGateway {
     })
     this.dispatcher = new Dispatcher(queueOptions.parse({ ...noBounds, waitMsMax: endlessMs, order: policy.order }), {
       clock,
-      policy: policies['least-busy'](random.next),
+      balancer: balancerOf({ clock, chance: random.next }),
       events: {
         waitEnded: () => {},
         rejected: () => {},

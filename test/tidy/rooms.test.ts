@@ -14,11 +14,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   hosts: ['base', 'wire'],
   metering: ['base', 'wire'],
   access: ['base', 'wire', 'metering/usage.ts'],
-  balancing: ['base', 'hosts'],
+  balancing: ['base', 'wire', 'hosts'],
   queue: ['base', 'hosts', 'balancing'],
   // Implements the ports of the two rooms that have something to keep.
   stores: ['base', 'access', 'metering'],
-  relay: ['base', 'wire', 'hosts', 'metering', 'queue'],
+  relay: ['base', 'wire', 'hosts', 'metering', 'balancing', 'queue'],
   // Listens only: it knows what happened, by the types of the events, and nobody.
   observe: ['base', '*/events.ts', 'relay/outcome.ts'],
   http: ['base', 'wire', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe'],

@@ -3,7 +3,6 @@
  * key was served. The account knows nothing of lanes and heaps: it looks at everybody, every time.
  */
 import { expect } from 'vitest'
-import { leastBusy } from '../../../src/balancing/least-busy.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import { type Host, mayEjectOneMore } from '../../../src/hosts/host.ts'
 import { ModelCatalog, type Route } from '../../../src/hosts/model-catalog.ts'
@@ -14,6 +13,7 @@ import { queueOptions, queueRules } from '../../../src/queue/options.ts'
 import { Shares } from '../../../src/queue/shares.ts'
 import type { Place, SlotRequest } from '../../../src/queue/slot-request.ts'
 import type { Waiter } from '../../../src/queue/waiter.ts'
+import { balancerOf } from '../../kit/balancers.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
 import { shouldGoNext } from './next-by-rules.ts'
@@ -84,7 +84,7 @@ export class LineWorld {
     this.#catalog = new ModelCatalog(this.hosts, {})
     this.dispatcher = new Dispatcher(queueOptions.parse(bounds), {
       clock: this.clock,
-      policy: leastBusy(() => 0.5),
+      balancer: balancerOf({ clock: this.clock }),
       events: { waitEnded() {}, rejected() {}, estimateTold() {}, gaveBack() {} },
     })
   }

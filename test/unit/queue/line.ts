@@ -1,7 +1,6 @@
 /** A line before hosts in a known state, with a way to ask and what became of those who did. */
 
 import type { z } from 'zod'
-import { leastBusy } from '../../../src/balancing/least-busy.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import type { Host } from '../../../src/hosts/host.ts'
@@ -12,6 +11,7 @@ import type { Holder } from '../../../src/queue/flow.ts'
 import type { Lease } from '../../../src/queue/lease.ts'
 import { queueOptions } from '../../../src/queue/options.ts'
 import type { Place } from '../../../src/queue/slot-request.ts'
+import { balancerOf } from '../../kit/balancers.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 export interface Asker {
@@ -48,7 +48,7 @@ export function line(
   let gaveBack = 0
   const dispatcher = new Dispatcher(queueOptions.parse({ lengthMax: 1_000, lengthMaxPerKey: 1_000, ...options }), {
     clock,
-    policy: leastBusy(() => 0.5),
+    balancer: balancerOf({ clock }),
     events: {
       waitEnded: (_wait, outcome) => void waits.push(outcome),
       rejected: (_model, reason) => void rejections.push(reason),

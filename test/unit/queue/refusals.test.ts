@@ -1,14 +1,14 @@
 /** Bounds in all hold for whoever waits, for a slot or for something else. */
 import { expect, it } from 'vitest'
-import { leastBusy } from '../../../src/balancing/least-busy.ts'
 import { Dispatcher } from '../../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../../src/queue/options.ts'
+import { balancerOf } from '../../kit/balancers.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 function given(elsewhere: { requests: number; tokens: number }) {
   return new Dispatcher(queueOptions.parse({ lengthMax: 3, tokensMax: 100 }), {
     clock: new FakeClock(),
-    policy: leastBusy(() => 0.5),
+    balancer: balancerOf(),
     events: { waitEnded: () => {}, rejected: () => {}, estimateTold: () => {}, gaveBack: () => {} },
     waitingElsewhere: () => elsewhere,
   })

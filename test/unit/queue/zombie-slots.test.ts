@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../../src/hosts/host.ts'
-import { Bill } from '../../../src/queue/bill.ts'
 import { Flow } from '../../../src/queue/flow.ts'
 import { Lease } from '../../../src/queue/lease.ts'
 import { ZombieSlots } from '../../../src/queue/zombie-slots.ts'
+import { balancerOf } from '../../kit/balancers.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
+import { billed, decisionFor } from '../../kit/places.ts'
 
 function slotsOf(host: Host, msMax = 60_000) {
   const clock = new FakeClock()
@@ -13,19 +14,13 @@ function slotsOf(host: Host, msMax = 60_000) {
   const released: Lease[] = []
   const slots = new ZombieSlots({ clock, msMax, ask: () => void asked.push(clock.now()) })
   const lease = (): Lease =>
-    new Lease(
-      { candidate: { host, model: 'm' }, reason: 'test' },
-      {
-        grantedAtMs: clock.now(),
-        bill: new Bill(new Flow({ id: 'alice', name: 'alice', weight: 1 }), {
-          host,
-          expected: { input: 0, output: 0 },
-        }),
-        asked: 'm',
-        class: 'default',
-        onRelease: (one) => void released.push(one),
-      },
-    )
+    new Lease(decisionFor(host), {
+      grantedAtMs: clock.now(),
+      ...billed(new Flow({ id: 'alice', name: 'alice', weight: 1 }), host, balancerOf({ clock })),
+      asked: 'm',
+      class: 'default',
+      onRelease: (one) => void released.push(one),
+    })
   const zombie = (): Lease => {
     const one = lease()
     slots.keep(one)

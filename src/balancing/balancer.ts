@@ -1,0 +1,143 @@
+/** Chooses a host for a request: gathers what is known of each, asks the policy, and keeps account of what was given to whom. */
+import type { Clock } from '../base/clock.ts'
+import type { Host } from '../hosts/host.ts'
+import type { Candidate } from '../hosts/model-catalog.ts'
+import type { Considered, Decision } from './decision.ts'
+import { Assignment, HostWork } from './host-work.ts'
+import type { Speeds } from './learned-speeds.ts'
+import type { PolicyName } from './options.ts'
+import { policies } from './policies.ts'
+import {
+  type Ask,
+  type Chance,
+  type Choice,
+  freeOf,
+  type Place,
+  type Places,
+  type Policy,
+  type RoutingReason,
+} from './policy.ts'
+import type { Prefixes } from './prefix-memory.ts'
+
+export interface BalancerParts {
+  readonly clock: Clock
+  readonly policy: PolicyName
+  readonly chance: Chance
+  readonly speeds: Speeds
+  readonly prefixes: Prefixes
+}
+
+/** A record of a choice is kept for long: of a larger fleet it names some. */
+const consideredMax = 16
+
+export interface Situation {
+  /** It may wait for a host that is not free. */
+  readonly mayWait: boolean
+  /** Requests that wait for a slot of this host and of no other. */
+  readonly waitingFor: (host: Host) => number
+}
+
+export class Balancer {
+  readonly #parts: BalancerParts
+  readonly #policy: Policy
+  readonly #work: HostWork
+
+  constructor(parts: BalancerParts) {
+    this.#parts = parts
+    this.#policy = policies[parts.policy](parts.chance)
+    this.#work = new HostWork(parts.clock)
+  }
+
+  /** Null where none of the candidates has a slot for it. */
+  choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
+    const within = inTiers(candidates)
+    const places = (situation.mayWait ? within : within.filter(isFree)).map((one) => this.#place(ask, one, situation))
+    const [first, ...others] = places
+    if (first === undefined) return null
+    const choice = this.#choose(ask, [first, ...others])
+    const reason = reasonOf(choice, candidates, places)
+    const considered = consideredOf(places, choice)
+    const { policy } = this.#parts
+    return { policy, place: choice.place, reason, considered, waitMsMax: choice.waitMsMax ?? 0 }
+  }
+
+  /** It was given a slot there. `generated`: what comes of it. */
+  begin(ask: Ask, place: Place, generated: { readonly served: { readonly output: number } }): Assignment {
+    const { host, model, uncachedTokens } = place
+    const { print } = ask.prompt
+    if (print !== null) this.#parts.prefixes.remember(host, model, print)
+    const assignment = new Assignment(
+      this.#work,
+      { host, model, uncachedTokens, outputTokens: ask.tokens.output },
+      generated,
+    )
+    this.#work.begin(assignment)
+    return assignment
+  }
+
+  #choose(ask: Ask, places: Places): Choice {
+    const free = freeOf(places)
+    return places.length === 1
+      ? { place: places[0], reason: 'only_free_host' }
+      : this.#policy.choose(ask, free.length === places.length ? free : places)
+  }
+
+  #place(ask: Ask, { host, model }: Candidate, { waitingFor }: Situation): Place {
+    const { speeds, prefixes } = this.#parts
+    const work = this.#work
+    const speed = speeds.of(host, model)
+    const { print } = ask.prompt
+    const match = print === null ? null : prefixes.match(host, model, print)
+    const free = isFree({ host, model })
+    return {
+      host,
+      model,
+      isFree: free,
+      slotWaitMs: free ? 0 : work.slotWaitMs(host, speed, waitingFor(host)),
+      loadMs: 0,
+      running: host.leases.size,
+      inputAhead: work.inputAhead(host, speed.prefillTokensPerSecond),
+      outputAhead: work.outputAhead(host),
+      uncachedTokens: Math.max(1, Math.round(ask.tokens.input * (1 - (match?.share ?? 0)))),
+      isHome: match?.isHome ?? false,
+      speed,
+    }
+  }
+}
+
+/** Whether it could be given a slot there at once. */
+export function isFree({ host }: Candidate): boolean {
+  return host.available && host.hasFreeSlot
+}
+
+/** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
+function inTiers(candidates: readonly Candidate[]): readonly Candidate[] {
+  let tierMax = Number.POSITIVE_INFINITY
+  for (const candidate of candidates) {
+    const { tier } = candidate.host
+    if (tier < tierMax && isFree(candidate)) tierMax = tier
+  }
+  if (tierMax === Number.POSITIVE_INFINITY) return []
+  return candidates.filter(({ host }) => host.tier <= tierMax && host.available && !host.paused)
+}
+
+/** A policy need not know of those that could not be chosen. */
+function reasonOf(
+  { place, reason }: Choice,
+  candidates: readonly Candidate[],
+  places: readonly Place[],
+): RoutingReason {
+  if (candidates.length === 1) return 'only_host'
+  if (candidates.some(({ host }) => host.tier < place.host.tier)) return 'overflow'
+  return places.length === 1 ? 'only_free_host' : reason
+}
+
+function consideredOf(places: readonly Place[], { place: chosen, scores }: Choice): readonly Considered[] {
+  const all = places.map((place, at) => ({ place, score: scores?.[at] ?? null }))
+  if (all.length <= consideredMax) return all
+  // The chosen one is always among them.
+  return [...all.filter(({ place }) => place === chosen), ...all.filter(({ place }) => place !== chosen)].slice(
+    0,
+    consideredMax,
+  )
+}

@@ -1,0 +1,21 @@
+/** What of a prompt tells which host has read its beginning before. */
+
+export interface Prompt {
+  /** Null where nothing is to be remembered of it. */
+  readonly print: PromptPrint | null
+  /** What its client calls the conversation, told apart by key; null where it says nothing. */
+  readonly session: string | null
+}
+
+/** Digests of its beginnings: each covers all of the prompt before its end, so that equal ones are equal beginnings. */
+export interface PromptPrint {
+  /** The shortest beginning first. */
+  readonly digests: readonly number[]
+  /** Where each ends, in bytes of the prompt. */
+  readonly ends: readonly number[]
+  readonly bytes: number
+  /** As many of the first digests lie in what many conversations have in common: tools and the words of the system. */
+  readonly commonCount: number
+}
+
+export const noPrompt: Prompt = { print: null, session: null }
