@@ -5,6 +5,7 @@ import type { Command, Io } from './command.ts'
 import { adminTokenCommands } from './commands/admin-token.ts'
 import { checkConfig } from './commands/check-config.ts'
 import { configSchema } from './commands/config-schema.ts'
+import { discover } from './commands/discover.ts'
 import { fleetCommands } from './commands/fleet.ts'
 import { keyCommands } from './commands/keys.ts'
 import { queueCommands } from './commands/queue.ts'
@@ -23,6 +24,7 @@ export const commands: readonly [Command, ...Command[]] = [
   ...queueCommands,
   ...requestCommands,
   ...fleetCommands,
+  discover,
   ...adminTokenCommands,
   checkConfig,
   configSchema,

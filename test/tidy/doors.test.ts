@@ -16,6 +16,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/resources': ['src/observe/otlp/'],
   '@opentelemetry/sdk-metrics': ['src/observe/otlp/'],
   '@opentelemetry/sdk-trace': ['src/observe/otlp/'],
+  // Loaded only when somebody looks for hosts.
+  'bonjour-service': ['src/hosts/discovery/mdns.ts'],
   yaml: ['src/config/'],
   hono: ['src/http/'],
   '@hono/node-server': ['src/http/'],

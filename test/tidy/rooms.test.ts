@@ -72,6 +72,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'observe/log-writer.ts',
     'http/admin/fleet-schema.ts',
     'http/admin/stats-schema.ts',
+    'hosts/discovery/discover.ts',
   ],
   'main.ts': ['base', 'config', 'gateway.ts', 'cli'],
   // Runs on any old Node and must look before it loads anything.
