@@ -283,6 +283,9 @@ export class Host {
       ejected: this.health.ejected,
       paused: this.paused,
       models: this.#models?.size ?? 0,
+      tier: this.tier,
+      draining: false,
+      telemetry: null,
     }
   }
 

@@ -7,7 +7,7 @@
  */
 import type { Balancer } from '../balancing/balancer.ts'
 import type { Decision } from '../balancing/decision.ts'
-import { noPrompt } from '../balancing/prompt.ts'
+import type { BalancingEvents, HoldResult } from '../balancing/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
@@ -27,7 +27,8 @@ import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
 import { Shares } from './shares.ts'
 import type { SlotRequest } from './slot-request.ts'
-import { ToldWaits } from './told-waits.ts'
+import { askOf, ToldDecisions } from './told-decisions.ts'
+import { ToldWaits, toldOf } from './told-waits.ts'
 import type { Accuracy } from './wait-accuracy.ts'
 import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
@@ -36,6 +37,8 @@ export interface DispatcherParts {
   readonly clock: Clock
   readonly balancer: Balancer
   readonly events: QueueEvents
+  /** Is told of each choice of a host; absent where nobody looks. */
+  readonly decisions?: BalancingEvents
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
   readonly costs?: Costs
@@ -70,6 +73,7 @@ export class Dispatcher {
   readonly #shares: Shares
   readonly #estimator: WaitEstimator
   readonly #told: ToldWaits
+  readonly #decisions: ToldDecisions
   readonly #hosts: LaneHosts
   readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
   /** Hosts whose slots are being given out, further up the stack. */
@@ -84,6 +88,7 @@ export class Dispatcher {
     this.#shares = new Shares(parts.clock, this.#rules.classes)
     this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
     this.#hosts = new LaneHosts(parts.clock)
+    this.#decisions = new ToldDecisions(parts.clock, parts.decisions)
     const { events } = parts
     const paused = (): boolean => this.#paused
     this.#told = new ToldWaits({ estimator: this.#estimator, line: this.#line, hosts: this.#hosts, events, paused })
@@ -115,7 +120,7 @@ export class Dispatcher {
   hostsChanged(): void {
     this.#hosts.changed()
     for (const waiter of this.#line.held()) {
-      if (!this.#hosts.granting(waiter.lane).some((host) => host === waiter.heldFor)) this.#line.letGo(waiter)
+      if (!this.#hosts.granting(waiter.lane).some((host) => host === waiter.heldFor)) this.#letGo(waiter, 'host_gone')
     }
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
     this.#makeRoom()
@@ -288,6 +293,7 @@ export class Dispatcher {
       return true
     }
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
+    this.#decisions.holdEnded(waiter, 'granted')
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
     const told = toldOf(waiter)
@@ -296,19 +302,23 @@ export class Dispatcher {
   }
 
   #choose(request: SlotRequest, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
-    const { route, class: ofClass, tokens, prompt = noPrompt } = request
-    const ask = { model: route.model, class: ofClass, tokens, prompt }
     const waitingFor = (host: Host): number => this.#line.heldFor(host)
-    return this.#parts.balancer.choose(ask, candidates, { mayWait, waitingFor })
+    return this.#parts.balancer.choose(askOf(request), candidates, { mayWait, waitingFor })
   }
 
   /** It had its turn, and waits for a host that is full: the next slot there is its own, for as long as that is better. */
-  #hold(waiter: Waiter, { place, waitMsMax }: Decision): void {
-    this.#line.hold(waiter, place.host)
-    waiter.patienceForHost = this.#parts.clock.after(waitMsMax, () => {
-      this.#line.letGo(waiter)
+  #hold(waiter: Waiter, decision: Decision): void {
+    this.#line.hold(waiter, decision.place.host)
+    this.#decisions.held(waiter, decision)
+    waiter.patienceForHost = this.#parts.clock.after(decision.waitMsMax, () => {
+      this.#letGo(waiter, 'let_go')
       for (const host of this.#hosts.granting(waiter.lane)) this.#serve(host)
     })
+  }
+
+  #letGo(waiter: Waiter, result: HoldResult): void {
+    this.#decisions.holdEnded(waiter, result)
+    this.#line.letGo(waiter)
   }
 
   /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
@@ -322,12 +332,13 @@ export class Dispatcher {
     const { host } = decision.place
     this.#flows.granted(flow, host)
     const bill = new Bill(flow, { host, expected: request.tokens, costs })
-    const { route, class: ofClass, tokens, prompt = noPrompt } = request
-    const assignment = balancer.begin({ model: route.model, class: ofClass, tokens, prompt }, decision.place, bill)
+    const { route, class: ofClass } = request
+    const assignment = balancer.begin(askOf(request), decision.place, bill)
     const lease = new Lease(decision, {
       grantedAtMs: clock.now(),
       bill,
       assignment,
+      record: this.#decisions.granted(request, decision, waitMs),
       asked: route.model,
       class: ofClass,
       told,
@@ -362,6 +373,7 @@ export class Dispatcher {
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
+    if (waiter.isWaiting) this.#decisions.holdEnded(waiter, 'left')
     if (!this.#takeOut(waiter)) return false
     const { request, sinceMs, flow } = waiter
     const waitMs = this.#parts.clock.now() - sinceMs
@@ -385,9 +397,4 @@ export class Dispatcher {
     request.refused(error, 0)
     return noTurn
   }
-}
-
-function toldOf({ announced }: Waiter): ToldWait | null {
-  const { p50Ms, p90Ms } = announced ?? { p50Ms: null, p90Ms: null }
-  return p50Ms === null || p90Ms === null ? null : { p50Ms, p90Ms }
 }

@@ -1,5 +1,6 @@
 /** One slot on one host: held while an attempt runs there, given back exactly once, when the attempt has really ended. */
 import type { Decision } from '../balancing/decision.ts'
+import type { DecisionRecord } from '../balancing/events.ts'
 import type { Assignment } from '../balancing/host-work.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
@@ -15,6 +16,8 @@ export interface LeaseParts {
   readonly grantedAtMs: number
   readonly bill: Bill
   readonly assignment: Assignment
+  /** What is kept of the decision; null or absent where nobody looks. */
+  readonly record?: DecisionRecord | null
   /** The name its client used. */
   readonly asked: string
   readonly class: RequestClass
@@ -31,6 +34,8 @@ export class Lease {
   readonly model: string
   /** Why this host was chosen, and of which. */
   readonly decision: Decision
+  /** What is kept of that; null where nobody looks. */
+  readonly record: DecisionRecord | null
   /** Monotonic. */
   readonly grantedAtMs: number
   readonly bill: Bill
@@ -52,6 +57,7 @@ export class Lease {
   constructor(decision: Decision, parts: LeaseParts) {
     const { grantedAtMs, bill, assignment, asked, class: ofClass, told = null, giveBack, onRelease } = parts
     this.decision = decision
+    this.record = parts.record ?? null
     this.assignment = assignment
     this.told = told
     this.grantedAtMs = grantedAtMs
@@ -123,5 +129,6 @@ export class Lease {
     this.#released = true
     this.host.leases.delete(this)
     this.#onRelease(this)
+    this.host.leaseEnded()
   }
 }

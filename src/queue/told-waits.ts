@@ -1,7 +1,7 @@
 /** What requests are told of their wait, and how true that was. */
 import type { QueueEvents } from './events.ts'
 import type { LaneHosts } from './lane-hosts.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, ToldWait } from './lease.ts'
 import type { Line } from './line.ts'
 import { type Accuracy, WaitAccuracy } from './wait-accuracy.ts'
 import type { Announced, WaitEstimate, WaitEstimator } from './wait-estimate.ts'
@@ -74,4 +74,10 @@ export class ToldWaits {
   accuracy(): Accuracy {
     return this.#accuracy.get()
   }
+}
+
+/** What it was told when it came; null where that was nothing. */
+export function toldOf({ announced }: Waiter): ToldWait | null {
+  const { p50Ms, p90Ms } = announced ?? { p50Ms: null, p90Ms: null }
+  return p50Ms === null || p90Ms === null ? null : { p50Ms, p90Ms }
 }

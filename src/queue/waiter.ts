@@ -1,4 +1,5 @@
 /** One request in the line. */
+import type { Hold } from '../balancing/events.ts'
 import type { Timer } from '../base/clock.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
@@ -40,6 +41,10 @@ export class Waiter {
   /** It had its turn, and takes a slot of no other host as long as that is better. */
   heldFor: Host | null = null
   wasHeld = false
+  /** Monotonic; of the last time. */
+  heldSinceMs = 0
+  /** What is kept of it; null where nobody looks. */
+  hold: Hold | null = null
   patienceForHost: Timer | null = null
   /** Its neighbours, kept by the queue it is in; null while it is in none. */
   queue: FlowQueue | null = null

@@ -3,6 +3,7 @@
 import type { LimitRest } from '../../src/access/events.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Steps } from '../../src/base/steps.ts'
+import type { HostState } from '../../src/hosts/events.ts'
 import {
   type GapTotals,
   type GeneratingTotals,
@@ -14,7 +15,7 @@ import {
 import { delayBuckets } from '../../src/observe/definitions/buckets.ts'
 import type { FigureSources, ModelHosts } from '../../src/observe/figure-sources.ts'
 import type { Metrics } from '../../src/observe/metrics.ts'
-import type { FlowState, QueueDepth } from '../../src/queue/events.ts'
+import type { FlowState, HeldSlots, QueueDepth } from '../../src/queue/events.ts'
 import type { FirstToken } from '../../src/relay/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 
@@ -34,7 +35,7 @@ export class ScriptedSources implements FigureSources {
   bytes = 4_096
   dropped = 0
   streams = 2
-  hostStates = [
+  hostStates: Writable<HostState & HeldSlots>[] = [
     {
       name: 'studio',
       up: true,
@@ -45,6 +46,9 @@ export class ScriptedSources implements FigureSources {
       paused: false,
       zombieSlots: 0,
       models: 5,
+      tier: 1,
+      draining: false,
+      telemetry: null,
     },
     {
       name: 'mini',
@@ -56,6 +60,9 @@ export class ScriptedSources implements FigureSources {
       paused: false,
       zombieSlots: 0,
       models: 0,
+      tier: 1,
+      draining: false,
+      telemetry: null,
     },
   ]
   tokenTotals: Writable<TokenTotals>[] = [tokenTotals('qwen', 'studio', 'alice', { input: 20, output: 7 })]

@@ -1,0 +1,51 @@
+/** A decision as it is kept: what was known of each place in whole numbers, without the hosts themselves. */
+import type { Considered, Decision } from './decision.ts'
+import type { DecisionRecord, PlaceRecord } from './events.ts'
+import type { Ask, Place } from './policy.ts'
+import { prefillMs } from './speed.ts'
+
+/** Whose decision it is. */
+export type Decided = Pick<DecisionRecord, 'atMs' | 'request' | 'requestId' | 'key' | 'waitedMs'>
+
+export function decisionRecord(decision: Decision, ask: Ask, of: Decided): DecisionRecord {
+  const { place: chosen, policy, reason, considered, waitMsMax } = decision
+  const recordOf = ({ place, score }: Considered): PlaceRecord => placeRecord(place, score, ask)
+  const own = considered.find(({ place }) => place === chosen) ?? { place: chosen, score: null }
+  return {
+    atMs: Math.round(of.atMs),
+    request: of.request,
+    requestId: of.requestId,
+    key: of.key,
+    model: ask.model,
+    class: ask.class,
+    policy,
+    reason,
+    inputTokens: Math.round(ask.tokens.input),
+    outputTokens: Math.round(ask.tokens.output),
+    waitedMs: Math.round(of.waitedMs),
+    places: [recordOf(own), ...considered.filter(({ place }) => place !== chosen).map(recordOf)],
+    hold: chosen.isFree ? null : { waitMsMax: Math.round(waitMsMax), ended: null },
+    came: null,
+  }
+}
+
+/** Whole numbers take half of the memory that others do. */
+function placeRecord(place: Place, score: number | null, { tokens }: Ask): PlaceRecord {
+  const { slotWaitMs, loadMs, inputAhead, uncachedTokens, speed } = place
+  const readMs = prefillMs(inputAhead + uncachedTokens, speed)
+  return {
+    host: place.host.name,
+    model: place.model,
+    isFree: place.isFree,
+    slotWaitMs: Math.round(slotWaitMs),
+    loadMs: Math.round(loadMs),
+    prefillMs: Math.round(readMs),
+    firstTokenMs: Math.round(slotWaitMs + loadMs + readMs),
+    cachedTokens: Math.max(0, Math.round(tokens.input - uncachedTokens)),
+    isHome: place.isHome,
+    running: place.running,
+    inputAhead: Math.round(inputAhead),
+    outputAhead: Math.round(place.outputAhead),
+    score: score === null ? null : Math.round(score),
+  }
+}
