@@ -1,22 +1,143 @@
 /** How fast each host is with each model, learned from what passes through. */
+import { BoundedMap } from '../base/bounded-map.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
+import { Believed } from './believed.ts'
+import { assumedPace, HostSpeed, type Learned, type Pace, paceOf, type SpeedSample, speedOf } from './host-speed.ts'
 import { assumedSpeed, type Speed } from './speed.ts'
 
-/** What one answer that went well tells. */
-export interface SpeedSample {
-  /** Of the prompt, the tokens that the host had to read, and those of others that it had to read before. */
-  readonly inputRead: number
-  /** From when it was sent until its first token; null where that tells nothing, since the model was loaded meanwhile. */
-  readonly firstTokenMs: number | null
-  /** Mean time per output token after the first; null where there are too few, or its client held it up. */
-  readonly timePerOutputTokenMs: number | null
-  /** Answers that the host generated meanwhile, this one included; the mean over its time. */
-  readonly together: number
+export type { SpeedSample } from './host-speed.ts'
+
+export interface LearnedSpeed {
+  readonly host: Host
+  /** Its name there. */
+  readonly model: string
+  readonly speed: Speed
 }
 
 export interface Speeds {
+  /** What is expected of it, learned or assumed. */
   of(host: Host, model: string): Speed
   observe(host: Host, model: string, sample: SpeedSample): void
+  /** The host is no more, or is another one now. */
+  forget(host: Host): void
+  /** Pairs of which anything was learned. */
+  all(): Iterable<LearnedSpeed>
 }
 
-export const assumedSpeeds: Speeds = { of: () => assumedSpeed, observe: () => {} }
+export const assumedSpeeds: Speeds = { of: () => assumedSpeed, observe: () => {}, forget: () => {}, all: () => [] }
+
+/** A host has fewer on its disk, or those not used for longest are forgotten. */
+const modelsPerHostMax = 64
+/** What follows from time alone is reckoned anew only so often: a host is chosen many times in a second. */
+const freshForMs = 1_000
+
+interface Known {
+  readonly measured: HostSpeed
+  prior: Pace
+  freshUntilMs: number
+  /** Null where it must be reckoned anew. */
+  speed: Speed | null
+}
+
+export class LearnedSpeeds implements Speeds {
+  readonly #clock: Clock
+  readonly #byHost = new Map<Host, BoundedMap<string, Known>>()
+  /** Of models at hosts of which nothing is known; until the next answer. */
+  readonly #unknown = new Map<string, Speed>()
+  #unknownUntilMs = 0
+
+  constructor({ clock }: { clock: Clock }) {
+    this.#clock = clock
+  }
+
+  of(host: Host, model: string): Speed {
+    const nowMs = this.#clock.now()
+    const models = this.#byHost.get(host)
+    if (models === undefined) return this.#ofUnknown(model, nowMs)
+    const known = models.get(model)
+    if (known === undefined) return speedOf(this.#believed(host, model, nowMs), 0)
+    if (nowMs >= known.freshUntilMs) this.#freshen(known, this.#believed(host, model, nowMs), nowMs)
+    known.speed ??= speedNow(known, nowMs)
+    return known.speed
+  }
+
+  observe(host: Host, model: string, sample: SpeedSample): void {
+    const nowMs = this.#clock.now()
+    const known = this.#known(host, model, nowMs)
+    known.measured.observe(sample, nowMs, known.prior)
+    known.speed = null
+    this.#unknown.clear()
+  }
+
+  forget(host: Host): void {
+    this.#byHost.delete(host)
+    this.#unknown.clear()
+  }
+
+  *all(): Iterable<LearnedSpeed> {
+    for (const [host, models] of this.#byHost) {
+      for (const [model] of models) yield { host, model, speed: this.of(host, model) }
+    }
+  }
+
+  #known(host: Host, model: string, nowMs: number): Known {
+    let models = this.#byHost.get(host)
+    if (models === undefined) {
+      models = new BoundedMap(modelsPerHostMax)
+      this.#byHost.set(host, models)
+    }
+    const known = models.get(model) ?? {
+      measured: new HostSpeed(nowMs),
+      prior: this.#believed(host, model, nowMs),
+      freshUntilMs: nowMs + freshForMs,
+      speed: null,
+    }
+    // Again, so that it is the last to be forgotten.
+    models.set(model, known)
+    return known
+  }
+
+  #freshen(known: Known, prior: Pace, nowMs: number): void {
+    known.prior = prior
+    known.freshUntilMs = nowMs + freshForMs
+    known.speed = null
+  }
+
+  /** The same for all such hosts, or the first one asked about would differ from its equals by what came in between. */
+  #ofUnknown(model: string, nowMs: number): Speed {
+    if (nowMs >= this.#unknownUntilMs) {
+      this.#unknown.clear()
+      this.#unknownUntilMs = nowMs + freshForMs
+    }
+    let speed = this.#unknown.get(model)
+    if (speed === undefined) {
+      speed = speedOf(this.#believed(null, model, nowMs), 0)
+      this.#unknown.set(model, speed)
+    }
+    return speed
+  }
+
+  /** Without its own answers: what others are like with this model, or it is like with others. */
+  #believed(host: Host | null, model: string, nowMs: number): Pace {
+    const believed = new Believed(assumedPace)
+    for (const [other, models] of this.#byHost) {
+      if (other === host) {
+        for (const [name, known] of models) if (name !== model) believed.ofHost(learnedNow(known, nowMs))
+      } else {
+        const known = models.get(model)
+        if (known !== undefined) believed.ofModel(learnedNow(known, nowMs))
+      }
+    }
+    return believed.pace()
+  }
+}
+
+function learnedNow({ measured, prior }: Known, nowMs: number): Learned {
+  return measured.learned(nowMs, prior)
+}
+
+function speedNow(known: Known, nowMs: number): Speed {
+  const learned = learnedNow(known, nowMs)
+  return speedOf(paceOf(learned, known.prior), Math.max(learned.readSamples, learned.stepSamples))
+}

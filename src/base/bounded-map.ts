@@ -1,6 +1,6 @@
 /** A map that forgets its oldest entries instead of growing without limit. */
 
-export class BoundedMap<K, V> {
+export class BoundedMap<K, V> implements Iterable<[K, V]> {
   readonly #entries = new Map<K, V>()
   readonly #sizeMax: number
 
@@ -28,5 +28,10 @@ export class BoundedMap<K, V> {
 
   delete(key: K): boolean {
     return this.#entries.delete(key)
+  }
+
+  /** The oldest first. */
+  [Symbol.iterator](): Iterator<[K, V]> {
+    return this.#entries[Symbol.iterator]()
   }
 }
