@@ -26,6 +26,8 @@ export interface FigureParts {
   readonly config: Pick<ResolvedConfig, 'slo'>
   readonly clock: Clock
   readonly hosts: readonly Host[]
+  /** Those that have left it and go on with what they have. */
+  readonly leavingHosts: () => Iterable<Host>
   readonly catalog: ModelCatalog
   readonly tallies: TokenTallies
   readonly phases: PhaseTimes
@@ -41,6 +43,11 @@ export interface FigureParts {
   /** Log lines that could not be written so far. */
   readonly logDropped: () => number
   readonly otlpDropped: FigureSources['otlpDropped']
+}
+
+/** Without those whose name another has taken: two with one name cannot be told apart. */
+function leavingOf({ hosts, leavingHosts }: FigureParts): readonly Host[] {
+  return [...leavingHosts()].filter(({ name }) => !hosts.some((host) => host.name === name))
 }
 
 const stages = { none: 0, tight: 1, shed: 2 } as const
@@ -60,7 +67,8 @@ export function figuresOf(parts: FigureParts): FigureSources {
     objectives: config.slo,
     queue: () => allAtOnce(queueInSteps()),
     queueInSteps,
-    hosts: () => hosts.map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
+    hosts: () =>
+      [...hosts, ...leavingOf(parts)].map((host) => ({ ...host.state(), zombieSlots: parts.zombies().count(host) })),
     *modelHosts() {
       for (const { model, places } of catalog.placesByName()) {
         const able = places.filter(({ host }) => isAble(host))

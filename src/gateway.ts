@@ -14,7 +14,7 @@ import { figuresOf } from './gateway-figures.ts'
 import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
-import { makeFleet } from './hosts/fleet.ts'
+import { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
@@ -62,7 +62,7 @@ class BuiltGateway implements Gateway {
   readonly #parts: GatewayParts
   readonly #clock: Clock
   readonly #userAgent: string
-  readonly #hosts: readonly Host[]
+  readonly #fleet: Fleet
   readonly #catalog: ModelCatalog
   readonly #tallies = new TokenTallies()
   readonly #phases: PhaseTimes
@@ -104,15 +104,22 @@ class BuiltGateway implements Gateway {
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
-    this.#hosts = makeFleet(config, {
+    this.#fleet = new Fleet(config, {
       clock,
       log,
       chance: Math.random,
       resolveName: parts.resolveName,
       onChange: () => this.#dispatcher.hostsChanged(),
       onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
+      onJoined: (host) => void this.#prober.probe(host),
+      onLeaving: (host) => {
+        this.#prober.forget(host)
+        this.#zombies.forget(host)
+      },
+      onShrunk: () => this.#dispatcher.hostsLeft(),
+      onLeft: (host) => this.#forget(host),
     })
-    this.#catalog = new ModelCatalog(this.#hosts, config.models.aliases)
+    this.#catalog = new ModelCatalog(this.#fleet.hosts, config.models.aliases)
     const sources = this.#sources()
     this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
     const counted = this.#metrics?.counted ?? null
@@ -129,7 +136,7 @@ class BuiltGateway implements Gateway {
       noWaiting: () => this.#overload.noWaiting(),
       waitingElsewhere: () => this.#access.waiting,
     })
-    this.#prober = new Prober(this.#hosts, config.probe, {
+    this.#prober = new Prober(this.#fleet.hosts, config.probe, {
       clock,
       log,
       userAgent: this.#userAgent,
@@ -154,12 +161,19 @@ class BuiltGateway implements Gateway {
     this.#admin = adminListener(listened)
   }
 
+  /** Nothing runs there any more. */
+  #forget(host: Host): void {
+    this.#dispatcher.forget(host)
+    this.#balancing.prefixes.forget(host)
+  }
+
   #sources(): FigureSources {
     return figuresOf({
       version: this.#parts.version,
       config: this.#config,
       clock: this.#clock,
-      hosts: this.#hosts,
+      hosts: this.#fleet.hosts,
+      leavingHosts: () => this.#fleet.leaving,
       catalog: this.#catalog,
       tallies: this.#tallies,
       phases: this.#phases,
@@ -238,7 +252,7 @@ class BuiltGateway implements Gateway {
       config: this.#config,
       clock: this.#clock,
       log: this.#parts.log,
-      hosts: this.#hosts,
+      hosts: this.#fleet.hosts,
       catalog: this.#catalog,
       budget: this.#budget,
       overload: this.#overload,
@@ -308,7 +322,7 @@ class BuiltGateway implements Gateway {
 
   async firstProbes(): Promise<readonly HostReport[]> {
     await this.#probed
-    return this.#hosts.map(reportOf)
+    return this.#fleet.hosts.map(reportOf)
   }
 
   stop({ now = false } = {}): Promise<void> {
@@ -338,7 +352,7 @@ class BuiltGateway implements Gateway {
     this.#retention.stop()
     this.#zombies.close()
     await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
-    await Promise.all(this.#hosts.map((host) => host.close()))
+    await this.#fleet.close()
     await Promise.all([this.#ledger.flush(flushMsMax), this.#otlp?.stop(flushMsMax)])
     await this.#store.close()
   }
@@ -347,6 +361,6 @@ class BuiltGateway implements Gateway {
     if (this.#stopping !== null) return 'the gateway is stopping'
     if (this.#overload.stage === 'shed') return 'the gateway is overloaded'
     if (this.#ledger.full) return cannotWrite
-    return this.#hosts.some((host) => host.up) ? null : 'no host is up'
+    return this.#fleet.hosts.some((host) => host.up) ? null : 'no host is up'
   }
 }

@@ -43,7 +43,7 @@ const outsideByChance = 2
 
 /** Within its range; a range of one number keeps that number. */
 export class AdaptiveSlots {
-  readonly #slo: HostSlo
+  #slo: HostSlo
   #range: SlotRange
   /** Real, so that it can grow by less than a slot; the whole slots in it are used. */
   #limit: number
@@ -65,6 +65,11 @@ export class AdaptiveSlots {
 
   get slots(): number {
     return Math.floor(this.#limit)
+  }
+
+  /** Answers so far were judged by what was wanted then. */
+  judgeBy(slo: HostSlo): void {
+    this.#slo = slo
   }
 
   /** Another number to start with is another server, of which nothing is known yet. */

@@ -17,7 +17,7 @@ const timesLongerMax = 8
 const spread = 0.2
 
 export class Breaker {
-  readonly #options: BreakerOptions
+  #options: BreakerOptions
   readonly #clock: Clock
   readonly #chance: () => number
   #lostInARow = 0
@@ -32,6 +32,11 @@ export class Breaker {
     this.#options = options
     this.#clock = clock
     this.#chance = chance
+  }
+
+  /** An ejection that is under way ends as it was to. */
+  adopt(options: BreakerOptions): void {
+    this.#options = options
   }
 
   /** 0 when the host is not ejected. */

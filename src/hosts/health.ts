@@ -39,7 +39,7 @@ const trickleMs = 1_000
 
 export class Health {
   readonly #parts: HealthParts
-  readonly #slowStartMs: number
+  #slowStartMs: number
   readonly #breaker: Breaker
   readonly #backPressure: BackPressure
   #timer: Timer | null = null
@@ -56,6 +56,13 @@ export class Health {
     this.#slowStartMs = slowStartMs
     this.#breaker = new Breaker({ ejectMs, proofMs: slowStartMs }, parts.clock, parts.chance)
     this.#backPressure = new BackPressure(parts.clock)
+  }
+
+  /** Holds for the next ejection and from the last return on. */
+  adopt({ ejectMs, slowStartMs }: HealthOptions): void {
+    this.#slowStartMs = slowStartMs
+    this.#breaker.adopt({ ejectMs, proofMs: slowStartMs })
+    this.reschedule()
   }
 
   /** Its requests failed one after the other: whoever can goes elsewhere. */

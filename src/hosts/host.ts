@@ -56,21 +56,17 @@ export interface HostParts {
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
 const keyRefusedMs = 60_000
 
-/** By this process so far. */
+/** By this process so far, and the numbers of those that are closed: lists by number stay as short as the fleet was large. */
 let hostsMade = 0
+const numbersFree: number[] = []
 
 export class Host {
   readonly name: string
   /** No other host of this process has it: the place of this one where a list has something for each. */
-  readonly number = hostsMade++
+  readonly number = numbersFree.pop() ?? hostsMade++
   readonly url: URL
   /** Its path in front of `/v1/…`; '' for nearly every host. */
   readonly basePath: string
-  readonly apiKey: string | undefined
-  /** Non-streamed chat and completions are run as streams here, and put together. */
-  readonly streamUpstream: boolean
-  readonly tier: number
-  readonly weight: number
   readonly transport: Transport
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
   readonly leases = new Set<object>()
@@ -81,10 +77,12 @@ export class Host {
   problem: string | null = 'not probed yet'
   /** False until the first probe ended. */
   probed = false
-  readonly #settings: HostSettings
+  #settings: HostSettings
   readonly #parts: HostParts
   readonly #adaptive: AdaptiveSlots
   #paused = false
+  #onIdle: (() => void) | null = null
+  #closed = false
   #up = false
   #everUp = false
   #failuresInARow = 0
@@ -101,15 +99,10 @@ export class Host {
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
-    // An environment variable that is set but empty is no key.
-    this.apiKey = settings.apiKey === '' ? undefined : settings.apiKey
-    this.streamUpstream = settings.streamUpstream ?? false
-    this.tier = settings.tier ?? 1
-    this.weight = settings.weight ?? 1
     this.kind = settings.kind
     this.transport = new Transport(this.url.origin, {
       ...options,
-      keepAliveMs: () => settings.keepAliveMs ?? this.kind?.keepAliveMs,
+      keepAliveMs: () => this.#settings.keepAliveMs ?? this.kind?.keepAliveMs,
     })
     this.#adaptive = new AdaptiveSlots(slotRange(settings.slots, undefined, settings.kind), options.slo)
     this.health = new Health(options.health, {
@@ -127,6 +120,25 @@ export class Host {
     })
   }
 
+  /** An environment variable that is set but empty is no key. */
+  get apiKey(): string | undefined {
+    const { apiKey } = this.#settings
+    return apiKey === '' ? undefined : apiKey
+  }
+
+  /** Non-streamed chat and completions are run as streams here, and put together. */
+  get streamUpstream(): boolean {
+    return this.#settings.streamUpstream ?? false
+  }
+
+  get tier(): number {
+    return this.#settings.tier ?? 1
+  }
+
+  get weight(): number {
+    return this.#settings.weight ?? 1
+  }
+
   get onDisconnect(): 'cancel' | 'drain' {
     return this.#settings.onDisconnect ?? this.kind?.onDisconnect ?? 'cancel'
   }
@@ -141,7 +153,7 @@ export class Host {
 
   /** Whether it may be given work at all; whether a slot is free is another question. */
   get available(): boolean {
-    return this.#up && this.problem === null
+    return this.#up && this.problem === null && !this.draining
   }
 
   /** How many requests it may work on at once while it is well; see `health.limit` for those it may just now. */
@@ -167,6 +179,40 @@ export class Host {
     if (!this.#paused) return
     this.#paused = false
     this.#parts.onChange()
+  }
+
+  /** It is the same server with other settings: what runs there goes on. */
+  adopt(
+    settings: HostSettings,
+    { health, slo, connectMsMax }: Pick<HostOptions, 'health' | 'slo' | 'connectMsMax'>,
+  ): void {
+    if (settings.apiKey !== this.#settings.apiKey) this.#keyRefusedAtMs = null
+    this.#settings = settings
+    this.#adaptive.judgeBy(slo)
+    this.#adaptive.keepTo(slotRange(settings.slots, this.#slotsReported, this.kind))
+    this.health.adopt(health)
+    this.transport.connectWithin(connectMsMax)
+  }
+
+  /** It belongs to the fleet no more: nothing new begins there. */
+  get draining(): boolean {
+    return this.#onIdle !== null
+  }
+
+  /** From now on only what runs there goes on; `onIdle` is called when nothing does. */
+  leave(onIdle: () => void): void {
+    this.#onIdle = onIdle
+    this.leaseEnded()
+  }
+
+  /** It belongs to the fleet again. */
+  stay(): void {
+    this.#onIdle = null
+  }
+
+  /** To be called when one was given back and all of that is done. */
+  leaseEnded(): void {
+    if (this.leases.size === 0) this.#onIdle?.()
   }
 
   /** To be called when a request that had to wait was given a slot here; the number of slots grows only after that. */
@@ -269,6 +315,8 @@ export class Host {
   }
 
   async close(): Promise<void> {
+    if (!this.#closed) numbersFree.push(this.number)
+    this.#closed = true
     this.health.stop()
     await this.transport.close()
   }
@@ -284,7 +332,7 @@ export class Host {
       paused: this.paused,
       models: this.#models?.size ?? 0,
       tier: this.tier,
-      draining: false,
+      draining: this.draining,
       telemetry: null,
     }
   }

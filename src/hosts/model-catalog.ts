@@ -17,6 +17,8 @@ export interface Route {
   readonly model: string
   /** Hosts that may take it now, whether a slot is free or not; without those that failed on it, as if they were down. */
   candidates(excluded?: ReadonlySet<Host>): readonly Candidate[]
+  /** What a newcomer would be told where none of the other hosts has it any more, up or not; null while one does. */
+  gone(excluded?: ReadonlySet<Host>): GatewayError | null
 }
 
 export type Aliases = Readonly<Record<string, string | Readonly<Record<string, string>> | readonly string[]>>
@@ -33,10 +35,15 @@ const namesShownMax = 20
 
 export class ModelCatalog {
   readonly #hosts: readonly Host[]
-  readonly #aliases: ReadonlyMap<string, Aliases[string]>
+  #aliases: ReadonlyMap<string, Aliases[string]>
 
   constructor(hosts: readonly Host[], aliases: Aliases) {
     this.#hosts = hosts
+    this.#aliases = new Map(Object.entries(aliases))
+  }
+
+  /** Routes that are out already lead where these say. */
+  adopt(aliases: Aliases): void {
     this.#aliases = new Map(Object.entries(aliases))
   }
 
@@ -45,13 +52,22 @@ export class ModelCatalog {
    * only when every host's catalogue is known, else `no_upstream_available`.
    */
   route(name: string, endpoint: string, shown: Shown = anyName): Route {
-    if (this.#targets(name).length === 0) throw this.#unknown(name, shown)
-    if (this.#capable(name, endpoint).length === 0) {
-      throw new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
-    }
+    const missing = this.#missing(name, endpoint, shown)
+    if (missing !== null) throw missing
     const candidates = (excluded?: ReadonlySet<Host>): readonly Candidate[] =>
       choose(without(excluded, this.#capable(name, endpoint)))
-    return { id: `${endpoint} ${name}`, model: name, candidates }
+    const gone = (excluded?: ReadonlySet<Host>): GatewayError | null => {
+      const left = without(excluded, this.#capable(name, endpoint))
+      if (left.some((group) => group.length > 0)) return null
+      return this.#missing(name, endpoint, shown) ?? unavailable(name)
+    }
+    return { id: `${endpoint} ${name}`, model: name, candidates, gone }
+  }
+
+  #missing(name: string, endpoint: string, shown: Shown): GatewayError | null {
+    if (this.#targets(name).length === 0) return this.#unknown(name, shown)
+    if (this.#capable(name, endpoint).length > 0) return null
+    return new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
   }
 
   /** Whether the name is an alias or listed by a host: only such names become label values. */

@@ -18,22 +18,30 @@ const answerMsMax = 1_000
 /** How long an answer may stand in for a new one. */
 const keptMsMax = 60_000
 
+/** Its name leads to addresses alone that it may not have. */
+export const addressRefusedCode = 'ADDRESS_NOT_ALLOWED'
+
 export class NameLookup {
   readonly #resolve: ResolveName
   readonly #clock: Clock
+  readonly #mayConnectTo: (address: string) => boolean
   #kept: { readonly addresses: LookupAddress[]; readonly atMs: number } | null = null
   #waiting: Answer[] = []
   #asking = false
   #late = false
 
-  constructor(resolve: ResolveName, clock: Clock) {
+  constructor(resolve: ResolveName, clock: Clock, mayConnectTo: (address: string) => boolean = () => true) {
     this.#resolve = resolve
     this.#clock = clock
+    this.#mayConnectTo = mayConnectTo
   }
 
   /** For `net.connect`. One question is under way at a time: the system answers each with one of its few threads. */
   readonly lookup: LookupFunction = (name, options, callback) => {
-    const answer: Answer = (error, addresses) => {
+    const answer: Answer = (failure, found) => {
+      // Here, behind what was kept: connected is to what was looked at, and to nothing that is looked up again.
+      const addresses = found.filter(({ address }) => this.#mayConnectTo(address))
+      const error = failure ?? (addresses.length < found.length && addresses.length === 0 ? addressRefused() : null)
       if (options.all === true) callback(error, addresses)
       else callback(error, addresses[0]?.address ?? '', addresses[0]?.family)
     }
@@ -74,4 +82,8 @@ export class NameLookup {
     this.#waiting = []
     for (const answer of waiting) answer(error, addresses)
   }
+}
+
+function addressRefused(): NodeJS.ErrnoException {
+  return Object.assign(new Error('the name leads to an address that it may not have'), { code: addressRefusedCode })
 }

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import { parseJson } from '../wire/json-value.ts'
 import type { Host } from './host.ts'
 import type { HostKind, ProbeAnswer, ProbeGet } from './kinds/host-kind.ts'
+import { addressRefusedCode } from './name-lookup.ts'
 import type { ProbeOptions } from './options.ts'
 import { handshakeTimeoutCode } from './transport-failure.ts'
 
@@ -29,7 +30,7 @@ const confirmMs = 250
 
 export class Prober {
   readonly #hosts: readonly Host[]
-  readonly #options: ProbeOptions
+  #options: ProbeOptions
   readonly #parts: ProberParts
   readonly #queue = new PQueue({ concurrency: probesAtOnceMax })
   readonly #timers = new Map<Host, Timer>()
@@ -48,13 +49,28 @@ export class Prober {
     await Promise.all(this.#hosts.map((host) => this.probe(host)))
   }
 
+  /** Holds from the next probe on. */
+  adopt(options: ProbeOptions): void {
+    const wasSlower = options.everyMs < this.#options.everyMs
+    this.#options = options
+    if (wasSlower) for (const host of this.#timers.keys()) this.#schedule(host)
+  }
+
+  /** It belongs to the fleet no more: it is asked nothing, and what it still answers counts for nothing. */
+  forget(host: Host): void {
+    this.#timers.get(host)?.cancel()
+    this.#timers.delete(host)
+    this.#listProblems.delete(host)
+  }
+
   /** Probes one host now, or joins the probe that is under way. */
   probe(host: Host): Promise<void> {
     const running = this.#running.get(host)
     if (running !== undefined) return running
+    if (host.draining) return Promise.resolve()
     this.#timers.get(host)?.cancel()
     const probe = this.#queue
-      .add(() => this.#probeOnce(host))
+      .add(() => (host.draining ? undefined : this.#probeOnce(host)))
       // The queue rejects what `stop` cleared from it; a probe itself never does.
       .catch(() => {})
       .finally(() => {
@@ -111,7 +127,8 @@ export class Prober {
   }
 
   #schedule(host: Host): void {
-    if (this.#stopped) return
+    if (this.#stopped || host.draining) return
+    this.#timers.get(host)?.cancel()
     // ± 20 %, so that hosts and gateways do not probe in step.
     const delayMs = this.#nextProbeMs(host) * (0.8 + 0.4 * Math.random())
     this.#timers.set(
@@ -148,6 +165,7 @@ export class Prober {
       if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
       changed = wasUp !== host.up || !wasProbed
     }
+    if (host.draining) return
     if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
   }
@@ -193,6 +211,7 @@ const problems: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
+  [addressRefusedCode]: 'its name leads to no address inside admin.hostNetworks',
   ENOTFOUND: 'the name cannot be resolved',
   EAI_AGAIN: 'the name cannot be resolved just now',
   UND_ERR_CONNECT_TIMEOUT: 'no answer to the connection attempt',

@@ -61,6 +61,8 @@ export interface TransportOptions {
   readonly authorities?: string | undefined
   /** How long a connection is kept that is idle, as far as that is known; asked again for each request. */
   readonly keepAliveMs?: (() => number | undefined) | undefined
+  /** Which addresses its name may lead to; all by default. Asked at each connection, since names change where they lead. */
+  readonly mayConnectTo?: ((address: string) => boolean) | undefined
   /** Where the addresses of names come from; the system by default. */
   readonly resolveName?: ResolveName | undefined
   readonly clock?: Clock | undefined
@@ -85,6 +87,8 @@ const headersMax = 256
 export class Transport {
   readonly #origin: string
   readonly #keepAliveMs: () => number | undefined
+  readonly #connectorOf: (connectMsMax: number) => buildConnector.connector
+  #connectMsMax: number
   #clientOptions: WatchedClientOptions
   #pool: Pool
   /** Those of an earlier time of keep-alive, until their last request has ended. */
@@ -93,10 +97,15 @@ export class Transport {
   constructor(origin: string, options: TransportOptions) {
     this.#origin = origin
     this.#keepAliveMs = options.keepAliveMs ?? (() => undefined)
-    const names = new NameLookup(options.resolveName ?? resolveBySystem, options.clock ?? systemClock)
-    this.#clientOptions = {
-      connector: buildConnector({
-        timeout: options.connectMsMax,
+    const names = new NameLookup(
+      options.resolveName ?? resolveBySystem,
+      options.clock ?? systemClock,
+      options.mayConnectTo,
+    )
+    this.#connectMsMax = options.connectMsMax
+    this.#connectorOf = (timeout) =>
+      buildConnector({
+        timeout,
         keepAliveInitialDelay: tcpKeepAliveDelayMs,
         // One request at a time on a connection, so that closing it ends that request alone.
         allowH2: false,
@@ -105,7 +114,9 @@ export class Transport {
         // Said here, or a variable of the environment could turn the check off.
         rejectUnauthorized: true,
         minVersion: 'TLSv1.2',
-      }),
+      })
+    this.#clientOptions = {
+      connector: this.#connectorOf(options.connectMsMax),
       headersTimeout: 0,
       bodyTimeout: 0,
       ...keepAliveTimeouts(this.#keepAliveMs()),
@@ -130,16 +141,28 @@ export class Transport {
     return trip
   }
 
+  /** How long a connection may take from now on. */
+  connectWithin(connectMsMax: number): void {
+    if (connectMsMax === this.#connectMsMax) return
+    this.#connectMsMax = connectMsMax
+    this.#renew({ connector: this.#connectorOf(connectMsMax) })
+  }
+
   /** Ends idle connections; running requests must have been aborted or ended before. */
   async close(): Promise<void> {
     await Promise.all([this.#pool, ...this.#retired].map((pool) => pool.destroy()))
   }
 
-  /** The host's kind may have been told since the last request; what was connected before is used no more. */
+  /** The host's kind may have been told since the last request. */
   #followKeepAlive(): void {
     const timeouts = keepAliveTimeouts(this.#keepAliveMs())
     if (timeouts.keepAliveTimeout === this.#clientOptions.keepAliveTimeout) return
-    this.#clientOptions = { ...this.#clientOptions, ...timeouts }
+    this.#renew(timeouts)
+  }
+
+  /** What was connected before is used no more. */
+  #renew(changed: Partial<WatchedClientOptions>): void {
+    this.#clientOptions = { ...this.#clientOptions, ...changed }
     const before = this.#pool
     this.#pool = this.#newPool()
     this.#retired.add(before)

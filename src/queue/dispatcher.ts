@@ -98,7 +98,10 @@ export class Dispatcher {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
     const lane = this.#line.laneOf(request)
     const candidates = this.#hosts.candidates(lane)
-    if (candidates.length === 0) return this.#refuse(request, 'no_host', unavailable(request.route.model))
+    if (candidates.length === 0) {
+      const { route } = request
+      return this.#refuse(request, 'no_host', route.gone() ?? unavailable(route.model))
+    }
     const flow = this.#flows.of(request.holder)
     this.#return(flow, candidates)
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
@@ -124,6 +127,22 @@ export class Dispatcher {
     }
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
     this.#makeRoom()
+  }
+
+  /** Hosts have left for good, or names lead elsewhere: whoever waits for what none has any more hears so now. */
+  hostsLeft(): void {
+    const lanes = new Map(Array.from(this.#line.lanes(), (lane) => [lane, lane.route.gone(lane.excluded)]))
+    for (const waiter of Array.from(this.#line)) {
+      const error = lanes.get(waiter.lane) ?? null
+      if (error === null || !this.#remove(waiter, 'refused')) continue
+      this.#parts.events.rejected(waiter.request.route.model, 'no_host')
+      waiter.request.refused(error, 0)
+    }
+  }
+
+  /** Nothing of a host that has gone is kept. */
+  forget(host: Host): void {
+    this.#flows.forget(host)
   }
 
   /** Nobody is granted a slot until `resume`; whoever comes waits, for as long as its patience lasts. */

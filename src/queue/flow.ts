@@ -75,6 +75,13 @@ export class Flow {
     this.charge(host, Math.max(actual, lifted) - expected + Math.min(actual, 0))
   }
 
+  /** The host has gone, and another one may have its number. */
+  forget({ number }: Host): void {
+    delete this.#counters[number]
+    delete this.#expected[number]
+    delete this.#lifted[number]
+  }
+
   /** Up to the least of what others have: first by what is expected anyway, which is then no more to come. */
   lift(host: Host, least: number): void {
     const { number } = host
@@ -120,6 +127,12 @@ export class Flows {
    */
   returns(flow: Flow, host: Host, leastWaiting: number | null): void {
     flow.lift(host, leastWaiting ?? this.#countersOfLast[host.number] ?? 0)
+  }
+
+  /** The host has gone, and another one may have its number. */
+  forget(host: Host): void {
+    for (const flow of this.#flows.values()) flow.forget(host)
+    delete this.#countersOfLast[host.number]
   }
 
   granted(flow: Flow, host: Host): void {

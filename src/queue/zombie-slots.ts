@@ -40,6 +40,11 @@ export class ZombieSlots {
   keep(lease: Lease): void {
     const { clock, msMax } = this.#parts
     lease.abandon()
+    // Nobody waits for a slot there any more.
+    if (lease.host.draining) {
+      lease.release()
+      return
+    }
     const zombie: Zombie = { lease, sinceMs: clock.now(), end: clock.after(msMax, () => this.#release(zombie)) }
     const ofHost = this.#zombies.get(lease.host)
     if (ofHost === undefined) this.#zombies.set(lease.host, [zombie])
@@ -65,6 +70,11 @@ export class ZombieSlots {
     }
     const stillComputing = Math.max(0, running - live)
     for (const zombie of zombies.slice(0, Math.max(0, zombies.length - stillComputing))) this.#release(zombie)
+  }
+
+  /** It belongs to the fleet no more, and is asked nothing: what it still computes keeps nobody waiting. */
+  forget(host: Host): void {
+    for (const zombie of this.#zombies.get(host) ?? []) this.#release(zombie)
   }
 
   /** Gives all of them back. */

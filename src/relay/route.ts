@@ -1,6 +1,6 @@
 /** Where a request may go: by its model, if its caller may use it, and what refers to a stored answer only to the host that keeps it. */
 import { GatewayError } from '../base/errors.ts'
-import type { Route } from '../hosts/model-catalog.ts'
+import { type Route, unavailable } from '../hosts/model-catalog.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { keptReference } from '../wire/kept-reference.ts'
 import type { RequestBody } from '../wire/request-body.ts'
@@ -25,7 +25,7 @@ export function routeOf(
   checkKeptReferences(body.bytes)
   if (body.previousResponseId === null) return route
   const keeper = storedResponses.get(caller, body.previousResponseId)
-  if (keeper === undefined) {
+  if (keeper === undefined || keeper.draining) {
     throw new GatewayError(
       'not_found',
       'previous_response_id names no response that a host of this gateway is known to keep.',
@@ -36,6 +36,8 @@ export function routeOf(
     id: `${route.id} at ${keeper.name}`,
     model: route.model,
     candidates: (excluded) => route.candidates(excluded).filter(({ host }) => host === keeper),
+    gone: (excluded) =>
+      keeper.draining || excluded?.has(keeper) === true ? unavailable(route.model) : route.gone(excluded),
   }
 }
 
