@@ -7,21 +7,15 @@ import { Assignment, HostWork } from './host-work.ts'
 import type { Speeds } from './learned-speeds.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
-import {
-  type Ask,
-  type Chance,
-  type Choice,
-  freeOf,
-  type Place,
-  type Places,
-  type Policy,
-  type RoutingReason,
-} from './policy.ts'
+import type { Ask, Chance, Choice, Place, Policy, RoutingReason } from './policy.ts'
 import type { Prefixes } from './prefix-memory.ts'
+import type { Speed } from './speed.ts'
 
 export interface BalancerParts {
   readonly clock: Clock
   readonly policy: PolicyName
+  /** Makes what decides; default: the policy of that name. */
+  readonly makePolicy?: (chance: Chance) => Policy
   readonly chance: Chance
   readonly speeds: Speeds
   readonly prefixes: Prefixes
@@ -44,7 +38,8 @@ export class Balancer {
 
   constructor(parts: BalancerParts) {
     this.#parts = parts
-    this.#policy = policies[parts.policy](parts.chance)
+    const { policy, chance, makePolicy = policies[policy] } = parts
+    this.#policy = makePolicy(chance)
     this.#work = new HostWork(parts.clock)
   }
 
@@ -54,7 +49,8 @@ export class Balancer {
     const places = (situation.mayWait ? within : within.filter(isFree)).map((one) => this.#place(ask, one, situation))
     const [first, ...others] = places
     if (first === undefined) return null
-    const choice = this.#choose(ask, [first, ...others])
+    // Also where there is one alone: a policy that goes by turns must know of each.
+    const choice = this.#policy.choose(ask, [first, ...others])
     const reason = reasonOf(choice, candidates, places)
     const considered = consideredOf(places, choice)
     const { policy } = this.#parts
@@ -75,25 +71,19 @@ export class Balancer {
     return assignment
   }
 
-  #choose(ask: Ask, places: Places): Choice {
-    const free = freeOf(places)
-    return places.length === 1
-      ? { place: places[0], reason: 'only_free_host' }
-      : this.#policy.choose(ask, free.length === places.length ? free : places)
-  }
-
-  #place(ask: Ask, { host, model }: Candidate, { waitingFor }: Situation): Place {
+  #place(ask: Ask, candidate: Candidate, { waitingFor }: Situation): Place {
     const { speeds, prefixes } = this.#parts
+    const { host, model } = candidate
     const work = this.#work
     const speed = speeds.of(host, model)
     const { print } = ask.prompt
     const match = print === null ? null : prefixes.match(host, model, print)
-    const free = isFree({ host, model })
+    const free = isFree(candidate)
     return {
       host,
       model,
       isFree: free,
-      slotWaitMs: free ? 0 : work.slotWaitMs(host, speed, waitingFor(host)),
+      slotWaitMs: free ? 0 : this.#slotWaitMs(host, speed, waitingFor(host)),
       loadMs: 0,
       running: host.leases.size,
       inputAhead: work.inputAhead(host, speed.prefillTokensPerSecond),
@@ -102,6 +92,14 @@ export class Balancer {
       isHome: match?.isHome ?? false,
       speed,
     }
+  }
+
+  /** Until one that is full, or pausing, is likely to take it, with so many before it. */
+  #slotWaitMs(host: Host, speed: Speed, before: number): number {
+    const { limit, busyForMs } = host.health
+    // Whoever is beyond a number of slots that has fallen gives its own to nobody.
+    const until = host.leases.size - limit + before
+    return Math.max(busyForMs, until < 0 ? 0 : this.#work.slotWaitMs(host, speed, until))
   }
 }
 

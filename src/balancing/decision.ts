@@ -14,6 +14,6 @@ export interface Decision {
 
 export interface Considered {
   readonly place: Place
-  /** Null where the policy has none. The less, the better; in ms, but for `lmetric`. */
+  /** Null where the policy has none. The less, the better; see `Choice.scores`. */
   readonly score: number | null
 }

@@ -1,4 +1,7 @@
-/** The host with the fewest requests in flight. */
+/**
+ * The host with the fewest requests in flight. For hosts that are alike and prompts that have little in common: it needs
+ * to know nothing, and so has nothing to learn wrongly.
+ */
 import { type Chance, freeOf, leastOf, type Policy } from './policy.ts'
 
 export function leastBusy(chance: Chance): Policy {

@@ -56,8 +56,11 @@ export type RoutingReason = (typeof routingReasons)[number]
 export interface Choice {
   readonly place: Place
   readonly reason: RoutingReason
-  /** Of each place, in their order, the less the better; absent where the policy has none. In ms, but for `lmetric`. */
-  readonly scores?: readonly number[]
+  /**
+   * Of each place, in their order, the less the better; null where it was not looked at, absent where the policy has none.
+   * Of `fastest` ms, of `lmetric` tokens times requests, of the others requests.
+   */
+  readonly scores?: readonly (number | null)[]
   /** Of a place that is not free: no longer than so is waiting for it better than one that is. */
   readonly waitMsMax?: number
 }

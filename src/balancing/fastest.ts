@@ -1,0 +1,153 @@
+/**
+ * Where it is likely to be done first, by what each host has to do and how fast it is: the default, and right for hosts
+ * that are unlike. A conversation returns to the host that has read it, and may wait there for a slot, for as long as
+ * reading it again elsewhere would take longer.
+ */
+import { BoundedMap } from '../base/bounded-map.ts'
+import type { RequestClass } from '../base/request-class.ts'
+import type { Host } from '../hosts/host.ts'
+import {
+  type Ask,
+  type Chance,
+  type Choice,
+  freeOf,
+  leastOf,
+  type Place,
+  type Places,
+  type Policy,
+  type RoutingReason,
+} from './policy.ts'
+import { prefillMs, stepMs } from './speed.ts'
+
+/** How much of the time that an answer takes counts: whoever reads along waits for its beginning, bulk for its end. */
+const decodeShare: Readonly<Record<RequestClass, number>> = { interactive: 0.3, default: 0.3, bulk: 1 }
+/** How much it counts that the answers which are there get slower. */
+const othersShare = 0.3
+/** Speeds are learned, and never known better than so: what lies so close together is equal. */
+const equalShare = 0.05
+/** Longer than anything takes: of a host that is as good as standing still. */
+const msMax = 1e12
+/** Last conversations by name of which the host is remembered. */
+const sessionsMax = 10_000
+
+export function fastest(chance: Chance): Policy {
+  const ties = new Ties(chance)
+  return {
+    choose(ask, places) {
+      const scores = places.map((place) => finishMs(ask, place))
+      const scoreOf = (place: Place): number => scores[places.indexOf(place)] ?? msMax
+      const free = freeOf(places)
+      const best = ties.among(ask, equalTo(free, scoreOf), decidedBy(ask, free, scoreOf))
+      const waiting = worthWaitingFor(ask, places, { best: best.place, scoreOf })
+      if (waiting !== null) return { ...waiting, scores }
+      ties.chosen(ask, best.place)
+      return { ...best, scores }
+    },
+  }
+}
+
+/** Until it is done there, in ms, and what others lose by it; each part counts as much as it is felt. */
+function finishMs({ class: ofClass, tokens }: Ask, place: Place, uncachedTokens = place.uncachedTokens): number {
+  const { isFree, slotWaitMs, loadMs, running, inputAhead, outputAhead, speed } = place
+  // While it waits for a slot, its host reads what is ahead of it.
+  const waitMs = Math.max(slotWaitMs, prefillMs(inputAhead, speed))
+  const together = isFree ? running + 1 : Math.max(1, running)
+  const decodeMs = tokens.output * stepMs(together, speed)
+  const othersMs = outputAhead * (stepMs(running + 1, speed) - stepMs(running, speed))
+  const readMs = prefillMs(uncachedTokens, speed)
+  return finite(waitMs + loadMs + readMs + decodeShare[ofClass] * decodeMs + othersShare * othersMs)
+}
+
+function finite(ms: number): number {
+  return ms < msMax ? ms : msMax
+}
+
+/** Those that are as good as the best. */
+function equalTo(places: Places, scoreOf: (place: Place) => number): Places {
+  const least = Math.min(...places.map(scoreOf))
+  return narrowed(places, (place) => scoreOf(place) <= least * (1 + equalShare))
+}
+
+/** What a place would owe to the prompt that its host has kept: it would not be the best if it had to read all of it. */
+function decidedBy(ask: Ask, places: Places, scoreOf: (place: Place) => number): (place: Place) => boolean {
+  return (place) => {
+    if (!place.isHome) return false
+    const coldMs = finishMs(ask, place, ask.tokens.input)
+    return places.some((other) => other !== place && scoreOf(other) < coldMs)
+  }
+}
+
+/**
+ * A host without a slot that is waited for all the same, or null: the one that has read this conversation, while that
+ * costs less than reading it again where a slot is free. Nobody waits for a host that is only faster: a slot that is
+ * there is worth more than a guess of when another one will be.
+ */
+function worthWaitingFor(
+  ask: Ask,
+  places: Places,
+  { best, scoreOf }: { best: Place; scoreOf: (place: Place) => number },
+): Choice | null {
+  let choice: Choice | null = null
+  let least = scoreOf(best)
+  for (const place of places) {
+    if (place.isFree || !place.isHome || scoreOf(place) >= least) continue
+    // Beyond what is gained there at the most, waiting on is a loss however soon the slot may come.
+    const waitMsMax = scoreOf(best) - finishMs(ask, { ...place, slotWaitMs: 0 })
+    if (place.slotWaitMs >= waitMsMax) continue
+    least = scoreOf(place)
+    choice = { place, reason: 'prefix', waitMsMax }
+  }
+  return choice
+}
+
+/** Which one of those that are equal: the host of the conversation, or the one that has read nothing new for longest. */
+class Ties {
+  readonly #chance: Chance
+  /** By name, so that a host which is gone is not kept for them. */
+  readonly #sessions = new BoundedMap<string, string>(sessionsMax)
+  /** When each host was last given a prompt that it had not read, in turns. */
+  readonly #coldTurns = new WeakMap<Host, number>()
+  #turn = 0
+
+  constructor(chance: Chance) {
+    this.#chance = chance
+  }
+
+  among(ask: Ask, equal: Places, isDecided: (place: Place) => boolean): { place: Place; reason: RoutingReason } {
+    const home = homeOf(equal)
+    if (home !== null) {
+      const place = this.#ofSession(ask, home) ?? leastOf(home, () => 0, this.#chance)
+      const decided = home.length < equal.length || isDecided(place)
+      return { place, reason: decided ? 'prefix' : 'fastest' }
+    }
+    const ofSession = this.#ofSession(ask, equal)
+    if (ofSession !== null) return { place: ofSession, reason: equal.length > 1 ? 'session' : 'fastest' }
+    // So what the hosts have kept grows evenly, and with it the choice of later ones.
+    const place = leastOf(equal, ({ host }) => this.#coldTurns.get(host) ?? 0, this.#chance)
+    return { place, reason: 'fastest' }
+  }
+
+  chosen({ prompt: { session } }: Ask, { host, isHome }: Place): void {
+    if (session !== null) this.#sessions.set(session, host.name)
+    if (!isHome) this.#coldTurns.set(host, ++this.#turn)
+  }
+
+  #ofSession({ prompt: { session } }: Ask, places: Places): Place | null {
+    const name = session === null ? undefined : this.#sessions.get(session)
+    return places.find(({ host }) => host.name === name) ?? null
+  }
+}
+
+/** Those of them where the conversation was before and the least is to be read again; null where there is none. */
+function homeOf(places: Places): Places | null {
+  const [first, ...others] = places.filter(({ isHome }) => isHome)
+  if (first === undefined) return null
+  const least = Math.min(first.uncachedTokens, ...others.map(({ uncachedTokens }) => uncachedTokens))
+  return narrowed([first, ...others], ({ uncachedTokens }) => uncachedTokens <= least)
+}
+
+/** Those that are meant, of which there is one at least. */
+function narrowed(places: Places, isMeant: (place: Place) => boolean): Places {
+  const [first, ...others] = places.filter(isMeant)
+  return first === undefined ? places : [first, ...others]
+}
