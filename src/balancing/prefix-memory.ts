@@ -1,12 +1,34 @@
-/** Which host has read which beginnings of prompts, as far as the gateway sent them there. */
+/**
+ * Which host has read which beginnings of prompts, as far as the gateway sent them there.
+ *
+ * What a host generates it keeps as well, and the next turn of a conversation contains it; but its bytes come back as a
+ * message of the next prompt, so that a match ends before it: the prediction is a little less than what is there.
+ */
+import { BoundedMap } from '../base/bounded-map.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
+import { CacheWorth } from './cache-worth.ts'
 import type { PromptPrint } from './prompt.ts'
 
 export interface PrefixMatch {
-  /** Of the bytes of the prompt, from 0 to 1. */
+  /** Of the bytes of the prompt, from 0 to 1: what the host is likely to have kept. */
   readonly share: number
+  /** The same, had it kept everything that it was sent. */
+  readonly sentShare: number
   /** It goes beyond what many conversations have in common. */
   readonly isHome: boolean
+}
+
+/** What a host had kept of prompts, of which it told how much; tokens, so far. */
+export interface PrefixTotals {
+  /** Name at the host. */
+  readonly model: string
+  readonly predictedTokens: number
+  readonly cachedTokens: number
+  /** How much of what is predicted was there lately, from 0 to 1. */
+  readonly worth: number
+  /** Beginnings that are remembered. */
+  readonly beginnings: number
 }
 
 export interface Prefixes {
@@ -15,8 +37,138 @@ export interface Prefixes {
   remember(host: Host, model: string, print: PromptPrint): void
   /** What the host has kept is gone, of one model or of all. */
   forget(host: Host, model?: string): void
+  /** An answer of the host told how much of its prompt it had kept. */
+  told(host: Host, model: string, answer: PrefixTruth): void
+  /** Of each model of the host that anything is known of. */
+  totals(host: Host): readonly PrefixTotals[]
 }
 
-const nothing: PrefixMatch = { share: 0, isHome: false }
+/** Of one prompt, in tokens. */
+export interface PrefixTruth {
+  readonly predictedTokens: number
+  /** What was sent there before, however much of that was predicted to be there still. */
+  readonly sentTokens: number
+  readonly cachedTokens: number
+}
 
-export const noPrefixes: Prefixes = { match: () => nothing, remember: () => {}, forget: () => {} }
+const nothing: PrefixMatch = { share: 0, sentShare: 0, isHome: false }
+
+export const noPrefixes: Prefixes = {
+  match: () => nothing,
+  remember: () => {},
+  forget: () => {},
+  told: () => {},
+  totals: () => [],
+}
+
+/**
+ * What nobody asked for in an hour has hardly outlived what came since: hosts drop what was used longest ago, and those
+ * that load on demand unload an idle model after minutes (Ollama) or an hour (LM Studio), which not all of them tell.
+ */
+export const keptMsMax = 60 * 60_000
+/** A host that lists new names all the time must not fill the memory. */
+const modelsMax = 64
+/** So little of what is predicted is there that it is no home. */
+const homeWorthMin = 0.1
+
+interface Kept {
+  /** Digest of a beginning → when it was used last, in s; what was used longest ago comes first. */
+  readonly beginnings: Map<number, number>
+  readonly worth: CacheWorth
+}
+
+export class PrefixMemory implements Prefixes {
+  readonly #clock: Clock
+  readonly #perHostMax: number
+  /** A host that was removed takes what is remembered of it along. */
+  readonly #byHost = new WeakMap<Host, BoundedMap<string, Kept>>()
+
+  constructor(perHostMax: number, clock: Clock) {
+    this.#perHostMax = perHostMax
+    this.#clock = clock
+  }
+
+  match(host: Host, model: string, print: PromptPrint): PrefixMatch {
+    const kept = this.#byHost.get(host)?.get(model)
+    if (kept === undefined || kept.beginnings.size === 0) return nothing
+    const count = this.#countOf(kept.beginnings, print.digests)
+    const end = print.ends[count - 1]
+    if (end === undefined) return nothing
+    const sentShare = end / print.bytes
+    const worth = kept.worth.now
+    return { share: sentShare * worth, sentShare, isHome: count > print.commonCount && worth >= homeWorthMin }
+  }
+
+  remember(host: Host, model: string, { digests }: PromptPrint): void {
+    const { beginnings } = this.#keptOf(host, model)
+    const now = this.#now()
+    // From the longest to the shortest, so that none is ever older, and sooner forgotten, than one that goes on from it.
+    for (let at = digests.length - 1; at >= 0; at--) {
+      const digest = digests[at] ?? 0
+      beginnings.delete(digest)
+      beginnings.set(digest, now)
+    }
+    this.#trim(beginnings)
+  }
+
+  forget(host: Host, model?: string): void {
+    const byModel = this.#byHost.get(host)
+    if (byModel === undefined) return
+    if (model !== undefined) byModel.get(model)?.beginnings.clear()
+    else for (const [, { beginnings }] of byModel.entries()) beginnings.clear()
+  }
+
+  told(host: Host, model: string, answer: PrefixTruth): void {
+    this.#keptOf(host, model).worth.told(answer)
+  }
+
+  totals(host: Host): readonly PrefixTotals[] {
+    return Array.from(this.#byHost.get(host)?.entries() ?? [], ([model, { beginnings, worth }]) => ({
+      model,
+      predictedTokens: worth.predictedTokens,
+      cachedTokens: worth.cachedTokens,
+      worth: worth.now,
+      beginnings: beginnings.size,
+    }))
+  }
+
+  /** How many of the digests are there. Where a longer beginning is, all that are shorter are too: see `remember`. */
+  #countOf(beginnings: ReadonlyMap<number, number>, digests: readonly number[]): number {
+    const oldest = this.#now() - keptMsMax / 1_000
+    let least = 0
+    let most = digests.length
+    while (least < most) {
+      const middle = (least + most + 1) >> 1
+      const usedAt = beginnings.get(digests[middle - 1] ?? 0)
+      if (usedAt !== undefined && usedAt >= oldest) least = middle
+      else most = middle - 1
+    }
+    return least
+  }
+
+  #keptOf(host: Host, model: string): Kept {
+    let byModel = this.#byHost.get(host)
+    if (byModel === undefined) {
+      byModel = new BoundedMap(modelsMax)
+      this.#byHost.set(host, byModel)
+    }
+    const kept = byModel.get(model) ?? { beginnings: new Map<number, number>(), worth: new CacheWorth() }
+    byModel.set(model, kept)
+    return kept
+  }
+
+  /** Some more than need be, since the way to the first one leads past all that were taken out before. */
+  #trim(beginnings: Map<number, number>): void {
+    if (beginnings.size <= this.#perHostMax) return
+    const rest = this.#perHostMax - Math.floor(this.#perHostMax / 16)
+    for (const digest of beginnings.keys()) {
+      if (beginnings.size <= rest) return
+      beginnings.delete(digest)
+    }
+  }
+
+  /** In whole seconds, which a map holds in less memory. */
+  #now(): number {
+    return Math.floor(this.#clock.now() / 1_000)
+  }
+}

@@ -5,6 +5,8 @@ export interface Prompt {
   readonly print: PromptPrint | null
   /** What its client calls the conversation, told apart by key; null where it says nothing. */
   readonly session: string | null
+  /** Whose it is, as far as its client says, told apart by key: somebody may have many conversations at once. */
+  readonly person?: string | null
 }
 
 /** Digests of its beginnings: each covers all of the prompt before its end, so that equal ones are equal beginnings. */

@@ -26,6 +26,11 @@ export class BoundedMap<K, V> implements Iterable<[K, V]> {
     }
   }
 
+  /** The oldest first. */
+  entries(): Iterable<readonly [K, V]> {
+    return this.#entries
+  }
+
   delete(key: K): boolean {
     return this.#entries.delete(key)
   }

@@ -43,6 +43,7 @@ export function readMultipartBody(bytes: Buffer, contentType: string): RequestBo
     outputLimits: [],
     hasTools: false,
     previousResponseId: null,
+    noticed: {},
     usageEdit: null,
     streamEdit: null,
   }

@@ -3,6 +3,8 @@ import { GatewayError } from '../base/errors.ts'
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
 import { type OutputLimit, type OutputLimitKey, outputLimitEdits, outputLimitKeys } from './output-limit.ts'
+import { type PromptSpans, promptKeys } from './prompt-parts.ts'
+import { type NameSpans, nameKeys } from './session-names.ts'
 
 export interface RequestBody {
   readonly bytes: Buffer
@@ -20,11 +22,15 @@ export interface RequestBody {
   /** Hosts hold tool calls back until they are whole, so gaps between content are longer. */
   readonly hasTools: boolean
   readonly previousResponseId: string | null
+  /** What its prompt and its conversation can be told by, where it stands. */
+  readonly noticed: NoticedSpans
   /** What makes the host tell usage; null for a body that is not JSON. */
   readonly usageEdit: Edit | null
   /** What turns streaming on; null for a body that is not JSON. */
   readonly streamEdit: Edit | null
 }
+
+export type NoticedSpans = PromptSpans & NameSpans
 
 export interface Edit {
   readonly span: Span
@@ -55,15 +61,17 @@ const decisiveKeys = [
   ...outputLimitKeys,
 ] as const
 /** Of these the last one counts: they decide nothing that a client could gain by. */
-const hintKeys = ['tools', 'prompt'] as const
+const hintKeys = [...promptKeys, ...nameKeys]
 /** Counted wherever it stands and however it is written: there is no telling which one a host reads. */
 const countedKey = 'messages'
-const matchKey = keyMatcher([...decisiveKeys, ...hintKeys, countedKey])
+const matchKey = keyMatcher([...decisiveKeys, ...hintKeys])
 const matchOption = keyMatcher(['include_usage'])
 const hints: ReadonlySet<string> = new Set(hintKeys)
 
+type DecisiveKey = (typeof decisiveKeys)[number]
+type HintKey = (typeof hintKeys)[number]
 type Spans<Key extends string> = { [K in Key]?: Span }
-type BodySpans = Spans<(typeof decisiveKeys)[number] | (typeof hintKeys)[number]> & { promptItems: number }
+type BodySpans = Spans<DecisiveKey> & { readonly noticed: Spans<HintKey>; promptItems: number }
 
 export interface BodyRules {
   readonly choicesMax: number
@@ -74,7 +82,8 @@ export interface BodyRules {
 export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRules): RequestBody {
   const spans = bodySpans(bytes, messagesMax)
   const model = modelName(bytes, spans.model)
-  const prompts = promptCount(bytes, spans.prompt, spans.promptItems)
+  const { noticed } = spans
+  const prompts = promptCount(bytes, noticed.prompt, spans.promptItems)
   const n = readCount(bytes, spans.n, 'n', choicesMax)
   // llama.cpp's own name for it, which counts there before the other.
   const nCmpl = readCount(bytes, spans.n_cmpl, 'n_cmpl', choicesMax)
@@ -88,8 +97,9 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     choices: n * prompts,
     generations: Math.max(n, nCmpl, readTokens(bytes, spans.best_of) ?? 1) * prompts,
     outputLimits: outputLimitsOf(bytes, spans),
-    hasTools: spans.tools !== undefined && bytes[spans.tools.start] === LIST_OPEN,
+    hasTools: noticed.tools !== undefined && bytes[noticed.tools.start] === LIST_OPEN,
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
+    noticed,
   }
 }
 
@@ -130,25 +140,30 @@ function bodySpans(bytes: Buffer, messagesMax: number): BodySpans {
   const start = skipSpace(bytes, 0)
   if (start === bytes.length) throw new GatewayError('invalid_json', 'The request body is empty; send a JSON object.')
   if (bytes[start] !== OBJECT_OPEN) throw new GatewayError('invalid_json', 'The request body must be a JSON object.')
-  const spans: BodySpans = { promptItems: 0 }
+  const spans: BodySpans = { noticed: {}, promptItems: 0 }
   const cursor = new MemberCursor(bytes, start)
   while (cursor.next()) {
     const match = matchKey(bytes, cursor.keyStart, cursor.keyEnd)
     if (match === null) continue
     const { word, exact } = match
-    if (word === countedKey) {
-      if (cursor.valueItems > messagesMax) throw tooMany(messagesMax)
-      continue
-    }
-    if (hints.has(word)) {
+    if (word === countedKey && cursor.valueItems > messagesMax) throw tooMany(messagesMax)
+    const span = { start: cursor.valueStart, end: cursor.valueEnd }
+    if (isHint(word)) {
       if (!exact) continue
       if (word === 'prompt') spans.promptItems = cursor.valueItems
-    } else checkDecisiveKey(word, exact, spans[word] !== undefined)
-    spans[word] = { start: cursor.valueStart, end: cursor.valueEnd }
+      spans.noticed[word] = span
+    } else {
+      checkDecisiveKey(word, exact, spans[word] !== undefined)
+      spans[word] = span
+    }
   }
   const end = skipSpace(bytes, cursor.end)
   if (end !== bytes.length) throw notJson(end)
   return spans
+}
+
+function isHint(word: DecisiveKey | HintKey): word is HintKey {
+  return hints.has(word)
 }
 
 function tooMany(messagesMax: number): GatewayError {

@@ -1,0 +1,136 @@
+/** What of a request's body becomes the prompt, in the order in which engines put it together. */
+import { ItemCursor, valueStop } from './json-items.ts'
+import { keyMatcher } from './json-key.ts'
+import { MemberCursor, type Span, skipSpace } from './json-members.ts'
+
+/** Change the very beginning, so that nothing of another prompt is of use: gpt-oss tells its effort before anything else. */
+const seedKeys = [
+  'chat_template',
+  'chat_template_kwargs',
+  'reasoning_effort',
+  'reasoning',
+  'thinking',
+  'response_format',
+] as const
+/**
+ * Many conversations have these in common. `tool_choice` is not among them: templates do not show it, and clients change
+ * it from turn to turn.
+ */
+const commonKeys = ['tools', 'functions', 'documents', 'system', 'instructions'] as const
+const ownKeys = ['messages', 'input', 'prompt'] as const
+const keysInOrder = [...seedKeys, ...commonKeys, ...ownKeys] as const
+
+export const promptKeys: readonly PromptKey[] = keysInOrder
+export type PromptKey = (typeof keysInOrder)[number]
+/** Values of a body by their keys; of one that stands there twice the last. */
+export type PromptSpans = Readonly<Partial<Record<PromptKey, Span>>>
+
+export interface PromptPiece {
+  /** Most often those of the whole body. */
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  /** By which key it came; pieces of different kinds are not the same. */
+  readonly kind: number
+  /** `common`: tools and the words of the system, which many conversations begin with. */
+  readonly role: 'seed' | 'common' | 'own'
+}
+
+const COMMA = 44
+const COLON = 58
+const LIST_OPEN = 91
+const OBJECT_OPEN = 123
+
+const ofSystem: readonly Buffer[] = [Buffer.from('"system"'), Buffer.from('"developer"')]
+const matchRole = keyMatcher(['role'])
+/**
+ * Clients of Anthropic's API move this mark along from turn to turn. It is no part of the prompt, and with it the same
+ * message would be another one.
+ */
+const mark = Buffer.from('"cache_control"')
+
+/** A message, an item or a prompt of a list is a piece of its own; empty for a body that has none of it. */
+export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly PromptPiece[] {
+  const pieces: PromptPiece[] = []
+  const add = marksIn(bytes)
+    ? (piece: PromptPiece): void => void pieces.push(withoutMarks(piece))
+    : (piece: PromptPiece): void => void pieces.push(piece)
+  const whole = (keys: readonly PromptKey[], role: PromptPiece['role']): void => {
+    for (const key of keys) {
+      const span = spans[key]
+      if (span !== undefined) add({ bytes, ...span, kind: keysInOrder.indexOf(key), role })
+    }
+  }
+  whole(seedKeys, 'seed')
+  whole(commonKeys, 'common')
+  for (const key of ownKeys) {
+    const span = spans[key]
+    if (span === undefined) continue
+    if (bytes[span.start] !== LIST_OPEN) {
+      whole([key], 'own')
+      continue
+    }
+    const kind = keysInOrder.indexOf(key)
+    let role: PromptPiece['role'] = 'common'
+    const items = new ItemCursor(bytes, span.start)
+    while (items.next()) {
+      const { start, end } = items
+      if (role === 'common' && !isOfSystem(bytes, start)) role = 'own'
+      add({ bytes, start, end, kind, role })
+    }
+  }
+  return pieces
+}
+
+/** A message at the beginning that is what others call the system prompt. */
+function isOfSystem(bytes: Buffer, start: number): boolean {
+  if (bytes[start] !== OBJECT_OPEN) return false
+  try {
+    const cursor = new MemberCursor(bytes, start)
+    while (cursor.next()) {
+      if (matchRole(bytes, cursor.keyStart, cursor.keyEnd)?.exact !== true) continue
+      const { valueStart, valueEnd } = cursor
+      return ofSystem.some((role) => bytes.compare(role, 0, role.length, valueStart, valueEnd) === 0)
+    }
+  } catch {
+    // It is no JSON inside, which is for the host to say.
+  }
+  return false
+}
+
+function marksIn(bytes: Buffer): boolean {
+  return bytes.includes(mark)
+}
+
+/** The same piece without the members of that name. */
+function withoutMarks(piece: PromptPiece): PromptPiece {
+  const { bytes, start, end } = piece
+  const parts: Buffer[] = []
+  let from = start
+  let at = bytes.indexOf(mark, start)
+  while (at !== -1 && at < end) {
+    const span = memberAt(bytes, at, from)
+    if (span === null) at += mark.length
+    else {
+      parts.push(bytes.subarray(from, span.start))
+      from = span.end
+      at = from
+    }
+    at = bytes.indexOf(mark, at)
+  }
+  if (parts.length === 0) return piece
+  parts.push(bytes.subarray(from, end))
+  const rest = Buffer.concat(parts)
+  return { ...piece, bytes: rest, start: 0, end: rest.length }
+}
+
+/** With the comma that it takes along; null where the word is no key. */
+function memberAt(bytes: Buffer, keyStart: number, least: number): Span | null {
+  const colon = skipSpace(bytes, keyStart + mark.length)
+  if (bytes[colon] !== COLON) return null
+  const stop = valueStop(bytes, skipSpace(bytes, colon + 1))
+  let before = keyStart - 1
+  while (before > least && bytes[before] !== COMMA && bytes[before] !== OBJECT_OPEN) before--
+  if (bytes[before] === COMMA) return { start: before, end: stop }
+  return { start: keyStart, end: bytes[stop] === COMMA ? stop + 1 : stop }
+}
