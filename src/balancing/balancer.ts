@@ -2,8 +2,9 @@
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate } from '../hosts/model-catalog.ts'
+import type { Assignment, Generated } from './assignment.ts'
 import type { Considered, Decision } from './decision.ts'
-import { Assignment, HostWork } from './host-work.ts'
+import { HostWork } from './host-work.ts'
 import type { Speeds } from './learned-speeds.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
@@ -40,7 +41,7 @@ export class Balancer {
     this.#parts = parts
     const { policy, chance, makePolicy = policies[policy] } = parts
     this.#policy = makePolicy(chance)
-    this.#work = new HostWork(parts.clock)
+    this.#work = new HostWork(parts)
   }
 
   /** Null where none of the candidates has a slot for it. */
@@ -58,17 +59,12 @@ export class Balancer {
   }
 
   /** It was given a slot there. `generated`: what comes of it. */
-  begin(ask: Ask, place: Place, generated: { readonly served: { readonly output: number } }): Assignment {
-    const { host, model, uncachedTokens } = place
+  begin(ask: Ask, place: Place, generated: Generated): Assignment {
+    const { host, model, uncachedTokens, inputAhead, speed } = place
     const { print } = ask.prompt
     if (print !== null) this.#parts.prefixes.remember(host, model, print)
-    const assignment = new Assignment(
-      this.#work,
-      { host, model, uncachedTokens, outputTokens: ask.tokens.output },
-      generated,
-    )
-    this.#work.begin(assignment)
-    return assignment
+    const { input: inputTokens, output: outputTokens } = ask.tokens
+    return this.#work.begin({ host, model, inputTokens, uncachedTokens, inputAhead, outputTokens, speed }, generated)
   }
 
   #place(ask: Ask, candidate: Candidate, { waitingFor }: Situation): Place {

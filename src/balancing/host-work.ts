@@ -1,143 +1,187 @@
 /** What is under way at each host, as far as the gateway gave it to it: prompts to be read, answers to be generated. */
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
+import { Assignment, type AssignmentParts, type Generated, type Surroundings } from './assignment.ts'
+import type { Speeds } from './learned-speeds.ts'
 import { prefillMs, type Speed, stepMs } from './speed.ts'
 
-/** Tokens that an attempt has generated so far. */
-interface Generated {
-  readonly served: { readonly output: number }
+interface HostWorkParts {
+  readonly clock: Clock
+  readonly speeds: Speeds
 }
-
-/** One attempt at a host. */
-export class Assignment {
-  readonly host: Host
-  readonly model: string
-  /** Of its prompt, what the host is likely to have to read. */
-  readonly uncachedTokens: number
-  /** Of others, what the host had to read before it. */
-  readonly inputAhead: number
-  /** As estimated; more than one, or the host would be done with it. */
-  readonly outputTokens: number
-  /** Monotonic. */
-  readonly beganAtMs: number
-  readonly togetherAtBegin: number
-  isReading = true
-  readonly #generated: Generated
-  readonly #work: HostWork
-
-  constructor(
-    work: HostWork,
-    parts: Pick<Assignment, 'host' | 'model' | 'uncachedTokens' | 'outputTokens'>,
-    generated: Generated,
-  ) {
-    this.host = parts.host
-    this.model = parts.model
-    this.uncachedTokens = parts.uncachedTokens
-    this.outputTokens = parts.outputTokens
-    this.#generated = generated
-    this.#work = work
-    this.inputAhead = work.inputAhead(parts.host)
-    this.beganAtMs = work.nowMs
-    this.togetherAtBegin = work.of(parts.host).size + 1
-  }
-
-  /** Tokens that are expected still to come. */
-  get outputLeft(): number {
-    return Math.max(1, this.outputTokens - this.#generated.served.output)
-  }
-
-  /** Its prompt was read: the first token is there. */
-  firstToken(): void {
-    if (!this.isReading) return
-    this.isReading = false
-    this.#work.read(this.host)
-  }
-
-  end(): void {
-    this.#work.end(this)
-  }
-}
-
-const nobody: ReadonlySet<Assignment> = new Set()
 
 export class HostWork {
-  readonly #clock: Clock
-  readonly #byHost = new Map<Host, Set<Assignment>>()
-  /** When the host came to the prompt that it reads now. */
-  readonly #readingSinceMs = new Map<Host, number>()
+  readonly #parts: HostWorkParts
+  /** Of hosts that have any. */
+  readonly #byHost = new Map<Host, Work>()
+  /** When each slot is given back, the next first; kept, since hosts are chosen often. */
+  readonly #ends: number[] = []
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(parts: HostWorkParts) {
+    this.#parts = parts
   }
 
-  get nowMs(): number {
-    return this.#clock.now()
-  }
-
-  of(host: Host): ReadonlySet<Assignment> {
-    return this.#byHost.get(host) ?? nobody
-  }
-
-  begin(assignment: Assignment): void {
-    const { host } = assignment
-    let those = this.#byHost.get(host)
-    if (those === undefined) {
-      those = new Set()
-      this.#byHost.set(host, those)
+  begin(parts: AssignmentParts, generated: Generated): Assignment {
+    const { host } = parts
+    let work = this.#byHost.get(host)
+    if (work === undefined) {
+      work = new Work(this.#parts, () => void this.#byHost.delete(host))
+      this.#byHost.set(host, work)
     }
-    if (![...those].some(({ isReading }) => isReading)) this.#readingSinceMs.set(host, this.nowMs)
-    those.add(assignment)
+    return work.begin(parts, generated)
   }
 
-  /** One of its prompts was read, and the next has its turn. */
-  read(host: Host): void {
-    this.#readingSinceMs.set(host, this.nowMs)
+  /** How many attempts are there. */
+  running(host: Host): number {
+    return this.#byHost.get(host)?.together ?? 0
   }
 
-  end(assignment: Assignment): void {
-    const those = this.#byHost.get(assignment.host)
-    if (those?.delete(assignment) !== true) return
-    if (those.size > 0) return
-    this.#byHost.delete(assignment.host)
-    this.#readingSinceMs.delete(assignment.host)
-  }
-
-  /** Tokens of prompts that it has yet to read, where it reads so fast. */
-  inputAhead(host: Host, prefillTokensPerSecond = 0): number {
+  /** Tokens of prompts that it has yet to read, where it reads so fast: one prompt after the other, as engines do. */
+  inputAhead(host: Host, prefillTokensPerSecond: number): number {
+    const work = this.#byHost.get(host)
+    if (work === undefined) return 0
     let tokens = 0
-    let isFirst = true
-    for (const { isReading, uncachedTokens } of this.of(host)) {
+    let read = (work.readingForMs * prefillTokensPerSecond) / 1_000
+    for (const { isReading, isUnseen, uncachedTokens } of work.all) {
       if (!isReading) continue
-      const read = isFirst
-        ? ((this.nowMs - (this.#readingSinceMs.get(host) ?? this.nowMs)) / 1_000) * prefillTokensPerSecond
-        : 0
-      isFirst = false
-      tokens += Math.max(0, uncachedTokens - read)
+      const left = Math.max(0, uncachedTokens - read)
+      tokens += left
+      // One that would have shown its first token is still being read, however long that takes.
+      read = isUnseen ? read - (uncachedTokens - left) : 0
     }
     return tokens
   }
 
   /** Tokens that it has yet to generate. */
   outputAhead(host: Host): number {
+    const work = this.#byHost.get(host)
+    if (work === undefined) return 0
     let tokens = 0
-    for (const { outputLeft } of this.of(host)) tokens += outputLeft
+    for (const { outputLeft } of work.all) tokens += outputLeft
     return tokens
   }
 
   /** Until the (`before` + 1)-th of its slots is likely to be given back, where it is so fast. */
   slotWaitMs(host: Host, speed: Speed, before = 0): number {
-    const those = this.of(host)
-    if (those.size === 0) return 0
-    const step = stepMs(those.size, speed)
+    const work = this.#byHost.get(host)
+    if (work === undefined) return 0
+    const ends = this.#ends
+    ends.length = 0
+    const step = stepMs(work.together, speed)
+    let read = (work.readingForMs * speed.prefillTokensPerSecond) / 1_000
     let toRead = 0
-    const left: number[] = []
-    for (const { isReading, uncachedTokens, outputLeft } of those) {
-      if (isReading) toRead += uncachedTokens
-      left.push(outputLeft * step + (isReading ? prefillMs(toRead, speed) : 0))
+    for (const { isReading, isUnseen, uncachedTokens, outputLeft } of work.all) {
+      if (isReading) {
+        const left = Math.max(0, uncachedTokens - read)
+        toRead += left
+        read = isUnseen ? read - (uncachedTokens - left) : 0
+      }
+      insert(ends, outputLeft * step + (isReading ? prefillMs(toRead, speed) : 0))
     }
-    left.sort((a, b) => a - b)
-    const round = Math.floor(before / left.length)
-    const longest = left.at(-1) ?? 0
-    return round * longest + (left[before % left.length] ?? longest)
+    const round = Math.floor(before / ends.length)
+    const longest = ends.at(-1) ?? 0
+    return round * longest + (ends[before % ends.length] ?? longest)
+  }
+}
+
+/** Into a list that is sorted, and short. */
+function insert(sorted: number[], value: number): void {
+  let at = sorted.length
+  sorted.push(value)
+  for (let before = sorted[at - 1]; before !== undefined && before > value; before = sorted[at - 1]) {
+    sorted[at--] = before
+  }
+  sorted[at] = value
+}
+
+/** Of one host. */
+class Work implements Surroundings {
+  readonly speeds: Speeds
+  readonly #clock: Clock
+  readonly #onEmpty: () => void
+  /** In the order in which they came, and are read. */
+  readonly #all = new Set<Assignment>()
+  /** When the host came to the prompt that it reads now. */
+  #readingSinceMs: number
+  #togetherMs = 0
+  #changedAtMs: number
+
+  constructor({ clock, speeds }: HostWorkParts, onEmpty: () => void) {
+    this.#clock = clock
+    this.speeds = speeds
+    this.#onEmpty = onEmpty
+    this.#readingSinceMs = clock.now()
+    this.#changedAtMs = clock.now()
+  }
+
+  get all(): Iterable<Assignment> {
+    return this.#all
+  }
+
+  get nowMs(): number {
+    return this.#clock.now()
+  }
+
+  get together(): number {
+    return this.#all.size
+  }
+
+  get togetherMs(): number {
+    return this.#togetherMs + this.#all.size * (this.nowMs - this.#changedAtMs)
+  }
+
+  get readingForMs(): number {
+    return this.nowMs - this.#readingSinceMs
+  }
+
+  begin(parts: AssignmentParts, generated: Generated): Assignment {
+    this.#settleUnseen(parts.speed)
+    if (this.#reading() === null) this.#readingSinceMs = this.nowMs
+    this.#changes()
+    const assignment = new Assignment(parts, this, generated)
+    this.#all.add(assignment)
+    return assignment
+  }
+
+  read(assignment: Assignment): void {
+    // What does not show was read when one behind it was.
+    for (const before of this.#all) {
+      if (before === assignment) break
+      if (before.isReading && before.isUnseen) before.wasRead()
+    }
+    // A host that reads several at once is still at the one that came first.
+    if (this.#reading() === assignment) this.#readingSinceMs = this.nowMs
+    assignment.wasRead()
+  }
+
+  ended(assignment: Assignment): void {
+    if (!this.#all.has(assignment)) return
+    if (this.#reading() === assignment) this.#readingSinceMs = this.nowMs
+    this.#changes()
+    this.#all.delete(assignment)
+    if (this.#all.size === 0) this.#onEmpty()
+  }
+
+  /** To be called before one comes or goes. */
+  #changes(): void {
+    this.#togetherMs = this.togetherMs
+    this.#changedAtMs = this.nowMs
+  }
+
+  /** The one whose prompt is being read. */
+  #reading(): Assignment | null {
+    for (const assignment of this.#all) if (assignment.isReading) return assignment
+    return null
+  }
+
+  /** What must have been read by now is not what keeps a newcomer waiting. */
+  #settleUnseen(speed: Speed): void {
+    for (const assignment of this.#all) {
+      if (!assignment.isReading) continue
+      const readMs = prefillMs(assignment.uncachedTokens, speed)
+      if (!assignment.isUnseen || readMs > this.readingForMs) return
+      assignment.wasRead()
+      this.#readingSinceMs += readMs
+    }
   }
 }

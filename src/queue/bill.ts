@@ -70,6 +70,11 @@ export class Bill {
     return { input: this.#input, output: this.#output }
   }
 
+  /** Tokens that were generated so far. */
+  get output(): number {
+    return this.#output
+  }
+
   /** Cost that is expected still to come. */
   get toCome(): number {
     return Math.max(0, this.expected.output - this.#output) * this.#costs.output

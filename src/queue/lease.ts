@@ -1,7 +1,8 @@
 /** One slot on one host: held while an attempt runs there, given back exactly once, when the attempt has really ended. */
+
+import type { Assignment } from '../balancing/assignment.ts'
 import type { Decision } from '../balancing/decision.ts'
 import type { DecisionRecord } from '../balancing/events.ts'
-import type { Assignment } from '../balancing/host-work.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Bill } from './bill.ts'
@@ -104,6 +105,7 @@ export class Lease {
   /** Whoever asked for it is gone, and only its host goes on: no class has anything of it. */
   abandon(): void {
     this.#abandoned = true
+    this.assignment.goesUnseen()
   }
 
   get abandoned(): boolean {

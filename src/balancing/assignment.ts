@@ -1,0 +1,175 @@
+/** One attempt at a host, as work that the host has to do. */
+import type { Host } from '../hosts/host.ts'
+import type { SpeedSample } from './host-speed.ts'
+import type { Speeds } from './learned-speeds.ts'
+import { prefillMs, type Speed, stepMs } from './speed.ts'
+
+/** Tokens that an attempt has generated so far. */
+export interface Generated {
+  readonly output: number
+}
+
+export interface AssignmentParts {
+  readonly host: Host
+  readonly model: string
+  /** Of its prompt, as estimated; and of these, what the host is likely to have to read. */
+  readonly inputTokens: number
+  readonly uncachedTokens: number
+  /** Of others, what the host has to read before it. */
+  readonly inputAhead: number
+  /** As estimated. */
+  readonly outputTokens: number
+  /** Of its host with its model, as far as it was known then. */
+  readonly speed: Speed
+}
+
+/** What an answer that went well has told. */
+export interface Answered {
+  /** From when its slot was granted; null where it was not seen, or tells nothing of how fast the host reads. */
+  readonly firstTokenMs: number | null
+  /** Mean after the first; null likewise. */
+  readonly timePerOutputTokenMs: number | null
+  /** Of an answer that came whole, all its time; null of any other. */
+  readonly wholeMs: number | null
+  /** As its host told; null where it did not. */
+  readonly tokens: { readonly input: number | null; readonly cachedInput: number | null }
+  readonly outputTokens: number
+}
+
+/** The work of its host, as far as the attempt must know of it. */
+export interface Surroundings {
+  readonly nowMs: number
+  readonly speeds: Speeds
+  /** Attempts there now. */
+  readonly together: number
+  /** How many were there at each time, summed up until now: in attempts x ms. */
+  readonly togetherMs: number
+  /** Its prompt was read. */
+  read(assignment: Assignment): void
+  ended(assignment: Assignment): void
+}
+
+/** Of the time of a whole answer no more than so much may be what its prompt is thought to have taken. */
+const readShareMax = 0.25
+/** A whole answer of fewer tokens tells of its request more than of them. */
+const wholeOutputMin = 16
+
+export class Assignment implements AssignmentParts {
+  readonly host: Host
+  readonly model: string
+  readonly inputTokens: number
+  readonly uncachedTokens: number
+  readonly inputAhead: number
+  readonly outputTokens: number
+  readonly speed: Speed
+  /** Monotonic. */
+  readonly beganAtMs: number
+  #isReading = true
+  readonly #generated: Generated
+  readonly #at: Surroundings
+  /** Since when its host goes on without telling, and what had come by then. */
+  #unseen: { readonly sinceMs: number; readonly output: number } | null = null
+  /** From where on it is counted who was there together with it. */
+  #togetherFrom: { readonly atMs: number; readonly togetherMs: number }
+
+  constructor(parts: AssignmentParts, at: Surroundings, generated: Generated) {
+    this.host = parts.host
+    this.model = parts.model
+    this.inputTokens = parts.inputTokens
+    this.uncachedTokens = parts.uncachedTokens
+    this.inputAhead = parts.inputAhead
+    this.outputTokens = parts.outputTokens
+    this.speed = parts.speed
+    this.beganAtMs = at.nowMs
+    this.#generated = generated
+    this.#at = at
+    this.#togetherFrom = { atMs: at.nowMs, togetherMs: at.togetherMs }
+  }
+
+  /** Its prompt was not read yet, as far as that shows. */
+  get isReading(): boolean {
+    return this.#isReading
+  }
+
+  /** What the host does for it does not show. */
+  get isUnseen(): boolean {
+    return this.#unseen !== null
+  }
+
+  /** Tokens that are expected still to come; one at the least, or its host would be done with it. */
+  get outputLeft(): number {
+    return Math.max(1, this.outputTokens - this.#output())
+  }
+
+  /** From now on its host does not tell how far it has come: that follows from the time. */
+  goesUnseen(): void {
+    if (this.#unseen !== null) return
+    const readMs = this.#isReading ? prefillMs(this.inputAhead + this.uncachedTokens, this.speed) : 0
+    const sinceMs = this.#isReading ? this.beganAtMs + readMs : this.#at.nowMs
+    this.#unseen = { sinceMs, output: this.#generated.output }
+  }
+
+  /** Its prompt was read: the first token is there. */
+  firstToken(): void {
+    if (!this.#isReading) return
+    this.#at.read(this)
+    this.#togetherFrom = { atMs: this.#at.nowMs, togetherMs: this.#at.togetherMs }
+  }
+
+  /** Others that were read after it have shown that it was read too. */
+  wasRead(): void {
+    this.#isReading = false
+  }
+
+  /** It went well, and still has its slot: what its host has shown is learned. */
+  answered(answer: Answered): void {
+    const { firstTokenMs, outputTokens } = answer
+    const { host, model, inputAhead, beganAtMs } = this
+    const { speeds } = this.#at
+    const inputRead = this.#inputRead(answer)
+    const timePerOutputTokenMs = answer.timePerOutputTokenMs ?? this.#timePerTokenOfWhole(answer, inputRead)
+    if (firstTokenMs === null && timePerOutputTokenMs === null) return
+    const together = this.#togetherMean()
+    const sample: SpeedSample = {
+      inputRead,
+      inputAhead,
+      firstTokenMs,
+      timePerOutputTokenMs,
+      outputTokens,
+      together,
+      beganAtMs,
+    }
+    speeds.observe(host, model, sample)
+  }
+
+  end(): void {
+    this.#at.ended(this)
+  }
+
+  #output(): number {
+    if (this.#unseen === null) return this.#generated.output
+    const forMs = Math.max(0, this.#at.nowMs - this.#unseen.sinceMs)
+    const byTime = this.#unseen.output + forMs / stepMs(this.#at.together, this.speed)
+    return Math.max(byTime, this.#generated.output)
+  }
+
+  /** What a host says of its cache is truer than what was remembered of it. */
+  #inputRead({ tokens: { input, cachedInput } }: Answered): number {
+    if (input === null) return this.uncachedTokens
+    if (cachedInput !== null) return Math.max(0, input - cachedInput)
+    return this.inputTokens > 0 ? (input * this.uncachedTokens) / this.inputTokens : input
+  }
+
+  /** Whole answers do not tell reading and generating apart, but for those that can hardly have read for long. */
+  #timePerTokenOfWhole({ wholeMs, outputTokens }: Answered, inputRead: number): number | null {
+    if (wholeMs === null || outputTokens < wholeOutputMin) return null
+    const readMs = prefillMs(this.inputAhead + inputRead, this.#at.speeds.of(this.host, this.model))
+    return readMs <= readShareMax * wholeMs ? (wholeMs - readMs) / outputTokens : null
+  }
+
+  #togetherMean(): number {
+    const { atMs, togetherMs } = this.#togetherFrom
+    const { nowMs, together } = this.#at
+    return nowMs > atMs ? (this.#at.togetherMs - togetherMs) / (nowMs - atMs) : together
+  }
+}
