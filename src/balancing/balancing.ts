@@ -1,9 +1,7 @@
 /** All that chooses hosts, made from its options. */
-import type { Clock } from '../base/clock.ts'
-import { Balancer } from './balancer.ts'
-import { assumedSpeeds, type Speeds } from './learned-speeds.ts'
+import { Balancer, type BalancerParts } from './balancer.ts'
+import { LearnedSpeeds, type Speeds } from './learned-speeds.ts'
 import type { BalancingOptions } from './options.ts'
-import type { Chance } from './policy.ts'
 import { noPrefixes, type Prefixes } from './prefix-memory.ts'
 
 export interface Balancing {
@@ -12,8 +10,10 @@ export interface Balancing {
   readonly prefixes: Prefixes
 }
 
-export function makeBalancing({ policy }: BalancingOptions, parts: { clock: Clock; chance: Chance }): Balancing {
-  const speeds = assumedSpeeds
+export type BalancingParts = Pick<BalancerParts, 'clock' | 'chance' | 'makePolicy'>
+
+export function makeBalancing({ policy }: BalancingOptions, parts: BalancingParts): Balancing {
+  const speeds = new LearnedSpeeds(parts)
   const prefixes = noPrefixes
   return { balancer: new Balancer({ ...parts, policy, speeds, prefixes }), speeds, prefixes }
 }
