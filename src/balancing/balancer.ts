@@ -9,7 +9,8 @@ import type { Speeds } from './learned-speeds.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
 import type { Ask, Chance, Choice, Place, Policy, RoutingReason } from './policy.ts'
-import type { Prefixes } from './prefix-memory.ts'
+import { noMatch, type Prefixes } from './prefix-memory.ts'
+import { Sessions } from './sessions.ts'
 import type { Speed } from './speed.ts'
 
 export interface BalancerParts {
@@ -25,6 +26,9 @@ export interface BalancerParts {
 /** A record of a choice is kept for long: of a larger fleet it names some. */
 const consideredMax = 16
 
+/** What an answer of others has yet to generate: half of one of ordinary length, since nothing is known of it. */
+const foreignOutputLeft = 128
+
 export interface Situation {
   /** It may wait for a host that is not free. */
   readonly mayWait: boolean
@@ -33,15 +37,23 @@ export interface Situation {
 }
 
 export class Balancer {
-  readonly #parts: BalancerParts
-  readonly #policy: Policy
+  #parts: BalancerParts
+  #policy: Policy
   readonly #work: HostWork
+  readonly #sessions = new Sessions()
 
   constructor(parts: BalancerParts) {
     this.#parts = parts
     const { policy, chance, makePolicy = policies[policy] } = parts
     this.#policy = makePolicy(chance)
     this.#work = new HostWork(parts)
+  }
+
+  /** Another policy from now on. */
+  adopt(policy: PolicyName): void {
+    if (policy === this.#parts.policy) return
+    this.#parts = { ...this.#parts, policy }
+    this.#policy = policies[policy](this.#parts.chance)
   }
 
   /** Null where none of the candidates has a slot for it. */
@@ -63,6 +75,7 @@ export class Balancer {
     const { host, model, uncachedTokens, inputAhead, speed } = place
     const { print } = ask.prompt
     if (print !== null) this.#parts.prefixes.remember(host, model, print)
+    this.#sessions.remember(host, ask)
     const { input: inputTokens, output: outputTokens } = ask.tokens
     return this.#work.begin({ host, model, inputTokens, uncachedTokens, inputAhead, outputTokens, speed }, generated)
   }
@@ -72,20 +85,24 @@ export class Balancer {
     const { host, model } = candidate
     const work = this.#work
     const speed = speeds.of(host, model)
-    const { print } = ask.prompt
-    const match = print === null ? null : prefixes.match(host, model, print)
+    const { prompt, tokens } = ask
+    const { input } = tokens
+    const match = prompt.print === null ? noMatch : prefixes.match(host, model, prompt.print)
     const free = isFree(candidate)
+    const foreign = host.signals.foreignRunning
     return {
       host,
       model,
       isFree: free,
       slotWaitMs: free ? 0 : this.#slotWaitMs(host, speed, waitingFor(host)),
       loadMs: 0,
-      running: host.leases.size,
+      running: host.leases.size + foreign,
       inputAhead: work.inputAhead(host, speed.prefillTokensPerSecond),
-      outputAhead: work.outputAhead(host),
-      uncachedTokens: Math.max(1, Math.round(ask.tokens.input * (1 - (match?.share ?? 0)))),
-      isHome: match?.isHome ?? false,
+      outputAhead: work.outputAhead(host) + foreign * foreignOutputLeft,
+      uncachedTokens: Math.max(1, Math.round(input * (1 - match.share))),
+      sentTokens: Math.round(input * match.sentShare),
+      isHome: match.isHome,
+      lastHere: this.#sessions.isLast(host, ask),
       speed,
     }
   }

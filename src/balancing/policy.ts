@@ -22,7 +22,7 @@ export interface Place extends Candidate {
   readonly slotWaitMs: number
   /** Until the host has the model in memory; 0 where it has. */
   readonly loadMs: number
-  /** Requests at the host. */
+  /** Requests at the host: those of the gateway, and those of others as far as the host tells of them. */
   readonly running: number
   /** Tokens of prompts at the host that are yet to be read. */
   readonly inputAhead: number
@@ -30,8 +30,12 @@ export interface Place extends Candidate {
   readonly outputAhead: number
   /** Of its prompt, what must be read there: the host is likely to have kept the rest. */
   readonly uncachedTokens: number
+  /** Of its prompt, what was sent there before, whether the host has kept it or not. */
+  readonly sentTokens: number
   /** What the host has kept is more than many requests have in common: this conversation was there before. */
   readonly isHome: boolean
+  /** The last request of what its client calls the conversation was given to it: see `sessions.ts`. */
+  readonly lastHere: boolean
   readonly speed: Speed
 }
 

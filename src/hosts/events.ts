@@ -33,6 +33,8 @@ export interface HostTelemetry {
   readonly ageMs: number
   /** Of its memory, from 0 to 1. */
   readonly memoryUsedRatio: number | null
+  /** Of what it keeps for prompts and answers under way, from 0 to 1. */
+  readonly cacheUsedRatio: number | null
   /** Requests that wait at the host itself. */
   readonly queued: number | null
 }

@@ -6,10 +6,11 @@ import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { authoritiesOf } from './authorities.ts'
 import type { ClockOverrides } from './clocks.ts'
-import { canSpare, Host, type HostParts, type HostSettings, mayEjectOneMore } from './host.ts'
+import { Host, type HostParts, type HostSettings } from './host.ts'
 import { hostKind } from './kinds/kinds.ts'
 import type { ResolveName } from './name-lookup.ts'
 import type { HealthOptions, HostOptions, HostSlo } from './options.ts'
+import { canSpare, mayEjectOneMore } from './spare-hosts.ts'
 
 export type NamedHost = HostOptions & { readonly name: string }
 
@@ -19,7 +20,10 @@ export interface FleetOptions {
   readonly slo: HostSlo
   /** What the relay waits for a connection; models may have times of their own. */
   readonly relay: { readonly connectMsMax: number }
-  readonly models: { readonly clocks: Readonly<Record<string, ClockOverrides>> }
+  readonly models: {
+    readonly clocks: Readonly<Record<string, ClockOverrides>>
+    readonly contextTokensMax?: Readonly<Record<string, number>>
+  }
 }
 
 export interface FleetParts extends Omit<HostParts, 'mayEject' | 'canSpare'> {
@@ -183,7 +187,7 @@ export class Fleet {
     }
     const host: Host = new Host(
       settingsOf(options),
-      { ...transport, health, slo },
+      { ...transport, health, slo, contextsOfModels: this.#options.models.contextTokensMax ?? {} },
       {
         ...this.#parts,
         mayEject: () => mayEjectOneMore(this.hosts),
@@ -194,8 +198,9 @@ export class Fleet {
   }
 
   #set(host: Host, { options }: Wanted): void {
-    const { health, slo } = this.#options
-    host.adopt(settingsOf(options), { health, slo, connectMsMax: this.#connectMsMax(options) })
+    const { health, slo, models } = this.#options
+    const contextsOfModels = models.contextTokensMax ?? {}
+    host.adopt(settingsOf(options), { health, slo, connectMsMax: this.#connectMsMax(options), contextsOfModels })
   }
 
   /** One that was to go and has not gone yet: what still runs there counts. */

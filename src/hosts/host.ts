@@ -3,19 +3,28 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { AdaptiveSlots, type AnswerSpeed, type SlotChange } from './adaptive-slots.ts'
 import type { ClockOverrides } from './clocks.ts'
-import type { HostState, LimitDirection, LimitReason } from './events.ts'
+import type { ConfiguredContext, ContextPlace } from './context-length.ts'
+import type { HostState, LimitDirection, LimitReason, LoadEvents } from './events.ts'
 import { Health } from './health.ts'
+import { type LoadSettings, memoryOf } from './host-memory.ts'
+import { HostModels } from './host-models.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
+import type { ModelMemory } from './model-memory.ts'
 import type { HealthOptions, HostSlo } from './options.ts'
+import { HostSignals } from './signals.ts'
 import { type ConfiguredSlots, slotRange } from './slot-range.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 
-export interface HostSettings {
+export interface HostSettings extends LoadSettings {
   readonly name: string
   readonly url: string
   readonly kind: HostKind | null
   readonly slots?: ConfiguredSlots | undefined
   readonly apiKey?: string | undefined
+  /** Of its admin API. */
+  readonly adminKey?: string | undefined
+  /** Prompt and answer together, of all its models or by their names there; default: what it says. */
+  readonly contextTokensMax?: ConfiguredContext
   /** Names it serves beyond those it lists. */
   readonly models: readonly string[]
   /** Non-streamed chat and completions are run as streams. */
@@ -36,7 +45,12 @@ export interface HostOptions extends TransportOptions {
   readonly health: HealthOptions
   /** What the number of slots is adapted to. */
   readonly slo: HostSlo
+  /** Prompt and answer together, by the name of a model, where the host itself has no number configured. */
+  readonly contextsOfModels?: Readonly<Record<string, number>>
 }
+
+/** What may become another while the host is there. */
+export type HostRules = Pick<HostOptions, 'health' | 'slo' | 'connectMsMax' | 'contextsOfModels'>
 
 export interface HostParts {
   readonly clock: Clock
@@ -51,6 +65,7 @@ export interface HostParts {
   readonly onChange: () => void
   /** Its number of slots was adapted. */
   readonly onLimitChange?: (host: Host, direction: LimitDirection, reason: LimitReason) => void
+  readonly loadEvents?: LoadEvents
 }
 
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
@@ -71,6 +86,8 @@ export class Host {
   /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
   readonly leases = new Set<object>()
   readonly health: Health
+  /** Which models are in its memory. */
+  readonly memory: ModelMemory
   /** Null until detected. */
   kind: HostKind | null
   /** One sentence on why the host takes no work, or null. */
@@ -88,9 +105,9 @@ export class Host {
   #failuresInARow = 0
   #goodInARow = 0
   #slotsReported: number | undefined
-  #models: ReadonlyMap<string, HostModel> | null = null
-  /** It did not have a model that its list shows. */
-  #listDoubted = false
+  readonly #models: HostModels
+  /** What it says of its load. */
+  readonly signals: HostSignals
   #keyRefusedAtMs: number | null = null
 
   constructor(settings: HostSettings, options: HostOptions, parts: HostParts) {
@@ -104,6 +121,8 @@ export class Host {
       ...options,
       keepAliveMs: () => this.#settings.keepAliveMs ?? this.kind?.keepAliveMs,
     })
+    this.#models = new HostModels(settings, options.contextsOfModels ?? {})
+    this.signals = new HostSignals(parts.clock)
     this.#adaptive = new AdaptiveSlots(slotRange(settings.slots, undefined, settings.kind), options.slo)
     this.health = new Health(options.health, {
       clock: parts.clock,
@@ -118,12 +137,24 @@ export class Host {
       onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.leases.size, parts.clock.now())),
       onChange: parts.onChange,
     })
+    this.memory = memoryOf({
+      ...parts,
+      name: this.name,
+      kind: () => this.kind,
+      settings: () => this.#settings,
+      events: parts.loadEvents,
+    })
   }
 
   /** An environment variable that is set but empty is no key. */
   get apiKey(): string | undefined {
     const { apiKey } = this.#settings
     return apiKey === '' ? undefined : apiKey
+  }
+
+  get adminKey(): string | undefined {
+    const { adminKey } = this.#settings
+    return adminKey === '' ? undefined : adminKey
   }
 
   /** Non-streamed chat and completions are run as streams here, and put together. */
@@ -182,12 +213,10 @@ export class Host {
   }
 
   /** It is the same server with other settings: what runs there goes on. */
-  adopt(
-    settings: HostSettings,
-    { health, slo, connectMsMax }: Pick<HostOptions, 'health' | 'slo' | 'connectMsMax'>,
-  ): void {
+  adopt(settings: HostSettings, { health, slo, connectMsMax, contextsOfModels = {} }: HostRules): void {
     if (settings.apiKey !== this.#settings.apiKey) this.#keyRefusedAtMs = null
     this.#settings = settings
+    this.#models.adopt(settings, contextsOfModels)
     this.#adaptive.judgeBy(slo)
     this.#adaptive.keepTo(slotRange(settings.slots, this.#slotsReported, this.kind))
     this.health.adopt(health)
@@ -241,17 +270,31 @@ export class Host {
 
   /** The models of its last list, by id; null while no list was ever read. */
   get models(): ReadonlyMap<string, HostModel> | null {
-    return this.#models
+    return this.#models.listed
+  }
+
+  /** All names that it serves, some more than once; `namesVersion` is another number whenever they may be others. */
+  names(): Iterable<string> {
+    return this.#models.names()
+  }
+
+  get namesVersion(): number {
+    return this.#models.version
   }
 
   /** Whether it was last seen to serve the name, or is configured to. */
   serves(model: string): boolean {
-    return this.#models?.has(model) === true || this.#settings.models.includes(model)
+    return this.#models.serves(model)
   }
 
   /** The host's catalogue can be relied on to say that a model is not there. */
   get catalogueKnown(): boolean {
-    return this.#models !== null && !this.#listDoubted
+    return this.#models.areKnown
+  }
+
+  /** How long prompt and answer may be there, and what becomes of longer ones. */
+  context(model: string): ContextPlace {
+    return { rule: this.kind?.overlong ?? 'refuses_both', contextTokens: this.#models.contextTokens(model) }
   }
 
   /** It refused the gateway's key a short while ago, so that others are asked first. */
@@ -264,19 +307,19 @@ export class Host {
   }
 
   get configuredModels(): readonly string[] {
-    return this.#settings.models
+    return this.#models.configured
   }
 
   /** True when the model must be loaded before it can answer. */
   mustLoad(model: string): boolean {
-    return this.kind?.loadsOnDemand === true && this.#models?.get(model)?.resident !== true
+    return !this.memory.isResident(model)
   }
 
   /**
    * Takes in a probe; true when anything changed that waiting requests care about. `rise` good ones in a row bring a
    * host back that was down, unless it fell so soon after its last return that it must wait; the first time one is enough.
    */
-  probeSucceeded(result: ProbeResult, rise = 1): boolean {
+  probeSucceeded(result: ProbeResult, rise = 1, askedAtMs = this.#parts.clock.now()): boolean {
     const slotsBefore = this.slots
     const availableBefore = this.available
     this.probed = true
@@ -286,8 +329,9 @@ export class Host {
     this.#adaptive.keepTo(slotRange(this.#settings.slots, this.#slotsReported, this.kind))
     if (this.#up || this.#mayRise(rise)) this.#rise(result.shedding ?? null)
     if (this.slots !== slotsBefore) this.health.reschedule()
-    const modelsChanged = result.models !== null && this.#takeModels(result.models)
-    return modelsChanged || this.slots !== slotsBefore || this.available !== availableBefore
+    const modelsChanged = result.models !== null && this.#models.take(result.models)
+    const memoryChanged = this.memory.probed(result, askedAtMs)
+    return modelsChanged || memoryChanged || this.slots !== slotsBefore || this.available !== availableBefore
   }
 
   /** `fall` failures in a row take a host down; one that never was up is down at the first. */
@@ -296,22 +340,24 @@ export class Host {
     this.#goodInARow = 0
     this.#failuresInARow++
     if (this.#up && this.#failuresInARow < fall) return
-    this.#up = false
-    this.problem = problem
+    this.#falls(problem)
   }
 
   /** A request could not even connect: the host is down until probes say otherwise. */
   connectFailed(problem: string): void {
     this.#goodInARow = 0
-    this.#up = false
-    this.problem = problem
+    this.#falls(problem)
   }
 
   /** It said itself that it does not have this model: the list is wrong until the next one was read. */
   modelGone(model: string): void {
-    if (this.#models?.has(model) !== true) return
-    this.#listDoubted = true
-    this.#models = new Map([...this.#models].filter(([id]) => id !== model))
+    this.#models.gone(model)
+    this.memory.unloaded(model)
+  }
+
+  /** What its admin API can have it load. */
+  toldLoadable(models: readonly HostModel[]): void {
+    if (this.#models.takeLoadable(models)) this.#parts.onChange()
   }
 
   async close(): Promise<void> {
@@ -330,10 +376,10 @@ export class Host {
       limit: this.health.limit,
       ejected: this.health.ejected,
       paused: this.paused,
-      models: this.#models?.size ?? 0,
+      models: this.models?.size ?? 0,
       tier: this.tier,
       draining: this.draining,
-      telemetry: null,
+      telemetry: this.#up ? this.signals.telemetry : null,
     }
   }
 
@@ -342,6 +388,12 @@ export class Host {
     this.health.reschedule()
     this.#parts.onLimitChange?.(this, change.direction, change.reason)
     if (change.direction === 'up') this.#parts.onChange()
+  }
+
+  #falls(problem: string): void {
+    if (this.#up) this.memory.cleared()
+    this.#up = false
+    this.problem = problem
   }
 
   #mayRise(rise: number): boolean {
@@ -354,23 +406,4 @@ export class Host {
     this.#up = true
     this.problem = problem
   }
-
-  #takeModels(models: readonly HostModel[]): boolean {
-    const before = this.#models
-    const after = new Map(models.map((model) => [model.id, model]))
-    this.#models = after
-    this.#listDoubted = false
-    return before === null || before.size !== after.size || [...after.keys()].some((id) => !before.has(id))
-  }
-}
-
-/** A host that comes and goes is left out while another one is up; the only one is better than none. */
-export function canSpare(host: Host, hosts: readonly Host[]): boolean {
-  return hosts.some((other) => other !== host && other.up)
-}
-
-/** At most half of all hosts may be out at once: ejecting everything would turn a bad hour into an outage. */
-export function mayEjectOneMore(hosts: readonly Host[]): boolean {
-  const out = hosts.filter(({ health }) => health.ejected && !health.throttled).length
-  return 2 * (out + 1) <= hosts.length
 }

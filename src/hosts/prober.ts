@@ -3,6 +3,7 @@ import PQueue from 'p-queue'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { parseJson } from '../wire/json-value.ts'
+import { askSignals } from './ask-signals.ts'
 import type { Host } from './host.ts'
 import type { HostKind, ProbeAnswer, ProbeGet } from './kinds/host-kind.ts'
 import { addressRefusedCode } from './name-lookup.ts'
@@ -151,12 +152,16 @@ export class Prober {
     const wasUp = host.up
     const wasProbed = host.probed
     const get: ProbeGet = (path) => probeGet(host, path, this.#options, this.#parts)
+    const own = host.leases.size
+    const situation = { hasAdminKey: host.adminKey !== undefined, isBusy: own > 0 }
     let changed: boolean
+    let running: number | undefined
     try {
       host.kind ??= await this.#parts.detect(get)
-      const result = await host.kind.probe(get)
+      const result = await host.kind.probe(get, situation)
+      running = result.running
       this.#tellListProblem(host, result.listProblem ?? null)
-      changed = host.probeSucceeded(result, this.#options.rise)
+      changed = host.probeSucceeded(result, this.#options.rise, askedAtMs)
       if (result.running !== undefined) this.#parts.onRunning?.(host, result.running, askedAtMs)
     } catch (error) {
       if (isSlow(error, host)) return
@@ -168,6 +173,9 @@ export class Prober {
     if (host.draining) return
     if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
+    const { clock } = this.#parts
+    const { everyMs } = this.#options
+    if (host.up) await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })
   }
 }
 
@@ -252,6 +260,7 @@ function probeGet(host: Host, path: string, options: ProbeOptions, parts: Prober
     const timer = parts.clock.after(options.timeoutMs, () => void parts.clock.afterTurn(giveUp))
     const headersSent: Record<string, string> = { accept: 'application/json', 'user-agent': parts.userAgent }
     if (host.apiKey !== undefined) headersSent['authorization'] = `Bearer ${host.apiKey}`
+    if (host.adminKey !== undefined && path.startsWith('/admin/')) headersSent['x-admin-key'] = host.adminKey
     const request = { method: 'GET', path: host.basePath + path, headers: headersSent, body: null } as const
     const trip = host.transport.send(
       request,

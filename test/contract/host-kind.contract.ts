@@ -1,7 +1,7 @@
 /** What every host kind must do, held against a stub of its server. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ProbeGet, ProbeResult } from '../../src/hosts/kinds/host-kind.ts'
+import type { ProbeGet, ProbeResult, SignalsSituation } from '../../src/hosts/kinds/host-kind.ts'
 import { detectKind, hostKind, hostKinds } from '../../src/hosts/kinds/kinds.ts'
 import { modelIdCharsMax, modelsPerHostMax } from '../../src/hosts/kinds/model-list.ts'
 import { endpointNames } from '../../src/wire/endpoints.ts'
@@ -24,6 +24,12 @@ export const harmlessRequests: ReadonlySet<string> = new Set([
   'GET /api/v0/models',
   'GET /api/v1/models',
 ])
+
+/** The same of signals. */
+const harmlessSignals: ReadonlySet<string> = new Set(['GET /metrics', 'GET /slots', 'GET /admin/metrics'])
+
+/** All that a kind may go by when it asks. */
+const wellKnown: SignalsSituation = { hasAdminKey: true, isBusy: true }
 
 /** A list that was asked for and did not come as one. */
 const brokenBodies = [
@@ -88,6 +94,44 @@ export function hostKindContract(label: string, plan: StubPlan): void {
         setList([])
         const { models, shedding, listProblem } = await probe()
         expect({ models, shedding, listProblem }).toEqual({ models: [] })
+      })
+    })
+
+    describe('its load', () => {
+      let asked: string[]
+      const listening: ProbeGet = (path) => {
+        asked.push(`GET ${path}`)
+        return get(path)
+      }
+
+      beforeEach(() => {
+        asked = []
+      })
+
+      afterEach(() => {
+        expect(asked.filter((request) => !harmlessSignals.has(request))).toEqual([])
+        stub.forget()
+      })
+
+      it('is told where it has something to tell', async () => {
+        expect((await kind.signals?.(listening, wellKnown)) ?? {}).toEqual(plan.signals ?? {})
+      })
+
+      it('is nothing where its paths are missing, refused, or answered with nonsense', async () => {
+        await kind.signals?.(listening, wellKnown)
+        const paths = [...new Set(asked)].map((request) => request.replace('GET ', ''))
+        const answers = [
+          { status: 404, body: 'no' },
+          { status: 401, body: 'no' },
+          { status: 503, body: 'busy' },
+          ...brokenBodies.map((body) => ({ status: 200, body })),
+        ]
+        for (const answer of answers) {
+          for (const path of paths) stub.set(path, answer)
+          const said = (await kind.signals?.(listening, wellKnown)) ?? {}
+          // A list of no slots is one of none that is at work.
+          expect(Object.values(said).filter((value) => value !== undefined && value !== 0)).toEqual([])
+        }
       })
     })
 

@@ -17,7 +17,16 @@ it('has every kind in the table under its own name, with a stub, and the generic
 
 it('begins with the decided number of slots', () => {
   const slots = Object.fromEntries(hostKinds.map(({ name, slotsDefault }) => [name, slotsDefault]))
-  expect(slots).toEqual({ lmx: 2, openai: 4, vllm: 16, 'llama-cpp': 4, ollama: 1, 'lm-studio': 4, 'mlx-lm': 1 })
+  expect(slots).toEqual({
+    lmx: 2,
+    openai: 4,
+    vllm: 16,
+    sglang: 16,
+    'llama-cpp': 4,
+    ollama: 1,
+    'lm-studio': 4,
+    'mlx-lm': 1,
+  })
 })
 
 it('says what each server does with a request whose client went away', () => {
@@ -28,10 +37,24 @@ it('says what each server does with a request whose client went away', () => {
     lmx: ['cancel', 'whole'],
     openai: ['cancel', 'never'],
     vllm: ['cancel', 'never'],
+    sglang: ['cancel', 'never'],
     'llama-cpp': ['cancel', 'never'],
     ollama: ['cancel', 'never'],
     'lm-studio': ['cancel', 'never'],
     'mlx-lm': ['drain', 'always'],
+  })
+})
+
+it('says what each server does with a prompt that is too long', () => {
+  expect(Object.fromEntries(hostKinds.map(({ name, overlong }) => [name, overlong]))).toEqual({
+    lmx: 'trims_by_characters',
+    openai: 'refuses_both',
+    vllm: 'refuses_both',
+    sglang: 'refuses_both',
+    'llama-cpp': 'refuses_prompt',
+    ollama: 'trims',
+    'lm-studio': 'refuses_prompt',
+    'mlx-lm': 'refuses_prompt',
   })
 })
 

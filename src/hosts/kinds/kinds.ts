@@ -6,12 +6,14 @@ import { lmx } from './lmx.ts'
 import { mlxLm } from './mlx-lm.ts'
 import { ollama } from './ollama.ts'
 import { openai } from './openai.ts'
+import { sglang } from './sglang.ts'
 import { vllm } from './vllm.ts'
 
 const byName: Readonly<Record<HostKindName, HostKind>> = {
   lmx,
   openai,
   vllm,
+  sglang,
   'llama-cpp': llamaCpp,
   ollama,
   'lm-studio': lmStudio,
@@ -19,7 +21,7 @@ const byName: Readonly<Record<HostKindName, HostKind>> = {
 }
 
 /** In the order of detection: those with a path of their own, those known by a header or an owner, and last what takes any. */
-export const hostKinds: readonly HostKind[] = [lmx, lmStudio, ollama, llamaCpp, vllm, mlxLm, openai]
+export const hostKinds: readonly HostKind[] = [lmx, lmStudio, ollama, llamaCpp, vllm, sglang, mlxLm, openai]
 
 export function hostKind(name: HostKindName): HostKind {
   return byName[name]

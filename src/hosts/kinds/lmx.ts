@@ -1,10 +1,10 @@
 /** Opta LMX: MLX models on Apple silicon. */
-
 import type { EndpointName } from '../../wire/endpoints.ts'
 import { property } from '../../wire/json-value.ts'
 import type { HostKind, ProbeAnswer, ProbeGet } from './host-kind.ts'
-import { openAiList, readModelList } from './model-list.ts'
+import { listEntries, modelsPerHostMax, openAiList, readModelList } from './model-list.ts'
 import { requireOk } from './probe-checks.ts'
+import { gauge } from './prometheus-text.ts'
 
 /** The same document under two paths, both open without a key. */
 const discoveryPaths = ['/.well-known/opta-lmx', '/v1/discovery'] as const
@@ -26,6 +26,7 @@ export const lmx: HostKind = {
   errorsInText: true,
   // It sets uvicorn's to 300 s (its main.py).
   keepAliveMs: 30_000,
+  overlong: 'trims_by_characters',
   lacks: new Set<EndpointName>(['count_tokens', 'translations']),
 
   async recognises(get) {
@@ -37,18 +38,43 @@ export const lmx: HostKind = {
     return false
   },
 
-  async probe(get) {
+  async probe(get, { hasAdminKey } = { hasAdminKey: false, isBusy: false }) {
     // Not /readyz: it says 503 while no model is loaded, and 200 for one that is still warming up.
     requireOk(await get('/healthz'), '/healthz')
     const list = await get('/v1/models')
     if (isShedding(list)) return { models: null, shedding: 'refuses requests because its memory is nearly full' }
+    const contexts = hasAdminKey ? await contextsOfLoaded(get) : new Map<unknown, unknown>()
     // Only loaded models are listed.
     const result = readModelList(
       list,
-      openAiList(() => true),
+      openAiList(
+        () => true,
+        (model) => contexts.get(property(model, 'id')),
+      ),
     )
     return { ...result, running: await requestsRunning(get) }
   },
+
+  /** Its exposition does not escape what clients call themselves, so that of it only series without labels are read. */
+  async signals(get, { hasAdminKey }) {
+    if (!hasAdminKey) return {}
+    const { status, text } = await get('/admin/metrics')
+    if (status !== 200) return {}
+    const [used, total] = [gauge(text, 'lmx_memory_used_gb'), gauge(text, 'lmx_memory_total_gb')]
+    return {
+      running: gauge(text, 'lmx_in_flight_requests'),
+      queued: gauge(text, 'lmx_queued_requests'),
+      memoryUsedRatio: used === undefined || total === undefined || total === 0 ? undefined : used / total,
+    }
+  },
+}
+
+/** Empty where the host refuses the admin key or has no such list: that is no reason to give it no work. */
+async function contextsOfLoaded(get: ProbeGet): Promise<ReadonlyMap<unknown, unknown>> {
+  const answer = await get('/admin/models').catch(() => null)
+  const loaded = answer === null ? null : listEntries(answer, 'loaded')
+  const models = (loaded ?? []).slice(0, modelsPerHostMax)
+  return new Map(models.map((model) => [property(model, 'id'), property(model, 'context_length')]))
 }
 
 /** Those that hold one of its slots; who waits for one is not counted. */

@@ -11,10 +11,13 @@ export const mlxLm: HostKind = {
   slotsDefault: 1,
   slotsMax: 1,
   loadsOnDemand: true,
+  loadRules: { modelsMax: 1, growsBySight: false, tells: false, listsEarly: false },
   // A stream whose client goes away ends the whole process with a BrokenPipeError (reported in its issue 677).
   onDisconnect: 'drain',
   // Its generating thread learns of a stop from the request's handler alone, which does not tell it of a lost client.
   finishesAbandoned: 'always',
+  // It has no bound of its own: what is too long is computed, badly or until the memory is full.
+  overlong: 'refuses_prompt',
   // do_POST knows chat and text completions alone; newer forks add responses and messages, so those are left to the host.
   lacks: new Set<EndpointName>(['embeddings', 'rerank', 'count_tokens', 'transcriptions', 'translations', 'speech']),
 
@@ -29,10 +32,11 @@ export const mlxLm: HostKind = {
   async probe(get) {
     requireOk(await get('/health'), '/health')
     // The list is of what is in the download cache, and nothing says which of it is in memory.
-    return readModelList(
+    const list = readModelList(
       await get('/v1/models'),
       openAiList(() => false),
     )
+    return { ...list, toldResidency: false }
   },
 }
 

@@ -1,5 +1,6 @@
 /** Reads the model lists of hosts: what came over the wire becomes a bounded list of well-formed models, or a reason why not. */
 import { type JsonObject, property } from '../../wire/json-value.ts'
+import { contextTokensFrom } from '../context-length.ts'
 import type { HostModel, ProbeAnswer, ProbeResult } from './host-kind.ts'
 import { requireKeyTaken, requireReached } from './probe-checks.ts'
 
@@ -16,13 +17,18 @@ export interface ListForm {
   /** The member of an entry that requests use as `model`. */
   readonly id: 'id' | 'name' | 'key'
   readonly resident: (entry: JsonObject) => boolean
+  /** What it says of the model's context, whatever that is; nothing when absent. */
+  readonly contextTokens?: (entry: JsonObject) => unknown
   /** Entries that are listed but must not be offered; all are when absent. */
   readonly offered?: (entry: JsonObject) => boolean
 }
 
 /** The form that all of them share: `GET /v1/models` as OpenAI documents it. */
-export function openAiList(resident: (entry: JsonObject) => boolean): ListForm {
-  return { path: '/v1/models', member: 'data', id: 'id', resident }
+export function openAiList(
+  resident: (entry: JsonObject) => boolean,
+  contextTokens?: (entry: JsonObject) => unknown,
+): ListForm {
+  return { path: '/v1/models', member: 'data', id: 'id', resident, ...(contextTokens && { contextTokens }) }
 }
 
 /** Throws when the host refuses the key or cannot be reached; any other failure is told in the result. */
@@ -38,7 +44,7 @@ export function readModelList(answer: ProbeAnswer, form: ListForm): ProbeResult 
 }
 
 /** The entries of a list as they came, or null when the answer is not a list. */
-export function listEntries(answer: ProbeAnswer, member: 'data' | 'models'): readonly unknown[] | null {
+export function listEntries(answer: ProbeAnswer, member: 'data' | 'models' | 'loaded'): readonly unknown[] | null {
   if (answer.status !== 200) return null
   const entries: unknown = property(answer.json, member)
   return Array.isArray(entries) ? entries : null
@@ -59,7 +65,9 @@ function readEntries(entries: readonly unknown[], form: ListForm): ProbeResult {
         listProblem: `lists more than ${modelsPerHostMax} models; the rest is left out`,
       }
     }
-    models.set(id, { id, created: createdOf(entry), ownedBy: ownerOf(entry), resident: form.resident(entry) })
+    const contextTokens = contextTokensFrom(form.contextTokens?.(entry))
+    const resident = form.resident(entry)
+    models.set(id, { id, created: createdOf(entry), ownedBy: ownerOf(entry), resident, contextTokens })
   }
   return { models: [...models.values()] }
 }

@@ -1,4 +1,5 @@
 /** Any server with OpenAI's API of which nothing else is known. */
+import { property } from '../../wire/json-value.ts'
 import type { HostKind } from './host-kind.ts'
 import { openAiList, readModelList } from './model-list.ts'
 import { requireKeyTaken } from './probe-checks.ts'
@@ -14,6 +15,7 @@ export const openai: HostKind = {
   onDisconnect: 'cancel',
   // Not known; nor would such a host say when it is free again, so that a slot could only be held on a guess.
   finishesAbandoned: 'never',
+  overlong: 'refuses_both',
   lacks: new Set<string>(),
 
   /** Whatever answers, even without a list (some have none): but not on the word of an error that may pass or hide another kind. */
@@ -30,7 +32,11 @@ export const openai: HostKind = {
     }
     return readModelList(
       answer,
-      openAiList(() => true),
+      openAiList(
+        () => true,
+        // Many servers and gateways say it in one of these ways.
+        (model) => property(model, 'max_model_len') ?? property(model, 'context_length'),
+      ),
     )
   },
 }

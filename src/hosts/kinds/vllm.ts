@@ -3,6 +3,7 @@ import { property } from '../../wire/json-value.ts'
 import type { HostKind } from './host-kind.ts'
 import { listEntries, openAiList, readModelList } from './model-list.ts'
 import { requireOk } from './probe-checks.ts'
+import { gauge } from './prometheus-text.ts'
 
 export const vllm: HostKind = {
   name: 'vllm',
@@ -13,6 +14,7 @@ export const vllm: HostKind = {
   onDisconnect: 'cancel',
   // Handlers of answers that are not streamed are `with_cancellation` (its entrypoints/utils.py), streams are cancelled anyway.
   finishesAbandoned: 'never',
+  overlong: 'refuses_both',
   lacks: new Set<string>(),
 
   /**
@@ -30,7 +32,22 @@ export const vllm: HostKind = {
     requireOk(await get('/health'), '/health')
     return readModelList(
       await get('/v1/models'),
-      openAiList(() => true),
+      openAiList(
+        () => true,
+        (model) => property(model, 'max_model_len'),
+      ),
     )
+  },
+
+  /** Open without a key; one series of each for every engine behind the server. */
+  async signals(get) {
+    const { status, text } = await get('/metrics')
+    if (status !== 200) return {}
+    return {
+      running: gauge(text, 'vllm:num_requests_running'),
+      queued: gauge(text, 'vllm:num_requests_waiting'),
+      cacheUsedRatio:
+        gauge(text, 'vllm:kv_cache_usage_perc', 'largest') ?? gauge(text, 'vllm:gpu_cache_usage_perc', 'largest'),
+    }
   },
 }

@@ -24,6 +24,11 @@ export const llamaCppStub: StubPlan = {
   answers: {
     '/health': json({ status: 'ok' }),
     '/props': json(llamaCppProps),
+    '/slots': json([
+      { id: 0, n_ctx: 1024, is_processing: true, prompt: 'of somebody' },
+      { id: 1, n_ctx: 1024, is_processing: false },
+      { id: 2, n_ctx: 1024, is_processing: true },
+    ]),
     '/v1/models': json({
       // The form of Ollama's list stands beside OpenAI's in the same answer.
       models: [{ name: 'llama-8b', model: 'llama-8b', capabilities: ['completion'] }],
@@ -31,11 +36,15 @@ export const llamaCppStub: StubPlan = {
       data: [{ id: 'llama-8b', object: 'model', created: 1_750_000_002, owned_by: 'llamacpp', meta: { n_params: 8 } }],
     }),
   },
-  unknownPath: () => error('File Not Found', 'not_found_error', 404),
+  unknownPath: (_method, path) => {
+    if (path === '/metrics') return error('This server does not support metrics endpoint.', 'not_supported_error', 501)
+    return error('File Not Found', 'not_found_error', 404)
+  },
   list: { path: '/v1/models', member: 'data', id: 'id' },
   healthPath: '/health',
-  models: [{ id: 'llama-8b', created: 1_750_000_002, ownedBy: 'llamacpp', resident: true }],
+  models: [{ id: 'llama-8b', created: 1_750_000_002, ownedBy: 'llamacpp', resident: true, contextTokens: 1_024 }],
   slots: 3,
+  signals: { running: 2 },
 }
 
 const routed = (id: string, status: object) => ({
@@ -79,4 +88,5 @@ export const llamaCppRouterStub: StubPlan = {
     { id: 'sleeping', created: 1_750_000_002, ownedBy: 'llamacpp', resident: false },
   ],
   slots: undefined,
+  signals: {},
 }

@@ -19,7 +19,13 @@ export const lmStudioStub: StubPlan = {
   answers: {
     '/api/v0/models': json({
       object: 'list',
-      data: installed.map((model) => ({ ...model, object: 'model', publisher: 'some', max_context_length: 32_768 })),
+      data: installed.map((model) => ({
+        ...model,
+        object: 'model',
+        publisher: 'some',
+        max_context_length: 32_768,
+        ...(model.state === 'loaded' && { loaded_context_length: 4_096 }),
+      })),
     }),
     '/v1/models': json({
       object: 'list',
@@ -34,6 +40,7 @@ export const lmStudioStub: StubPlan = {
     created: null,
     ownedBy: 'organization_owner',
     resident: state === 'loaded',
+    contextTokens: state === 'loaded' ? 4_096 : undefined,
   })),
   slots: undefined,
 }

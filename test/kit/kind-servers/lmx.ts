@@ -15,6 +15,8 @@ export const lmxStub: StubPlan = {
     '/v1/models': captured('models'),
     '/v1/discovery': captured('discovery'),
     '/.well-known/opta-lmx': captured('well-known'),
+    '/admin/models': captured('admin.models'),
+    '/admin/metrics': captured('admin.metrics.busy'),
   },
   unknownPath: () => captured('not-found'),
   list: { path: '/v1/models', member: 'data', id: 'id' },
@@ -22,6 +24,7 @@ export const lmxStub: StubPlan = {
   models: [{ id: 'org/stub-a', created: 1_795_379_284, ownedBy: 'local', resident: true }],
   slots: undefined,
   running: 0,
+  signals: { running: 2, queued: 5, memoryUsedRatio: 1.06 / 23.54 },
 }
 
 /** What LMX answers every path but /healthz, /readyz and /admin/health with while its memory is nearly full. */

@@ -33,7 +33,15 @@ export const ollamaStub: StubPlan = {
       ],
     }),
     '/api/ps': json({
-      models: [{ name: 'llama3:latest', model: 'llama3:latest', expires_at: '2024-06-04T14:38:31Z', size_vram: 3 }],
+      models: [
+        {
+          name: 'llama3:latest',
+          model: 'llama3:latest',
+          expires_at: '2024-06-04T14:38:31Z',
+          size_vram: 3,
+          context_length: 4_096,
+        },
+      ],
     }),
     '/v1/models': json({
       object: 'list',
@@ -45,7 +53,7 @@ export const ollamaStub: StubPlan = {
   healthPath: '/api/version',
   models: [
     { id: 'codellama:13b', created: 1_699_135_009, ownedBy: null, resident: false },
-    { id: 'llama3:latest', created: 1_701_941_538, ownedBy: null, resident: true },
+    { id: 'llama3:latest', created: 1_701_941_538, ownedBy: null, resident: true, contextTokens: 4_096 },
   ],
   slots: undefined,
 }

@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http'
 import type { HostKindName, HostModel } from '../../../src/hosts/kinds/host-kind.ts'
+import type { SaidSignals } from '../../../src/hosts/signals.ts'
 import { listen } from '../servers.ts'
 
 export interface StubAnswer {
@@ -26,6 +27,8 @@ export interface StubPlan {
   readonly healthPath: string | null
   readonly models: readonly HostModel[]
   readonly slots: number | undefined
+  /** What it says of its load to one who has an admin key and requests there; absent where it has no such paths. */
+  readonly signals?: SaidSignals
   /** Requests it says it is working on; absent where it does not say. */
   readonly running?: number
 }
@@ -36,6 +39,8 @@ export interface StubServer extends AsyncDisposable {
   readonly requests: readonly string[]
   /** Answers this path so from now on. */
   set(path: string, answer: StubAnswer): void
+  /** The requests so far are not looked at any more. */
+  forget(): void
   close(): Promise<void>
 }
 
@@ -55,6 +60,7 @@ export async function startStub(plan: StubPlan): Promise<StubServer> {
     url: listening.url,
     requests,
     set: (path, answer) => changed.set(path, answer),
+    forget: () => void requests.splice(0),
     close,
     [Symbol.asyncDispose]: close,
   }

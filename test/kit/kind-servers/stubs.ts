@@ -6,6 +6,7 @@ import { lmxStub } from './lmx.ts'
 import { mlxLmStub } from './mlx-lm.ts'
 import { ollamaStub } from './ollama.ts'
 import { openaiStub } from './openai.ts'
+import { sglangStub } from './sglang.ts'
 import type { StubPlan } from './stub-server.ts'
 import { vllmStub } from './vllm.ts'
 
@@ -13,6 +14,7 @@ export const stubs: Readonly<Record<string, StubPlan>> = {
   'Opta LMX': lmxStub,
   'a server with nothing but OpenAI’s API': openaiStub,
   vLLM: vllmStub,
+  SGLang: sglangStub,
   'llama-server': llamaCppStub,
   'llama-server as a router': llamaCppRouterStub,
   Ollama: ollamaStub,

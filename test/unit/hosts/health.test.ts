@@ -1,7 +1,8 @@
 /** The parts of a host's health together: what it may be given, when that changes by time alone, and who is told. */
 import { describe, expect, it } from 'vitest'
 import type { AttemptVerdict } from '../../../src/hosts/health.ts'
-import { type Host, mayEjectOneMore } from '../../../src/hosts/host.ts'
+import type { Host } from '../../../src/hosts/host.ts'
+import { mayEjectOneMore } from '../../../src/hosts/spare-hosts.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
 

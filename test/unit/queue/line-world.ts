@@ -4,7 +4,8 @@
  */
 import { expect } from 'vitest'
 import type { RequestClass } from '../../../src/base/request-class.ts'
-import { type Host, mayEjectOneMore } from '../../../src/hosts/host.ts'
+import type { Host } from '../../../src/hosts/host.ts'
+import { mayEjectOneMore } from '../../../src/hosts/spare-hosts.ts'
 import { ModelCatalog, type Route } from '../../../src/hosts/model-catalog.ts'
 import { tokenCosts } from '../../../src/queue/bill.ts'
 import { Dispatcher, type Turn } from '../../../src/queue/dispatcher.ts'

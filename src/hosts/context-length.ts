@@ -1,0 +1,161 @@
+/** How long prompt and answer together may be at a host, and whether a request fits there. */
+import type { PromptSize } from '../wire/prompt-size.ts'
+
+/** What a server does with a request that is longer than its context. */
+export type ContextRuleName = keyof typeof contextRules
+
+/** What is known of a request's length. */
+export interface ContextAsk {
+  readonly prompt: PromptSize
+  /** Of its answer, as other answers were. */
+  readonly outputLikely: number
+  /** The bound of its answer's length: the least that a host may read of it, and the most; null where there is none. */
+  readonly outputAsked: { readonly least: number | null; readonly most: number | null }
+  /** LMX's own field: it makes the context of this request so short. */
+  readonly numCtx: number | null
+}
+
+/** A host as far as its context is concerned; null where it is not known. */
+export interface ContextPlace {
+  readonly rule: ContextRuleName
+  readonly contextTokens: number | null
+}
+
+export type ContextFit = 'sure' | 'perhaps' | 'no'
+
+/** Contexts of which a host may have: below the first it does not go, above the last it surely fits. */
+interface Bounds {
+  readonly goesFrom: number
+  readonly sureFrom: number
+}
+
+/** The most that a context of this number of tokens is believed to be. */
+export const contextTokensSaidMax = 100_000_000
+
+/** Nearly every model of today has as much: up to here a host that does not tell its context is as good as any. */
+const unsaidTokens = 32_768
+
+/** LMX generates so much where no bound is given, and sets that, or the bound, aside. */
+const lmxOutputDefault = 2_048
+/** By its source: four characters are a token, a picture is 765 (its inference/context.py). */
+const lmxBytesPerToken = 4
+const lmxTokensPerMedia = 765
+
+/**
+ * Servers that refuse are asked while it may fit: they count for certain. Those that would cut the beginning of a conversation
+ * away without a word are asked only where that is not to be expected.
+ */
+export const contextRules = {
+  /** Prompt and bound together must fit, else it refuses, as OpenAI does. */
+  refuses_both: ({ prompt, outputLikely, outputAsked }: ContextAsk): Bounds => ({
+    goesFrom: prompt.least + (outputAsked.least ?? 1),
+    sureFrom: prompt.most + Math.max(outputAsked.most ?? 0, outputLikely),
+  }),
+  /** The prompt must fit, else it refuses; the answer ends where the context is full. */
+  refuses_prompt: ({ prompt, outputLikely }: ContextAsk): Bounds => ({
+    goesFrom: prompt.least + 1,
+    sureFrom: prompt.most + outputLikely,
+  }),
+  /** It drops the oldest messages silently until the prompt fits. */
+  trims: ({ prompt, outputLikely }: ContextAsk): Bounds => ({
+    goesFrom: prompt.most,
+    sureFrom: prompt.most + outputLikely,
+  }),
+  /** The same, by characters, so that it is known when it does. */
+  trims_by_characters: ({ prompt, outputAsked }: ContextAsk): Bounds => {
+    const counted = Math.ceil(prompt.textBytes / lmxBytesPerToken) + lmxTokensPerMedia * prompt.media
+    const from = Math.max(counted, prompt.least) + (outputAsked.most ?? lmxOutputDefault)
+    return { goesFrom: from, sureFrom: from }
+  },
+} as const satisfies Record<string, (ask: ContextAsk) => Bounds>
+
+const ruleNames = Object.keys(contextRules) as ContextRuleName[]
+
+/**
+ * What a request needs of a context, rounded up to those that there are: requests with the same id fit the same hosts at
+ * any time, however many lengths they have.
+ */
+export class ContextNeed {
+  readonly id: string
+  readonly ask: ContextAsk
+  readonly #bounds: Readonly<Record<ContextRuleName, Bounds>>
+
+  /** `contexts`: those of the hosts it could go to, as known now. */
+  constructor(ask: ContextAsk, contexts: readonly number[]) {
+    this.ask = ask
+    const known = ask.numCtx === null ? contexts : [...contexts, ask.numCtx]
+    const rounded = (name: ContextRuleName): Bounds => {
+      const { goesFrom, sureFrom } = contextRules[name](ask)
+      return { goesFrom: roundedUp(goesFrom, known), sureFrom: roundedUp(sureFrom, known) }
+    }
+    this.#bounds = {
+      refuses_both: rounded('refuses_both'),
+      refuses_prompt: rounded('refuses_prompt'),
+      trims: rounded('trims'),
+      trims_by_characters: rounded('trims_by_characters'),
+    }
+    const bounds = ruleNames.map((name) => `${this.#bounds[name].goesFrom}-${this.#bounds[name].sureFrom}`)
+    this.id = `${[...new Set(bounds)].length === 1 ? bounds[0] : bounds.join(' ')} ${ask.numCtx ?? ''}`.trimEnd()
+  }
+
+  fits(place: ContextPlace): ContextFit {
+    const { goesFrom, sureFrom } = this.#bounds[place.rule]
+    const tokens = effectiveTokens(place, this.ask.numCtx)
+    if (tokens === null) return sureFrom <= unsaidTokens ? 'sure' : 'perhaps'
+    if (tokens < goesFrom) return 'no'
+    return tokens >= sureFrom ? 'sure' : 'perhaps'
+  }
+
+  /** What it would take there, as that server counts: for the eyes of whoever is refused. */
+  takes({ rule }: ContextPlace): { readonly total: number; readonly output: number } {
+    const { goesFrom } = contextRules[rule](this.ask)
+    const { least, most } = this.ask.outputAsked
+    switch (rule) {
+      case 'refuses_both':
+        return { total: goesFrom, output: least ?? 0 }
+      case 'trims_by_characters':
+        return { total: goesFrom, output: most ?? lmxOutputDefault }
+      default:
+        return { total: goesFrom, output: 0 }
+    }
+  }
+}
+
+/** As long as it is there for a request with this `num_ctx`. */
+export function effectiveTokens({ rule, contextTokens }: ContextPlace, numCtx: number | null): number | null {
+  if (numCtx === null || rule !== 'trims_by_characters') return contextTokens
+  return Math.min(contextTokens ?? numCtx, numCtx)
+}
+
+/** What a host says, where it can be believed. */
+export function contextTokensFrom(value: unknown): number | undefined {
+  const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+  return isCount && value <= contextTokensSaidMax ? value : undefined
+}
+
+/** What an operator says of one host: a number for all its models, or one for each. */
+export type ConfiguredContext = number | Readonly<Record<string, number>> | undefined
+
+/** The host's own number wins over that of the model, and both over what the host says. */
+export function contextTokensOf(
+  model: string,
+  configured: { readonly ofHost: ConfiguredContext; readonly ofModels: Readonly<Record<string, number>> },
+  said: number | undefined,
+): number | null {
+  const { ofHost, ofModels } = configured
+  if (typeof ofHost === 'number') return ofHost
+  return own(ofHost, model) ?? own(ofModels, model) ?? said ?? null
+}
+
+function own(numbers: Readonly<Record<string, number>> | undefined, model: string): number | undefined {
+  return numbers !== undefined && Object.hasOwn(numbers, model) ? numbers[model] : undefined
+}
+
+/** The least of the contexts that there are, or of those that are usual, that is as long. */
+function roundedUp(tokens: number, contexts: readonly number[]): number {
+  let least = unsaidTokens
+  while (least < tokens && least < contextTokensSaidMax) least *= 2
+  if (least < tokens) least = Number.POSITIVE_INFINITY
+  for (const context of contexts) if (context >= tokens && context < least) least = context
+  return least
+}

@@ -1,0 +1,88 @@
+/**
+ * What a host says of its own load: hints with an age, never truth. What the gateway gave to it is counted by itself and at once;
+ * what a host says beyond that is the work of others. It can only make a host look busier, never idler, so that no burst runs
+ * to a host that was idle when it was last asked.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { HostTelemetry } from './events.ts'
+
+/** As a host tells it; each undefined where it does not. */
+export interface SaidSignals {
+  /** Requests that it works on, whoever sent them. */
+  readonly running?: number | undefined
+  /** Requests that wait at the host itself. */
+  readonly queued?: number | undefined
+  /** From 0 to 1. */
+  readonly memoryUsedRatio?: number | undefined
+  /** Of the memory that it keeps for prompts and answers under way, from 0 to 1. */
+  readonly cacheUsedRatio?: number | undefined
+}
+
+/** So many probe intervals old it still counts in full: probes come a little later than asked for. */
+const fullIntervals = 1.5
+/** From then on half as much for each interval more, and nothing beyond so many. */
+const intervalsMax = 3
+/** More is a fault of the host. */
+const requestsMax = 100_000
+
+interface Kept {
+  readonly atMs: number
+  readonly foreign: number
+  readonly queued: number | null
+  readonly memoryUsedRatio: number | null
+  readonly cacheUsedRatio: number | null
+  readonly everyMs: number
+}
+
+export class HostSignals {
+  readonly #clock: Clock
+  #kept: Kept | null = null
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /**
+   * `own`: the most requests of the gateway that the host had while it was asked; `everyMs`: how often it is asked. A host
+   * that says nothing at all leaves nothing.
+   */
+  told(said: SaidSignals, { own, askedAtMs, everyMs }: { own: number; askedAtMs: number; everyMs: number }): void {
+    const running = countOf(said.running)
+    const queued = countOf(said.queued)
+    const memoryUsedRatio = ratioOf(said.memoryUsedRatio)
+    const cacheUsedRatio = ratioOf(said.cacheUsedRatio)
+    if (running === null && queued === null && memoryUsedRatio === null && cacheUsedRatio === null) return
+    // Who waits there and who runs is not told apart by ours: some of them may well be waiting.
+    const foreign = Math.max(0, (running ?? 0) + (queued ?? 0) - own)
+    this.#kept = { atMs: askedAtMs, foreign, queued, memoryUsedRatio, cacheUsedRatio, everyMs }
+  }
+
+  /** It is another one, or down: what it said means nothing any more. */
+  forget(): void {
+    this.#kept = null
+  }
+
+  /** Requests of others that it is likely to work on, the older the word the fewer; never less than 0. */
+  get foreignRunning(): number {
+    if (this.#kept === null || this.#kept.foreign === 0) return 0
+    const { atMs, foreign, everyMs } = this.#kept
+    const intervals = (this.#clock.now() - atMs) / everyMs
+    if (intervals > intervalsMax) return 0
+    return foreign * 0.5 ** Math.max(0, intervals - fullIntervals)
+  }
+
+  /** As it was said, however old that is; null where nothing was. */
+  get telemetry(): HostTelemetry | null {
+    if (this.#kept === null) return null
+    const { atMs, queued, memoryUsedRatio, cacheUsedRatio } = this.#kept
+    return { ageMs: this.#clock.now() - atMs, queued, memoryUsedRatio, cacheUsedRatio }
+  }
+}
+
+function countOf(value: number | undefined): number | null {
+  return value !== undefined && value >= 0 && value <= requestsMax ? value : null
+}
+
+function ratioOf(value: number | undefined): number | null {
+  return value !== undefined && value >= 0 && value <= 1 ? value : null
+}
