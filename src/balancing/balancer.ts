@@ -32,7 +32,7 @@ const foreignOutputLeft = 128
 export interface Situation {
   /** It may wait for a host that is not free. */
   readonly mayWait: boolean
-  /** Requests that wait for a slot of this host and of no other. */
+  /** Requests that wait and could take a slot of this host. */
   readonly waitingFor: (host: Host) => number
 }
 

@@ -2,18 +2,22 @@
 import { Balancer, type BalancerParts } from './balancer.ts'
 import { LearnedSpeeds, type Speeds } from './learned-speeds.ts'
 import type { BalancingOptions } from './options.ts'
-import { noPrefixes, type Prefixes } from './prefix-memory.ts'
+import { noPrefixes, type Prefixes, PrefixMemory } from './prefix-memory.ts'
+import { PromptReader } from './prompt-reader.ts'
 
 export interface Balancing {
   readonly balancer: Balancer
   readonly speeds: Speeds
   readonly prefixes: Prefixes
+  readonly prompts: PromptReader
 }
 
 export type BalancingParts = Pick<BalancerParts, 'clock' | 'chance' | 'makePolicy'>
 
-export function makeBalancing({ policy }: BalancingOptions, parts: BalancingParts): Balancing {
+export function makeBalancing(options: BalancingOptions, parts: BalancingParts): Balancing {
+  const { policy, prefixes: rules } = options
   const speeds = new LearnedSpeeds(parts)
-  const prefixes = noPrefixes
-  return { balancer: new Balancer({ ...parts, policy, speeds, prefixes }), speeds, prefixes }
+  const prefixes = rules.enabled ? new PrefixMemory(rules.perHostMax, parts.clock) : noPrefixes
+  const balancer = new Balancer({ ...parts, policy, speeds, prefixes })
+  return { balancer, speeds, prefixes, prompts: new PromptReader(rules) }
 }

@@ -3,7 +3,6 @@
  * that are unlike. A conversation returns to the host that has read it, and may wait there for a slot, for as long as
  * reading it again elsewhere would take longer.
  */
-import { BoundedMap } from '../base/bounded-map.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import {
@@ -27,8 +26,6 @@ const othersShare = 0.3
 const equalShare = 0.05
 /** Longer than anything takes: of a host that is as good as standing still. */
 const msMax = 1e12
-/** Last conversations by name of which the host is remembered. */
-const sessionsMax = 10_000
 
 export function fastest(chance: Chance): Policy {
   const ties = new Ties(chance)
@@ -37,10 +34,10 @@ export function fastest(chance: Chance): Policy {
       const scores = places.map((place) => finishMs(ask, place))
       const scoreOf = (place: Place): number => scores[places.indexOf(place)] ?? msMax
       const free = freeOf(places)
-      const best = ties.among(ask, equalTo(free, scoreOf), decidedBy(ask, free, scoreOf))
+      const best = ties.among(equalTo(free, scoreOf), decidedBy(ask, free, scoreOf))
       const waiting = worthWaitingFor(ask, places, { best: best.place, scoreOf })
       if (waiting !== null) return { ...waiting, scores }
-      ties.chosen(ask, best.place)
+      ties.chosen(best.place)
       return { ...best, scores }
     },
   }
@@ -103,8 +100,6 @@ function worthWaitingFor(
 /** Which one of those that are equal: the host of the conversation, or the one that has read nothing new for longest. */
 class Ties {
   readonly #chance: Chance
-  /** By name, so that a host which is gone is not kept for them. */
-  readonly #sessions = new BoundedMap<string, string>(sessionsMax)
   /** When each host was last given a prompt that it had not read, in turns. */
   readonly #coldTurns = new WeakMap<Host, number>()
   #turn = 0
@@ -113,29 +108,28 @@ class Ties {
     this.#chance = chance
   }
 
-  among(ask: Ask, equal: Places, isDecided: (place: Place) => boolean): { place: Place; reason: RoutingReason } {
+  among(equal: Places, isDecided: (place: Place) => boolean): { place: Place; reason: RoutingReason } {
     const home = homeOf(equal)
     if (home !== null) {
-      const place = this.#ofSession(ask, home) ?? leastOf(home, () => 0, this.#chance)
+      const place = lastOf(home) ?? leastOf(home, () => 0, this.#chance)
       const decided = home.length < equal.length || isDecided(place)
       return { place, reason: decided ? 'prefix' : 'fastest' }
     }
-    const ofSession = this.#ofSession(ask, equal)
+    const ofSession = lastOf(equal)
     if (ofSession !== null) return { place: ofSession, reason: equal.length > 1 ? 'session' : 'fastest' }
     // So what the hosts have kept grows evenly, and with it the choice of later ones.
     const place = leastOf(equal, ({ host }) => this.#coldTurns.get(host) ?? 0, this.#chance)
     return { place, reason: 'fastest' }
   }
 
-  chosen({ prompt: { session } }: Ask, { host, isHome }: Place): void {
-    if (session !== null) this.#sessions.set(session, host.name)
+  chosen({ host, isHome }: Place): void {
     if (!isHome) this.#coldTurns.set(host, ++this.#turn)
   }
+}
 
-  #ofSession({ prompt: { session } }: Ask, places: Places): Place | null {
-    const name = session === null ? undefined : this.#sessions.get(session)
-    return places.find(({ host }) => host.name === name) ?? null
-  }
+/** The one that what its client calls the conversation went to last. */
+function lastOf(places: Places): Place | null {
+  return places.find(({ lastHere }) => lastHere) ?? null
 }
 
 /** Those of them where the conversation was before and the least is to be read again; null where there is none. */

@@ -51,10 +51,10 @@ export interface PrefixTruth {
   readonly cachedTokens: number
 }
 
-const nothing: PrefixMatch = { share: 0, sentShare: 0, isHome: false }
+export const noMatch: PrefixMatch = { share: 0, sentShare: 0, isHome: false }
 
 export const noPrefixes: Prefixes = {
-  match: () => nothing,
+  match: () => noMatch,
   remember: () => {},
   forget: () => {},
   told: () => {},
@@ -90,10 +90,10 @@ export class PrefixMemory implements Prefixes {
 
   match(host: Host, model: string, print: PromptPrint): PrefixMatch {
     const kept = this.#byHost.get(host)?.get(model)
-    if (kept === undefined || kept.beginnings.size === 0) return nothing
+    if (kept === undefined || kept.beginnings.size === 0) return noMatch
     const count = this.#countOf(kept.beginnings, print.digests)
     const end = print.ends[count - 1]
-    if (end === undefined) return nothing
+    if (end === undefined) return noMatch
     const sentShare = end / print.bytes
     const worth = kept.worth.now
     return { share: sentShare * worth, sentShare, isHome: count > print.commonCount && worth >= homeWorthMin }

@@ -1,10 +1,7 @@
-/** Where what a client names was last: its conversation, or else what is of the same person. */
+/** Where what a client names was last: helps where nothing else tells one host from another, and is never needed. */
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Prompt } from './prompt.ts'
-
-/** What of a request was last at a host: its conversation, or only another one of the same person. */
-export type LastHere = 'conversation' | 'person'
+import type { Ask } from './policy.ts'
 
 /** Of each model and name; the one that was used longest ago goes first. */
 const namesMax = 20_000
@@ -13,23 +10,22 @@ export class Sessions {
   /** The number of a host, so that one that was removed is not kept. */
   readonly #lastAt = new BoundedMap<string, number>(namesMax)
 
-  /** `model`: the name that clients use. */
-  lastHere(host: Host, model: string, { session, person = null }: Prompt): LastHere | null {
-    // Who has a name for the conversation means no other one.
-    if (session !== null) return this.#isLast(host, model, 'conversation', session) ? 'conversation' : null
-    return person !== null && this.#isLast(host, model, 'person', person) ? 'person' : null
+  isLast(host: Host, ask: Ask): boolean {
+    const key = keyOf(ask)
+    return key !== null && this.#lastAt.get(key) === host.number
   }
 
-  remember(host: Host, model: string, { session, person = null }: Prompt): void {
-    if (session !== null) this.#lastAt.set(keyOf(model, 'conversation', session), host.number)
-    if (person !== null) this.#lastAt.set(keyOf(model, 'person', person), host.number)
-  }
-
-  #isLast(host: Host, model: string, what: LastHere, name: string): boolean {
-    return this.#lastAt.get(keyOf(model, what, name)) === host.number
+  remember(host: Host, ask: Ask): void {
+    const key = keyOf(ask)
+    if (key !== null) this.#lastAt.set(key, host.number)
   }
 }
 
-function keyOf(model: string, what: LastHere, name: string): string {
-  return `${what} ${name} ${model}`
+/**
+ * A person may have many conversations at once, which are better spread: such a name counts only where the prompt itself
+ * tells nothing.
+ */
+function keyOf({ model, prompt: { session, print, person = null } }: Ask): string | null {
+  if (session !== null) return `conversation ${session} ${model}`
+  return print === null && person !== null ? `person ${person} ${model}` : null
 }

@@ -19,11 +19,12 @@ export function sticky(chance: Chance): Policy {
 }
 
 /** Null where nothing tells it from others: what many conversations begin with would send all of them to one host. */
-function conversationOf({ session, print }: Prompt): number | null {
+function conversationOf({ session, print, person = null }: Prompt): number | null {
   if (session !== null) return hashOf(session)
   // The first beginning that goes beyond what is common, and so the same at each turn.
   const digest = print?.digests[print.commonCount]
-  return digest === undefined ? null : hashOf(String(digest))
+  if (digest !== undefined) return hashOf(String(digest))
+  return person === null ? null : hashOf(person)
 }
 
 const hostHashes = new WeakMap<Host, number>()

@@ -20,7 +20,9 @@ export function placeAt(name: string, more: Partial<Place> = {}): Place {
     inputAhead: 0,
     outputAhead: 0,
     uncachedTokens: 1_000,
+    sentTokens: 0,
     isHome: false,
+    lastHere: false,
     speed: assumedSpeed,
     ...more,
   }

@@ -1,0 +1,33 @@
+/** Makes of a request what its host is chosen by beside its size: digests of its prompt, and names told apart by key. */
+import { type PromptSpans, promptPieces } from '../wire/prompt-parts.ts'
+import type { SessionNames } from '../wire/session-names.ts'
+import type { BalancingOptions } from './options.ts'
+import type { Prompt } from './prompt.ts'
+import { PromptPrinter } from './prompt-print.ts'
+
+/** Of a body that was read already. */
+export interface PromptBody {
+  readonly bytes: Buffer
+  readonly noticed: PromptSpans
+}
+
+export class PromptReader {
+  readonly #options: BalancingOptions['prefixes']
+  readonly #printer = new PromptPrinter()
+
+  constructor(options: BalancingOptions['prefixes']) {
+    this.#options = options
+  }
+
+  /** `holder`: whose request it is. `body`: null where its prompt begins with something that it does not show. */
+  read(body: PromptBody | null, { conversation, person }: SessionNames, holder: string): Prompt {
+    const { enabled, scope } = this.#options
+    const printer = this.#printer
+    // A name says nothing about whoever else uses the same one.
+    const named = (name: string | null): string | null => (name === null ? null : printer.nameOf(name, holder))
+    const prompt = { session: named(conversation), person: named(person) }
+    if (!enabled || body === null) return { ...prompt, print: null }
+    const pieces = promptPieces(body.bytes, body.noticed)
+    return { ...prompt, print: printer.print(pieces, scope === 'key' ? holder : null) }
+  }
+}
