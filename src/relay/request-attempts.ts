@@ -37,6 +37,8 @@ export class RequestAttempts {
   #underWay: Attempt | null = null
   /** Its host had to load the model first. */
   #loads = false
+  /** It brings one answer, which comes whole: its time and its tokens belong together. */
+  #isWhole = false
   #timesGivenBack = 0
 
   constructor(parts: RelayParts, request: RequestAttemptsSettings) {
@@ -69,6 +71,8 @@ export class RequestAttempts {
     const attempt = new Attempt({ ...common, limits: plan.limits(body), outlivesItsConnection })
     this.#underWay = attempt
     this.#loads = lease.host.mustLoad(lease.model)
+    this.#isWhole = !plan.streamed && body.generations === 1
+    if (!plan.showsContent) lease.assignment.goesUnseen()
     events.attemptBegan(lease.host.name)
     attempt.start(plan.request(body))
   }
@@ -95,12 +99,15 @@ export class RequestAttempts {
     this.#meter.generated()
     lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
-    const { firstTokenMs, timePerOutputTokenMs } = this.#meter.speedOf(lease)
+    const { firstTokenMs, timePerOutputTokenMs, ...told } = this.#meter.shown(lease)
     const speed = {
       firstTokenMs: this.#loads ? null : firstTokenMs,
       timePerOutputTokenMs: wasPaused ? null : timePerOutputTokenMs,
     }
     host.answered(speed, lease.grantedAtMs)
+    const isTimed = this.#isWhole && !this.#loads && !wasPaused
+    const wholeMs = isTimed ? this.#parts.clock.now() - lease.grantedAtMs : null
+    lease.assignment.answered({ ...speed, ...told, wholeMs })
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */

@@ -1,4 +1,5 @@
 /** Counts what the attempts of one request bring: each has a meter of its own, of which at most the last one counts. */
+import type { Answered } from '../balancing/assignment.ts'
 import { Meter, type Metered, nothingMetered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { AttemptPlan } from './attempt-plan.ts'
@@ -48,13 +49,19 @@ export class RequestMeter {
     this.#meter?.generated()
   }
 
-  /** How fast the host was; null where it cannot be told. */
-  speedOf({ grantedAtMs }: Lease): {
-    readonly firstTokenMs: number | null
-    readonly timePerOutputTokenMs: number | null
-  } {
+  /** How fast the host was, and for how many tokens; null where it cannot be told. */
+  shown({ grantedAtMs }: Lease): Omit<Answered, 'wholeMs'> {
     const { firstContentAtMs = null, timePerOutputTokenMs = null } = this.#meter?.pace ?? {}
-    return { firstTokenMs: firstContentAtMs === null ? null : firstContentAtMs - grantedAtMs, timePerOutputTokenMs }
+    const { tokens, sources } = this.soFar(0)
+    return {
+      firstTokenMs: firstContentAtMs === null ? null : firstContentAtMs - grantedAtMs,
+      timePerOutputTokenMs,
+      tokens: {
+        input: sources.input === 'reported' ? tokens.input : null,
+        cachedInput: sources.cachedInput === 'reported' ? tokens.cachedInput : null,
+      },
+      outputTokens: tokens.output,
+    }
   }
 
   /** The attempt brought nothing, and another may follow. */
