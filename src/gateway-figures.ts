@@ -1,9 +1,11 @@
 /** What metrics and pages read of a gateway's parts, in one place, so that they cannot tell different stories. */
 import type { Access } from './access/access.ts'
+import type { Balancing } from './balancing/balancing.ts'
 import type { Clock } from './base/clock.ts'
 import type { Overload } from './base/overload.ts'
 import { allAtOnce, type Steps } from './base/steps.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import type { ModelAtHost } from './hosts/events.ts'
 import type { Host } from './hosts/host.ts'
 import { isAble, type ModelCatalog } from './hosts/model-catalog.ts'
 import type { Ledger } from './metering/ledger.ts'
@@ -34,6 +36,7 @@ export interface FigureParts {
   readonly gaps: StreamGaps
   readonly budget: ByteBudget
   readonly overload: Overload
+  readonly balancing: () => Pick<Balancing, 'speeds'>
   readonly dispatcher: () => Dispatcher
   readonly zombies: () => ZombieSlots
   readonly ledger: () => Ledger
@@ -48,6 +51,17 @@ export interface FigureParts {
 /** Without those whose name another has taken: two with one name cannot be told apart. */
 function leavingOf({ hosts, leavingHosts }: FigureParts): readonly Host[] {
   return [...leavingHosts()].filter(({ name }) => !hosts.some((host) => host.name === name))
+}
+
+function modelsAt(host: Host): ModelAtHost[] {
+  const names = new Set([...(host.models?.keys() ?? []), ...host.configuredModels])
+  const loads = host.kind?.loadsOnDemand === true
+  return Array.from(names, (model) => ({
+    host: host.name,
+    model,
+    residency: loads ? (host.mustLoad(model) ? 'absent' : 'resident') : null,
+    contextTokensMax: host.context(model).contextTokens,
+  }))
 }
 
 const stages = { none: 0, tight: 1, shed: 2 } as const
@@ -72,9 +86,17 @@ export function figuresOf(parts: FigureParts): FigureSources {
     *modelHosts() {
       for (const { model, places } of catalog.placesByName()) {
         const able = places.filter(({ host }) => isAble(host))
-        yield { model, hosts: able.length, listedBy: places.map(({ host }) => host.name) }
+        const anyLoads = places.some(({ host }) => host.kind?.loadsOnDemand === true)
+        const resident = anyLoads ? able.filter((place) => !place.host.mustLoad(place.model)).length : null
+        const listedBy = places.map(({ host }) => host.name)
+        yield { model, hosts: able.length, resident, loading: 0, listedBy }
       }
     },
+    modelsAtHosts: () => hosts.flatMap(modelsAt),
+    *speeds() {
+      for (const { host, model, speed } of parts.balancing().speeds.all()) yield { host: host.name, model, ...speed }
+    },
+    loadWaits: () => [],
     tokens: () => tallies,
     phases: () => phases.totals(),
     generating: () => phases.generating(),

@@ -2,6 +2,7 @@
 import type { Access } from './access/access.ts'
 import { withChangeLog } from './access/change-log.ts'
 import { KeyAdmin } from './access/key-admin.ts'
+import type { RecentDecisions } from './balancing/recent-decisions.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import { roomForConnections } from './base/open-files.ts'
@@ -45,6 +46,7 @@ export interface ListenerParts {
   readonly metrics: Metrics | null
   readonly figures: Figures
   readonly recent: RecentRequests
+  readonly decisions: RecentDecisions
   /** Null while requests are welcome. */
   readonly notReadyBecause: () => string | null
 }
@@ -103,8 +105,8 @@ export function adminListener(parts: ListenerParts): Listener {
   return new Listener(app, limitsOf(config), clock, undefined, { headers: adminHeaders })
 }
 
-function trafficOf({ dispatcher, relay, recent, hosts, catalog, budget, access }: ListenerParts) {
-  return { dispatcher, relay, recent, hosts, catalog, budget, forLimits: access }
+function trafficOf({ dispatcher, relay, recent, decisions, hosts, catalog, budget, access }: ListenerParts) {
+  return { dispatcher, relay, recent, decisions, hosts, catalog, budget, forLimits: access }
 }
 
 function limitsOf({ server, relay }: ResolvedConfig) {

@@ -2,6 +2,8 @@
 import { Access } from './access/access.ts'
 import type { KeyRecord } from './access/key-record.ts'
 import { type Balancing, makeBalancing } from './balancing/balancing.ts'
+import type { BalancingEvents } from './balancing/events.ts'
+import { RecentDecisions } from './balancing/recent-decisions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import { Overload } from './base/overload.ts'
@@ -32,6 +34,7 @@ import { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import { accessLog } from './observe/access-log.ts'
+import { tellDecisions } from './observe/decisions-came.ts'
 import type { FigureSources } from './observe/figure-sources.ts'
 import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
 import { makeOtlp, type Otlp } from './observe/otlp/otlp.ts'
@@ -74,6 +77,7 @@ class BuiltGateway implements Gateway {
   readonly #figures: Figures
   readonly #events: MetricEvents
   readonly #recent: RecentRequests
+  readonly #decisions: RecentDecisions
   /** Null without an endpoint. */
   readonly #otlp: Otlp | null
   readonly #balancing: Balancing
@@ -127,12 +131,14 @@ class BuiltGateway implements Gateway {
     this.#figures = { sources, counted, recent, lagMs: () => this.#overload.lagMs, startedAtMs: clock.wallMs() }
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
+    this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
     this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       balancer: this.#balancing.balancer,
       events: this.#events,
+      decisions: this.#decisionEvents(),
       noWaiting: () => this.#overload.noWaiting(),
       waitingElsewhere: () => this.#access.waiting,
     })
@@ -165,6 +171,7 @@ class BuiltGateway implements Gateway {
   #forget(host: Host): void {
     this.#dispatcher.forget(host)
     this.#balancing.prefixes.forget(host)
+    this.#balancing.speeds.forget(host)
   }
 
   #sources(): FigureSources {
@@ -180,6 +187,7 @@ class BuiltGateway implements Gateway {
       gaps: this.#gaps,
       budget: this.#budget,
       overload: this.#overload,
+      balancing: () => this.#balancing,
       dispatcher: () => this.#dispatcher,
       zombies: () => this.#zombies,
       ledger: () => this.#ledger,
@@ -189,6 +197,17 @@ class BuiltGateway implements Gateway {
       logDropped: this.#parts.logDropped ?? (() => 0),
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
     })
+  }
+
+  #decisionEvents(): BalancingEvents {
+    const { decided, holdEnded } = this.#events
+    return {
+      holdEnded,
+      decided: (decision) => {
+        this.#decisions.add(decision)
+        decided(decision)
+      },
+    }
   }
 
   #makeAccess(): Access {
@@ -230,6 +249,7 @@ class BuiltGateway implements Gateway {
       timesWork: this.#metrics !== null,
       events: withListeners(this.#events, [
         accessLog(log),
+        tellDecisions,
         (outcome) => this.#recent.add(outcome),
         (outcome) => this.#otlp?.requestEnded(outcome),
       ]),
@@ -265,6 +285,7 @@ class BuiltGateway implements Gateway {
       metrics: this.#metrics,
       figures: this.#figures,
       recent: this.#recent,
+      decisions: this.#decisions,
       notReadyBecause: () => this.#notReadyBecause(),
     }
   }

@@ -46,6 +46,9 @@ function placeRecord(place: Place, score: number | null, { tokens }: Ask): Place
     running: place.running,
     inputAhead: Math.round(inputAhead),
     outputAhead: Math.round(place.outputAhead),
+    prefillTokensPerSecond: Math.round(speed.prefillTokensPerSecond),
+    decodeTokensPerSecond: Math.round(speed.decodeTokensPerSecond),
+    samples: Math.ceil(speed.samples),
     score: score === null ? null : Math.round(score),
   }
 }

@@ -23,6 +23,10 @@ export interface PlaceRecord {
   /** Tokens of prompts that the host had yet to read, and of answers that it had yet to generate. */
   readonly inputAhead: number
   readonly outputAhead: number
+  /** As learned of so many answers; of none where it was assumed. */
+  readonly prefillTokensPerSecond: number
+  readonly decodeTokensPerSecond: number
+  readonly samples: number
   /** Null where the policy has none; the less, the better. */
   readonly score: number | null
 }

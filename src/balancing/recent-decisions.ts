@@ -15,6 +15,7 @@ export class RecentDecisions {
       this.#kept.push(decision)
       return
     }
+    if (this.#max === 0) return
     this.#kept[this.#oldest] = decision
     this.#oldest = (this.#oldest + 1) % this.#max
   }

@@ -1,8 +1,9 @@
 /** What metrics and pages read of the gateway's parts, so that the two cannot tell different stories. */
 import type { LimitRest } from '../access/events.ts'
+import type { LearnedSpeed } from '../balancing/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
-import type { HostState } from '../hosts/events.ts'
+import type { HostState, ModelAtHost } from '../hosts/events.ts'
 import type { GapTotals, GeneratingTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
 import type { HeldSlots, QueueState } from '../queue/events.ts'
 import type { Objectives } from './objectives.ts'
@@ -22,6 +23,12 @@ export interface FigureSources {
   hosts(): readonly (HostState & HeldSlots)[]
   /** Of all names that requests may use. */
   modelHosts(): Iterable<ModelHosts>
+  /** Of all places that hosts list. */
+  modelsAtHosts(): Iterable<ModelAtHost>
+  /** Of places where any was learned. */
+  speeds(): Iterable<LearnedSpeed>
+  /** Of models for which anybody waits until they are loaded, by the names that requests use. */
+  loadWaits(): Iterable<{ readonly model: string; readonly waiting: number }>
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
   generating(): Iterable<GeneratingTotals>
@@ -47,6 +54,10 @@ export interface ModelHosts {
   readonly model: string
   /** How many may take a request for it now. */
   readonly hosts: number
+  /** Of these, those that have it in memory; null where none of its hosts ever loads a model. */
+  readonly resident: number | null
+  /** How many load it now. */
+  readonly loading: number
   /** The names of all that have it, whether they are up or not. */
   readonly listedBy: readonly string[]
 }

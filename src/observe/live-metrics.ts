@@ -8,6 +8,7 @@ import { writeLimitRests } from './access-metrics.ts'
 import type { FigureSources, ModelHosts } from './figure-sources.ts'
 import { startLineAtZero, writeLine } from './line-metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
+import { RoutingMetrics } from './routing-metrics.ts'
 import { otherLabel, type Row, type SeriesTable } from './series-table.ts'
 import { TokenMetrics } from './token-metrics.ts'
 
@@ -15,6 +16,7 @@ export class LiveMetrics {
   readonly #table: SeriesTable
   readonly #sources: FigureSources
   readonly #tokens: TokenMetrics
+  readonly #routing: RoutingMetrics
   /** Names that requests may use, each with the hosts for which what can be foreseen of it is there; null without room. */
   #models = new Map<string, string | null>()
   readonly #startedHosts = new Set<string>()
@@ -23,6 +25,7 @@ export class LiveMetrics {
     this.#table = table
     this.#sources = sources
     this.#tokens = new TokenMetrics(table, sources.tokenCosts)
+    this.#routing = new RoutingMetrics(table, sources)
     startOverheadAtZero(table)
     startModelAtZero(table, otherLabel)
   }
@@ -45,7 +48,9 @@ export class LiveMetrics {
     yield* table.mirror('host_generating_seconds_total', generatingRows(generating))
     yield* writeGaps(table, [...sources.gaps()])
     yield* writeLimitRests(table, sources.limitRests())
-    yield* this.#writeHosts(sources.hosts())
+    const hosts = sources.hosts()
+    yield* this.#writeHosts(hosts)
+    yield* this.#routing.write(hosts, models)
     yield* writeLine(table, yield* sources.queueInSteps())
     yield* table.rewrite('model_hosts_up', modelHostRows(models), 'gone', 'min')
     yield* table.mirrorHistogram('event_loop_delay_seconds', [[{}, sources.eventLoopDelays()]])
@@ -122,6 +127,7 @@ function* writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)
     hosts.map((host) => [{ host: host.name }, of(host)] as const)
   const up = rows((host) => (host.up ? 1 : 0))
   const paused = rows((host) => (host.paused ? 1 : 0))
+  const draining = rows((host) => (host.draining ? 1 : 0))
   const inFlight = rows((host) => host.inFlight)
   const limits = rows((host) => host.limit)
   const models = rows((host) => host.models)
@@ -129,6 +135,7 @@ function* writeHosts(table: SeriesTable, hosts: readonly (HostState & HeldSlots)
   const open = rows((host) => (host.ejected ? 1 : 0))
   yield* table.rewrite('host_up', up, 'gone', 'min')
   yield* table.rewrite('host_paused', paused, 'gone', 'max')
+  yield* table.rewrite('host_draining', draining, 'gone', 'max')
   yield* table.rewrite('host_inflight', inFlight, 'gone')
   yield* table.rewrite('host_concurrency_limit', limits, 'gone')
   yield* table.rewrite('host_models', models, 'gone')
@@ -186,6 +193,8 @@ const placeCounters = [
   'whole_seconds_total',
   'host_busy_seconds_total',
   'stream_stalls_total',
+  'prefix_predicted_tokens_total',
+  'prefix_cached_tokens_total',
 ] as const
 
 function startModelAtZero(table: SeriesTable, model: string, hosts: readonly string[] = []): void {

@@ -4,6 +4,7 @@ import { hostMetrics } from './definitions/hosts.ts'
 import { limitMetrics } from './definitions/limits.ts'
 import { lineMetrics } from './definitions/line.ts'
 import { requestMetrics } from './definitions/requests.ts'
+import { routingMetrics } from './definitions/routing.ts'
 import { tokenMetrics } from './definitions/tokens.ts'
 
 export type { MetricDefinition } from './definitions/definition.ts'
@@ -17,6 +18,7 @@ export const metricDefinitions = {
   ...lineMetrics,
   ...limitMetrics,
   ...hostMetrics,
+  ...routingMetrics,
   ...gatewayMetrics,
 } as const
 

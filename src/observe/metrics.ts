@@ -1,7 +1,8 @@
 /** Turns what the rooms tell and hold into Prometheus metrics: events when they happen, live totals when a scrape asks. */
 
 import type { AccessEvents } from '../access/events.ts'
-import type { LimitDirection, LimitReason } from '../hosts/events.ts'
+import type { BalancingEvents } from '../balancing/events.ts'
+import type { LimitDirection, LimitReason, LoadEvents } from '../hosts/events.ts'
 import type { QueueEvents } from '../queue/events.ts'
 import type { RelayEvents } from '../relay/events.ts'
 import { accessEvents } from './access-metrics.ts'
@@ -13,10 +14,11 @@ import { LiveMetrics } from './live-metrics.ts'
 import { seriesMaxDefault } from './options.ts'
 import { watchProcess } from './process-metrics.ts'
 import { recordFirstToken, recordRequest } from './request-metrics.ts'
+import { balancingEvents, loadEvents } from './routing-metrics.ts'
 import type { Family } from './series.ts'
 import { SeriesTable } from './series-table.ts'
 
-export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents {
+export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents, BalancingEvents, LoadEvents {
   /** A host has another number of slots. */
   limitChanged(host: string, direction: LimitDirection, reason: LimitReason): void
 }
@@ -47,6 +49,8 @@ export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefau
     heldUp: (ms) => table.increase('stream_backpressure_seconds_total', {}, ms / 1000),
     ...lineEvents(table),
     ...accessEvents(table),
+    ...balancingEvents(table),
+    ...loadEvents(table),
     limitChanged: (host, direction, reason) => table.increase('host_limit_changes_total', { host, direction, reason }),
     render: (format = 'text') => expositions.render(format),
     families: () => expositions.families(),
@@ -70,4 +74,9 @@ export const noMetrics: MetricEvents = {
   limitWaitEnded: () => {},
   reservationSettled: () => {},
   limitChanged: () => {},
+  decided: () => {},
+  holdEnded: () => {},
+  loadBegan: () => {},
+  loadEnded: () => {},
+  evicted: () => {},
 }

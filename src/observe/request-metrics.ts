@@ -4,6 +4,7 @@ import { type FirstToken, failoverPhases, overheadStages } from '../relay/events
 import type { FirstTokenParts, Outcome } from '../relay/outcome.ts'
 import { firstTokenMet, judged, type Objectives, objectiveNames, objectiveOf } from './objectives.ts'
 import { requestOutcome, requestOutcomes } from './request-outcome.ts'
+import { recordPrediction } from './routing-metrics.ts'
 import { type Exemplar, otherLabel, type SeriesTable } from './series-table.ts'
 
 export function recordRequest(table: SeriesTable, outcome: Outcome, objectives: Objectives): void {
@@ -16,6 +17,7 @@ export function recordRequest(table: SeriesTable, outcome: Outcome, objectives: 
   table.increase('key_queue_seconds_total', { key }, outcome.spent.queueMs / 1000)
   if (host === null) return
   recordSpeed(table, { model, host }, outcome, objectives)
+  recordPrediction(table, { model, host }, outcome)
   if (end !== '--' || status >= 400) return
   if (outcome.usageSource !== 'none') table.increase('usage_source_total', { host, source: outcome.usageSource })
   table.observe('request_duration_seconds', { model, host }, outcome.durationMs / 1000)

@@ -1,4 +1,5 @@
 /** How a request ended: exactly one of these per request, the source of its log line, its metrics and its ledger row. */
+import type { DecisionRecord } from '../balancing/events.ts'
 import { type ErrorCode, errorCatalogue } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { HostKindName } from '../hosts/kinds/host-kind.ts'
@@ -99,8 +100,8 @@ export interface AttemptOutcome {
   readonly model: string
   /** Why the host was chosen. */
   readonly reason: string
-  /** Names of the hosts that had a slot free, of which it was chosen; of many only some. */
-  readonly considered: readonly string[]
+  /** Of which hosts, by what was known of each; null where nobody looks. */
+  readonly decision: DecisionRecord | null
   /** Of its span; null where the request is not traced. */
   readonly spanId: string | null
   readonly beganMs: number

@@ -87,11 +87,10 @@ export class RequestRecord {
   }
 
   /** The lease it was granted is used; `spanId` names it in a trace. */
-  attemptBegan({ host, model, reason, decision }: Lease, spanId: string | null): void {
-    const considered = decision.considered.flatMap(({ place }) => (place.isFree ? [place.host.name] : []))
+  attemptBegan({ host, model, reason, record: decision }: Lease, spanId: string | null): void {
     this.attempts++
     this.#timeline.attemptBegan(
-      { host: host.name, kind: host.kind?.name ?? null, model, reason, considered, spanId },
+      { host: host.name, kind: host.kind?.name ?? null, model, reason, decision, spanId },
       this.#clock.now(),
     )
   }

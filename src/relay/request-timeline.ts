@@ -1,4 +1,5 @@
 /** When what happened to a request: its phases, added up, and its attempts. */
+import type { DecisionRecord } from '../balancing/events.ts'
 import type { ErrorCode } from '../base/errors.ts'
 import type { HostKindName } from '../hosts/kinds/host-kind.ts'
 import type { AttemptOutcome, FirstTokenParts, Phase, TimeSpent } from './outcome.ts'
@@ -16,7 +17,7 @@ export interface AttemptBeginning {
   /** Name of the model there. */
   readonly model: string
   readonly reason: string
-  readonly considered: readonly string[]
+  readonly decision: DecisionRecord | null
   readonly spanId: string | null
 }
 

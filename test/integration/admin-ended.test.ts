@@ -70,7 +70,7 @@ test('the decision behind each: who had room, what failed, and what was told of 
   }
   const { attemptsMade, host } = (await failedOver()) as EndedRequest
   const [first, second] = attemptsMade
-  expect(first).toMatchObject({ host: 'broken', reason: 'least_busy' })
+  expect(first).toMatchObject({ host: 'broken', reason: 'fastest' })
   expect(first?.failure).toMatch(/^upstream_/)
   expect(first?.considered.toSorted()).toEqual(['broken', 'good'])
   expect(second).toMatchObject({ host: 'good', reason: 'only_host', considered: ['good'], failure: null })

@@ -100,13 +100,14 @@ describe('shown of what has been', () => {
     expect(JSON.parse((await run('requests', 'show', String(last?.id), '--json')).out)).toEqual({
       live: null,
       ended: last,
+      decisions: [expect.objectContaining({ id: last?.id, host: 'studio', reason: 'only_host' })],
     })
     expect((await run('requests', 'show', String(last?.requestId))).out).toBe(shown.out)
     const byClient = await run('requests', 'list', '--ended', '--request-id', String(last?.requestId), '--json')
     expect(JSON.parse(byClient.out)).toEqual({ requests: [], matching: 0, ended: [last] })
     const unknown = await run('requests', 'show', 'x')
-    const noSuch = 'lmx-gateway: There is no such request, or it ended too long ago.'
-    expect(unknown).toEqual({ code: 1, out: '', err: noSuch })
+    const noSuch = 'lmx-gateway: There is no such request, or it ended too long ago: log.recentRequestsMax'
+    expect(unknown).toEqual({ code: 1, out: '', err: expect.stringContaining(noSuch) })
     for (const flag of ['--ended', '--status', '--slower-than']) {
       const { err: problem } = await run('requests', 'list', flag, 'x')
       expect(problem).toMatch(new RegExp(`^lmx-gateway: ${flag}: must be a whole number`))

@@ -1,4 +1,5 @@
 /** A fleet of one host at which nothing happens, for tests of what is beside it. */
+import { RecentDecisions } from '../../src/balancing/recent-decisions.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { ModelCatalog } from '../../src/hosts/model-catalog.ts'
 import type { Traffic } from '../../src/http/admin/admin-parts.ts'
@@ -21,6 +22,7 @@ export function quietTraffic(): Traffic {
     forLimits: { waiting: { requests: 0, tokens: 0 }, waitingByHolder: () => new Map() },
     catalog: new ModelCatalog(hosts, {}),
     recent: new RecentRequests(0),
+    decisions: new RecentDecisions(0),
     relay: {
       *live() {},
       cancel() {

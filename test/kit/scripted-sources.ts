@@ -1,9 +1,10 @@
 /** A made-up gateway for tests of metrics: sources that a test edits, an outcome with everything in it, a strict reader of the text. */
 
 import type { LimitRest } from '../../src/access/events.ts'
+import type { LearnedSpeed } from '../../src/balancing/events.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { Steps } from '../../src/base/steps.ts'
-import type { HostState } from '../../src/hosts/events.ts'
+import type { HostState, ModelAtHost } from '../../src/hosts/events.ts'
 import {
   type GapTotals,
   type GeneratingTotals,
@@ -18,6 +19,7 @@ import type { Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, HeldSlots, QueueDepth } from '../../src/queue/events.ts'
 import type { FirstToken } from '../../src/relay/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
+import { decisionRecord } from './decision-records.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -48,7 +50,7 @@ export class ScriptedSources implements FigureSources {
       models: 5,
       tier: 1,
       draining: false,
-      telemetry: null,
+      telemetry: { ageMs: 2_000, memoryUsedRatio: 0.7, cacheUsedRatio: 0.4, queued: 3 },
     },
     {
       name: 'mini',
@@ -98,7 +100,15 @@ export class ScriptedSources implements FigureSources {
   generating = () => this.generatingTotals.map((totals) => ({ ...totals }))
   gaps = () => this.gapTotals
   limitRests = () => this.rests
-  modelHosts = (): ModelHosts[] => [{ model: 'qwen', hosts: 1, listedBy: ['studio'] }]
+  modelHosts = (): ModelHosts[] => [{ model: 'qwen', hosts: 1, resident: 1, loading: 0, listedBy: ['studio'] }]
+  placesOfModels: ModelAtHost[] = [{ host: 'studio', model: 'qwen', residency: 'resident', contextTokensMax: 32_768 }]
+  modelsAtHosts = () => this.placesOfModels
+  learnedSpeeds: LearnedSpeed[] = [
+    { host: 'studio', model: 'qwen', prefillTokensPerSecond: 1_500, decodeTokensPerSecond: 60, slowdown: 0.28 },
+  ]
+  speeds = () => this.learnedSpeeds
+  waitsForLoads = [{ model: 'qwen', waiting: 2 }]
+  loadWaits = () => this.waitsForLoads
   eventLoopDelays = () => ({ counts: [...delayBuckets.map(() => 1), 0], sum: 9 })
   clientConnections = () => 4
   overloadStage = () => 0
@@ -173,7 +183,7 @@ export function outcome(differing: Partial<Outcome> = {}): Outcome {
         kind: 'lm-studio',
         model: 'qwen-4bit',
         reason: 'least_busy',
-        considered: ['studio', 'mini'],
+        decision: decisionRecord(),
         spanId: null,
         beganMs: 13.84,
         sentMs: 15,
@@ -220,6 +230,11 @@ export function tellEverything(metrics: Metrics): void {
   metrics.limitDecided('alice', 'tokensPerMinute', 'queue')
   metrics.limitWaitEnded('default', 'admitted', 300)
   metrics.reservationSettled('qwen', 0.8)
+  metrics.decided(decisionRecord())
+  metrics.holdEnded({ model: 'qwen', host: 'studio' }, 'granted', 1_500)
+  metrics.loadBegan('studio', 'qwen')
+  metrics.loadEnded('studio', 'qwen', 'ok', 24_000)
+  metrics.evicted('studio', 'qwen')
 }
 
 /** Series and their values; throws on a line that is none, a series named twice, and one that its TYPE line does not announce. */

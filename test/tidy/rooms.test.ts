@@ -21,16 +21,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   relay: ['base', 'wire', 'hosts', 'metering', 'balancing', 'queue'],
   // Listens only: it knows what happened, by the types of the events, and nobody.
   observe: ['base', '*/events.ts', 'relay/outcome.ts'],
-  http: ['base', 'wire', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe'],
+  http: ['base', 'wire', 'hosts', 'metering', 'access', 'balancing', 'queue', 'relay', 'observe'],
   config: ['base', '*/options.ts'],
   // Reads all parts for metrics and pages, and decides nothing.
-  'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'queue', 'relay', 'observe', 'config'],
+  'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'relay', 'observe', 'config'],
   'gateway-parts.ts': ['base', 'hosts', 'metering', 'access'],
   'gateway-listeners.ts': [
     'base',
     'hosts',
     'metering',
     'access',
+    'balancing',
     'queue',
     'stores',
     'relay',
@@ -64,6 +65,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'queue/line-view-schema.ts',
     'stores',
     'relay/live-request-schema.ts',
+    'http/admin/decision-schema.ts',
     'http/admin/ended-request-schema.ts',
     'http/admin/requests-schema.ts',
     'relay/phase-names.ts',

@@ -4,6 +4,7 @@ import type { KeyRecord } from '../../access/key-record.ts'
 import type { KeyStore } from '../../access/key-store.ts'
 import type { LimitLeft } from '../../access/limits-left.ts'
 import type { TeamsOptions } from '../../access/options.ts'
+import type { RecentDecisions } from '../../balancing/recent-decisions.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { ModelCatalog } from '../../hosts/model-catalog.ts'
@@ -20,6 +21,7 @@ export interface Traffic extends LineParts {
   readonly relay: Pick<Relay, 'live' | 'cancel'>
   readonly catalog: Pick<ModelCatalog, 'placesByName'>
   readonly recent: Pick<RecentRequests, 'newestFirst' | 'find'>
+  readonly decisions: Pick<RecentDecisions, 'newestFirst'>
 }
 
 export interface AdminParts extends OperatorParts {
@@ -38,10 +40,18 @@ export interface AdminParts extends OperatorParts {
   readonly traffic: Traffic
   readonly figures: Figures
   readonly ledger: Pick<LedgerStore, 'usage'>
+  /** Those of now. */
   readonly teams: TeamsOptions
   /** `limits.timeZone` and `usage.currency`. */
   readonly timeZone: string
   readonly currency: string
   /** What the key and its team may use now; empty where nothing is limited. */
   readonly limitsLeft: (key: KeyRecord) => readonly LimitLeft[]
+}
+
+/** What has ended has the name of its key alone: all names that the key may be meant by. */
+export function keyNames(key: string, allKeys: AdminParts['allKeys']): ReadonlySet<string> {
+  const names = new Set([key])
+  for (const record of allKeys()) if (record.id === key) names.add(record.name)
+  return names
 }

@@ -49,12 +49,12 @@ export function endedRequest(outcome: Outcome): EndedRequest {
   }
 }
 
-function attemptOf({ host, model, reason, considered, failure, ...times }: AttemptOutcome) {
+function attemptOf({ host, model, reason, decision, failure, ...times }: AttemptOutcome) {
   return {
     host,
     model,
     reason,
-    considered: [...considered],
+    considered: (decision?.places ?? []).filter(({ isFree }) => isFree).map((place) => place.host),
     beganMs: rounded(times.beganMs),
     sentMs: roundedOrNull(times.sentMs),
     headMs: roundedOrNull(times.headMs),

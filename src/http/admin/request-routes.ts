@@ -1,17 +1,19 @@
 /** Requests, one by one: those that wait or run, and the last that ended. Many of them are told in turns. */
 import { z } from 'zod'
+import type { DecisionRecord } from '../../balancing/events.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { Steps } from '../../base/steps.ts'
 import { type LiveRequest, liveRequestSchema } from '../../relay/live-request-schema.ts'
 import type { Outcome } from '../../relay/outcome.ts'
 import { isIn, phaseFilters } from '../../relay/phase-names.ts'
-import type { AdminParts } from './admin-parts.ts'
+import { type AdminParts, keyNames } from './admin-parts.ts'
 import { type AdminRoute, adminChange, changes, largeJson, reads } from './admin-route.ts'
 import { nameText, noFields, published, wholeText } from './documented.ts'
 import { endedRequest } from './ended-request.ts'
 import { jsonInSteps } from './json-steps.ts'
 import { nothing } from './request-input.ts'
 import { requestSchema, requestsSchema, type ShownRequest } from './requests-schema.ts'
+import { shownDecision } from './shown-decision.ts'
 
 const liveDefault = 1_000
 const liveMax = 10_000
@@ -86,16 +88,35 @@ export const requestRoutes: readonly AdminRoute[] = [
   }),
 ]
 
-function shownRequest(id: string, { relay, recent }: AdminParts['traffic']): ShownRequest {
+function shownRequest(id: string, traffic: AdminParts['traffic']): ShownRequest {
+  const { live, ended } = requestOf(id, traffic)
+  const decisions = decisionsOf(live?.id ?? ended?.id ?? id, ended, traffic)
+  if (live === null && ended === null && decisions.length === 0) throw noRequest()
+  return { live, ended: ended && endedRequest(ended), decisions: decisions.map(shownDecision) }
+}
+
+function requestOf(id: string, { relay, recent }: AdminParts['traffic']) {
   const live = relay.live().find((one) => one.id === id) ?? null
   const ended = live === null ? recent.find((one) => one.id === id) : null
-  if (live !== null || ended !== null) return { live, ended: ended && endedRequest(ended) }
+  if (live !== null || ended !== null) return { live, ended }
   // Clients may send one id several times.
   const newestLive = relay.live().reduce<LiveRequest | null>((last, one) => (one.requestId === id ? one : last), null)
   if (newestLive !== null) return { live: newestLive, ended: null }
-  const newestEnded = recent.find((one) => one.requestId === id)
-  if (newestEnded !== null) return { live: null, ended: endedRequest(newestEnded) }
-  throw new GatewayError('not_found', 'There is no such request, or it ended too long ago.')
+  return { live: null, ended: recent.find((one) => one.requestId === id) }
+}
+
+/** The first of them first. Those that led to an attempt are kept with the request, too, which may stay for longer. */
+function decisionsOf(id: string, ended: Outcome | null, { decisions }: AdminParts['traffic']): DecisionRecord[] {
+  const found = new Set(ended?.attemptsMade.flatMap(({ decision }) => decision ?? []))
+  for (const decision of decisions.newestFirst()) if (decision.request === id) found.add(decision)
+  return [...found].toSorted((a, b) => a.atMs - b.atMs)
+}
+
+function noRequest(): GatewayError {
+  return new GatewayError(
+    'not_found',
+    'There is no such request, or it ended too long ago: log.recentRequestsMax says how many are kept, and balancing.decisionsMax how many choices of a host.',
+  )
 }
 
 function* requestsPage(query: Wanted, parts: AdminParts): Steps<readonly Buffer[]> {
@@ -127,7 +148,7 @@ function isWanted(request: LiveRequest, { key, model, host, phase, requestId }: 
 }
 
 function* endedOf({ ended: count = endedDefault, ...wanted }: Wanted, { traffic, allKeys }: AdminParts) {
-  const keys = wanted.key === undefined ? null : namesOf(wanted.key, allKeys)
+  const keys = wanted.key === undefined ? null : keyNames(wanted.key, allKeys)
   const found: Outcome[] = []
   if (count === 0) return found
   for (const outcome of traffic.recent.newestFirst()) {
@@ -148,11 +169,4 @@ function isWantedEnded(outcome: Outcome, wanted: Wanted): boolean {
     (end === undefined || outcome.end === end) &&
     (slowerThanMs === undefined || outcome.durationMs > slowerThanMs)
   )
-}
-
-/** An outcome has the name of its key alone. */
-function namesOf(key: string, allKeys: AdminParts['allKeys']): ReadonlySet<string> {
-  const names = new Set([key])
-  for (const record of allKeys()) if (record.id === key) names.add(record.name)
-  return names
 }

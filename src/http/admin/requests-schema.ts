@@ -1,6 +1,7 @@
 /** Requests, live and ended, as the admin API lists and shows them. */
 import { z } from 'zod'
 import { liveRequestSchema } from '../../relay/live-request-schema.ts'
+import { decisionSchema } from './decision-schema.ts'
 import { endedRequestSchema } from './ended-request-schema.ts'
 
 export const requestsSchema = z.strictObject({
@@ -12,6 +13,9 @@ export const requestsSchema = z.strictObject({
 export const requestSchema = z.strictObject({
   live: liveRequestSchema.nullable().describe('Null once it has ended'),
   ended: endedRequestSchema.nullable().describe('Null until then'),
+  decisions: z
+    .array(decisionSchema)
+    .describe('Each choice of a host for it, the first one first; none where it never came to that'),
 })
 
 export type ShownRequest = z.infer<typeof requestSchema>

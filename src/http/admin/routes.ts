@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { GatewayError } from '../../base/errors.ts'
 import { formatOf } from '../../observe/exposition.ts'
 import { type AdminRoute, reads } from './admin-route.ts'
+import { decisionRoutes } from './decision-routes.ts'
 import { published } from './documented.ts'
 import { fleetRoutes } from './fleet-routes.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -33,6 +34,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...lineRoutes,
   ...fleetRoutes,
   ...requestRoutes,
+  ...decisionRoutes,
   reads({
     path: '/admin/openapi.json',
     operation: 'readDocument',

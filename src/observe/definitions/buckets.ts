@@ -13,6 +13,8 @@ export const perTokenBuckets = [
 ]
 /** Tokens of a prompt or an answer: powers of two. */
 export const tokenBuckets = Array.from({ length: 19 }, (_, power) => 2 ** power)
+/** Loads of a model into memory, in seconds. */
+export const loadBuckets = [1, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 300, 600, 1200, 1800]
 /** What was, by what was told. */
 export const ratioBuckets = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10]
 /** Steps of the gateway's own work, in seconds: from 10 microseconds to what would hold up every stream. */

@@ -8,6 +8,11 @@ export const hostMetrics = {
     labels: ['host'],
     help: '1 while an operator has paused the host.',
   },
+  host_draining: {
+    type: 'gauge',
+    labels: ['host'],
+    help: '1 while the host gets no new requests because it is to go when those it has are over.',
+  },
   host_circuit_open: {
     type: 'gauge',
     labels: ['host'],

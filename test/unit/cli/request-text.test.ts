@@ -3,6 +3,7 @@ import { endedRequestText, endedText, requestsText } from '../../../src/cli/requ
 import { endedRequest } from '../../../src/http/admin/ended-request.ts'
 import type { LiveRequest } from '../../../src/relay/live-request-schema.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
+import { decisionRecord, placeRecord } from '../../kit/decision-records.ts'
 import { outcome } from '../../kit/scripted-sources.ts'
 
 const ended = (differing: Partial<Outcome> = {}) => endedRequest(outcome(differing))
@@ -50,11 +51,16 @@ test('one that ended is told with where its time went and what was decided', () 
   const lost = {
     ...attempt!,
     host: 'mini',
-    considered: ['mini', 'studio'],
+    decision: decisionRecord({ places: [placeRecord({ host: 'mini' }), placeRecord()] }),
     endedMs: 1_000,
     failure: 'upstream_timeout',
   } as const
-  const won = { ...attempt!, reason: 'only_free_host', considered: ['studio'], beganMs: 1_000 }
+  const won = {
+    ...attempt!,
+    reason: 'only_free_host',
+    decision: decisionRecord({ places: [placeRecord()] }),
+    beganMs: 1_000,
+  }
   expect(endedRequestText(ended({ attempts: 2, attemptsMade: [lost, won] })).split('\n')).toEqual([
     'id-1 of alice (default): chat_completions, qwen, streamed',
     '200 --, accepted 2026-11-26T12:00:00.000Z, 2.3 s in all',

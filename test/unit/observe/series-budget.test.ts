@@ -15,7 +15,8 @@ function listing(...models: string[]): ScriptedSources & { list(...names: string
     list(...names: string[]) {
       sources.models.clear()
       for (const name of names) sources.models.add(name)
-      sources.modelHosts = () => names.map((model) => ({ model, hosts: 1, listedBy: ['studio'] }))
+      sources.modelHosts = () =>
+        names.map((model) => ({ model, hosts: 1, resident: null, loading: 0, listedBy: ['studio'] }))
     },
   })
   sources.tokenTotals = []
@@ -60,7 +61,8 @@ describe('before the first request', () => {
     const metrics = createMetrics(sources)
     await scrape(metrics)
     sources.list('qwen', 'llama')
-    sources.modelHosts = () => ['qwen', 'llama'].map((model) => ({ model, hosts: 2, listedBy: ['studio', 'mini'] }))
+    sources.modelHosts = () =>
+      ['qwen', 'llama'].map((model) => ({ model, hosts: 2, resident: null, loading: 0, listedBy: ['studio', 'mini'] }))
     const values = await scrape(metrics)
     expect(values.get(decoded('llama'))).toBe(0)
     expect(values.get(at('decode_tokens_total', '{model="qwen",host="mini"}'))).toBe(0)

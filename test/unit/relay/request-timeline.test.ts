@@ -3,7 +3,7 @@ import type { Phase, TimeSpent } from '../../../src/relay/outcome.ts'
 import { RequestTimeline } from '../../../src/relay/request-timeline.ts'
 
 const acceptedAtMs = 1_000
-const beginning = { host: 'a', kind: null, model: 'm', reason: 'only_host', considered: [], spanId: null }
+const beginning = { host: 'a', kind: null, model: 'm', reason: 'only_host', decision: null, spanId: null }
 
 type Step = readonly [phase: Phase | 'content', atMs: number]
 
