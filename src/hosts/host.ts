@@ -312,7 +312,7 @@ export class Host {
 
   /** True when the model must be loaded before it can answer. */
   mustLoad(model: string): boolean {
-    return !this.memory.isResident(model)
+    return this.memory.mayHaveToLoad(model)
   }
 
   /**
@@ -330,7 +330,7 @@ export class Host {
     if (this.#up || this.#mayRise(rise)) this.#rise(result.shedding ?? null)
     if (this.slots !== slotsBefore) this.health.reschedule()
     const modelsChanged = result.models !== null && this.#models.take(result.models)
-    const memoryChanged = this.memory.probed(result, askedAtMs)
+    const memoryChanged = this.memory.probed(result, this.models?.keys() ?? [], askedAtMs)
     return modelsChanged || memoryChanged || this.slots !== slotsBefore || this.available !== availableBefore
   }
 
@@ -357,7 +357,9 @@ export class Host {
 
   /** What its admin API can have it load. */
   toldLoadable(models: readonly HostModel[]): void {
-    if (this.#models.takeLoadable(models)) this.#parts.onChange()
+    if (!this.#models.takeLoadable(models)) return
+    this.memory.names(this.models?.keys() ?? [])
+    this.#parts.onChange()
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,334 @@
+/**
+ * Plans which models hosts hold that cannot hold all at once: pure decisions by a clock, which whoever grants slots asks, and
+ * whoever loads by an admin API is told.
+ *
+ * 1. One load at a time on a host, and one for all who wait for the model.
+ * 2. A model is put out only while nothing runs with it. Where a host chooses itself whom to put out, nothing else may run there.
+ * 3. It stays for as long as it is used and `keepMsMin`, or twice its load, beyond that.
+ * 4. Whoever is wanted elsewhere gives way all the same once its quantum is over: so long after a load that loads take no more
+ *    than `loadShareMax` of the time. Then nothing new is begun with it, and the model that was longest away has its turn.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Host } from './host.ts'
+import type { Candidate } from './model-catalog.ts'
+import type { LoadFailure } from './model-memory.ts'
+
+export interface ResidencyOptions {
+  readonly keepMsMin: number
+  readonly loadShareMax: number
+  readonly loadMsDefault: number
+  readonly loadsPerHourMax: number
+}
+
+export interface ResidencyParts {
+  readonly clock: Clock
+  /** By time alone something may be given that could not be before. */
+  readonly onChange: () => void
+  /** Has a model loaded by the admin API of its host; absent where there is none. */
+  readonly order?: (order: LoadOrder) => void
+}
+
+/** Requests that wait for one model, whatever its name is at each host. */
+export interface Demand {
+  /** Hosts that may take them, but for their slots. */
+  readonly candidates: readonly Candidate[]
+  /** How long they are likely to wait where the model is; null where that is not known. */
+  readonly waitMs: () => number | null
+  /** So long a host loaded for them. */
+  readonly charge: (host: Host, model: string, ms: number) => void
+}
+
+export interface LoadOrder {
+  readonly host: Host
+  readonly model: string
+  readonly evicts: readonly string[]
+  readonly charge: (ms: number) => void
+}
+
+/** Why a model cannot be loaded just now. */
+export type Obstacle = 'another_load' | 'failed' | 'loads_per_hour' | 'turn_of_another' | 'busy' | 'quantum' | 'kept'
+
+type Readiness =
+  | { readonly inMs: 0; readonly evicts: readonly string[] }
+  | { readonly inMs: number; readonly obstacle: Obstacle }
+
+/** What is between a request and the model at a host, slots apart. */
+export interface ModelAccess {
+  /** In memory, or on its way there. */
+  readonly isWarm: boolean
+  /** A request may be sent now: it is there, or the request has it loaded. */
+  readonly admits: boolean
+  /** Until it may; 0 where it may. Not known where a model must become idle first: the longest that is told. */
+  readonly waitMs: number
+  /** Of a load that would come on top. */
+  readonly loadMs: number
+}
+
+/** What those who wait for a model are told. */
+export interface LoadWait {
+  readonly host: string
+  /** Name there. */
+  readonly model: string
+  /** Since when it is being loaded; null where it has to wait for that. */
+  readonly forMs: number | null
+  /** Until it is there, as far as that can be told. */
+  readonly expectedMs: number | null
+  /** Why it is not being loaded; null where it is. */
+  readonly obstacle: Obstacle | null
+}
+
+/** It is this model's turn, for which nothing new is begun with those of `out`. */
+interface Turn {
+  readonly model: string
+  /** Null: with all others. */
+  readonly out: ReadonlySet<string> | null
+}
+
+const there: ModelAccess = { isWarm: true, admits: true, waitMs: 0, loadMs: 0 }
+/** Nobody looks farther ahead. */
+const waitMsMax = 3_600_000
+/** A load that its request gave up may go on at the host: so many times what it should take it is believed to. */
+const orphanTimes = 1.5
+/** The clock counts whole milliseconds, and a timer may fire a little early. */
+const marginMs = 1
+
+export class ResidencyPlanner {
+  readonly #options: () => ResidencyOptions
+  readonly #parts: ResidencyParts
+  readonly #turns = new Map<Host, Turn>()
+  /** Of the last plan: models that those who wait could be served with at each host. */
+  #wanted: ReadonlyMap<Host, ReadonlySet<string>> = new Map()
+  #timer: Timer | null = null
+  #timerAtMs = Number.POSITIVE_INFINITY
+
+  /** `options`: as they are now. */
+  constructor(options: () => ResidencyOptions, parts: ResidencyParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  access(host: Host, model: string): ModelAccess {
+    const { memory } = host
+    if (memory.loadsBy === null) return there
+    const load = memory.loading
+    if (memory.isResident(model)) {
+      if (load?.isAlone === true || load?.evicts.includes(model) === true) return waiting(this.#restMs(host), 0)
+      return this.#isOut(host, model) ? waiting(waitMsMax, 0) : there
+    }
+    const loadMs = this.loadMs(host, model)
+    if (load?.model === model && load.by !== null) return { ...waiting(this.#restMs(host), 0), isWarm: true }
+    const { inMs } = this.#readiness(host, model)
+    if (memory.loadsBy === 'admin') return waiting(Math.min(waitMsMax, inMs + loadMs), 0)
+    return { isWarm: load?.model === model, admits: inMs === 0, waitMs: Math.min(waitMsMax, inMs), loadMs }
+  }
+
+  /** What loading it there is expected to take. */
+  loadMs(host: Host, model: string): number {
+    return host.memory.times.expectedMs(model) ?? this.#options().loadMsDefault
+  }
+
+  /** The model whose turn it is there, for which others are let run out; null where none is. */
+  turnAt(host: Host): string | null {
+    return this.#turns.get(host)?.model ?? null
+  }
+
+  /** To be called when others wait, or wait no more, and when a host may be ready for another model. */
+  plan(demands: readonly Demand[]): void {
+    this.#wanted = wantedBy(demands)
+    this.#endTurns()
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const demand of demands.toSorted((a, b) => awaySinceMs(a) - awaySinceMs(b))) {
+      nextMs = Math.min(nextMs, this.#planFor(demand))
+    }
+    this.#wakeIn(nextMs)
+  }
+
+  /** Null unless loading it failed lately at each of those that could take the request. */
+  failureOf(candidates: readonly Candidate[]): LoadFailure | null {
+    let soonest: LoadFailure | null = null
+    for (const { host, model } of candidates) {
+      const { memory } = host
+      const failure = memory.isResident(model) || memory.loading?.model === model ? null : memory.failureOf(model)
+      if (failure === null) return null
+      if (soonest === null || failure.untilMs < soonest.untilMs) soonest = failure
+    }
+    return soonest
+  }
+
+  /** What those wait for that could go to these; null where one of these has the model in memory. */
+  waitOf(candidates: readonly Candidate[]): LoadWait | null {
+    let soonest: LoadWait | null = null
+    for (const { host, model } of candidates) {
+      if (host.memory.isResident(model) && !this.#isOut(host, model)) return null
+      const wait = this.#waitAt(host, model)
+      if (soonest === null || (wait.expectedMs ?? waitMsMax) < (soonest.expectedMs ?? waitMsMax)) soonest = wait
+    }
+    return soonest
+  }
+
+  forget(host: Host): void {
+    this.#turns.delete(host)
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  #waitAt(host: Host, model: string): LoadWait {
+    const load = host.memory.loading
+    const at = { host: host.name, model }
+    if (load?.model === model) {
+      return { ...at, forMs: this.#parts.clock.now() - load.sinceMs, expectedMs: this.#restMs(host), obstacle: null }
+    }
+    const readiness = this.#readiness(host, model)
+    const expectedMs = readiness.inMs >= waitMsMax ? null : readiness.inMs + this.loadMs(host, model)
+    return { ...at, forMs: null, expectedMs, obstacle: 'obstacle' in readiness ? readiness.obstacle : null }
+  }
+
+  /** The time until the demand should be looked at again. */
+  #planFor({ candidates, waitMs, charge }: Demand): number {
+    const open = candidates.filter(({ host }) => host.memory.loadsBy !== null && host.available && !host.paused)
+    const isWarm = ({ host, model }: Candidate): boolean => this.access(host, model).isWarm && !this.#isOut(host, model)
+    const areWarm = candidates.filter(({ host }) => host.available && !host.paused).some(isWarm)
+    const cold = open.filter((one) => !isWarm(one))
+    if (cold.length === 0) return Number.POSITIVE_INFINITY
+    const readiness = cold.map(({ host, model }) => ({ host, model, ...this.#readiness(host, model) }))
+    const nextMs = Math.min(...readiness.map(({ inMs }) => inMs).filter((inMs) => inMs > 0), waitMsMax)
+    const ready = readiness.find((one) => one.inMs === 0 && one.host.memory.loadsBy === 'admin')
+    if (ready !== undefined && 'evicts' in ready && this.#parts.order !== undefined) {
+      const { host, model, evicts } = ready
+      if (areWarm && (waitMs() ?? 0) <= this.loadMs(host, model)) return nextMs
+      host.memory.begin(model, ready, evicts, false)
+      this.#turns.delete(host)
+      this.#parts.order({ host, model, evicts, charge: (ms) => charge(host, model, ms) })
+      return nextMs
+    }
+    if (areWarm || readiness.some(({ inMs }) => inMs === 0)) return nextMs
+    if (cold.some(({ host, model }) => this.turnAt(host) === model)) return nextMs
+    this.#beginTurn(readiness.filter((one) => 'obstacle' in one && one.obstacle === 'busy'))
+    return nextMs
+  }
+
+  /** At the one that is likely to be done first with what runs there. */
+  #beginTurn(busy: readonly Candidate[]): void {
+    const first = busy.toSorted((a, b) => a.host.leases.size - b.host.leases.size)[0]
+    if (first === undefined) return
+    const { host, model } = first
+    const isAdmin = host.memory.loadsBy === 'admin'
+    this.#turns.set(host, { model, out: isAdmin ? new Set(victimsFor(host, model)) : null })
+  }
+
+  /** Those that nobody waits for any more, and those that have come to their end. */
+  #endTurns(): void {
+    for (const [host, { model }] of this.#turns) {
+      const isOver = host.memory.isResident(model) || host.memory.failureOf(model) !== null
+      if (isOver || this.#wanted.get(host)?.has(model) !== true || !host.available) this.#turns.delete(host)
+    }
+  }
+
+  #isOut(host: Host, model: string): boolean {
+    const turn = this.#turns.get(host)
+    return turn !== undefined && turn.model !== model && turn.out?.has(model) !== false
+  }
+
+  #readiness(host: Host, model: string): Readiness {
+    const { memory } = host
+    const held = this.#heldUp(host, model)
+    if (held !== null) return held
+    if (memory.room.fits(model, memory.residents.length, [])) return { inMs: 0, evicts: [] }
+    const turn = this.#turns.get(host)
+    if (turn !== undefined && turn.model !== model) return { inMs: waitMsMax, obstacle: 'turn_of_another' }
+    const quantumMs = turn === undefined ? this.#quantumRestMs(host) : 0
+    const evicts = victimsFor(host, model)
+    const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => memory.usesOf(one) > 0)
+    if (isBusy && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }
+    if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
+    const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, quantumMs)))
+    return keptMs > 0 ? { inMs: keptMs, obstacle: 'kept' } : { inMs: 0, evicts }
+  }
+
+  /** What stands against a load whatever else is in memory. */
+  #heldUp(host: Host, model: string): Readiness | null {
+    const { memory } = host
+    const load = memory.loading
+    if (load !== null) {
+      // Whoever takes up a load that was given up begins none.
+      if (load.model === model && load.by === null) return { inMs: 0, evicts: [] }
+      if (load.by !== null || this.#restMs(host) > 0) {
+        return { inMs: Math.max(marginMs, this.#restMs(host)), obstacle: 'another_load' }
+      }
+      memory.forgetLoad()
+    }
+    const failure = memory.failureOf(model)
+    if (failure !== null) return { inMs: failure.untilMs - this.#parts.clock.now(), obstacle: 'failed' }
+    const hourMs = memory.loads.nextInMs(this.#options().loadsPerHourMax)
+    return hourMs > 0 ? { inMs: hourMs, obstacle: 'loads_per_hour' } : null
+  }
+
+  /** Of the load that is under way; of one that takes longer than expected nobody knows. */
+  #restMs(host: Host): number {
+    const load = host.memory.loading
+    if (load === null) return 0
+    const expectedMs = this.loadMs(host, load.model) * (load.by === null ? orphanTimes : 1)
+    return Math.max(0, load.sinceMs + expectedMs - this.#parts.clock.now())
+  }
+
+  /** Until another model may have its turn there although this one is wanted. */
+  #quantumRestMs(host: Host): number {
+    const last = host.memory.lastLoad
+    if (last === null) return 0
+    const share = this.#options().loadShareMax
+    const quantumMs = (this.loadMs(host, last.model) * (1 - share)) / share
+    return Math.max(0, last.endedAtMs + quantumMs - this.#parts.clock.now())
+  }
+
+  /** Until this one, which nothing runs with, may be put out. */
+  #keptMs(host: Host, model: string, quantumMs: number): number {
+    if (quantumMs === 0) return 0
+    if (this.#wanted.get(host)?.has(model) === true) return quantumMs
+    const keepMs = Math.max(this.#options().keepMsMin, 2 * this.loadMs(host, model))
+    return Math.min(quantumMs, Math.max(0, host.memory.usedAtMs(model) + keepMs - this.#parts.clock.now()))
+  }
+
+  #wakeIn(ms: number): void {
+    const atMs = this.#parts.clock.now() + ms
+    if (ms >= waitMsMax || (this.#timer !== null && Math.abs(this.#timerAtMs - atMs) < marginMs)) return
+    this.#timer?.cancel()
+    this.#timerAtMs = atMs
+    this.#timer = this.#parts.clock.after(Math.ceil(ms) + marginMs, () => {
+      this.#timer = null
+      this.#parts.onChange()
+    })
+  }
+}
+
+function waiting(waitMs: number, loadMs: number): ModelAccess {
+  return { isWarm: false, admits: false, waitMs, loadMs }
+}
+
+/** Whom a load would put out: of those that nothing runs with the one that was used least lately first. */
+function victimsFor({ memory }: Host, model: string): readonly string[] {
+  const residents = memory.residents.toSorted((a, b) => Number(memory.usesOf(a) > 0) - Number(memory.usesOf(b) > 0))
+  const out: string[] = []
+  for (const resident of residents) {
+    if (memory.room.fits(model, residents.length - out.length, out)) break
+    out.push(resident)
+  }
+  return out
+}
+
+function wantedBy(demands: readonly Demand[]): ReadonlyMap<Host, ReadonlySet<string>> {
+  const wanted = new Map<Host, Set<string>>()
+  for (const { candidates } of demands) {
+    for (const { host, model } of candidates) {
+      const models = wanted.get(host) ?? new Set()
+      wanted.set(host, models.add(model))
+    }
+  }
+  return wanted
+}
+
+/** Since when none of its hosts has had it: those that were longest without are the first, so that turns go round. */
+function awaySinceMs({ candidates }: Demand): number {
+  return Math.max(...candidates.map(({ host, model }) => host.memory.leftAtMs(model)))
+}
