@@ -2,6 +2,7 @@
 import type { Host } from '../hosts/host.ts'
 import type { SpeedSample } from './host-speed.ts'
 import type { Speeds } from './learned-speeds.ts'
+import type { Prefixes } from './prefix-memory.ts'
 import { prefillMs, type Speed, stepMs } from './speed.ts'
 
 /** Tokens that an attempt has generated so far. */
@@ -15,6 +16,8 @@ export interface AssignmentParts {
   /** Of its prompt, as estimated; and of these, what the host is likely to have to read. */
   readonly inputTokens: number
   readonly uncachedTokens: number
+  /** Of the prompt, what the host was sent before; see `Place`. */
+  readonly sentTokens: number
   /** Of others, what the host has to read before it. */
   readonly inputAhead: number
   /** As estimated. */
@@ -40,6 +43,7 @@ export interface Answered {
 export interface Surroundings {
   readonly nowMs: number
   readonly speeds: Speeds
+  readonly prefixes: Pick<Prefixes, 'told'>
   /** Attempts there now. */
   readonly together: number
   /** How many were there at each time, summed up until now: in attempts x ms. */
@@ -59,6 +63,7 @@ export class Assignment implements AssignmentParts {
   readonly model: string
   readonly inputTokens: number
   readonly uncachedTokens: number
+  readonly sentTokens: number
   readonly inputAhead: number
   readonly outputTokens: number
   readonly speed: Speed
@@ -77,6 +82,7 @@ export class Assignment implements AssignmentParts {
     this.model = parts.model
     this.inputTokens = parts.inputTokens
     this.uncachedTokens = parts.uncachedTokens
+    this.sentTokens = parts.sentTokens
     this.inputAhead = parts.inputAhead
     this.outputTokens = parts.outputTokens
     this.speed = parts.speed
@@ -126,6 +132,7 @@ export class Assignment implements AssignmentParts {
     const { firstTokenMs, outputTokens } = answer
     const { host, model, inputAhead, beganAtMs } = this
     const { speeds } = this.#at
+    this.#tellOfCache(answer)
     const inputRead = this.#inputRead(answer)
     const timePerOutputTokenMs = answer.timePerOutputTokenMs ?? this.#timePerTokenOfWhole(answer, inputRead)
     if (firstTokenMs === null && timePerOutputTokenMs === null) return
@@ -151,6 +158,15 @@ export class Assignment implements AssignmentParts {
     const forMs = Math.max(0, this.#at.nowMs - this.#unseen.sinceMs)
     const byTime = this.#unseen.output + forMs / stepMs(this.#at.together, this.speed)
     return Math.max(byTime, this.#generated.output)
+  }
+
+  #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {
+    if (cachedInput === null) return
+    const { host, model, inputTokens, uncachedTokens, sentTokens } = this
+    // What was predicted is a share of the prompt, of which the host knows the true size.
+    const scale = input === null || inputTokens === 0 ? 1 : input / inputTokens
+    const predictedTokens = Math.max(0, inputTokens - uncachedTokens) * scale
+    this.#at.prefixes.told(host, model, { predictedTokens, sentTokens: sentTokens * scale, cachedTokens: cachedInput })
   }
 
   /** What a host says of its cache is truer than what was remembered of it. */

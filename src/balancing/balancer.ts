@@ -72,12 +72,15 @@ export class Balancer {
 
   /** It was given a slot there. `generated`: what comes of it. */
   begin(ask: Ask, place: Place, generated: Generated): Assignment {
-    const { host, model, uncachedTokens, inputAhead, speed } = place
+    const { host, model, uncachedTokens, sentTokens, inputAhead, speed } = place
     const { print } = ask.prompt
     if (print !== null) this.#parts.prefixes.remember(host, model, print)
     this.#sessions.remember(host, ask)
     const { input: inputTokens, output: outputTokens } = ask.tokens
-    return this.#work.begin({ host, model, inputTokens, uncachedTokens, inputAhead, outputTokens, speed }, generated)
+    return this.#work.begin(
+      { host, model, inputTokens, uncachedTokens, sentTokens, inputAhead, outputTokens, speed },
+      generated,
+    )
   }
 
   #place(ask: Ask, candidate: Candidate, { waitingFor }: Situation): Place {

@@ -3,11 +3,13 @@ import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
 import { Assignment, type AssignmentParts, type Generated, type Surroundings } from './assignment.ts'
 import type { Speeds } from './learned-speeds.ts'
+import type { Prefixes } from './prefix-memory.ts'
 import { prefillMs, type Speed, stepMs } from './speed.ts'
 
 interface HostWorkParts {
   readonly clock: Clock
   readonly speeds: Speeds
+  readonly prefixes: Pick<Prefixes, 'told'>
 }
 
 export class HostWork {
@@ -97,6 +99,7 @@ function insert(sorted: number[], value: number): void {
 /** Of one host. */
 class Work implements Surroundings {
   readonly speeds: Speeds
+  readonly prefixes: Pick<Prefixes, 'told'>
   readonly #clock: Clock
   readonly #onEmpty: () => void
   /** In the order in which they came, and are read. */
@@ -106,9 +109,10 @@ class Work implements Surroundings {
   #togetherMs = 0
   #changedAtMs: number
 
-  constructor({ clock, speeds }: HostWorkParts, onEmpty: () => void) {
+  constructor({ clock, speeds, prefixes }: HostWorkParts, onEmpty: () => void) {
     this.#clock = clock
     this.speeds = speeds
+    this.prefixes = prefixes
     this.#onEmpty = onEmpty
     this.#readingSinceMs = clock.now()
     this.#changedAtMs = clock.now()
