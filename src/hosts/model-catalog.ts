@@ -1,7 +1,9 @@
 /** Which hosts serve a name: models, aliases in their three forms, and what to say when none does. */
 import { GatewayError } from '../base/errors.ts'
+import { CatalogRoute } from './catalog-route.ts'
 import type { Host } from './host.ts'
 import type { HostModel } from './kinds/host-kind.ts'
+import { ServingIndex } from './serving-index.ts'
 
 /** A host that could serve a request, and the name the model has there. */
 export interface Candidate {
@@ -21,6 +23,11 @@ export interface Route {
   gone(excluded?: ReadonlySet<Host>): GatewayError | null
 }
 
+export interface ListedModel extends HostModel {
+  /** The most of a host that is up: longer prompts go to those that have room for them. Null where none is known. */
+  readonly longestContextTokens: number | null
+}
+
 export type Aliases = Readonly<Record<string, string | Readonly<Record<string, string>> | readonly string[]>>
 
 /** Which names whoever asks may learn of. */
@@ -35,10 +42,13 @@ const namesShownMax = 20
 
 export class ModelCatalog {
   readonly #hosts: readonly Host[]
+  readonly #serving: ServingIndex
   #aliases: ReadonlyMap<string, Aliases[string]>
 
+  /** `hosts` may change in place. */
   constructor(hosts: readonly Host[], aliases: Aliases) {
     this.#hosts = hosts
+    this.#serving = new ServingIndex(hosts)
     this.#aliases = new Map(Object.entries(aliases))
   }
 
@@ -51,17 +61,15 @@ export class ModelCatalog {
    * The route of a name; `shown` tells which others may be named to whoever asks. Throws `model_not_allowed` for a name that leaves the LAN and is not configured, `model_not_found`
    * only when every host's catalogue is known, else `no_upstream_available`.
    */
-  route(name: string, endpoint: string, shown: Shown = anyName): Route {
+  route(name: string, endpoint: string, shown: Shown = anyName): CatalogRoute {
     const missing = this.#missing(name, endpoint, shown)
     if (missing !== null) throw missing
-    const candidates = (excluded?: ReadonlySet<Host>): readonly Candidate[] =>
-      choose(without(excluded, this.#capable(name, endpoint)))
-    const gone = (excluded?: ReadonlySet<Host>): GatewayError | null => {
-      const left = without(excluded, this.#capable(name, endpoint))
-      if (left.some((group) => group.length > 0)) return null
-      return this.#missing(name, endpoint, shown) ?? unavailable(name)
-    }
-    return { id: `${endpoint} ${name}`, model: name, candidates, gone }
+    return new CatalogRoute(`${endpoint} ${name}`, {
+      model: name,
+      endpoint,
+      groups: () => this.#capable(name, endpoint),
+      nobody: () => this.#missing(name, endpoint, shown) ?? unavailable(name),
+    })
   }
 
   #missing(name: string, endpoint: string, shown: Shown): GatewayError | null {
@@ -72,17 +80,12 @@ export class ModelCatalog {
 
   /** Whether the name is an alias or listed by a host: only such names become label values. */
   knows(name: string): boolean {
-    return this.#aliases.has(name) || this.#hosts.some((host) => host.serves(name))
+    return this.#aliases.has(name) || this.#serving.hostsOf(name).length > 0
   }
 
   /** All names that a host which is up serves, aliases included, sorted; the first host that lists a model describes it. */
-  list(shown: Shown = anyName): HostModel[] {
-    const models = new Map<string, HostModel>()
-    for (const host of this.#hosts) if (host.up) addModels(host, models)
-    for (const [alias] of this.#aliases) {
-      if (this.#targets(alias).some((group) => group.some(({ host }) => host.up))) models.set(alias, ownModel(alias))
-    }
-    return [...models.values()].filter(({ id }) => shown(id)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  list(shown: Shown = anyName): ListedModel[] {
+    return [...this.#listed(shown)]
   }
 
   /** Names that requests may use, aliases included, with the hosts that have them, whether they are up or not. */
@@ -91,21 +94,45 @@ export class ModelCatalog {
     readonly isAlias: boolean
     readonly places: readonly Candidate[]
   }> {
-    const names = new Set(this.#aliases.keys())
-    for (const { models, configuredModels } of this.#hosts) {
-      for (const name of models?.keys() ?? []) if (!offLanName.test(name)) names.add(name)
-      for (const name of configuredModels) names.add(name)
-    }
-    for (const model of names) {
-      yield { model, isAlias: this.#aliases.has(model), places: this.#targets(model).flat() }
+    for (const model of this.#names()) {
+      const isAlias = this.#aliases.has(model)
+      const places = this.#targets(model).flat()
+      if (isAlias || places.length > 0) yield { model, isAlias, places }
     }
   }
 
   /** One of `list`, or the error a request for it would meet. */
-  describe(name: string, shown: Shown = anyName): HostModel {
-    const found = this.list(shown).find((model) => model.id === name)
-    if (found !== undefined) return found
+  describe(name: string, shown: Shown = anyName): ListedModel {
+    const found = shown(name) ? this.#listing(name) : null
+    if (found !== null) return found
     throw shown(name) && this.#targets(name).length > 0 ? unavailable(name) : this.#unknown(name, shown)
+  }
+
+  /** Sorted. */
+  #names(): readonly string[] {
+    const names = this.#serving.names()
+    const aliases = [...this.#aliases.keys()].filter((alias) => this.#serving.hostsOf(alias).length === 0)
+    return aliases.length === 0 ? names : [...names, ...aliases].sort()
+  }
+
+  *#listed(shown: Shown): Generator<ListedModel> {
+    for (const name of this.#names()) {
+      const model = shown(name) ? this.#listing(name) : null
+      if (model !== null) yield model
+    }
+  }
+
+  /** Null while no host that serves it is up. */
+  #listing(name: string): ListedModel | null {
+    const up = this.#targets(name).flatMap((group) => group.filter(({ host }) => host.up))
+    const [first] = up
+    if (first === undefined) return null
+    const isAlias = this.#aliases.has(name)
+    const described = isAlias ? undefined : up.find(({ host, model }) => host.models?.has(model) === true)
+    const model = described?.host.models?.get(described.model) ?? ownModel(name)
+    const contexts = up.map(({ host, model: id }) => host.context(id).contextTokens ?? 0)
+    const most = contexts.reduce((a, b) => Math.max(a, b), 0)
+    return { ...model, longestContextTokens: most > 0 ? most : null }
   }
 
   #capable(name: string, endpoint: string): Candidate[][] {
@@ -118,18 +145,19 @@ export class ModelCatalog {
   #targets(name: string): Candidate[][] {
     const alias = this.#aliases.get(name)
     let groups: Candidate[][]
-    if (alias === undefined) groups = [this.#serving(name)]
-    else if (typeof alias === 'string') groups = [this.#serving(alias)]
-    else if (isList(alias)) groups = alias.map((target) => this.#serving(target))
-    else groups = [Object.entries(alias).flatMap(([host, target]) => this.#serving(target, host))]
+    if (alias === undefined) groups = [this.#servedBy(name)]
+    else if (typeof alias === 'string') groups = [this.#servedBy(alias)]
+    else if (isList(alias)) groups = alias.map((target) => this.#servedBy(target))
+    else groups = [Object.entries(alias).flatMap(([host, target]) => this.#servedBy(target, host))]
     return groups.filter((group) => group.length > 0)
   }
 
-  #serving(model: string, hostName?: string): Candidate[] {
-    const configured = (host: Host): boolean => host.configuredModels.includes(model)
-    return this.#hosts
-      .filter((host) => (hostName === undefined || host.name === hostName) && host.serves(model))
-      .filter((host) => !offLanName.test(model) || configured(host))
+  #servedBy(model: string, hostName?: string): Candidate[] {
+    const isOffLan = offLanName.test(model)
+    return this.#serving
+      .hostsOf(model)
+      .filter(({ name }) => hostName === undefined || name === hostName)
+      .filter(({ configuredModels }) => !isOffLan || configuredModels.includes(model))
       .map((host) => ({ host, model }))
   }
 
@@ -157,40 +185,6 @@ export class ModelCatalog {
 /** Whether it may be given a request now, but for its slots. */
 export function isAble({ available, paused, health }: Host): boolean {
   return available && !paused && !health.ejected
-}
-
-/** Hosts that refuse the gateway's key are asked only where nobody else is left. */
-function trusted(candidates: readonly Candidate[]): readonly Candidate[] {
-  const willing = candidates.filter(({ host }) => !host.refusesKey)
-  return willing.length > 0 ? willing : candidates
-}
-
-function without(excluded: ReadonlySet<Host> | undefined, groups: Candidate[][]): Candidate[][] {
-  if (excluded === undefined || excluded.size === 0) return groups
-  return groups.map((group) => group.filter(({ host }) => !excluded.has(host)))
-}
-
-/**
- * The first group with a sound host that is up: an ordered alias falls back as a whole, never by load. Where every host
- * that is up was ejected, those of the first such group are better than none; what they get is a trickle.
- */
-function choose(groups: readonly (readonly Candidate[])[]): readonly Candidate[] {
-  let suspects: readonly Candidate[] = []
-  for (const group of groups) {
-    const available = trusted(group.filter(({ host }) => host.available))
-    if (available.some(({ host }) => !host.health.ejected)) {
-      return available.filter(({ host: { health } }) => !health.ejected || health.throttled)
-    }
-    if (suspects.length === 0) suspects = available
-  }
-  return suspects
-}
-
-function addModels(host: Host, models: Map<string, HostModel>): void {
-  for (const model of host.models?.values() ?? []) {
-    if (!models.has(model.id) && !offLanName.test(model.id)) models.set(model.id, model)
-  }
-  for (const id of host.configuredModels) if (!models.has(id)) models.set(id, ownModel(id))
 }
 
 export function unavailable(name: string): GatewayError {
