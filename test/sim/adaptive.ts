@@ -5,7 +5,6 @@
 import type { Ended } from './ended.ts'
 import { quantile } from './figures.ts'
 import { type HostProfile, macOfTheFlood } from './host-profile.ts'
-import { simPolicies } from './policies.ts'
 import { medianOf } from './seeds.ts'
 import { Simulation } from './simulation.ts'
 import { table } from './table.ts'
@@ -86,7 +85,7 @@ export function adaptiveTable(compared: readonly SlotsCompared[]): string {
 
 function measure(host: HostProfile, seed: number, durationMs: number): Measured {
   const fromMs = durationMs * uncounted
-  const simulation = new Simulation(saturated(host, durationMs)(seed), simPolicies['first-come'], seed)
+  const simulation = new Simulation(saturated(host, durationMs)(seed), { order: 'first-come' }, seed)
   const [only] = simulation.hosts
   const seen: number[] = []
   const look = () => {

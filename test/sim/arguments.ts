@@ -1,5 +1,6 @@
 /** The command line of the simulator. */
 import { parseArgs } from 'node:util'
+import { type SimOrderName, simOrderNames } from './orders.ts'
 import { type SimPolicyName, simPolicyNames } from './policies.ts'
 import { type WorkloadName, workloadNames, workloads } from './workloads/workloads.ts'
 
@@ -12,8 +13,11 @@ export interface SimArguments {
   readonly workloads: readonly (WorkloadName | 'adaptive')[]
   readonly trace: string | null
   readonly load: number
+  readonly scale: number
   readonly requestsMax: number
-  readonly policies: readonly SimPolicyName[]
+  /** Null: those that the workload compares. */
+  readonly orders: readonly SimOrderName[] | null
+  readonly policies: readonly SimPolicyName[] | null
   readonly seeds: readonly number[]
 }
 
@@ -30,8 +34,10 @@ export function simArguments(argv: readonly string[]): SimArguments {
     workloads: namesOf('--workload', values.workload ?? 'W4', [...workloadNames, 'adaptive']),
     trace: values.trace ?? null,
     load: numberOf('--load', values.load, { least: 0.01, most: 10 }),
+    scale: numberOf('--scale', values.scale, { least: 0.01, most: 1_000 }),
     requestsMax: numberOf('--requests', values.requests, { least: 2, most: 1_000_000 }),
-    policies: namesOf('--policy', values.policy, simPolicyNames),
+    orders: values.order === undefined ? null : namesOf('--order', values.order, simOrderNames),
+    policies: values.policy === undefined ? null : namesOf('--policy', values.policy, simPolicyNames),
     seeds: seedsOf(values.seeds),
   }
 }
@@ -46,8 +52,10 @@ function parsed(argv: readonly string[]) {
         workload: { type: 'string' },
         trace: { type: 'string' },
         load: { type: 'string', default: '0.8' },
+        scale: { type: 'string', default: '1' },
         requests: { type: 'string', default: '10000' },
-        policy: { type: 'string', default: 'all' },
+        order: { type: 'string' },
+        policy: { type: 'string' },
         seeds: { type: 'string', default: '1-3' },
       },
     })
@@ -92,7 +100,7 @@ function seedsOf(text: string): number[] {
 
 export const help = `npm run sim -- [options]
 
-The gateway's line, limits and hosts on a virtual clock, before machines that are computed.
+The gateway's line, limits, hosts and choice among them on a virtual clock, before machines that are computed.
 
   --workload NAMES  one or more of these, or all (default: W4)
 ${Object.entries(workloads)
@@ -102,7 +110,10 @@ ${Object.entries(workloads)
   --trace FILE      instead: Azure's CSV or Mooncake's JSON lines
   --load X          of a trace: part of what the hosts can do (default: 0.8)
   --requests N      of a trace: the first so many (default: 10000)
-  --policy NAMES    ${simPolicyNames.join(', ')} or all (default: all)
+  --scale X         of a trace: what its prompts are divided by (default: 1)
+  --order NAMES     who goes next: ${simOrderNames.join(', ')} or all
+  --policy NAMES    where to: ${simPolicyNames.join(', ')} or all
+                    (default: what the workload is for, all orders or all policies; else token-fair and fastest)
   --seeds LIST      like 1-10 or 1,2,3 (default: 1-3); printed are the median and the worst
   --json            for a program
   --help`

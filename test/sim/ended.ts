@@ -1,8 +1,8 @@
 /** What became of one request in a simulation. */
 import type { Arrival } from './workload.ts'
 
-/** `running` and `waiting`: so it was when the simulated time was over. */
-export type Ending = 'done' | 'left' | 'refused' | 'running' | 'waiting'
+/** `lost`: hosts failed on it. `running` and `waiting`: so it was when the simulated time was over. */
+export type Ending = 'done' | 'left' | 'refused' | 'lost' | 'running' | 'waiting'
 
 export interface Ended {
   readonly arrival: Arrival
@@ -12,8 +12,12 @@ export interface Ended {
   /** Of the last attempt. */
   readonly grantedAtMs: number | null
   readonly firstTokenAtMs: number | null
+  /** The host that had it last. */
+  readonly host: string | null
   /** Tokens of its prompt that were read for it, by all of its attempts. */
   readonly read: number
+  /** Tokens of its prompt that its last host had kept. */
+  readonly cached: number
   readonly written: number
 }
 
@@ -28,9 +32,10 @@ export interface Run {
   readonly ended: readonly Ended[]
   readonly told: readonly ToldWait[]
   readonly durationMs: number
+  readonly blockTokens: number
   /** Tokens of answers, by all hosts. */
   readonly written: number
-  /** The largest gap in service between two keys that both wait. */
+  /** The largest gap in service between two keys that both wait; NaN where there is one key alone. */
   readonly gapMax: number
   /** What the line promises it to be at the most: all slots times the dearest request. */
   readonly gapBound: number

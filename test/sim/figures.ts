@@ -18,6 +18,8 @@ export const overallFigures = {
   gapBound: { head: 'gap bound', digits: 0, worse: 'lower' },
   gapMean: { head: 'gap mean', digits: 0, worse: 'higher' },
   jain: { head: 'Jain 60 s', digits: 2, worse: 'lower' },
+  hitShare: { head: 'hit %', digits: 0, worse: 'lower' },
+  lost: { head: 'lost', digits: 0, worse: 'higher' },
   wastedTokens: { head: 'wasted tok', digits: 0, worse: 'higher' },
   told: { head: 'waits told', digits: 0, worse: 'lower' },
   p90Covers: { head: '≤ p90 %', digits: 0, worse: 'lower' },
@@ -34,7 +36,7 @@ export const streamFigures = {
   firstTokenP99: { head: 'p99 s', digits: 1, worse: 'higher' },
   perTokenP50: { head: 'TPOT p50 ms', digits: 0, worse: 'higher' },
   perTokenP95: { head: 'p95 ms', digits: 0, worse: 'higher' },
-  goodShare: { head: 'good %', digits: 0, worse: 'lower' },
+  goodShare: { head: 'good %', digits: 1, worse: 'lower' },
   goodPerSecond: { head: 'good tok/s', digits: 1, worse: 'lower' },
 } as const satisfies Readonly<Record<string, Figure>>
 
@@ -58,6 +60,8 @@ export function figuresOf(run: Run): Figures {
       gapBound: run.gapBound,
       gapMean: run.gapMean,
       jain: run.jain.length === 0 ? Number.NaN : sumOf(run.jain, (index) => index) / run.jain.length,
+      hitShare: hitShare(run),
+      lost: run.ended.filter(({ ending, firstTokenAtMs }) => ending === 'lost' && firstTokenAtMs === null).length,
       wastedTokens: sumOf(run.ended, wasted),
       told: run.told.length,
       ...coverage(run.told),
@@ -108,8 +112,24 @@ function isGood(one: Ended): boolean {
 
 /** Read and written for nothing: for clients that have left, and by attempts that were not the last. */
 function wasted({ ending, read, written, arrival }: Ended): number {
-  if (ending === 'left' || ending === 'refused') return read + written
+  if (ending === 'left' || ending === 'refused' || ending === 'lost') return read + written
   return Math.max(0, read - arrival.input)
+}
+
+/** Tokens of prompts that hosts had kept, of those that one cache would have had that keeps everything, in per cent. */
+function hitShare({ ended, blockTokens }: Run): number {
+  const seen = new Set<number>()
+  let reusable = 0
+  for (const { arrival } of ended.toSorted((a, b) => a.arrival.atMs - b.arrival.atMs)) {
+    const { blocks = [], answerBlocks = [], input } = arrival
+    const known = blocks.findIndex((block) => !seen.has(block))
+    reusable += Math.min(input, (known < 0 ? blocks.length : known) * blockTokens)
+    for (const block of [...blocks, ...answerBlocks]) seen.add(block)
+  }
+  return percent(
+    sumOf(ended, ({ cached }) => cached),
+    reusable,
+  )
 }
 
 function coverage(told: readonly ToldWait[]): { p90Covers: number; p50Near: number } {

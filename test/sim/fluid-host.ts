@@ -3,18 +3,22 @@
  * events every rate is constant. So what was done by now is a product, and the next event is known.
  */
 import type { Clock, Timer } from '../../src/base/clock.ts'
+import { BlockCache } from './block-cache.ts'
 import { decodeRate, type HostProfile, prefillSeconds } from './host-profile.ts'
 
 /** One request at a machine. */
 export interface Job {
   readonly inputTokens: number
-  /** Of these the machine has kept some, if it still has what it read of the same conversation. */
-  readonly sharedTokens: number
-  readonly conversation: number | null
+  /** Of the prompt; the machine has kept some of them, if it still has what it read before. */
+  readonly blocks: readonly number[]
+  /** What the answer adds to them. */
+  readonly answerBlocks?: readonly number[]
   readonly outputTokens: number
   /** The prompt was read; its first token is there. */
   readonly firstToken: () => void
   readonly ended: () => void
+  /** The machine has crashed. */
+  readonly lost: () => void
 }
 
 export interface Work {
@@ -35,24 +39,29 @@ export class FluidHost {
   readonly #clock: Clock
   readonly #reading: Work[] = []
   readonly #writing = new Set<Work>()
-  /** Conversations whose prefix is kept, the longest unused first. */
-  readonly #kept = new Set<number>()
+  readonly #kept: BlockCache
+  readonly #blockTokens: number
   #doneUpToMs: number
+  /** How many times longer everything takes than it should. */
+  #slower = 1
+  #isDown = false
   #timer: Timer | null = null
   /** Tokens that were written since the beginning. */
   written = 0
 
-  constructor(profile: HostProfile, clock: Clock) {
+  constructor(profile: HostProfile, clock: Clock, blockTokens = 64) {
     this.profile = profile
     this.#clock = clock
+    this.#kept = new BlockCache(profile.blocksKept ?? 0)
+    this.#blockTokens = blockTokens
     this.#doneUpToMs = clock.now()
   }
 
   start(job: Job): Work {
     this.flow()
-    const isKept = job.conversation !== null && this.#kept.has(job.conversation)
-    const work: Work = { job, cachedTokens: isKept ? job.sharedTokens : 0, read: 0, written: 0 }
-    this.#keep(job.conversation)
+    const kept = Math.floor(this.#kept.match(job.blocks) * this.#blockTokens)
+    const work: Work = { job, cachedTokens: Math.min(job.inputTokens, kept), read: 0, written: 0 }
+    this.#kept.keep(job.blocks)
     this.#reading.push(work)
     this.#setTimer()
     return work
@@ -64,6 +73,33 @@ export class FluidHost {
     const at = this.#reading.indexOf(work)
     if (at >= 0) this.#reading.splice(at, 1)
     this.#writing.delete(work)
+    this.#setTimer()
+  }
+
+  get isDown(): boolean {
+    return this.#isDown
+  }
+
+  /** All that it has is gone, and nothing can reach it. */
+  crash(): void {
+    this.flow()
+    const lost = [...this.#reading, ...this.#writing]
+    this.#reading.length = 0
+    this.#writing.clear()
+    this.#kept.clear()
+    this.#isDown = true
+    this.#setTimer()
+    for (const { job } of lost) job.lost()
+  }
+
+  comeBack(): void {
+    this.#isDown = false
+  }
+
+  /** From now on everything takes so many times as long; 1: as ever. */
+  slowDown(times: number): void {
+    this.flow()
+    this.#slower = times
     this.#setTimer()
   }
 
@@ -86,11 +122,11 @@ export class FluidHost {
   #rate(): number {
     if (this.#writing.size === 0) return 0
     const share = this.#reading.length > 0 ? this.profile.decodeShareDuringPrefill : 1
-    return share * decodeRate(this.profile, this.#writing.size, this.#meanContext())
+    return (share * decodeRate(this.profile, this.#writing.size, this.#meanContext())) / this.#slower
   }
 
   #readRate(work: Work): number {
-    return toRead(work) / prefillSeconds(this.profile, toRead(work))
+    return toRead(work) / prefillSeconds(this.profile, toRead(work)) / this.#slower
   }
 
   #meanContext(): number {
@@ -125,6 +161,8 @@ export class FluidHost {
     for (const work of this.#writing) {
       if (work.job.outputTokens - work.written >= nothing) continue
       this.#writing.delete(work)
+      const { blocks, answerBlocks } = work.job
+      if (answerBlocks !== undefined) this.#kept.keep([...blocks, ...answerBlocks])
       work.job.ended()
     }
     this.#setTimer()
@@ -136,14 +174,6 @@ export class FluidHost {
     this.written += work.written
     this.#writing.add(work)
     work.job.firstToken()
-  }
-
-  #keep(conversation: number | null): void {
-    if (conversation === null) return
-    this.#kept.delete(conversation)
-    this.#kept.add(conversation)
-    const [oldest] = this.#kept
-    if (this.#kept.size > (this.profile.prefixesKept ?? 0) && oldest !== undefined) this.#kept.delete(oldest)
   }
 }
 

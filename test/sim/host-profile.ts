@@ -18,8 +18,10 @@ export interface HostProfile {
   readonly decodeShareDuringPrefill: number
   /** The mean context at which a step takes twice as long; default: context costs nothing. */
   readonly stepDoubledAtTokens?: number
-  /** Conversations whose prefix it keeps, so that only what is new is read. */
-  readonly prefixesKept?: number
+  /** Its share where hosts are weighted, as somebody would configure it who knows them; default: 1. */
+  readonly weight?: number
+  /** Blocks of prompts that it keeps, so that only what is new is read; default: none. */
+  readonly blocksKept?: number
 }
 
 /** The host of the flood: 30B-A3B class. */
@@ -51,6 +53,23 @@ export const m2Ultra: HostProfile = {
   slowdown: 0.35,
   decodeShareDuringPrefill: 0.2,
 }
+
+/** Three machines of one house, the second and third of which are 0.6 and 0.35 times as fast as the first. */
+export const unequalMacs: readonly HostProfile[] = [
+  { name: 'studio', weight: 20, prefillTokensPerSecond: 1_500, decodeTokensPerSecond: 95 },
+  { name: 'macbook', weight: 12, prefillTokensPerSecond: 900, decodeTokensPerSecond: 60 },
+  { name: 'mini', weight: 7, prefillTokensPerSecond: 500, decodeTokensPerSecond: 35 },
+].map((own) => ({ ...own, slots: 8, slowdown: 0.28, decodeShareDuringPrefill: 0.2 }))
+
+/** As much in all, in three equal parts. */
+export const equalMacs: readonly HostProfile[] = ['one', 'two', 'three'].map((name) => ({
+  name,
+  slots: 8,
+  prefillTokensPerSecond: 2_900 / 3,
+  decodeTokensPerSecond: 190 / 3,
+  slowdown: 0.28,
+  decodeShareDuringPrefill: 0.2,
+}))
 
 /** Seconds it takes to read a prompt. */
 export function prefillSeconds(profile: HostProfile, tokens: number): number {

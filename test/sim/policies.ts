@@ -1,23 +1,30 @@
-/** The orders that are compared: the two of the product, and two that others use, made from its seams. */
-import type { Costs } from '../../src/queue/bill.ts'
-import type { QueueOptions } from '../../src/queue/options.ts'
+/** The ways to choose a host that are compared: all of the product, and some that show what each part of them is worth. */
+import { type PolicyName, policyNames } from '../../src/balancing/options.ts'
+import { type Chance, freeOf, leastOf, type Policy } from '../../src/balancing/policy.ts'
 
 export interface SimPolicy {
-  readonly order: QueueOptions['order']
-  /** What counts for how much between keys; default: what the product says. */
-  readonly costs?: Costs
-  /** Requests of one key that are in the line or on hosts at once; the others wait before it. */
-  readonly perKeyMax?: number
+  readonly policy: PolicyName
+  /** In place of the one of that name. */
+  readonly makePolicy?: (chance: Chance) => Policy
+  /** Which host has read what is not remembered. */
+  readonly forgetful?: true
 }
 
-export const simPolicies = {
-  'token-fair': { order: 'token-fair' },
-  'first-come': { order: 'first-come' },
-  /** In turn, a request each: whoever had the fewest requests. */
-  'round-robin': { order: 'token-fair', costs: { request: 1, input: 0, output: 0 } },
-  /** Whoever came first, with two requests of a key in the line and on hosts at the most. */
-  'cap-2': { order: 'first-come', perKeyMax: 2 },
+const baselines = {
+  /** Any host that is free. */
+  random: { policy: 'random-two', makePolicy: anyFree },
+  /** As `fastest`, but it does not know what hosts have read. */
+  'fastest-forgetful': { policy: 'fastest', forgetful: true },
 } as const satisfies Readonly<Record<string, SimPolicy>>
 
-export type SimPolicyName = keyof typeof simPolicies
+export type SimPolicyName = PolicyName | keyof typeof baselines
+
+export const simPolicies: Readonly<Record<SimPolicyName, SimPolicy>> = {
+  ...(Object.fromEntries(policyNames.map((policy) => [policy, { policy }])) as Record<PolicyName, SimPolicy>),
+  ...baselines,
+}
 export const simPolicyNames = Object.keys(simPolicies) as SimPolicyName[]
+
+function anyFree(chance: Chance): Policy {
+  return { choose: (_ask, places) => ({ place: leastOf(freeOf(places), () => 0, chance), reason: 'next_in_turn' }) }
+}

@@ -3,15 +3,21 @@ import type { Estimates } from '../../src/access/estimates.ts'
 import type { Reservation, Subject } from '../../src/access/limiter.ts'
 import type { OwnLines } from '../../src/access/own-lines.ts'
 import type { Clock, Timer } from '../../src/base/clock.ts'
+import { GatewayError } from '../../src/base/errors.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import type { Route } from '../../src/hosts/model-catalog.ts'
+import type { RetryBudget } from '../../src/hosts/retry-budget.ts'
 import type { Dispatcher } from '../../src/queue/dispatcher.ts'
 import type { Lease } from '../../src/queue/lease.ts'
 import type { Place } from '../../src/queue/slot-request.ts'
+import { Failover } from '../../src/relay/failover.ts'
+import { Failure, type FailureCause } from '../../src/relay/failure.ts'
 import type { Ended, Ending } from './ended.ts'
-import { type FluidHost, toRead, type Work } from './fluid-host.ts'
+import { type FluidHost, toRead } from './fluid-host.ts'
 import type { Gate } from './key-gate.ts'
 import type { ServiceGap } from './service-gap.ts'
+import { SimAttempt } from './sim-attempt.ts'
+import { promptOf } from './sim-prompt.ts'
 import type { Arrival } from './workload.ts'
 
 /** Where a request comes to. */
@@ -21,25 +27,22 @@ export interface SimGateway {
   readonly ownLines: OwnLines
   readonly gate: Gate
   readonly dispatcher: Dispatcher
+  readonly retryBudget: RetryBudget
   readonly route: Route
   readonly gap: ServiceGap
+  readonly blockTokens: number
+  /** Those that wait or run. */
+  readonly requestsLive: number
   /** Those at a machine. */
   readonly running: Set<SimRequest>
   machine(host: Host): FluidHost
+  connectFailed(host: Host): void
   keyNumber(key: string): number
   ended(request: SimRequest, ended: Ended): void
 }
 
 const emptyBody = Buffer.from('{}')
-const noHosts: ReadonlySet<never> = new Set()
 const timesGivenBackMax = 3
-
-interface Attempt {
-  readonly lease: Lease
-  readonly work: Work
-  /** Of what was written, how much is on the bill. */
-  charged: number
-}
 
 export class SimRequest {
   readonly arrival: Arrival
@@ -47,10 +50,11 @@ export class SimRequest {
   readonly #keyNumber: number
   readonly #learn: (output: number) => void
   readonly #outputExpected: number
+  readonly #failover: Failover
   #reservation: Reservation | null = null
   #leaveLine: () => void = () => {}
   #isWaiting = false
-  #attempt: Attempt | null = null
+  #attempt: SimAttempt | null = null
   #firstTokenAtMs: number | null = null
   #readBefore = 0
   #timesGivenBack = 0
@@ -62,6 +66,7 @@ export class SimRequest {
     this.#sim = sim
     this.arrival = arrival
     this.#keyNumber = sim.keyNumber(arrival.stream.key)
+    this.#failover = new Failover(sim.retryBudget)
     const { expected, learn } = sim.estimates.expect({
       who: arrival.stream.key,
       model: sim.route.model,
@@ -88,13 +93,8 @@ export class SimRequest {
 
   /** What was written since the last time goes onto the bill. */
   charge(): void {
-    const attempt = this.#attempt
-    if (attempt === null) return
-    const more = attempt.work.written - attempt.charged
-    if (more <= 0) return
-    attempt.charged = attempt.work.written
-    attempt.lease.bill.generated(more)
-    this.#sim.gap.serve(this.#keyNumber, 2 * more)
+    const more = this.#attempt?.charge() ?? 0
+    if (more > 0) this.#sim.gap.serve(this.#keyNumber, 2 * more)
   }
 
   /** Past its limits it waits in the line of its own key. */
@@ -120,6 +120,7 @@ export class SimRequest {
 
   #goToGate(): void {
     this.#waits(true)
+    this.#sim.retryBudget.deposit()
     const leaveGate = this.#sim.gate.ask(this.arrival.stream.key, () => this.#ask('newcomer'))
     if (this.#isOver || this.#attempt !== null) return
     const leaveDispatcher = this.#leaveLine
@@ -132,16 +133,17 @@ export class SimRequest {
     const { stream, inputExpected } = this.arrival
     const turn = this.#sim.dispatcher.ask({
       route: this.#sim.route,
-      excluded: noHosts,
+      excluded: new Set(this.#failover.excluded),
       holder: { id: stream.key, name: stream.key, weight: 1 },
       class: stream.class,
       tokens: { input: inputExpected, output: this.#outputExpected },
+      prompt: promptOf(this.arrival, this.#sim.blockTokens),
       place,
       patienceMs: this.#patienceMs(),
       granted: (lease) => this.#granted(lease),
       refused: () => {
         this.#sim.gate.ended(stream.key)
-        this.#end('refused')
+        this.#end(place === 'sent_back' ? 'lost' : 'refused')
       },
       giveBack: () => this.#giveBack(),
     })
@@ -159,42 +161,89 @@ export class SimRequest {
 
   #granted(lease: Lease): void {
     this.#waits(false)
-    const work = this.#sim.machine(lease.host).start({
-      inputTokens: this.arrival.input,
-      sharedTokens: this.arrival.shared,
-      conversation: this.arrival.conversation,
-      outputTokens: this.arrival.output,
+    this.#start(lease)
+  }
+
+  #start(lease: Lease): void {
+    const { clock } = this.#sim
+    const { input, blocks = [], answerBlocks, output } = this.arrival
+    const machine = this.#sim.machine(lease.host)
+    const job = {
+      inputTokens: input,
+      blocks,
+      ...(answerBlocks === undefined ? {} : { answerBlocks }),
+      outputTokens: output,
       firstToken: () => this.#firstToken(),
       ended: () => this.#answered(),
-    })
-    this.#attempt = { lease, work, charged: 0 }
+      lost: () => this.#failed('connection_lost'),
+    }
+    const attempt = new SimAttempt(lease, machine, job, clock.now())
+    this.#attempt = attempt
     this.#sim.running.add(this)
+    if (!machine.isDown) return
+    attempt.stop()
+    clock.afterTurn(() => {
+      if (this.#attempt === attempt) this.#failed('never_connected')
+    })
   }
 
   #firstToken(): void {
-    if (this.#attempt === null) return
-    this.#firstTokenAtMs = this.#sim.clock.now()
+    const attempt = this.#attempt
+    if (attempt === null) return
+    attempt.firstToken(this.#sim.clock.now())
+    this.#firstTokenAtMs = attempt.firstTokenAtMs
     this.#patience?.cancel()
-    this.#sim.gap.serve(this.#keyNumber, toRead(this.#attempt.work))
+    this.#sim.gap.serve(this.#keyNumber, toRead(attempt.work))
   }
 
   #answered(): void {
     const attempt = this.#attempt
     if (attempt === null) return
-    const { lease } = attempt
-    const { host, grantedAtMs } = lease
-    const now = this.#sim.clock.now()
-    const firstTokenAtMs = this.#firstTokenAtMs ?? now
-    const { output } = this.arrival
-    this.#learn(output)
-    lease.succeeded()
-    host.health.attemptEnded({ kind: 'ok' })
-    const speed = {
-      firstTokenMs: firstTokenAtMs - grantedAtMs,
-      timePerOutputTokenMs: output > 1 ? (now - firstTokenAtMs) / (output - 1) : null,
-    }
-    host.answered(speed, grantedAtMs)
+    this.#learn(this.arrival.output)
+    attempt.succeeded(this.#sim.clock.now())
     this.#end('done')
+  }
+
+  /** As the relay: what follows is for the rule of failing over to say. */
+  #failed(cause: FailureCause): void {
+    const attempt = this.#attempt
+    if (attempt === null) return
+    const { lease, sentAtMs } = attempt
+    const { host } = lease
+    if (cause === 'never_connected') this.#sim.connectFailed(host)
+    const failure = new Failure(cause, new GatewayError('upstream_disconnected', 'The machine has crashed.'))
+    const begun = attempt.firstTokenAtMs !== null
+    const next = this.#failover.next(
+      host,
+      {
+        failure,
+        answered: begun,
+        reusedSocket: cause === 'connection_lost',
+        code: null,
+        sinceSentMs: cause === 'never_connected' ? null : this.#sim.clock.now() - sentAtMs,
+      },
+      {
+        contentSent: begun,
+        repeatable: true,
+        requestsLive: this.#sim.requestsLive,
+        elsewhere: () => this.#sim.route.candidates(this.#failover.excluded).length > 0,
+      },
+    )
+    if (next !== 'fresh_connection') host.health.attemptEnded(failure.verdict)
+    if (next === 'none') return this.#end('lost')
+    this.#drop(attempt)
+    if (next === 'fresh_connection') return this.#start(lease)
+    this.#waits(true)
+    this.#ask(this.#failover.keepsPlace ? 'sent_back' : 'last')
+    lease.release()
+  }
+
+  /** Nothing came of it, and another follows. */
+  #drop(attempt: SimAttempt): void {
+    this.#attempt = null
+    this.#sim.running.delete(this)
+    this.#readBefore += attempt.work.read
+    attempt.lease.bill.refund()
   }
 
   #clientLeaves(): void {
@@ -202,7 +251,7 @@ export class SimRequest {
     if (attempt === null) this.#leaveLine()
     else {
       attempt.lease.leave()
-      this.#sim.machine(attempt.lease.host).stop(attempt.work)
+      attempt.stop()
     }
     this.#end('left')
   }
@@ -213,13 +262,11 @@ export class SimRequest {
     if (attempt === null || attempt.work.written > 0 || this.#timesGivenBack >= timesGivenBackMax) return false
     if (this.#patienceMs() * 2 <= this.arrival.stream.patienceMs) return false
     this.#timesGivenBack++
-    this.#attempt = null
-    this.#sim.running.delete(this)
-    attempt.lease.bill.refund()
+    this.#failover.gaveBack()
+    attempt.stop()
+    this.#drop(attempt)
     this.#waits(true)
     this.#ask('given_back')
-    this.#sim.machine(attempt.lease.host).stop(attempt.work)
-    this.#readBefore += attempt.work.read
     attempt.lease.release()
     return true
   }
@@ -231,8 +278,6 @@ export class SimRequest {
     this.#patience?.cancel()
     this.charge()
     const attempt = this.#attempt
-    const read = this.#readBefore + (attempt?.work.read ?? 0)
-    const written = attempt?.work.written ?? 0
     const cut = ending === 'running' || ending === 'waiting'
     this.#sim.running.delete(this)
     if (!cut) this.#settle(attempt)
@@ -243,24 +288,23 @@ export class SimRequest {
       atMs: this.#sim.clock.now(),
       grantedAtMs: attempt?.lease.grantedAtMs ?? null,
       firstTokenAtMs: this.#firstTokenAtMs,
-      read,
-      written,
+      host: attempt?.lease.host.name ?? null,
+      read: this.#readBefore + (attempt?.work.read ?? 0),
+      cached: attempt?.work.cachedTokens ?? 0,
+      written: attempt?.work.written ?? 0,
     })
     if (attempt === null || cut) return
     attempt.lease.release()
     this.#sim.gate.ended(arrival.stream.key)
   }
 
-  #settle(attempt: Attempt | null): void {
+  #settle(attempt: SimAttempt | null): void {
     if (attempt === null) {
       this.#reservation?.settle(null)
       return
     }
-    const { work, lease } = attempt
-    const input = work.cachedTokens + Math.ceil(work.read)
-    const used = { input, cachedInput: work.cachedTokens, output: Math.ceil(work.written - 1e-6), reasoning: 0 }
-    lease.bill.correct(used)
-    this.#reservation?.settle(used)
+    attempt.lease.bill.correct(attempt.used)
+    this.#reservation?.settle(attempt.used)
   }
 
   #waits(now: boolean): void {

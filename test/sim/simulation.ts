@@ -1,82 +1,94 @@
 /**
- * One run: the gateway's own line, hosts, limits and estimates on a virtual clock, before machines that are computed.
+ * One run: the gateway's own line, hosts, limits, estimates and choice of a host on a virtual clock, before machines that are
+ * computed. What learns of hosts learns here too, and sees what it would see there.
  *
- * Not modelled: a second model, so that every host serves everybody; answers that are no streams, which some hosts compute
- * to their end although their client is gone; hosts that fail, refuse or load; and whatever the network takes. What follows
+ * Not modelled: answers that are no streams, which some hosts compute to their end although their client is gone; hosts that
+ * refuse; prompts whose text begins alike without being equal in whole blocks; and whatever the network takes. What follows
  * from these is held by tests of the line and of the whole gateway.
  */
 import { Estimates } from '../../src/access/estimates.ts'
 import { Limiter } from '../../src/access/limiter.ts'
 import { limitsOptions } from '../../src/access/options.ts'
 import { OwnLines } from '../../src/access/own-lines.ts'
+import { type Balancing, makeBalancing } from '../../src/balancing/balancing.ts'
+import { balancingOptions } from '../../src/balancing/options.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import { ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
+import { RetryBudget } from '../../src/hosts/retry-budget.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../src/queue/options.ts'
-import { balancerOf } from '../kit/balancers.ts'
-import { knownHost } from '../kit/known-hosts.ts'
 import type { Ended, Run, ToldWait } from './ended.ts'
-import { FluidHost } from './fluid-host.ts'
-import type { HostProfile } from './host-profile.ts'
+import type { FluidHost } from './fluid-host.ts'
 import { type Gate, KeyGate, openGate } from './key-gate.ts'
-import type { SimPolicy } from './policies.ts'
+import { type SimOrder, type SimOrderName, simOrders } from './orders.ts'
+import { type SimPolicyName, simPolicies } from './policies.ts'
 import { Random } from './random.ts'
 import { ServiceGap } from './service-gap.ts'
+import { SimHosts } from './sim-hosts.ts'
 import { type SimGateway, SimRequest } from './sim-request.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { type Arrival, endlessMs, largestCost, type Workload } from './workload.ts'
 
 const model = 'm'
+const blockTokensDefault = 64
 
 /** As large as it takes, so that every order has the same requests to serve. */
 const noBounds = { lengthMax: 1_000_000, lengthMaxPerKey: 1_000_000, tokensMax: 1e12, tokensMaxPerKey: 1e12 }
+
+/** Who goes next, and where to. */
+export interface Deciding {
+  readonly order?: SimOrderName
+  readonly policy?: SimPolicyName
+}
 
 export class Simulation implements SimGateway {
   readonly clock = new VirtualClock(() => this.#flow())
   readonly ownLines: OwnLines
   readonly estimates = new Estimates(10_000)
   readonly dispatcher: Dispatcher
+  readonly balancing: Balancing
+  readonly retryBudget = new RetryBudget(this.clock)
   readonly route: Route
   readonly gate: Gate
   readonly gap: ServiceGap
   readonly running = new Set<SimRequest>()
+  readonly blockTokens: number
   readonly #workload: Workload
-  readonly #machines = new Map<Host, FluidHost>()
+  readonly #hosts: SimHosts
   readonly #keys: readonly string[]
   readonly #open = new Set<SimRequest>()
   readonly #ended: Ended[] = []
   readonly #told: ToldWait[] = []
 
-  constructor(workload: Workload, policy: SimPolicy, seed = 1) {
+  constructor(workload: Workload, { order = 'token-fair', policy = 'fastest' }: Deciding = {}, seed = 1) {
     const random = new Random(seed)
+    const { clock } = this
+    const chosen: SimOrder = simOrders[order]
     this.#workload = workload
+    this.blockTokens = workload.blockTokens ?? blockTokensDefault
     this.#keys = [...new Set(workload.streams.map(({ key }) => key))]
     this.gap = new ServiceGap(this.#keys.length)
-    this.gate = policy.perKeyMax === undefined ? openGate : new KeyGate(policy.perKeyMax)
-    const { clock } = this
-    const limiter = new Limiter({ clock, limits: limitsOptions.parse({}), teams: {}, chance: random.next })
-    this.ownLines = new OwnLines({
+    this.gate = chosen.perKeyMax === undefined ? openGate : new KeyGate(chosen.perKeyMax)
+    this.ownLines = ownLinesOf(clock, random)
+    this.balancing = balancingOf(policy, clock, random)
+    this.dispatcher = new Dispatcher(queueOptions.parse({ ...noBounds, waitMsMax: endlessMs, order: chosen.order }), {
       clock,
-      limiter,
-      waitMsMax: Number.POSITIVE_INFINITY,
-      lengthMax: noBounds.lengthMaxPerKey,
-      mayWait: () => true,
-      hasRoom: () => true,
-    })
-    this.dispatcher = new Dispatcher(queueOptions.parse({ ...noBounds, waitMsMax: endlessMs, order: policy.order }), {
-      clock,
-      balancer: balancerOf({ clock, chance: random.next }),
+      balancer: this.balancing.balancer,
       events: {
         waitEnded: () => {},
         rejected: () => {},
         gaveBack: () => {},
         estimateTold: ({ p50Ms, p90Ms, waitMs }) => void this.#told.push({ p50Ms, p90Ms, waitMs }),
       },
-      ...(policy.costs === undefined ? {} : { costs: policy.costs }),
+      ...(chosen.costs === undefined ? {} : { costs: chosen.costs }),
     })
-    for (const profile of workload.hosts) {
-      this.#machines.set(this.#hostOf(profile, random), new FluidHost(profile, clock))
-    }
+    this.#hosts = new SimHosts(workload, {
+      clock,
+      chance: random.next,
+      model,
+      onChange: () => this.dispatcher.hostsChanged(),
+      onForgotten: (host) => this.balancing.prefixes.forget(host),
+    })
     this.route = new ModelCatalog(this.hosts, {}).route(model, 'chat_completions')
   }
 
@@ -85,15 +97,17 @@ export class Simulation implements SimGateway {
     for (const arrival of arrivals) this.#arriveLater(arrival)
     this.clock.runUntil(durationMs)
     for (const request of this.#open) request.cutOff()
-    for (const { health } of this.hosts) health.stop()
+    this.#hosts.stop()
+    const alone = this.#keys.length < 2
     return {
       ended: this.#ended,
       told: this.#told,
       durationMs,
-      written: [...this.#machines.values()].reduce((sum, { written }) => sum + written, 0),
-      gapMax: this.gap.max,
-      gapBound: this.#slotsMax * largestCost(this.#ended.map(({ arrival }) => arrival)),
-      gapMean: this.gap.mean,
+      blockTokens: this.blockTokens,
+      written: this.#hosts.machines.reduce((sum, { written }) => sum + written, 0),
+      gapMax: alone ? Number.NaN : this.gap.max,
+      gapBound: alone ? Number.NaN : this.#slotsMax * largestCost(this.#ended.map(({ arrival }) => arrival)),
+      gapMean: alone ? Number.NaN : this.gap.mean,
       jain: this.gap.jain,
     }
   }
@@ -103,13 +117,20 @@ export class Simulation implements SimGateway {
   }
 
   get hosts(): readonly Host[] {
-    return [...this.#machines.keys()]
+    return this.#hosts.all
+  }
+
+  /** Requests that wait or run. */
+  get requestsLive(): number {
+    return this.#open.size
   }
 
   machine(host: Host): FluidHost {
-    const machine = this.#machines.get(host)
-    if (machine === undefined) throw new Error(`${host.name} is no host of this simulation`)
-    return machine
+    return this.#hosts.machine(host)
+  }
+
+  connectFailed(host: Host): void {
+    this.#hosts.connectFailed(host)
   }
 
   keyNumber(key: string): number {
@@ -134,18 +155,26 @@ export class Simulation implements SimGateway {
 
   /** Whatever was read and written by now is charged before anything is decided. */
   #flow(): void {
-    for (const machine of this.#machines.values()) machine.flow()
+    for (const machine of this.#hosts.machines) machine.flow()
     for (const request of this.running) request.charge()
     this.gap.observe(this.clock.now())
   }
+}
 
-  #hostOf({ name, slots, slotBounds }: HostProfile, random: Random): Host {
-    const onChange = () => this.dispatcher.hostsChanged()
-    return knownHost(name, {
-      slots: slotBounds ?? slots,
-      lists: [model],
-      ...(this.#workload.slo === undefined ? {} : { slo: this.#workload.slo }),
-      parts: { clock: this.clock, chance: random.next, onChange },
-    })
-  }
+function ownLinesOf(clock: VirtualClock, random: Random): OwnLines {
+  const limiter = new Limiter({ clock, limits: limitsOptions.parse({}), teams: {}, chance: random.next })
+  return new OwnLines({
+    clock,
+    limiter,
+    waitMsMax: Number.POSITIVE_INFINITY,
+    lengthMax: noBounds.lengthMaxPerKey,
+    mayWait: () => true,
+    hasRoom: () => true,
+  })
+}
+
+function balancingOf(name: SimPolicyName, clock: VirtualClock, random: Random): Balancing {
+  const { policy, makePolicy, forgetful } = simPolicies[name]
+  const options = balancingOptions.parse({ policy, prefixes: { enabled: forgetful !== true } })
+  return makeBalancing(options, { clock, chance: random.next, ...(makePolicy === undefined ? {} : { makePolicy }) })
 }

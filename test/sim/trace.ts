@@ -1,6 +1,6 @@
 /** A workload from a recorded trace: Azure's CSV (`TIMESTAMP,ContextTokens,GeneratedTokens`) or Mooncake's JSON lines. */
 import { readFileSync } from 'node:fs'
-import { capacity, m2Ultra, m4Max } from './host-profile.ts'
+import { capacity, m2Ultra, m4Max, unequalMacs } from './host-profile.ts'
 import { type Arrival, endlessMs, personal, type Stream, type Workload } from './workload.ts'
 import { randomOf } from './workloads/arrivals.ts'
 
@@ -9,16 +9,26 @@ export interface Traced {
   readonly atMs: number
   readonly input: number
   readonly output: number
+  /** Hashes of its beginnings, where the trace has them. */
+  readonly blocks?: readonly number[]
 }
 
 export interface TraceOptions {
   /** Of what the hosts can do: the time between arrivals is stretched until it is so. */
   readonly load: number
+  /** What prompts are divided by; default: 1. */
+  readonly scale?: number
 }
 
 /** Neither trace says who sent what, so its requests are dealt out: the busiest key has eight times as many as the last. */
 const keyShares = [8, 6, 4, 3, 2, 2, 1, 1]
 const promptSigma = 0.1
+/** Tokens of a block of Mooncake's. */
+const blockOfTrace = 512
+/** Blocks that each host keeps. */
+const blocksKept = 6_000
+/** A beginning that so large a part of the requests have is one of the system. */
+const commonShare = 0.05
 
 /** Throws an Error with one sentence where the file is no such trace. */
 export function readTrace(path: string, requestsMax: number): Traced[] {
@@ -48,8 +58,14 @@ export function readTrace(path: string, requestsMax: number): Traced[] {
   return requests.map((one) => ({ ...one, atMs: one.atMs - startMs })).toSorted((a, b) => a.atMs - b.atMs)
 }
 
-export function traceWorkload(requests: readonly Traced[], { load }: TraceOptions): (seed: number) => Workload {
-  const hosts = [m4Max, m2Ultra]
+export function traceWorkload(
+  recorded: readonly Traced[],
+  { load, scale = 1 }: TraceOptions,
+): (seed: number) => Workload {
+  const requests = recorded.map((one) => ({ ...one, input: Math.max(1, Math.round(one.input / scale)) }))
+  const hasBlocks = requests.some(({ blocks }) => blocks !== undefined)
+  const hosts = hasBlocks ? unequalMacs.map((mac) => ({ ...mac, blocksKept })) : [m4Max, m2Ultra]
+  const isCommon = commonIn(requests)
   const mean = (valueOf: (one: Traced) => number) =>
     requests.reduce((sum, one) => sum + valueOf(one), 0) / requests.length
   const input = mean((one) => one.input)
@@ -71,12 +87,22 @@ export function traceWorkload(requests: readonly Traced[], { load }: TraceOption
         output: one.output,
         inputExpected: random.mistaken(one.input, promptSigma),
         outputMistake: 1,
-        shared: 0,
-        conversation: null,
+        ...(one.blocks === undefined ? {} : { blocks: one.blocks, commonBlocks: leading(one.blocks, isCommon) }),
       }
     })
-    return { hosts, streams, durationMs: spanMs * stretch + 60_000, arrivals }
+    return { hosts, streams, durationMs: spanMs * stretch + 60_000, blockTokens: blockOfTrace / scale, arrivals }
   }
+}
+
+function commonIn(requests: readonly Traced[]): (block: number) => boolean {
+  const counts = new Map<number, number>()
+  for (const { blocks = [] } of requests) for (const block of blocks) counts.set(block, (counts.get(block) ?? 0) + 1)
+  return (block) => (counts.get(block) ?? 0) >= commonShare * requests.length
+}
+
+function leading(blocks: readonly number[], is: (block: number) => boolean): number {
+  const first = blocks.findIndex((block) => !is(block))
+  return first < 0 ? blocks.length : first
 }
 
 function fromCsv(line: string): Traced | null {
@@ -94,8 +120,12 @@ function fromJson(line: string): Traced | null {
     return null
   }
   if (typeof value !== 'object' || value === null) return null
-  const { timestamp, input_length, output_length } = value as Readonly<Record<string, unknown>>
-  return traced(Number(timestamp), Number(input_length), Number(output_length))
+  const { timestamp, input_length, output_length, hash_ids } = value as Readonly<Record<string, unknown>>
+  const request = traced(Number(timestamp), Number(input_length), Number(output_length))
+  if (request === null || hash_ids === undefined) return request
+  if (!Array.isArray(hash_ids) || !hash_ids.every((id) => Number.isSafeInteger(id))) return null
+  // The last one is a part of a block, which a longer prompt does not begin with.
+  return { ...request, blocks: hash_ids.slice(0, Math.floor(request.input / blockOfTrace)) }
 }
 
 function traced(atMs: number, input: number, output: number): Traced | null {

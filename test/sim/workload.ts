@@ -28,15 +28,31 @@ export interface Arrival {
   readonly inputExpected: number
   /** By how much what it learned of the lengths of answers is off for this one; 1: not at all. */
   readonly outputMistake: number
-  /** Of the prompt, what a host that had the request before of the same conversation has read already. */
-  readonly shared: number
-  readonly conversation: number | null
+  /** Of its prompt, one for each block: equal ones stand for equal beginnings, as hashes of them would. Absent: unlike any other. */
+  readonly blocks?: readonly number[]
+  /** Of these, as many are what many conversations have in common: tools and the words of the system. */
+  readonly commonBlocks?: number
+  /** What its answer adds to them, where hosts keep what they wrote. */
+  readonly answerBlocks?: readonly number[]
+}
+
+/** From `atMs` on and for `forMs` a host is gone, or everything takes it `slower` times as long. */
+export interface Fault {
+  readonly atMs: number
+  readonly forMs: number
+  readonly host: string
+  /** Absent: it is gone. */
+  readonly slower?: number
 }
 
 export interface Workload {
   readonly hosts: readonly HostProfile[]
   readonly streams: readonly Stream[]
   readonly durationMs: number
+  /** Tokens of a block; default: 64. */
+  readonly blockTokens?: number
+  /** What happens to hosts. */
+  readonly faults?: readonly Fault[]
   /** To what slots are adapted; default: what the product says. */
   readonly slo?: HostSlo
   /** In the order of their times. */

@@ -27,8 +27,6 @@ export function arrivalOf(random: Random, atMs: number, asking: Asking): Arrival
     output: random.tokens(asking.output, asking.outputMax),
     inputExpected: random.mistaken(input, asking.inputSigma ?? promptSigma),
     outputMistake: Math.exp((asking.outputSigma ?? 0) * random.normal()),
-    shared: 0,
-    conversation: null,
   }
 }
 

@@ -1,14 +1,16 @@
 /** The simulator's command line: what it takes, and the one sentence for what it does not. */
 import { describe, expect, it } from 'vitest'
 import { help, simArguments, UsageError } from '../../sim/arguments.ts'
+import { simOrderNames } from '../../sim/orders.ts'
 import { simPolicyNames } from '../../sim/policies.ts'
 import { workloadNames } from '../../sim/workloads/workloads.ts'
 
 describe('the command line', () => {
-  it('without a word is the flood, with all orders', () => {
+  it('without a word is the flood, with what that is for', () => {
     const given = simArguments([])
     expect(given.workloads).toEqual(['W4'])
-    expect(given.policies).toEqual(simPolicyNames)
+    expect([given.orders, given.policies]).toEqual([null, null])
+    expect(given.scale).toBe(1)
     expect(given.seeds).toEqual([1, 2, 3])
   })
 
@@ -21,7 +23,14 @@ describe('the command line', () => {
   })
 
   it('takes names in any case, several of them, and all', () => {
-    expect(simArguments(['--workload', 'w1,Adaptive', '--policy', 'token-fair']).workloads).toEqual(['W1', 'adaptive'])
+    const given = simArguments(['--workload', 'w1,Adaptive', '--order', 'token-fair', '--policy', 'Sticky,random'])
+    expect(given.workloads).toEqual(['W1', 'adaptive'])
+    expect(given.orders).toEqual(['token-fair'])
+    expect(given.policies).toEqual(['sticky', 'random'])
+    expect(simArguments(['--order', 'all', '--policy', 'all'])).toMatchObject({
+      orders: simOrderNames,
+      policies: simPolicyNames,
+    })
     expect(simArguments(['--workload', 'all']).workloads).toEqual([...workloadNames, 'adaptive'])
   })
 
@@ -30,7 +39,9 @@ describe('the command line', () => {
     [['--seeds', ''], '--seeds must be like'],
     [['--seeds', '1-1001'], '--seeds must be like'],
     [['--workload', 'W9'], '--workload knows W1-0.5, '],
-    [['--policy', 'lottery'], '--policy knows token-fair, '],
+    [['--order', 'lottery'], '--order knows token-fair, '],
+    [['--policy', 'lottery'], '--policy knows fastest, '],
+    [['--scale', '0'], '--scale must be a number from 0.01 to 1000, not "0".'],
     [['--load', 'much'], '--load must be a number from 0.01 to 10, not "much".'],
     [['--requests', '1'], '--requests must be a number from 2'],
     [['--trace', 'x', '--workload', 'W1'], 'cannot be used together.'],
@@ -45,6 +56,6 @@ describe('the command line', () => {
   })
 })
 
-it('the help names every workload and every order', () => {
-  for (const name of [...workloadNames, ...simPolicyNames, 'adaptive']) expect(help).toContain(name)
+it('the help names every workload, order and policy', () => {
+  for (const name of [...workloadNames, ...simOrderNames, ...simPolicyNames, 'adaptive']) expect(help).toContain(name)
 })

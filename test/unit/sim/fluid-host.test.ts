@@ -17,21 +17,29 @@ interface Asked {
   readonly input: number
   readonly output: number
   readonly atMs?: number
-  readonly conversation?: number
-  readonly shared?: number
+  readonly blocks?: readonly number[]
+  readonly answerBlocks?: readonly number[]
 }
 
+type Meanwhile = (host: FluidHost, clock: VirtualClock) => void
+
 /** When each had its first token and its last, in seconds. */
-function times(asked: readonly Asked[], more: Partial<HostProfile> = {}): (readonly [number, number])[] {
+function times(
+  asked: readonly Asked[],
+  more: Partial<HostProfile> = {},
+  meanwhile?: Meanwhile,
+): (readonly [number, number])[] {
   const clock = new VirtualClock()
-  const host = new FluidHost({ ...profile, ...more }, clock)
+  const host = new FluidHost({ ...profile, ...more }, clock, 100)
+  meanwhile?.(host, clock)
   const seen = asked.map((): [number, number] => [Number.NaN, Number.NaN])
-  for (const [at, { input, output, atMs = 0, conversation = null, shared = 0 }] of asked.entries()) {
+  for (const [at, { input, output, atMs = 0, blocks = [], answerBlocks = [] }] of asked.entries()) {
     const job = {
       inputTokens: input,
-      sharedTokens: shared,
-      conversation,
+      blocks,
+      answerBlocks,
       outputTokens: output,
+      lost: () => {},
       firstToken: () => void (seen[at]![0] = clock.now() / 1000),
       ended: () => void (seen[at]![1] = clock.now() / 1000),
     }
@@ -42,6 +50,9 @@ function times(asked: readonly Asked[], more: Partial<HostProfile> = {}): (reado
 }
 
 const close = (actual: number | undefined, expected: number) => expect(actual).toBeCloseTo(expected, 6)
+
+/** Blocks of ten hundreds of tokens, unlike those of any other number. */
+const tens = (number: number) => Array.from({ length: 10 }, (_, at) => number * 10 + at)
 
 describe('a prompt', () => {
   it('alone takes its tokens by the speed of reading, and gives the first token', () => {
@@ -64,23 +75,36 @@ describe('a prompt', () => {
     close(prefillSeconds({ ...profile, prefillHalvedAtTokens: 4_000 }, 4_000), 8)
   })
 
-  it('of a conversation that the machine has kept is read only in what is new', () => {
+  it('that begins like one the machine has kept is read only in what is new', () => {
     const turns = [
-      { input: 1_000, output: 1, conversation: 7 },
-      { input: 1_500, output: 1, conversation: 7, shared: 1_000, atMs: 10_000 },
+      { input: 1_000, output: 1, blocks: tens(1) },
+      { input: 1_500, output: 1, blocks: [...tens(1), 91, 92, 93, 94, 95], atMs: 10_000 },
+      { input: 1_500, output: 1, blocks: [...tens(1).slice(0, 4), 81, 82, 83], atMs: 20_000 },
+      { input: 1_500, output: 1, blocks: [71, ...tens(1).slice(1)], atMs: 30_000 },
     ]
-    close(times(turns, { prefixesKept: 1 })[1]?.[0], 10.5)
+    const firstTokens = times(turns, { blocksKept: 100 }).map(([first]) => first)
+    for (const [at, expected] of [1, 10.5, 21.1, 31.5].entries()) close(firstTokens[at], expected)
     close(times(turns)[1]?.[0], 11.5)
   })
 
-  it('is read whole again once others have taken its place', () => {
+  it('is read again from where others have taken its place, its beginning last', () => {
     const turns = [
-      { input: 1_000, output: 1, conversation: 7 },
-      { input: 1_000, output: 1, conversation: 8 },
-      { input: 1_500, output: 1, conversation: 7, shared: 1_000, atMs: 10_000 },
+      { input: 1_000, output: 1, blocks: tens(1) },
+      { input: 600, output: 1, blocks: tens(2).slice(0, 6), atMs: 5_000 },
+      { input: 1_000, output: 1, blocks: tens(1), atMs: 10_000 },
     ]
-    close(times(turns, { prefixesKept: 1 })[2]?.[0], 11.5)
-    close(times(turns, { prefixesKept: 2 })[2]?.[0], 10.5)
+    close(times(turns, { blocksKept: 16 })[2]?.[0], 10.001)
+    // Six blocks came, of the ten there is room for four more.
+    close(times(turns, { blocksKept: 10 })[2]?.[0], 10.6)
+    close(times(turns, { blocksKept: 6 })[2]?.[0], 11)
+  })
+
+  it('that goes on from an answer finds what the machine wrote', () => {
+    const turns = [
+      { input: 1_000, output: 501, blocks: tens(1), answerBlocks: [91, 92, 93, 94, 95] },
+      { input: 2_000, output: 1, blocks: [...tens(1), 91, 92, 93, 94, 95, 96], atMs: 10_000 },
+    ]
+    close(times(turns, { blocksKept: 100 })[1]?.[0], 10.5)
   })
 })
 
@@ -122,7 +146,7 @@ describe('answers', () => {
     const clock = new VirtualClock()
     const host = new FluidHost({ ...profile, prefillTokensPerSecond: 1e9 }, clock)
     let lastMs = 0
-    const job = { inputTokens: 1, sharedTokens: 0, conversation: null, outputTokens: 101, firstToken: () => {} }
+    const job = { inputTokens: 1, blocks: [], outputTokens: 101, firstToken: () => {}, lost: () => {} }
     const works: Work[] = []
     works.push(host.start({ ...job, ended: () => void (lastMs = clock.now()) }))
     works.push(host.start({ ...job, ended: () => expect.unreachable('it had left') }))
@@ -135,6 +159,46 @@ describe('answers', () => {
   })
 })
 
+describe('a machine', () => {
+  it('that is slower takes so many times as long for what is left', () => {
+    const slower: Meanwhile = (host, clock) => {
+      clock.after(500, () => host.slowDown(3))
+      clock.after(2_000, () => host.slowDown(1))
+    }
+    const [[first, last] = [0, 0]] = times([{ input: 1_000, output: 101 }], {}, slower)
+    // Half of the prompt, the other half at a third of the speed, then the answer.
+    close(first, 2)
+    close(last, 3)
+  })
+
+  it('that crashes loses what it works on and what it had kept, and writes no more', () => {
+    const clock = new VirtualClock()
+    const host = new FluidHost({ ...profile, blocksKept: 100 }, clock, 100)
+    const told: string[] = []
+    const ask = (name: string, input: number) =>
+      host.start({
+        inputTokens: input,
+        blocks: tens(1),
+        outputTokens: 1_000,
+        firstToken: () => void told.push(`${name} first`),
+        ended: () => void told.push(`${name} ended`),
+        lost: () => void told.push(`${name} lost`),
+      })
+    ask('writing', 1_000)
+    clock.after(500, () => ask('reading', 3_000))
+    clock.after(2_000, () => host.crash())
+    clock.runUntil(60_000)
+    expect(told).toEqual(['writing first', 'reading lost', 'writing lost'])
+    expect(host.isDown).toBe(true)
+    const written = host.written
+    clock.runUntil(120_000)
+    expect(host.written).toBe(written)
+    host.comeBack()
+    expect(host.isDown).toBe(false)
+    expect(ask('again', 1_000).cachedTokens).toBe(0)
+  })
+})
+
 it('a machine whose slots are always full answers as many per second as is reckoned', () => {
   const clock = new VirtualClock()
   const host = new FluidHost(profile, clock)
@@ -142,10 +206,10 @@ it('a machine whose slots are always full answers as many per second as is recko
   const ask = (output: number) => {
     host.start({
       inputTokens: 800,
-      sharedTokens: 0,
-      conversation: null,
+      blocks: [],
       outputTokens: output,
       firstToken: () => {},
+      lost: () => {},
       ended: () => {
         answered++
         ask(100 + ((answered * 37) % 201))

@@ -2,7 +2,6 @@
 import { expect, it } from 'vitest'
 import { macOfTheFlood } from '../../sim/host-profile.ts'
 import { KeyGate } from '../../sim/key-gate.ts'
-import { simPolicies } from '../../sim/policies.ts'
 import { Simulation } from '../../sim/simulation.ts'
 import { endlessMs, personal, type Stream } from '../../sim/workload.ts'
 import { arrivalOf, randomOf } from '../../sim/workloads/arrivals.ts'
@@ -51,7 +50,7 @@ it('clients that leave before the gate, in the line and at a host hold nobody up
     durationMs: 60_000,
     arrivals: [...inside, ...before, last],
   }
-  const { ended } = new Simulation(workload, simPolicies['cap-2'], 1).run()
+  const { ended } = new Simulation(workload, { order: 'cap-2' }, 1).run()
   expect(ended.map(({ ending, atMs }) => [ending, atMs])).toEqual([
     ...before.map(() => ['left', 1_000]),
     ...inside.map(() => ['left', 3_000]),

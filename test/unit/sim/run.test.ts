@@ -26,29 +26,29 @@ it('prints what each order makes of a trace, as tables and for a program', { tim
   const path = join(folder, 'trace.jsonl')
   const row = (at: number) => JSON.stringify({ timestamp: at * 500, input_length: 900, output_length: 50 + (at % 7) })
   writeFileSync(path, Array.from({ length: 60 }, (_, at) => row(at)).join('\n'))
-  const given = ['--trace', path, '--policy', 'token-fair,cap-2', '--seeds', '1,2']
-  const tables = sim(...given)
-  const json = sim(...given, '--json')
+  const given = ['--trace', path, '--order', 'token-fair,cap-2', '--seeds', '1,2']
+  const tables = sim(...given, '--policy', 'fastest')
+  const both = sim(...given, '--policy', 'fastest,random')
+  const json = sim(...given, '--policy', 'fastest', '--json')
   rmSync(folder, { recursive: true })
-  expect([tables.status, tables.stderr, json.status, json.stderr]).toEqual([0, '', 0, ''])
+  for (const { status, stderr } of [tables, both, json]) expect([status, stderr]).toEqual([0, ''])
   expect(tables.stdout).toMatch(/^trace +token-fair +60 +100 /m)
   expect(tables.stdout).toMatch(/^cap-2 +60 /m)
-  expect(tables.stdout).toMatch(/^policy .* gap max +gap bound /m)
+  expect(tables.stdout).toMatch(/^order .* gap max +gap bound /m)
+  // What is the same in all rows has no column, nor has what nothing is known of.
+  expect(tables.stdout).not.toMatch(/policy|hit %/)
+  expect(both.stdout).toMatch(/^order +policy +requests /m)
+  expect(both.stdout).toMatch(/^cap-2 +random +60 /m)
   // Eight slots, and the dearest of the requests.
   const gapBound = 8 * (900 + 2 * 56)
+  const runs = [{ overall: { requests: 60, gapBound } }, { streams: { trace: { doneShare: 100 } } }]
   expect(JSON.parse(json.stdout)).toMatchObject({
     results: [
       {
         seeds: [1, 2],
-        policies: [
-          {
-            policy: 'token-fair',
-            runs: [{ overall: { requests: 60, gapBound } }, { streams: { trace: { doneShare: 100 } } }],
-          },
-          {
-            policy: 'cap-2',
-            runs: [{ overall: { requests: 60, gapBound } }, { streams: { trace: { doneShare: 100 } } }],
-          },
+        rows: [
+          { order: 'token-fair', policy: 'fastest', runs },
+          { order: 'cap-2', policy: 'fastest', runs },
         ],
       },
     ],

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest'
 import { compareSlots } from '../../sim/adaptive.ts'
 import { type Figures, figuresOf } from '../../sim/figures.ts'
-import { type SimPolicyName, simPolicies } from '../../sim/policies.ts'
+import type { SimOrderName } from '../../sim/orders.ts'
 import { medianOf } from '../../sim/seeds.ts'
 import { Simulation } from '../../sim/simulation.ts'
 import { type WorkloadName, workloads } from '../../sim/workloads/workloads.ts'
@@ -14,8 +14,8 @@ const isLong = process.env['TEST_LONG'] === 'true'
 const seeds = Array.from({ length: isLong ? 10 : 3 }, (_, at) => at + 1)
 const timeoutMs = isLong ? 1_800_000 : 120_000
 
-const figures = (name: WorkloadName, policy: SimPolicyName): Figures[] =>
-  seeds.map((seed) => figuresOf(new Simulation(workloads[name].make(seed), simPolicies[policy], seed).run()))
+const figures = (name: WorkloadName, order: SimOrderName): Figures[] =>
+  seeds.map((seed) => figuresOf(new Simulation(workloads[name].make(seed), { order }, seed).run()))
 const median = (runs: readonly Figures[], valueOf: (run: Figures) => number) => medianOf(runs.map(valueOf))
 
 describe('under a flood of one key', { timeout: timeoutMs }, () => {

@@ -4,7 +4,7 @@ import { Lease } from '../../../src/queue/lease.ts'
 import type { Run } from '../../sim/ended.ts'
 import { figuresOf } from '../../sim/figures.ts'
 import { macOfTheFlood } from '../../sim/host-profile.ts'
-import { type SimPolicyName, simPolicies, simPolicyNames } from '../../sim/policies.ts'
+import { type SimOrderName, simOrderNames } from '../../sim/orders.ts'
 import { Simulation } from '../../sim/simulation.ts'
 import { endlessMs, personal, type Stream, type Workload } from '../../sim/workload.ts'
 import { arrivalsOf, poisson, randomOf } from '../../sim/workloads/arrivals.ts'
@@ -38,19 +38,18 @@ function short({ streams = [{}, {}], perSecond = 0.5, slots = 2, durationMs = 10
   }
 }
 
-const run = (workload: Workload, policy: SimPolicyName = 'token-fair') =>
-  new Simulation(workload, simPolicies[policy], 1).run()
+const run = (workload: Workload, order: SimOrderName = 'token-fair') => new Simulation(workload, { order }, 1).run()
 
-describe.each(simPolicyNames)('%s', (policy) => {
+describe.each(simOrderNames)('%s', (order) => {
   it('gives the same run for the same seed', () => {
-    const once = () => run(short({ perSecond: 1, slots: 1 }), policy)
+    const once = () => run(short({ perSecond: 1, slots: 1 }), order)
     const first = once()
-    expect(first.told.length).toBeGreaterThan(policy === 'cap-2' ? 0 : 50)
+    expect(first.told.length).toBeGreaterThan(order === 'cap-2' ? 0 : 50)
     expect(figuresOf(once())).toEqual(figuresOf(first))
   })
 
   it('ends every request once, with its whole answer', () => {
-    const { ended } = run(short(), policy)
+    const { ended } = run(short(), order)
     const { arrivals } = short()
     expect(ended).toHaveLength(arrivals.length)
     expect(new Set(ended.map(({ arrival }) => arrival)).size).toBe(arrivals.length)
@@ -66,7 +65,7 @@ describe.each(simPolicyNames)('%s', (policy) => {
 
   it('ends every request once in an hour that leaves many waiting', () => {
     const { arrivals, ...workload } = workloads.W4.make(1)
-    const { ended, written } = new Simulation({ arrivals, ...workload }, simPolicies[policy], 1).run()
+    const { ended, written } = new Simulation({ arrivals, ...workload }, { order }, 1).run()
     expect(new Set(ended.map(({ arrival }) => arrival)).size).toBe(ended.length)
     for (const arrival of arrivals) expect(ended.some((one) => one.arrival === arrival)).toBe(true)
     expect(written).toBeCloseTo(
@@ -77,7 +76,7 @@ describe.each(simPolicyNames)('%s', (policy) => {
 })
 
 it('never has more at a host than its slots, and never a free slot while somebody waits', () => {
-  const simulation = new Simulation(short({ perSecond: 1, slots: 3 }), simPolicies['token-fair'], 1)
+  const simulation = new Simulation(short({ perSecond: 1, slots: 3 }), { order: 'token-fair' }, 1)
   const [host] = simulation.hosts
   let most = 0
   const look = () => {
@@ -93,7 +92,7 @@ it('never has more at a host than its slots, and never a free slot while somebod
 })
 
 it('with a cap no key has more than two running, while others wait or not', () => {
-  const simulation = new Simulation(short({ perSecond: 1, slots: 8 }), simPolicies['cap-2'], 1)
+  const simulation = new Simulation(short({ perSecond: 1, slots: 8 }), { order: 'cap-2' }, 1)
   let most = 0
   const look = () => {
     const byKey = Map.groupBy(simulation.running, ({ arrival }) => arrival.stream.key)
@@ -108,7 +107,7 @@ it('with a cap no key has more than two running, while others wait or not', () =
 it('charges a prompt when its slot is granted and each token when it is written', () => {
   const { arrivals, ...workload } = short({ streams: [{}] })
   const arrival = { ...arrivals[0]!, atMs: 0, input: 1_200, inputExpected: 1_000, output: 200 }
-  const simulation = new Simulation({ ...workload, arrivals: [arrival] }, simPolicies['token-fair'], 1)
+  const simulation = new Simulation({ ...workload, arrivals: [arrival] }, { order: 'token-fair' }, 1)
   const charged: number[] = []
   const look = () => {
     for (const lease of simulation.hosts[0]!.leases) if (lease instanceof Lease) charged.push(lease.bill.charged)
@@ -151,7 +150,7 @@ describe('bulk', () => {
 
   /** One bulk request whose prompt takes five seconds to read, on one slot; persons come at these times and take 0.3 s each. */
   function interrupted(personsAtMs: readonly number[], patienceMs = endlessMs): Run {
-    const every = { inputExpected: 100, outputMistake: 1, shared: 0, conversation: null }
+    const every = { inputExpected: 100, outputMistake: 1 }
     const persons = personsAtMs.map((atMs) => ({ ...every, atMs, stream: ofPerson!, input: 120, output: 15 }))
     const long = { ...every, atMs: 0, stream: { ...ofBulk!, patienceMs }, input: 6_000, output: 70 }
     return run({ ...short({ streams: [bulk, person], slots: 1 }), arrivals: [long, ...persons] })

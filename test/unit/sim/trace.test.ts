@@ -29,10 +29,11 @@ describe('a trace', () => {
   })
 
   it("is read from Mooncake's JSON lines, and no further than asked", () => {
-    const line = (timestamp: number) => JSON.stringify({ timestamp, input_length: 9, output_length: 0, hash_ids: [0] })
+    const line = (timestamp: number) =>
+      JSON.stringify({ timestamp, input_length: 1_100, output_length: 0, hash_ids: [7, 8, timestamp] })
     expect(readTrace(file([100, 140, 180].map(line).join('\n')), 2)).toEqual([
-      { atMs: 0, input: 9, output: 1 },
-      { atMs: 40, input: 9, output: 1 },
+      { atMs: 0, input: 1_100, output: 1, blocks: [7, 8] },
+      { atMs: 40, input: 1_100, output: 1, blocks: [7, 8] },
     ])
   })
 

@@ -77,11 +77,13 @@ it('W5 lets a context grow by the answer and what a tool gave, until it begins a
   let grown = 0
   for (let turns = 0; turns < 60; turns++) {
     const following = next!(turn, turn.atMs)!
-    if (following.conversation === turn.conversation) {
+    const context = [...turn.blocks!, ...turn.answerBlocks!]
+    expect(context).toHaveLength(Math.floor((turn.input + turn.output) / 64))
+    if (following.blocks![0] === turn.blocks![0]) {
       expect(following.input).toBeGreaterThan(turn.input + turn.output)
-      expect(following.shared).toBe(turn.input + turn.output)
+      expect(following.blocks!.slice(0, context.length)).toEqual(context)
       grown++
-    } else expect(following.shared).toBe(0)
+    } else expect(new Set(context).intersection(new Set(following.blocks)).size).toBe(0)
     expect(following.atMs).toBeGreaterThan(turn.atMs)
     turn = following
   }
