@@ -2,8 +2,7 @@
 import { Access } from './access/access.ts'
 import type { KeyRecord } from './access/key-record.ts'
 import { type Balancing, makeBalancing } from './balancing/balancing.ts'
-import type { BalancingEvents } from './balancing/events.ts'
-import { RecentDecisions } from './balancing/recent-decisions.ts'
+import { keptBy, RecentDecisions } from './balancing/recent-decisions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { GatewayError } from './base/errors.ts'
 import { Overload } from './base/overload.ts'
@@ -138,7 +137,7 @@ class BuiltGateway implements Gateway {
       clock,
       balancer: this.#balancing.balancer,
       events: this.#events,
-      decisions: this.#decisionEvents(),
+      decisions: keptBy(this.#decisions, this.#events),
       noWaiting: () => this.#overload.noWaiting(),
       waitingElsewhere: () => this.#access.waiting,
     })
@@ -199,17 +198,6 @@ class BuiltGateway implements Gateway {
     })
   }
 
-  #decisionEvents(): BalancingEvents {
-    const { decided, holdEnded } = this.#events
-    return {
-      holdEnded,
-      decided: (decision) => {
-        this.#decisions.add(decision)
-        decided(decision)
-      },
-    }
-  }
-
   #makeAccess(): Access {
     const { server, limits, teams, queue } = this.#config
     const clock = this.#clock
@@ -237,6 +225,7 @@ class BuiltGateway implements Gateway {
       userAgent: this.#userAgent,
       catalog: this.#catalog,
       dispatcher: this.#dispatcher,
+      prompts: this.#balancing.prompts,
       zombies: this.#zombies,
       retryBudget: new RetryBudget(this.#clock),
       modelClocks: models.clocks,

@@ -1,11 +1,11 @@
 /** A request's turns in the line, at first and after each slot it lost: its patience is one over all of them. */
+import type { Prompt } from '../balancing/prompt.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Route } from '../hosts/model-catalog.ts'
-import type { Turn } from '../queue/dispatcher.ts'
 import type { Holder } from '../queue/flow.ts'
 import type { Lease } from '../queue/lease.ts'
-import type { Place, RequestLabel } from '../queue/slot-request.ts'
+import type { Place, RequestLabel, Turn } from '../queue/slot-request.ts'
 import type { PlaceInLine } from '../wire/heartbeat.ts'
 import type { Failover } from './failover.ts'
 import { isBusy } from './failure.ts'
@@ -20,6 +20,7 @@ export interface Queued {
   readonly class: RequestClass
   /** As estimated. */
   readonly tokens: { readonly input: number; readonly output: number }
+  readonly prompt: Prompt
   readonly granted: (lease: Lease, waitMs: number) => void
   readonly refused: (error: GatewayError) => void
   /** As `SlotRequest.giveBack`. */

@@ -1,4 +1,5 @@
 /** What the relay works with, for all requests alike. */
+import type { PromptReader } from '../balancing/prompt-reader.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -27,6 +28,8 @@ export interface RelayParts {
   readonly userAgent: string
   readonly catalog: ModelCatalog
   readonly dispatcher: Dispatcher
+  /** Makes of each prompt what its host is chosen by. */
+  readonly prompts: PromptReader
   readonly zombies: ZombieSlots
   readonly retryBudget: RetryBudget
   /** Clocks that differ for a model, by the name it has at its host. */

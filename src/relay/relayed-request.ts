@@ -25,6 +25,7 @@ import type { LiveRequest } from './live-request-schema.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import { OwnWork, untimedWork, type Work } from './own-work.ts'
 import { classOf } from './priority.ts'
+import { promptOf } from './prompt-of.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestAccount } from './request-account.ts'
 import { RequestAttempts } from './request-attempts.ts'
@@ -251,6 +252,11 @@ export class RelayedRequest implements AttemptOwner {
       class: ofClass,
       holder: { id, name, weight },
       tokens: this.#account.expected,
+      prompt: promptOf(this.#body, this.#endpoint, {
+        headers: this.#exchange.headers,
+        prompts: this.#parts.prompts,
+        holder: id,
+      }),
       granted: (lease, waitMs) => {
         this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
