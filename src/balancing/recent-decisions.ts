@@ -1,5 +1,5 @@
 /** The last decisions, so that one can be asked why a request went where it did. */
-import type { DecisionRecord } from './events.ts'
+import type { BalancingEvents, DecisionRecord } from './events.ts'
 
 export class RecentDecisions {
   readonly #max: number
@@ -27,5 +27,16 @@ export class RecentDecisions {
       const decision = kept[(oldest + kept.length - back) % kept.length]
       if (decision !== undefined) yield decision
     }
+  }
+}
+
+/** The same events; each decision is kept, too. */
+export function keptBy(recent: RecentDecisions, events: BalancingEvents): BalancingEvents {
+  return {
+    decided(decision) {
+      recent.add(decision)
+      events.decided(decision)
+    },
+    holdEnded: (at, result, ms) => events.holdEnded(at, result, ms),
   }
 }

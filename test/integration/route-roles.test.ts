@@ -53,6 +53,7 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
     'GET /admin/requests': 'operator',
     'GET /admin/requests/:id': 'operator',
     'POST /admin/requests/:id/cancel': 'operator',
+    'GET /admin/decisions': 'operator',
     'GET /admin/hosts': 'operator',
     'GET /admin/models': 'operator',
     'GET /admin/stats': 'operator',
