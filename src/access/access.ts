@@ -69,6 +69,14 @@ export class Access {
     this.#events = events
   }
 
+  /** `waitMsMax` and `waitingMax` hold for who begins to wait from now on. */
+  adopt({ limits, teams, waitingMax }: Pick<AccessParts, 'limits' | 'teams' | 'waitingMax'>): void {
+    this.limiter.adopt(limits, teams)
+    this.#lines.adopt({ waitMsMax: limits.waitMsMax ?? Number.POSITIVE_INFINITY, lengthMax: waitingMax })
+    // Who waits for a limit may have more of it now.
+    for (const holder of [...this.#lines.lengths().keys()]) this.#lines.lookAgain(holder)
+  }
+
   /** In order of creation, the revoked ones among them. */
   keys(): Iterable<KeyRecord> {
     return this.#ring.all()

@@ -62,6 +62,7 @@ export class Account {
   owner: Owner
   readonly #calendar: Calendar
   #given: Limits | null = null
+  #defaults: Limits | null = null
   #limits: Limits = {}
   /** Those that are set. */
   #minute: readonly MinuteLimit[] = none
@@ -96,8 +97,9 @@ export class Account {
 
   /** New numbers hold from the next request on. `since`: since when an allowance that is new is full. */
   use(given: Limits, defaults: Limits, sinceMs: number): void {
-    if (given === this.#given) return
+    if (given === this.#given && defaults === this.#defaults) return
     this.#given = given
+    this.#defaults = defaults
     const limits: Partial<Record<LimitName, number>> = {}
     for (const name of limitNames) {
       const value = given[name] ?? defaults[name]

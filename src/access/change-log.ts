@@ -2,8 +2,9 @@
 import type { Log } from '../base/log.ts'
 import type { AuditEntry, KeyStore } from './key-store.ts'
 
-export function logChange(log: Log, { actor, action, keyId, keyName }: AuditEntry): void {
-  log('info', 'admin change', { actor, action, keyId, keyName })
+export function logChange(log: Log, { actor, action, keyId, keyName, detail }: AuditEntry): void {
+  const about = action.startsWith('host.') || action.startsWith('config.') ? detail : { keyId, keyName }
+  log('info', 'admin change', { actor, action, ...about })
 }
 
 export function withChangeLog(store: KeyStore, log: Log): KeyStore {
@@ -21,6 +22,10 @@ export function withChangeLog(store: KeyStore, log: Log): KeyStore {
     },
     async setAdminTokenDigest(digest, audit) {
       await store.setAdminTokenDigest(digest, audit)
+      told(audit)
+    },
+    async note(audit) {
+      await store.note(audit)
       told(audit)
     },
     find: (idOrName) => store.find(idOrName),

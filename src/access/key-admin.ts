@@ -12,7 +12,7 @@ import { shown } from './shown.ts'
 
 export interface KeyAdminParts {
   readonly clock: Clock
-  /** Names of the configured teams. */
+  /** Names of the configured teams; asked again each time. */
   readonly teams: readonly string[]
   /** Told of each change that was stored, so that who runs in this process need not wait to see it. */
   readonly onChange?: (record: KeyRecord) => void

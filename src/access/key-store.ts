@@ -1,7 +1,7 @@
 /** Ports of what access keeps: keys, the admin token, and the trail of who changed what. */
 import type { KeyRecord } from './key-record.ts'
 
-/** One change by an operator. Keys stand there by id and name only. */
+/** One change by an operator. What it is about beside keys stands in its detail. Keys stand there by id and name only. */
 export interface AuditEntry {
   /** Wall-clock milliseconds since the epoch. */
   readonly atMs: number
@@ -14,7 +14,13 @@ export interface AuditEntry {
     | 'key.revoke'
     | 'admin-token.create'
     | 'admin-token.rotate'
-  /** Id of the key; null for the admin token. */
+    | 'host.add'
+    | 'host.drain'
+    | 'host.pause'
+    | 'host.resume'
+    | 'host.remove'
+    | 'config.reload'
+  /** Id of the key; null for what is about none. */
   readonly keyId: string | null
   readonly keyName: string | null
   /** Which fields were changed, without values that could be secret. */
@@ -38,6 +44,8 @@ export interface KeyStore {
   list(): Promise<readonly KeyRecord[]>
   /** SHA-256 of the admin token in hex. */
   setAdminTokenDigest(digest: string, audit: AuditEntry): Promise<void>
+  /** Of a change of something that is not kept here. */
+  note(audit: AuditEntry): Promise<void>
   /** The latest first. */
   audit(countMax: number): Promise<readonly AuditEntry[]>
 }

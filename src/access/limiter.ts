@@ -64,8 +64,8 @@ const toldMax = 1_000
 
 export class Limiter {
   readonly #clock: Clock
-  readonly #options: LimitsOptions
-  readonly #teamLimits: ReadonlyMap<string, Limits>
+  #options: LimitsOptions
+  #teamLimits: ReadonlyMap<string, Limits>
   readonly #chance: () => number
   readonly #calendar: Calendar
   /** The longest unused first. */
@@ -79,6 +79,12 @@ export class Limiter {
     this.#teamLimits = new Map(Object.entries(teams))
     this.#chance = chance
     this.#calendar = new Calendar(limits.timeZone)
+  }
+
+  /** What was charged stays charged. The calendar stays as it is: another one would begin its days anew. */
+  adopt(limits: LimitsOptions, teams: TeamsOptions): void {
+    this.#options = limits
+    this.#teamLimits = new Map(Object.entries(teams))
   }
 
   /** All limits or none are charged: what is held of them, or the one that keeps the request away for the longest. */

@@ -30,7 +30,7 @@ interface Refusal {
 }
 
 export class OwnLines {
-  readonly #parts: OwnLinesParts
+  #parts: OwnLinesParts
   /** By holder; none is empty. */
   readonly #lines = new Map<string, OwnLine>()
   /** Of all that wait. */
@@ -38,6 +38,10 @@ export class OwnLines {
 
   constructor(parts: OwnLinesParts) {
     this.#parts = parts
+  }
+
+  adopt(bounds: Pick<OwnLinesParts, 'waitMsMax' | 'lengthMax'>): void {
+    this.#parts = { ...this.#parts, ...bounds }
   }
 
   /**

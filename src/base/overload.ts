@@ -27,7 +27,7 @@ const recoveryLagShare = 0.5
 const readingMsMax = 10_000
 
 export class Overload {
-  readonly #options: OverloadOptions
+  #options: OverloadOptions
   readonly #parts: OverloadParts
   #stage: OverloadStage = 'none'
   #heapStage: OverloadStage = 'none'
@@ -41,6 +41,11 @@ export class Overload {
   constructor(options: OverloadOptions, parts: OverloadParts) {
     this.#options = options
     this.#parts = parts
+  }
+
+  /** Holds from the next sample on. */
+  adopt(options: OverloadOptions): void {
+    this.#options = options
   }
 
   get stage(): OverloadStage {

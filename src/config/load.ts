@@ -11,6 +11,7 @@ import { brokenRules } from './rules.ts'
 import { configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
 import type { FlagValues } from './settings.ts'
 import { defaultStoragePath, expandedPath } from './storage-path.ts'
+import { mapping } from './untyped.ts'
 import type { PlacedProblem, YamlFile } from './yaml-file.ts'
 
 export const defaultFile = 'lmx-gateway.yaml'
@@ -31,6 +32,8 @@ export type LoadedConfig =
       readonly file: string | null
       /** What the operator should know although nothing is wrong. */
       readonly notes: readonly string[]
+      /** There is a file, and nothing in it. */
+      readonly isBlank: boolean
     }
   | { readonly kind: 'bad'; readonly problems: readonly Problem[]; readonly file: string | null }
 
@@ -45,7 +48,8 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   if (problems.length > 0 || checked.parsed === null) return { kind: 'bad', problems: inOrder(problems), file }
   const config = resolveConfig(checked.parsed, defaultStoragePath(environment))
   const path = expandedPath(config.storage.path)
-  return { kind: 'good', config: { ...config, storage: { ...config.storage, path } }, file, notes }
+  const isBlank = source.yaml !== null && Object.keys(mapping(source.yaml.input)).length === 0
+  return { kind: 'good', config: { ...config, storage: { ...config.storage, path } }, file, notes, isBlank }
 }
 
 /** Whoever names hosts for one start should not have to edit the aliases in the file first. */

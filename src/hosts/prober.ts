@@ -111,7 +111,7 @@ export class Prober {
   #tell(host: Host, wasUp: boolean): void {
     const { log } = this.#parts
     const { name, up, problem } = host
-    if (this.#stopped) return
+    if (this.#stopped || host.draining) return
     if (up && !wasUp) log('info', 'host is up', { host: name })
     else if (!up && wasUp) log('warn', 'host is down', { host: name, problem })
     else if (!up && host.goodInARow === this.#options.rise) {
@@ -151,7 +151,10 @@ export class Prober {
     const askedAtMs = this.#parts.clock.now()
     const wasUp = host.up
     const wasProbed = host.probed
-    const get: ProbeGet = (path) => probeGet(host, path, this.#options, this.#parts)
+    const get: ProbeGet = (path) =>
+      host.draining
+        ? Promise.reject(new ProbeFailure(leftCode, 'it has left'))
+        : probeGet(host, path, this.#options, this.#parts)
     const own = host.leases.size
     const situation = { hasAdminKey: host.adminKey !== undefined, isBusy: own > 0 }
     let changed: boolean
@@ -170,7 +173,6 @@ export class Prober {
       if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
       changed = wasUp !== host.up || !wasProbed
     }
-    if (host.draining) return
     if (wasProbed) this.#tell(host, wasUp)
     if (changed) onChange(host)
     const { clock } = this.#parts
@@ -204,6 +206,7 @@ class ProbeFailure extends Error {
 }
 
 const timedOutCode = 'PROBE_TIMEOUT'
+const leftCode = 'HOST_LEFT'
 const refusedCode = 'ECONNREFUSED'
 
 const unknownAuthority = [

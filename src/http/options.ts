@@ -14,7 +14,7 @@ const origin = z
   .refine((text) => URL.canParse(text), originRule)
 
 /** An address or a range of them: 10.0.0.5, 10.0.0.0/8, fd00::/8. */
-const proxyRange = z
+const networkRange = z
   .string()
   .refine((text) => addressRange(text) !== null, 'must be an address or a range such as 10.0.0.0/8')
 
@@ -40,7 +40,7 @@ export const serverOptions = z.strictObject({
       'Origins whose pages may call the gateway from a browser or an application (app://obsidian.md); none by default. Without a key no other page is served',
     ),
   trustedProxies: z
-    .array(proxyRange)
+    .array(networkRange)
     .default([])
     .describe('Addresses of proxies in front of the gateway, whose X-Forwarded-For is believed; none by default'),
   headerMsMax: positiveMilliseconds.default(10_000).describe('Until a client has sent its request headers'),
@@ -61,6 +61,12 @@ export const serverOptions = z.strictObject({
     .describe(
       'A client that ends its sending side after its request: taken for one that leaves, which looks the same until something is written to it; or answered, and its leaving noticed only then',
     ),
+  reloadOnChange: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Take the configuration anew when its file changes; SIGHUP and POST /admin/config/reload do so in any case',
+    ),
   shutdownDelayMs: milliseconds.default(0).describe('On SIGTERM: time between /readyz 503 and refusing newcomers'),
   drainMsMax: milliseconds.default(60_000).describe('On SIGTERM: time for running and waiting requests'),
 })
@@ -80,6 +86,12 @@ export const adminOptions = z.strictObject({
     .regex(/^\S*$/, 'must be one word, since it is sent as a bearer token')
     .optional()
     .describe('Bearer token for /metrics; needed off loopback'),
+  hostNetworks: z
+    .array(networkRange)
+    .default([])
+    .describe(
+      'Networks in which the admin API may add hosts, such as 192.168.0.0/16; the address is looked at when it is connected to. None by default: hosts are added by the configuration alone',
+    ),
 })
 
 export type ServerOptions = z.infer<typeof serverOptions>

@@ -12,6 +12,7 @@ export interface RetentionParts {
   readonly store: Pick<LedgerStore, 'prune'>
   readonly clock: Clock
   readonly log: Log
+  /** Asked again each time. */
   readonly retentionDays: number
 }
 

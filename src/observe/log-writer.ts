@@ -20,6 +20,8 @@ export interface LogSink {
 export interface WrittenLog extends Log {
   /** Lines that were never written, in all. */
   dropped(): number
+  /** From now on. */
+  setLevel(level: LogLevel): void
   /** Tells of repeated lines now, before the process ends. */
   flush(): void
 }
@@ -47,7 +49,11 @@ export function createLog(
   const write: Log = (level, message, fields = {}) => outlet.write(lineOf(level, message, fields))
   const repeated = new RepeatedLines(clock, write)
   const refused = new RepeatedLines(clock, write, { freeLines: refusedLinesFree, likeness: refusedAlike })
-  const writes = (level: LogLevel): boolean => rank[level] >= rank[options.level]
+  let least = options.level
+  const writes = (level: LogLevel): boolean => rank[level] >= rank[least]
+  const setLevel = (level: LogLevel): void => {
+    least = level
+  }
   const log: Log = (level, message, fields = {}) => {
     if (!writes(level)) return
     // Each request has its line, however many failed, if only it came in.
@@ -59,7 +65,7 @@ export function createLog(
     refused.flush()
     repeated.flush()
   }
-  return Object.assign(log, { writes, dropped: () => outlet.dropped, flush })
+  return Object.assign(log, { writes, setLevel, dropped: () => outlet.dropped, flush })
 }
 
 /** Hands lines to the sink while it takes them, keeps a bounded backlog while it does not, and counts the rest. */

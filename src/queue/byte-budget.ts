@@ -14,7 +14,7 @@ export interface ByteShare {
 export const unshared: ByteShare = { take: () => null, give: () => {} }
 
 export class ByteBudget {
-  readonly bytesMax: number
+  bytesMax: number
   readonly #onRefused: () => void
   /** Callers that hold some, and how many bytes. */
   readonly #byOwner = new Map<string, number>()

@@ -26,11 +26,15 @@ const memoryMs = 120_000
 
 export class Shares {
   readonly #clock: Clock
-  readonly #rules: QueueRules['classes']
+  #rules: QueueRules['classes']
   readonly #times = new WeakMap<Host, SlotTimes>()
 
   constructor(clock: Clock, rules: QueueRules['classes']) {
     this.#clock = clock
+    this.#rules = rules
+  }
+
+  adopt(rules: QueueRules['classes']): void {
     this.#rules = rules
   }
 

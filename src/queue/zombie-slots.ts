@@ -8,7 +8,7 @@ import { Lease } from './lease.ts'
 
 export interface ZombieSlotsParts {
   readonly clock: Clock
-  /** How long a slot stays taken where the host tells nothing. */
+  /** How long a slot stays taken where the host tells nothing; asked again for each. */
   readonly msMax: number
   /** Asks a host how many requests it is working on; the answer comes by `told`. */
   readonly ask: (host: Host) => void

@@ -52,6 +52,7 @@ export class DirectKeys implements KeptKeys {
       find: async (idOrName) => file.find(idOrName),
       list: async () => file.list(),
       setAdminTokenDigest: async (digest, audit) => this.#changing(() => file.setAdminTokenDigest(digest, audit)),
+      note: async (audit) => file.note(audit),
       audit: async (countMax) => file.audit(countMax),
     }
   }

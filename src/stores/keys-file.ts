@@ -163,6 +163,10 @@ export class KeysFile {
     })
   }
 
+  note(audit: AuditEntry): void {
+    this.#transaction(() => this.#addAudit(audit))
+  }
+
   audit(countMax: number): readonly AuditEntry[] {
     return this.#database.guard(() => {
       const rows = this.#database.all<AuditRow>(

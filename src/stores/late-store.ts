@@ -14,6 +14,7 @@ export class LateStore {
     find: async (...values) => this.#opened().keys.find(...values),
     list: async (...values) => this.#opened().keys.list(...values),
     setAdminTokenDigest: async (...values) => this.#opened().keys.setAdminTokenDigest(...values),
+    note: async (...values) => this.#opened().keys.note(...values),
     audit: async (...values) => this.#opened().keys.audit(...values),
   }
   readonly ledger: LedgerStore = {

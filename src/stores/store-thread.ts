@@ -106,6 +106,8 @@ function calledKeys(keys: KeyStore, call: KeysCall): Promise<unknown> {
       return keys.list(...call.values)
     case 'setAdminTokenDigest':
       return keys.setAdminTokenDigest(...call.values)
+    case 'note':
+      return keys.note(...call.values)
     case 'audit':
       return keys.audit(...call.values)
   }

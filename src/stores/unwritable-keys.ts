@@ -31,6 +31,7 @@ export class UnwritableKeys implements KeptKeys {
       insert: refused,
       replace: refused,
       setAdminTokenDigest: refused,
+      note: refused,
       find: async (idOrName) => found(this.state.keys, idOrName),
       list: async () => this.state.keys.toSorted((a, b) => a.createdAtMs - b.createdAtMs),
       audit: async () => [],

@@ -153,6 +153,7 @@ function keysBehind(thread: RestartedThread): KeyStore {
     find: (...values) => thread.ask({ keys: { method: 'find', values } }),
     list: (...values) => thread.ask({ keys: { method: 'list', values } }),
     setAdminTokenDigest: (...values) => thread.ask({ keys: { method: 'setAdminTokenDigest', values } }),
+    note: (...values) => thread.ask({ keys: { method: 'note', values } }),
     audit: (...values) => thread.ask({ keys: { method: 'audit', values } }),
   }
 }

@@ -41,6 +41,10 @@ export class MemoryKeys implements KeyStore {
     this.trail.push(audit)
   }
 
+  async note(audit: AuditEntry): Promise<void> {
+    this.trail.push(audit)
+  }
+
   async audit(countMax: number): Promise<readonly AuditEntry[]> {
     return this.trail.toReversed().slice(0, countMax)
   }
