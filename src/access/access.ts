@@ -4,6 +4,7 @@ import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
+import type { PromptSize } from '../wire/prompt-size.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
 import { Estimates, type Expected } from './estimates.ts'
@@ -174,6 +175,11 @@ interface Ask {
   readonly choices: number
 }
 
+interface Length {
+  readonly prompt: PromptSize
+  readonly output: number
+}
+
 interface Admission {
   readonly promptEstimate: number
   readonly outputReserved: number
@@ -184,6 +190,7 @@ interface Admission {
 interface Turn {
   readonly class: RequestClass
   readonly patienceMs: number
+  estimated?(length: Length): void
   admitted(admission: Admission): void
   refused(error: GatewayError): void
 }
@@ -256,7 +263,8 @@ export class AccessCaller {
   admit(ask: Ask, turn: Turn): OwnTurn {
     const { holder } = this
     const { model } = ask
-    const { expected, learn } = this.#estimates.expect({ who: holder, ...ask })
+    const { expected, prompt, learn } = this.#estimates.expect({ who: holder, ...ask })
+    turn.estimated?.({ prompt, output: expected.output / Math.max(1, ask.choices) })
     const decision = new LimitVerdict(this.#events, { key: this.key, class: turn.class })
     const reportedUse = (used: TokenCounts) => {
       learn(used)

@@ -2,6 +2,7 @@
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
+import type { PromptSize } from '../wire/prompt-size.ts'
 import { type BodySize, sizeOf } from './body-size.ts'
 
 export interface Expected {
@@ -36,6 +37,16 @@ const tokensPerMediaPrior = 1_000
 const tokensPerMediaMin = 50
 const tokensPerMediaMax = 20_000
 
+/** Before anything was learned, and how fast that is forgotten. A short prompt misses for reasons that mean nothing in a long one. */
+const missPrior = 0.3
+const missMemory = 0.9
+const missTaughtBytes = 4_096
+/** So many times the mean miss a prompt is hardly longer than expected, and surely not shorter; with the least of each. */
+const hardlyLonger = { times: 2, least: 0.05 }
+const surelyShorter = { times: 4, least: 0.25 }
+/** Of pictures and sound one may take much more than the next. */
+const mediaSpread = 2
+
 const outputPrior = 256
 /** More in one answer is not believed of a host. */
 const outputMax = 1_000_000
@@ -55,6 +66,8 @@ interface PromptSizes {
   bytes: number
   tokens: number
   tokensPerMedia: number
+  /** How far prompts were from what was expected of them, as a share of that; the mean, the older the less. */
+  miss: number
 }
 
 interface Mean {
@@ -76,20 +89,20 @@ export class Estimates {
     this.#outputs = new BoundedMap(clientsMax)
   }
 
-  /** Never 0 tokens of a prompt. `learn` takes what the host reported in the end. */
-  expect(asked: Asked): { readonly expected: Expected; readonly learn: (used: TokenCounts) => void } {
+  /** Never 0 tokens of a prompt. `prompt`: within what it lies; `learn` takes what the host reported in the end. */
+  expect(asked: Asked): {
+    readonly expected: Expected
+    readonly prompt: PromptSize
+    readonly learn: (used: TokenCounts) => void
+  } {
     const size = sizeOf(asked.body, asked.endpoint)
-    const expected = { input: this.#input(asked, size), output: this.#output(asked) }
+    const learned = this.#prompts.get(promptId(asked))
+    const expected = { input: inputOf(learned, size), output: this.#output(asked) }
     const { who, model, endpoint, leastOutputTokens, choices } = asked
     // Not the body: it is held no longer than it is needed.
-    return { expected, learn: (used) => this.#learn({ who, model, endpoint, leastOutputTokens, choices }, size, used) }
-  }
-
-  #input(asked: Asked, size: BodySize): number {
-    const learned = this.#prompts.get(promptId(asked))
-    const text = size.textBytes / bytesPerToken(learned)
-    const media = size.media * (learned?.tokensPerMedia ?? tokensPerMediaPrior)
-    return Math.max(1, Math.ceil(text + media))
+    const learn = (used: TokenCounts): void =>
+      this.#learn({ who, model, endpoint, leastOutputTokens, choices }, size, used)
+    return { expected, prompt: promptSize(learned, size), learn }
   }
 
   #output({ who, model, endpoint, maxOutputTokens, choices }: Asked): number {
@@ -114,9 +127,13 @@ export class Estimates {
       bytes: priorTokens * bytesPerTokenPrior,
       tokens: priorTokens,
       tokensPerMedia: tokensPerMediaPrior,
+      miss: missPrior,
     }
     if (size.media === 0) {
       const tokens = clamp(input, size.textBytes / bytesPerTokenMax, size.textBytes / bytesPerTokenMin)
+      const missWeight = (1 - missMemory) * Math.min(1, size.textBytes / missTaughtBytes)
+      const missed = Math.min(1, Math.abs((tokens * bytesPerToken(sizes)) / Math.max(1, size.textBytes) - 1))
+      sizes.miss += missWeight * (missed - sizes.miss)
       const weight = Math.min(1, taughtBytesMax / Math.max(1, size.textBytes))
       sizes.bytes = memory * sizes.bytes + weight * size.textBytes
       sizes.tokens = memory * sizes.tokens + weight * tokens
@@ -125,6 +142,25 @@ export class Estimates {
       sizes.tokensPerMedia += 0.1 * (clamp(each, tokensPerMediaMin, tokensPerMediaMax) - sizes.tokensPerMedia)
     }
     this.#prompts.set(id, sizes)
+  }
+}
+
+function inputOf(learned: PromptSizes | undefined, { textBytes, media }: BodySize): number {
+  const text = textBytes / bytesPerToken(learned)
+  return Math.max(1, Math.ceil(text + media * (learned?.tokensPerMedia ?? tokensPerMediaPrior)))
+}
+
+function promptSize(learned: PromptSizes | undefined, { textBytes, media }: BodySize): PromptSize {
+  const miss = learned?.miss ?? missPrior
+  const text = textBytes / bytesPerToken(learned)
+  const ofMedia = media * (learned?.tokensPerMedia ?? tokensPerMediaPrior)
+  const longer = 1 + Math.max(hardlyLonger.least, hardlyLonger.times * miss)
+  const shorter = 1 + Math.max(surelyShorter.least, surelyShorter.times * miss)
+  return {
+    least: Math.floor(text / shorter + media * tokensPerMediaMin),
+    most: Math.ceil(text * longer + ofMedia * mediaSpread),
+    textBytes,
+    media,
   }
 }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { TokenCounts } from '../metering/usage.ts'
 import type { EndpointName } from '../wire/endpoints.ts'
+import type { PromptSize } from '../wire/prompt-size.ts'
 
 export interface Caller {
   /** Public id of the key; null for a client without one. */
@@ -45,10 +46,19 @@ interface LimitWait {
 
 export const noLimitTurn: LimitTurn = { leave: () => {}, estimate: () => null }
 
-/** Exactly one of its functions is called, before `admit` returns or later; they must not throw. */
+/** How long a request is likely to be. */
+export interface ExpectedLength {
+  readonly prompt: PromptSize
+  /** Tokens of one answer. */
+  readonly output: number
+}
+
+/** Of `admitted` and `refused` exactly one is called, before `admit` returns or later; they must not throw. */
 export interface AdmissionTurn {
   readonly class: RequestClass
   readonly patienceMs: number
+  /** Before anything is reserved: what it throws, `admit` throws, and nothing is. */
+  estimated?(length: ExpectedLength): void
   admitted(admission: Admission): void
   /** A GatewayError of 429 with the time until it fits, or of 503 where no more may wait. */
   refused(error: GatewayError): void

@@ -232,6 +232,7 @@ export class RelayedRequest implements AttemptOwner {
       progress: () => this.#attempts.progress(),
       class: ofClass,
       patienceMs: this.#line.patienceMs(ofClass),
+      estimated: (length) => route.estimated(length),
       admitted: () => this.#admitted(route, ofClass),
       failed: (error) => this.fault(error),
     })

@@ -7,7 +7,7 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import type { PlaceInLine } from '../wire/heartbeat.ts'
 import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
-import { type Admission, type Caller, type LimitTurn, noLimitTurn } from './caller.ts'
+import { type Admission, type Caller, type ExpectedLength, type LimitTurn, noLimitTurn } from './caller.ts'
 import { type EndCode, endedBy, endedByClient, endedByFleet, type Outcome } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 
@@ -27,6 +27,8 @@ export interface AccountTurn {
   readonly progress: () => Progress
   readonly class: RequestClass
   readonly patienceMs: number
+  /** As `AdmissionTurn.estimated`. */
+  estimated?(length: ExpectedLength): void
   admitted(): void
   /** It was refused with a GatewayError, or something failed that must not. */
   failed(error: unknown): void
@@ -65,6 +67,7 @@ export class RequestAccount {
     this.#turn = this.#caller.admit(ask, {
       class: turn.class,
       patienceMs: turn.patienceMs,
+      estimated: (length) => turn.estimated?.(length),
       admitted: (admission) => {
         try {
           this.#open(admission, body, turn)

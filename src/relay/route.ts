@@ -1,21 +1,35 @@
 /** Where a request may go: by its model, if its caller may use it, and what refers to a stored answer only to the host that keeps it. */
 import { GatewayError } from '../base/errors.ts'
-import { type Route, unavailable } from '../hosts/model-catalog.ts'
+import type { CatalogRoute } from '../hosts/catalog-route.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { keptReference } from '../wire/kept-reference.ts'
+import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { RelayParts } from './relay-parts.ts'
+import { RequestRoute } from './request-route.ts'
 
 interface RouteParts extends Pick<RelayParts, 'catalog' | 'storedResponses'> {
   readonly caller: Caller
 }
 
-export function routeOf(
+export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RouteParts): RequestRoute {
+  const { outputLimits, numCtx, choices } = body
+  const { maxOutputTokens } = parts.caller
+  const outputAsked = {
+    least: leastOf(leastOutputTokens(outputLimits), maxOutputTokens),
+    most: leastOf(surestOutputTokens(outputLimits, endpoint.outputLimit), maxOutputTokens),
+  }
+  // One prompt of several is at least as long as their mean.
+  const prompts = endpoint.name === 'completions' ? choices : 1
+  return new RequestRoute(catalogRouteOf(body, endpoint, parts), endpoint, { outputAsked, numCtx, prompts })
+}
+
+function catalogRouteOf(
   body: RequestBody,
   endpoint: Endpoint,
   { catalog, storedResponses, caller }: RouteParts,
-): Route {
+): CatalogRoute {
   // Before anything is looked up, so that the answer tells nothing of what there is.
   if (!caller.mayUse(body.model)) {
     throw new GatewayError('model_not_allowed', `This key may not use the model "${body.model}".`, { param: 'model' })
@@ -32,13 +46,7 @@ export function routeOf(
       { param: 'previous_response_id' },
     )
   }
-  return {
-    id: `${route.id} at ${keeper.name}`,
-    model: route.model,
-    candidates: (excluded) => route.candidates(excluded).filter(({ host }) => host === keeper),
-    gone: (excluded) =>
-      keeper.draining || excluded?.has(keeper) === true ? unavailable(route.model) : route.gone(excluded),
-  }
+  return route.at(keeper)
 }
 
 /**
@@ -67,4 +75,8 @@ function checkKeptReferences(bytes: Buffer): void {
       )
     case null:
   }
+}
+
+function leastOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }

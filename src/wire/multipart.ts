@@ -42,6 +42,7 @@ export function readMultipartBody(bytes: Buffer, contentType: string): RequestBo
     generations: 1,
     outputLimits: [],
     hasTools: false,
+    numCtx: null,
     previousResponseId: null,
     noticed: {},
     usageEdit: null,

@@ -21,6 +21,8 @@ export interface RequestBody {
   readonly outputLimits: readonly OutputLimit[]
   /** Hosts hold tool calls back until they are whole, so gaps between content are longer. */
   readonly hasTools: boolean
+  /** LMX's own field: no more of the prompt and its answer together is to be kept; null where it is absent or no number. */
+  readonly numCtx: number | null
   readonly previousResponseId: string | null
   /** What its prompt and its conversation can be told by, where it stands. */
   readonly noticed: NoticedSpans
@@ -61,7 +63,7 @@ const decisiveKeys = [
   ...outputLimitKeys,
 ] as const
 /** Of these the last one counts: they decide nothing that a client could gain by. */
-const hintKeys = [...promptKeys, ...nameKeys]
+const hintKeys = [...promptKeys, ...nameKeys, 'num_ctx' as const]
 /** Counted wherever it stands and however it is written: there is no telling which one a host reads. */
 const countedKey = 'messages'
 const matchKey = keyMatcher([...decisiveKeys, ...hintKeys])
@@ -98,6 +100,7 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     generations: Math.max(n, nCmpl, readTokens(bytes, spans.best_of) ?? 1) * prompts,
     outputLimits: outputLimitsOf(bytes, spans),
     hasTools: noticed.tools !== undefined && bytes[noticed.tools.start] === LIST_OPEN,
+    numCtx: readTokens(bytes, noticed.num_ctx),
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
     noticed,
   }
