@@ -12,6 +12,7 @@ import { queueCommands } from './commands/queue.ts'
 import { requestCommands } from './commands/requests.ts'
 import { serve } from './commands/serve.ts'
 import { usage } from './commands/usage.ts'
+import { why } from './commands/why.ts'
 import { commandHelp, groupHelp, mainHelp } from './help.ts'
 import { printable } from './printable.ts'
 import { version } from './version.ts'
@@ -23,6 +24,7 @@ export const commands: readonly [Command, ...Command[]] = [
   usage,
   ...queueCommands,
   ...requestCommands,
+  why,
   ...fleetCommands,
   discover,
   ...adminTokenCommands,

@@ -1,6 +1,8 @@
 /** The parts of README that are made from code, so that they cannot be wrong. */
 
 import { limitKinds } from '../../src/access/limits.ts'
+import { routingReasons } from '../../src/balancing/policy.ts'
+import { reasonMeanings } from '../../src/balancing/reasons.ts'
 import { errorCatalogue } from '../../src/base/errors.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { hostKinds } from '../../src/hosts/kinds/kinds.ts'
@@ -22,6 +24,11 @@ const readmeTables: Readonly<Record<string, () => string>> = {
   limits: limitTable,
   metrics: metricTable,
   buckets: bucketTable,
+  'routing-reasons': () =>
+    table(
+      ['reason', 'this host was chosen, since'],
+      routingReasons.map((reason) => [`\`${reason}\``, reasonMeanings[reason]]),
+    ),
   runbook,
   terms: termTable,
 }

@@ -62,6 +62,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'base',
     'metering',
     'access',
+    'balancing/reasons.ts',
     'queue/line-view-schema.ts',
     'stores',
     'relay/live-request-schema.ts',
