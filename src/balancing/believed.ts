@@ -7,21 +7,21 @@ const ofHostWeight = 0.05
 
 /** Means of logarithms: speeds differ by times, and the mean of a host and one ten times as fast lies between them. */
 class Mean {
-  #sum: number
-  #weight: number
+  readonly #assumed: number
+  #sum = 0
+  #weight = assumedWeight
 
-  constructor(value: number, weight: number) {
-    this.#sum = Math.log(value) * weight
-    this.#weight = weight
+  constructor(assumed: number) {
+    this.#assumed = assumed
   }
 
   add(value: number, weight: number): void {
-    this.#sum += Math.log(value) * weight
+    this.#sum += Math.log(value / this.#assumed) * weight
     this.#weight += weight
   }
 
   get value(): number {
-    return Math.exp(this.#sum / this.#weight)
+    return this.#assumed * Math.exp(this.#sum / this.#weight)
   }
 }
 
@@ -32,8 +32,8 @@ export class Believed {
   #slowdownWeight = assumedWeight
 
   constructor({ readMsPerToken, stepMs, slowdown }: Pace) {
-    this.#read = new Mean(readMsPerToken, assumedWeight)
-    this.#step = new Mean(stepMs, assumedWeight)
+    this.#read = new Mean(readMsPerToken)
+    this.#step = new Mean(stepMs)
     this.#slowdown = slowdown * assumedWeight
   }
 

@@ -48,8 +48,8 @@ const priorSamples = 5
 const noise = 0.3
 const fixedMsAssumed = 100
 const fixedMsSpread = 200
-/** How far the prompts of a model are read from what was believed, of that. */
-const readSpread = 1
+/** What stands between a prompt and its first token is as long as reading so many tokens takes, about. */
+const fixedTokens = 200
 /** Until answers have run beside so different numbers of others, what each of these costs is taken from what was believed. */
 const togetherSpread = 0.5
 /** Answers of fewer tokens tell less of the time of one. */
@@ -61,6 +61,12 @@ const slowdownRange: Range = [0, 3]
 const fixedMsRange: Range = [0, 10_000]
 
 type Range = readonly [number, number]
+
+interface Observed {
+  readonly known: Learned
+  readonly prior: Pace
+  readonly nowMs: number
+}
 
 export class HostSpeed {
   readonly #read = new LearnedLine()
@@ -75,30 +81,30 @@ export class HostSpeed {
   observe(sample: SpeedSample, nowMs: number, prior: Pace): void {
     const { firstTokenMs, timePerOutputTokenMs } = sample
     const known = this.learned(nowMs, prior)
-    if (firstTokenMs !== null && firstTokenMs > 0) this.#observeRead(sample, firstTokenMs, { known, prior, nowMs })
-    if (timePerOutputTokenMs === null || !(timePerOutputTokenMs > 0) || !(sample.together >= 1)) return
-    const x = sample.together - 1
-    const { stepMs, slowdown } = paceOf(known, prior)
-    const share = sample.outputTokens / (sample.outputTokens + tokensOfHalfASample)
-    const { beganAtMs } = sample
-    const expected = stepMs * (1 + slowdown * x)
-    this.#step.add({ x, y: timePerOutputTokenMs, expected, share, tells: 1, beganAtMs, nowMs })
+    if (firstTokenMs !== null) this.#observeRead(sample, firstTokenMs, { known, prior, nowMs })
+    if (timePerOutputTokenMs !== null) this.#observeStep(sample, timePerOutputTokenMs, { known, prior, nowMs })
   }
 
-  #observeRead(
-    { inputRead, inputAhead, beganAtMs }: SpeedSample,
-    firstTokenMs: number,
-    { known, prior, nowMs }: { known: Learned; prior: Pace; nowMs: number },
-  ): void {
+  #observeStep({ together, outputTokens, beganAtMs }: SpeedSample, y: number, { known, prior, nowMs }: Observed): void {
+    if (!isPositive(y) || !isPositive(outputTokens) || !(isPositive(together) && together >= 1)) return
+    const x = together - 1
+    const { stepMs, slowdown } = paceOf(known, prior)
+    const expected = stepMs * (1 + slowdown * x)
+    const share = outputTokens / (outputTokens + tokensOfHalfASample)
+    const scale = 1 + assumedPace.slowdown * x
+    this.#step.add({ x, y, expected, scale, share, tells: 1, beganAtMs, nowMs })
+  }
+
+  #observeRead({ inputRead, inputAhead, beganAtMs }: SpeedSample, y: number, { known, prior, nowMs }: Observed): void {
     const x = inputRead + inputAhead
-    if (!(x > 0)) return
+    if (!isPositive(y) || !isPositive(x)) return
     const readMs = x * paceOf(known, prior).readMsPerToken
     const expected = known.fixedMs + readMs
     // Not every host reads one prompt after the other: what only its own one explains tells more.
     const share = Math.max(0.25, inputRead / x)
     // What stands between a short prompt and its first token is not reading.
     const tells = (readMs / expected) ** 2
-    this.#read.add({ x, y: firstTokenMs, expected, share, tells, beganAtMs, nowMs })
+    this.#read.add({ x, y, expected, scale: fixedTokens + x, share, tells, beganAtMs, nowMs })
   }
 
   learned(nowMs: number, prior: Pace): Learned {
@@ -107,8 +113,8 @@ export class HostSpeed {
   }
 
   #learnedRead({ readMsPerToken: believed }: Pace): Pick<Learned, 'fixedMs' | 'readMsPerToken' | 'readSamples'> {
-    const aa = (noise / fixedMsSpread) ** 2
-    const bb = (noise / (readSpread * believed)) ** 2
+    const aa = (noise * (believed / fixedMsSpread)) ** 2
+    const bb = noise ** 2
     const { start, slope } = this.#read.fit({ aa, ab: 0, bb, a: aa * fixedMsAssumed, b: bb * believed })
     const fixedMs = within(fixedMsRange, start)
     const read = start === fixedMs ? slope : this.#read.slopeFrom(fixedMs)
@@ -163,6 +169,10 @@ export function trust(samples: number): number {
 function between(prior: number, learned: number, trusted: number): number {
   if (trusted === 0) return prior
   return Math.exp((1 - trusted) * Math.log(prior) + trusted * Math.log(learned))
+}
+
+function isPositive(value: number): boolean {
+  return value > 0 && value < Number.POSITIVE_INFINITY
 }
 
 function within([least, most]: Range, value: number): number {

@@ -1,10 +1,12 @@
-/** A straight line through samples that come one after another: the older count less, and what is far off hardly counts. */
+/** A straight line through samples that come one after another: the older count less, and what is far off does not count. */
 
 export interface LineSample {
   readonly x: number
   readonly y: number
   /** What the line, as far as it is known, says of `x`. */
   readonly expected: number
+  /** How far off a line is that misses it by 1: differences count by their share, or what is large would outvote all else. */
+  readonly scale: number
   /** Of a whole sample: one that says little moves the line less, and pushes less of the others out. */
   readonly share: number
   /** How much of it tells of the slope; the rest tells of where the line begins. */
@@ -63,12 +65,9 @@ export class LearnedLine {
   }
 
   add(sample: LineSample): void {
-    const { x, expected, share, tells } = sample
-    const y = this.#tamed(sample)
-    if (y === null) return
+    const { x, y, scale, share, tells } = sample
+    if (!this.#counts(sample)) return
     this.fade(1 - (share * Math.max(tells, tellsLeast)) / samplesMax)
-    // Differences count by their share of the whole, or long prompts would outvote all others.
-    const scale = y > 2 * expected ? y : expected
     const weight = share / (scale * scale)
     this.#weight += weight
     this.#x += weight * x
@@ -109,22 +108,22 @@ export class LearnedLine {
     return (this.#y + rise * this.#xy) / (this.#weight + 2 * rise * this.#x + rise * rise * this.#xx)
   }
 
-  /** Null where it tells once more of what another one has told. */
-  #tamed({ y, expected, beganAtMs, nowMs }: LineSample): number | null {
+  /** Not where it is odd, unless it is one too many. */
+  #counts({ y, expected, beganAtMs, nowMs }: LineSample): boolean {
     const unsure = Math.max(0, 1 - this.#samples / sureFrom)
     const bound = oddFrom * (oddFromAtFirst / oddFrom) ** unsure
-    const tamed = Math.min(Math.max(y, expected / bound), expected * bound)
-    if (tamed === y) {
+    if (y <= expected * bound && y >= expected / bound) {
       this.#odds = 0
-      return y
+      return true
     }
-    if (beganAtMs < this.#lastOddAtMs) return null
+    // It tells once more of what another one has told.
+    if (beganAtMs < this.#lastOddAtMs) return false
     this.#lastOddAtMs = nowMs
     const side = y > expected ? 1 : -1
     this.#odds = Math.sign(this.#odds) === side ? this.#odds + side : side
-    if (Math.abs(this.#odds) < oddsOfAChange) return tamed
+    if (Math.abs(this.#odds) < oddsOfAChange) return false
     this.#odds = 0
     this.fade(keptOfBefore)
-    return y
+    return true
   }
 }
