@@ -2,12 +2,13 @@
  * Grants slots: at once where a host is free, else in the order of the line, at the moment one becomes free.
  *
  * 1. A host is chosen when a slot is there, never earlier, so a slower host helps only when that really is sooner.
- * 2. While a slot is free, nobody waits who could use it: every event that frees or adds one serves the line first.
+ * 2. While a slot is free, nobody waits who could use it: every event that frees or adds one serves the line first. But for
+ *    those for whom another host is worth waiting for: they had their turn, and took none.
  * 3. A slot is a lease and is free again only when its attempt has ended.
  */
 import type { Balancer } from '../balancing/balancer.ts'
 import type { Decision } from '../balancing/decision.ts'
-import type { BalancingEvents, HoldResult } from '../balancing/events.ts'
+import type { BalancingEvents } from '../balancing/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
@@ -17,16 +18,18 @@ import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
 import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
-import { askForSlotBack, leavingOf } from './give-back.ts'
-import type { Lane } from './lane.ts'
+import { GiveBack } from './give-back.ts'
+import { Holds } from './holds.ts'
 import { LaneHosts } from './lane-hosts.ts'
 import { leadsInSteps } from './leads.ts'
 import { Lease, type ToldWait } from './lease.ts'
+import { liftOnReturn } from './lift-on-return.ts'
 import { Line, ranks } from './line.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
-import { boundMet, hasRoom, noRoom, patienceOver, type Waiting, waitTooLong } from './refusals.ts'
+import { hasRoom, notLetIn, obstacleTo, patienceOver, type Refusal, type Waiting, waitTooLong } from './refusals.ts'
 import { Shares } from './shares.ts'
-import type { SlotRequest } from './slot-request.ts'
+import { noTurn, type SlotRequest, type Turn } from './slot-request.ts'
+import { Stranded } from './stranded.ts'
 import { askOf, ToldDecisions } from './told-decisions.ts'
 import { ToldWaits, toldOf } from './told-waits.ts'
 import type { Accuracy } from './wait-accuracy.ts'
@@ -42,31 +45,17 @@ export interface DispatcherParts {
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
   readonly costs?: Costs
+  /** A host has come that was not asked yet what it has. */
+  readonly isOneUnknown?: () => boolean
   /** What waits for something else than a slot, within the same bounds. */
   readonly waitingElsewhere?: () => Waiting
 }
-
-interface Refusal {
-  /** Null where it is nothing of the line. */
-  readonly reason: Rejection | null
-  readonly error: GatewayError
-}
-
-/** A request's place in the line. */
-export interface Turn {
-  /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
-  leave(): void
-  /** How long it is likely to wait from now on; null once it waits no more. */
-  estimate(): WaitEstimate | null
-}
-
-const noTurn: Turn = { leave: () => {}, estimate: () => null }
 
 /** Flows that neither wait nor run are remembered up to so many. */
 const idleFlowsMax = 10_000
 
 export class Dispatcher {
-  readonly #rules: QueueRules
+  #rules: QueueRules
   readonly #parts: DispatcherParts
   readonly #line: Line
   readonly #flows = new Flows(idleFlowsMax)
@@ -74,7 +63,10 @@ export class Dispatcher {
   readonly #estimator: WaitEstimator
   readonly #told: ToldWaits
   readonly #decisions: ToldDecisions
+  readonly #holds: Holds
+  readonly #giveBack: GiveBack
   readonly #hosts: LaneHosts
+  readonly #stranded: Stranded
   readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
   /** Hosts whose slots are being given out, further up the stack. */
   readonly #serving = new Set<Host>()
@@ -89,9 +81,18 @@ export class Dispatcher {
     this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
     this.#hosts = new LaneHosts(parts.clock)
     this.#decisions = new ToldDecisions(parts.clock, parts.decisions)
-    const { events } = parts
+    const { clock, events } = parts
     const paused = (): boolean => this.#paused
-    this.#told = new ToldWaits({ estimator: this.#estimator, line: this.#line, hosts: this.#hosts, events, paused })
+    const common = { line: this.#line, hosts: this.#hosts }
+    this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused })
+    this.#giveBack = new GiveBack({ ...common, shares: this.#shares, gaveBack: (asked) => events.gaveBack(asked) })
+    this.#stranded = new Stranded({
+      line: this.#line,
+      isOneUnknown: parts.isOneUnknown ?? (() => false),
+      refuse: (waiter, error) => this.#strand(waiter, error),
+    })
+    const offer = (waiter: Waiter): void => this.#offer(waiter)
+    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, offer })
   }
 
   ask(request: SlotRequest): Turn {
@@ -103,18 +104,15 @@ export class Dispatcher {
       return this.#refuse(request, 'no_host', route.gone() ?? unavailable(route.model))
     }
     const flow = this.#flows.of(request.holder)
-    this.#return(flow, candidates)
+    liftOnReturn(flow, candidates, { line: this.#line, hosts: this.#hosts, flows: this.#flows })
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
-    const decision = this.#paused ? null : this.#choose(request, candidates, request.place === 'newcomer')
+    const decision = this.#paused ? null : this.#chooseFor(request, candidates, flow)
     if (decision?.place.isFree === true) {
       this.#grant(request, flow, decision, { waitMs: 0, told: null, isBulk: request.class === 'bulk' })
       return noTurn
     }
-    const { clock, costs = tokenCosts } = this.#parts
-    const cost = costOf(request.tokens, costs)
-    const waiter = new Waiter(request, { flow, lane, sinceMs: clock.now(), cost })
-    const turn = this.#wait(waiter)
-    if (decision !== null && waiter.isWaiting) this.#hold(waiter, decision)
+    const cost = costOf(request.tokens, this.#parts.costs ?? tokenCosts)
+    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost }), decision)
     this.#flows.rests(flow)
     return turn
   }
@@ -122,22 +120,21 @@ export class Dispatcher {
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
     this.#hosts.changed()
-    for (const waiter of this.#line.held()) {
-      if (!this.#hosts.granting(waiter.lane).some((host) => host === waiter.heldFor)) this.#letGo(waiter, 'host_gone')
-    }
+    this.#holds.recheck()
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
     this.#makeRoom()
+    this.#stranded.lookAgain()
+  }
+
+  /** Whoever waits already keeps its patience. The order of the line stays: what each key has had is counted by it. */
+  adopt(options: Omit<QueueOptions, 'bytesMax'>): void {
+    this.#rules = queueRules(options)
+    this.#shares.adopt(this.#rules.classes)
   }
 
   /** Hosts have left for good, or names lead elsewhere: whoever waits for what none has any more hears so now. */
   hostsLeft(): void {
-    const lanes = new Map(Array.from(this.#line.lanes(), (lane) => [lane, lane.route.gone(lane.excluded)]))
-    for (const waiter of Array.from(this.#line)) {
-      const error = lanes.get(waiter.lane) ?? null
-      if (error === null || !this.#remove(waiter, 'refused')) continue
-      this.#parts.events.rejected(waiter.request.route.model, 'no_host')
-      waiter.request.refused(error, 0)
-    }
+    this.#stranded.look()
   }
 
   /** Nothing of a host that has gone is kept. */
@@ -216,19 +213,24 @@ export class Dispatcher {
     return this.#told.accuracy()
   }
 
-  #wait(waiter: Waiter): Turn {
+  /** `decision`: the host that it waits for, where that is one alone. */
+  #wait(waiter: Waiter, decision: Decision | null): Turn {
     const { request } = waiter
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
     const announced = this.#told.reckon(waiter)
-    if (request.place === 'newcomer') {
+    if (request.place === 'newcomer' && decision === null) {
       const refusal = this.#keptOut(waiter, this.#told.shown(announced), patienceMs)
       if (refusal !== null) return this.#refuse(request, refusal.reason, refusal.error)
       if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
+    waiter.patienceEndsAtMs = waiter.sinceMs + patienceMs
     waiter.patience = this.#parts.clock.after(patienceMs, () => this.#timeOut(waiter))
     this.#promoteLater(waiter)
-    if (request.class === 'interactive' && !this.#paused) this.#askForSlotBack(waiter.lane)
+    if (decision !== null) {
+      this.#holds.begin(waiter, decision)
+      waiter.announced = this.#told.reckon(waiter)
+    } else if (request.class === 'interactive' && !this.#paused) this.#giveBack.ask(waiter.lane)
     return {
       leave: () => void this.#remove(waiter, 'left'),
       estimate: () => (waiter.isWaiting ? this.estimateOf(waiter) : null),
@@ -237,51 +239,25 @@ export class Dispatcher {
 
   /** Why a newcomer may not begin to wait, or null. */
   #keptOut({ request, flow }: Waiter, estimate: WaitEstimate, patienceMs: number): Refusal | null {
-    const bound = boundMet(request, { flow, ...this.#inAll() })
-    if (bound !== null) return { reason: bound === 'all' ? 'full' : 'key_full', error: noRoom(bound, estimate) }
-    const stopped = this.#parts.noWaiting?.() ?? null
-    if (stopped !== null) return { reason: null, error: stopped }
+    const obstacle = this.#obstacleTo(request, flow)
+    if (obstacle !== null) return notLetIn(obstacle, estimate)
     // Whoever would be the next keeps nobody waiting, and somebody must wait for the estimate to be put right.
     if (estimate.position === 0 || !this.#estimator.isSure(request)) return null
-    if ((estimate.p50Ms ?? 0) <= patienceMs) return null
-    return { reason: 'wait_too_long', error: waitTooLong(estimate, patienceMs) }
+    return waitTooLong(estimate, patienceMs)
   }
 
-  /** True where bulk gives a slot back that the interactive requests of the lane could take. */
-  #askForSlotBack(lane: Lane): boolean {
-    const given = askForSlotBack(this.#hosts.granting(lane), this.#shares)
-    if (given !== null) this.#parts.events.gaveBack(given.asked)
-    return given !== null
+  #obstacleTo(request: SlotRequest, flow: Flow) {
+    return obstacleTo(request, { flow, stopped: this.#parts.noWaiting?.() ?? null, ...this.#inAll() })
   }
 
-  /** Also for those that came while nobody was given anything, or whose slot another class had a claim on. */
   #makeRoom(): void {
-    if (this.#paused || this.#line.waitingOf('interactive') === 0) return
-    for (const lane of Array.from(this.#line.lanes())) {
-      if (lane.waitingOf.interactive === 0) continue
-      // One that is given back at once leads here again, so that each time is counted anew.
-      while (lane.waitingOf.interactive > this.#leaving(lane)) if (!this.#askForSlotBack(lane)) break
-    }
-  }
-
-  /** Slots that will be given back soon, of hosts that take the lane. */
-  #leaving(lane: Lane): number {
-    return this.#hosts.granting(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
+    if (!this.#paused) this.#giveBack.makeRoom()
   }
 
   #promoteLater(waiter: Waiter): void {
     const { promoteAfterMs } = this.#rules.classes[waiter.class]
     if (promoteAfterMs === null) return
     waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => this.#line.promote(waiter))
-  }
-
-  /** A flow has no claim on what others had while it did not wait. */
-  #return(flow: Flow, candidates: readonly Candidate[]): void {
-    for (const { host } of candidates) {
-      const takes = (lane: Lane): boolean => this.#hosts.takes(lane, host)
-      if (flow.queues.some(({ lane }) => takes(lane))) continue
-      this.#flows.returns(flow, host, this.#line.leastCounter(host, takes))
-    }
   }
 
   /** Gives the free slots of the host to those who go next. */
@@ -305,39 +281,39 @@ export class Dispatcher {
 
   /** False, and it waits on, when its slot was gone by time alone since it was found. */
   #grantNext(waiter: Waiter): boolean {
-    const decision = this.#choose(waiter.request, this.#hosts.candidates(waiter.lane), !waiter.wasHeld)
+    const { request } = waiter
+    const mayWait = request.place === 'newcomer' && !waiter.wasHeld
+    const decision = this.#choose(request, this.#hosts.candidates(waiter.lane), mayWait)
     if (decision === null) return false
     if (!decision.place.isFree) {
-      this.#hold(waiter, decision)
+      this.#holds.begin(waiter, decision)
       return true
     }
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
-    this.#decisions.holdEnded(waiter, 'granted')
+    this.#holds.granted(waiter, decision.place.host)
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
     const told = toldOf(waiter)
-    this.#grant(waiter.request, waiter.flow, decision, { waitMs, told, isBulk: waiter.class === 'bulk' })
+    this.#grant(request, waiter.flow, decision, { waitMs, told, isBulk: waiter.class === 'bulk' })
     return true
   }
 
+  /** Of one that has just come. Where it could not wait it is given a slot that is free, and not refused. */
+  #chooseFor(request: SlotRequest, candidates: readonly Candidate[], flow: Flow): Decision | null {
+    const decision = this.#choose(request, candidates, request.place === 'newcomer')
+    if (decision === null || decision.place.isFree) return decision
+    return this.#obstacleTo(request, flow) === null ? decision : this.#choose(request, candidates, false)
+  }
+
   #choose(request: SlotRequest, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
-    const waitingFor = (host: Host): number => this.#line.heldFor(host)
+    const waitingFor = (host: Host): number => this.#line.waitingFor(host, (lane) => this.#hosts.takes(lane, host))
     return this.#parts.balancer.choose(askOf(request), candidates, { mayWait, waitingFor })
   }
 
-  /** It had its turn, and waits for a host that is full: the next slot there is its own, for as long as that is better. */
-  #hold(waiter: Waiter, decision: Decision): void {
-    this.#line.hold(waiter, decision.place.host)
-    this.#decisions.held(waiter, decision)
-    waiter.patienceForHost = this.#parts.clock.after(decision.waitMsMax, () => {
-      this.#letGo(waiter, 'let_go')
-      for (const host of this.#hosts.granting(waiter.lane)) this.#serve(host)
-    })
-  }
-
-  #letGo(waiter: Waiter, result: HoldResult): void {
-    this.#decisions.holdEnded(waiter, result)
-    this.#line.letGo(waiter)
+  /** It takes any slot again. */
+  #offer({ lane }: Waiter): void {
+    for (const host of this.#hosts.granting(lane)) this.#serve(host)
+    this.#makeRoom()
   }
 
   /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
@@ -381,8 +357,15 @@ export class Dispatcher {
     this.#makeRoom()
   }
 
+  #strand(waiter: Waiter, error: GatewayError): void {
+    if (!this.#remove(waiter, 'refused')) return
+    this.#parts.events.rejected(waiter.request.route.model, 'no_host')
+    waiter.request.refused(error, 0)
+  }
+
   #timeOut(waiter: Waiter): void {
     const { request } = waiter
+    this.#holds.overdue(waiter)
     const estimate = this.estimateOf(waiter)
     if (!this.#remove(waiter, 'timeout')) return
     this.#parts.events.rejected(request.route.model, 'timeout')
@@ -392,7 +375,7 @@ export class Dispatcher {
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
-    if (waiter.isWaiting) this.#decisions.holdEnded(waiter, 'left')
+    this.#holds.left(waiter)
     if (!this.#takeOut(waiter)) return false
     const { request, sinceMs, flow } = waiter
     const waitMs = this.#parts.clock.now() - sinceMs
@@ -403,9 +386,7 @@ export class Dispatcher {
   }
 
   #takeOut(waiter: Waiter): boolean {
-    waiter.patience?.cancel()
-    waiter.promotion?.cancel()
-    waiter.patienceForHost?.cancel()
+    waiter.stopTimers()
     return this.#line.remove(waiter)
   }
 

@@ -12,6 +12,8 @@ export class Lane {
   waiting = 0
   /** By the class they came with. */
   readonly waitingOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
+  /** Of these those that wait for one of its hosts alone. */
+  readonly heldOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   /** In no order; each flow has one for each class in which it waits. */
   readonly queues: FlowQueue[] = []
   #candidates: readonly Candidate[] = []

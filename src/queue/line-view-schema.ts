@@ -65,6 +65,12 @@ const waiting = z.strictObject({
     .describe('It waits no longer than this from now on, as likely as not; null where nothing is known'),
   p90Ms: milliseconds.nullable().describe('The same in nine of ten cases'),
   excludedHosts: z.array(z.string()).describe('That it is not sent to (again)'),
+  heldFor: z
+    .string()
+    .nullable()
+    .describe(
+      'The host that it waits for though another one has a slot, since that is done sooner, for a while; null: it takes any',
+    ),
 })
 
 export const lineViewSchema = z.strictObject({

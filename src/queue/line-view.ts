@@ -147,6 +147,7 @@ function requestOf(waiter: Waiter, dispatcher: Dispatcher, nowMs: number): LineV
     p50Ms: roundedOrNull(p50Ms),
     p90Ms: roundedOrNull(p90Ms),
     excludedHosts: [...excluded].map(({ name }) => name),
+    heldFor: waiter.heldFor?.name ?? null,
   }
 }
 

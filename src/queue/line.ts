@@ -11,8 +11,11 @@ import { Lane, laneId } from './lane.ts'
 import type { Place, SlotRequest } from './slot-request.ts'
 import type { Waiter } from './waiter.ts'
 
+/** What goes by the order of the line: the first request of a queue, or one that waits for a host alone. */
+type Claim = Pick<FlowQueue, 'flow' | 'class' | 'cameAs' | 'headOrder'>
+
 /** What orders flows against each other at a host: the less, the sooner. */
-type Rank = (queue: FlowQueue, host: Host) => number
+type Rank = (claim: Claim, host: Host) => number
 
 /** What decides between flows. */
 export const ranks = {
@@ -34,8 +37,9 @@ export interface Offer {
 export class Line {
   readonly #rankOf: Rank
   readonly #lanes = new Map<string, Lane>()
-  /** Those who had their turn: sent back by a host, or waiting for one. */
   readonly #sentBack = new Set<Waiter>()
+  /** Those who had their turn, and wait for a slot of this host and of no other. */
+  readonly #held = new Map<Host, Set<Waiter>>()
   readonly #byClass: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   /** Of the search under way; kept, so that none makes a list of its own. */
   readonly #fitting: Lane[] = []
@@ -117,34 +121,53 @@ export class Line {
     return true
   }
 
-  /** It had its turn, and waits for this host alone: the next slot there is its own. */
+  /** It had its turn, and waits for this host alone. */
   hold(waiter: Waiter, host: Host): void {
-    this.#takeOut(waiter)
+    if (!this.#takeOut(waiter)) return
     waiter.heldFor = host
     waiter.wasHeld = true
-    this.#sentBack.add(waiter)
+    waiter.lane.heldOf[waiter.came]++
+    const held = this.#held.get(host)
+    if (held === undefined) this.#held.set(host, new Set([waiter]))
+    else held.add(waiter)
   }
 
-  /** It takes any slot now, before all others. */
+  /** Any host will do again: it waits where it would, had it never waited for one alone. */
   letGo(waiter: Waiter): void {
-    waiter.heldFor = null
+    if (this.#takeOut(waiter)) waiter.lane.queueOf(waiter.flow, waiter.class).add(waiter)
   }
 
   /** Those that wait for one host alone. */
   *held(): Generator<Waiter> {
-    for (const waiter of this.#sentBack) if (waiter.heldFor !== null) yield waiter
+    for (const waiters of this.#held.values()) yield* waiters
   }
 
-  heldFor(host: Host): number {
-    let held = 0
-    for (const waiter of this.#sentBack) if (waiter.heldFor === host) held++
-    return held
+  /** Those that wait for the host alone, in the order in which they began to. */
+  heldFor(host: Host): ReadonlySet<Waiter> {
+    return this.#held.get(host) ?? nobody
+  }
+
+  /** All that could take a slot of the host, as `fits` tells of their lanes; of very many lanes by a sample. */
+  waitingFor(host: Host, fits: (lane: Lane) => boolean): number {
+    const weight = Math.max(1, this.#lanes.size / lanesMax)
+    let waiting = 0
+    let next = 0
+    let at = 0
+    for (const lane of this.#lanes.values()) {
+      if (at++ < next) continue
+      next += weight
+      if (fits(lane)) waiting += weight * (lane.waiting - heldIn(lane))
+    }
+    return Math.round(waiting) + this.heldFor(host).size
   }
 
   /** It has waited long: from now on it counts one class higher, behind those of its flow there who came before it. */
   promote(waiter: Waiter): void {
     const higher = requestClasses[requestClasses.indexOf(waiter.class) - 1]
-    if (higher === undefined || waiter.queue === null) return
+    if (higher === undefined) return
+    // Where it waits for one host it stays, and counts as that when the slot is there.
+    if (waiter.heldFor !== null) waiter.class = higher
+    if (waiter.queue === null) return
     this.#takeOut(waiter)
     waiter.class = higher
     waiter.lane.queueOf(waiter.flow, higher).add(waiter)
@@ -152,13 +175,28 @@ export class Line {
 
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
   next({ host, fits, isShort }: Offer): Waiter | undefined {
-    for (const waiter of this.#sentBack) {
-      if ((waiter.heldFor ?? host) === host && fits(waiter.lane)) return waiter
-    }
+    for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
     const fitting = this.#fitting
     fitting.length = 0
     for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)
-    return this.#first(fitting, host, bandsOf(fitting, isShort))?.head ?? undefined
+    const held = this.heldFor(host)
+    const bands = bandsOf(fitting, held, isShort)
+    const first = this.#first(fitting, host, bands)
+    let claim: Claim | undefined = first
+    let next = first?.head ?? undefined
+    // By the same order: who waits for a host alone has no claim on it that others who wait for it do not have.
+    for (const waiter of held) {
+      const own: Claim = { flow: waiter.flow, class: waiter.class, cameAs: waiter.came, headOrder: waiter.order }
+      if (!fits(waiter.lane) || (claim !== undefined && !this.#isSooner(own, claim, host, bands))) continue
+      claim = own
+      next = waiter
+    }
+    return next
+  }
+
+  #isSooner(one: Claim, other: Claim, host: Host, bands: Bands): boolean {
+    const difference = bandOf(one, bands) - bandOf(other, bands) || this.#rankOf(one, host) - this.#rankOf(other, host)
+    return difference < 0 || (difference === 0 && isBefore(one, other))
   }
 
   /** Of all that wait for the host, at each slot of it: nothing is made on the way. */
@@ -191,6 +229,7 @@ export class Line {
       if (least === null || counter < least) least = counter
     }
     for (const { lane, flow } of this.#sentBack) if (fits(lane)) consider(flow)
+    for (const { lane, flow } of this.held()) if (fits(lane)) consider(flow)
     for (const lane of this.#lanes.values()) {
       if (!fits(lane)) continue
       for (const { flow } of lane.queues) consider(flow)
@@ -200,16 +239,36 @@ export class Line {
 
   *[Symbol.iterator](): Generator<Waiter> {
     yield* this.#sentBack
+    yield* this.held()
     for (const lane of this.#lanes.values()) for (const queue of lane.queues) yield* queue
   }
 
   #takeOut(waiter: Waiter): boolean {
-    const { queue, lane } = waiter
+    const { queue, lane, heldFor } = waiter
+    if (heldFor !== null) return this.#takeFrom(heldFor, waiter)
     if (queue === null) return this.#sentBack.delete(waiter)
     queue.remove(waiter)
     if (queue.size === 0) lane.emptied(queue)
     return true
   }
+
+  #takeFrom(host: Host, waiter: Waiter): boolean {
+    const held = this.#held.get(host)
+    held?.delete(waiter)
+    if (held?.size === 0) this.#held.delete(host)
+    waiter.heldFor = null
+    waiter.lane.heldOf[waiter.came]--
+    return true
+  }
+}
+
+const nobody: ReadonlySet<Waiter> = new Set()
+
+/** Of more a sample is looked at. */
+const lanesMax = 64
+
+function heldIn({ heldOf }: Lane): number {
+  return requestClasses.reduce((sum, ofClass) => sum + heldOf[ofClass], 0)
 }
 
 function count(flow: Flow, { tokens, inputTokens, cost }: Waiter, by: 1 | -1): void {
@@ -222,10 +281,12 @@ function count(flow: Flow, { tokens, inputTokens, cost }: Waiter, by: 1 | -1): v
 /** The lower, the sooner: a class short of its share before all others, the more urgent one first; bulk last. */
 type Bands = Readonly<Record<RequestClass, number>>
 
-function bandsOf(lanes: readonly Lane[], isShort: Offer['isShort']): Bands {
+function bandsOf(lanes: readonly Lane[], held: ReadonlySet<Waiter>, isShort: Offer['isShort']): Bands {
+  const waits = (ofClass: RequestClass): boolean =>
+    lanes.some(({ waitingOf, heldOf }) => waitingOf[ofClass] > heldOf[ofClass]) ||
+    (held.size > 0 && [...held].some(({ came }) => came === ofClass))
   // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
-  const claims = (ofClass: RequestClass): boolean =>
-    isShort(ofClass) && lanes.some((lane) => lane.waitingOf[ofClass] > 0)
+  const claims = (ofClass: RequestClass): boolean => isShort(ofClass) && waits(ofClass)
   return {
     interactive: claims('interactive') ? 0 : 3,
     default: claims('default') ? 1 : 3,
@@ -234,12 +295,12 @@ function bandsOf(lanes: readonly Lane[], isShort: Offer['isShort']): Bands {
 }
 
 /** Whoever was promoted keeps what the class it came with has a claim on. */
-function bandOf({ class: ofClass, cameAs }: FlowQueue, bands: Bands): number {
+function bandOf({ class: ofClass, cameAs }: Claim, bands: Bands): number {
   return cameAs === ofClass ? bands[ofClass] : Math.min(bands[ofClass], bands[cameAs])
 }
 
 /** Of two that are level: inside a flow the more urgent, else the one that came first. */
-function isBefore(one: FlowQueue, other: FlowQueue): boolean {
+function isBefore(one: Claim, other: Claim): boolean {
   if (one.flow !== other.flow || one.class === other.class) return one.headOrder < other.headOrder
   return requestClasses.indexOf(one.class) < requestClasses.indexOf(other.class)
 }

@@ -1,5 +1,6 @@
 /** What a request hears that gets no slot: whether it may wait at all, and how long that is likely to take. */
 import { GatewayError } from '../base/errors.ts'
+import type { Rejection } from './events.ts'
 import type { Flow } from './flow.ts'
 import type { Line } from './line.ts'
 import type { QueueRules } from './options.ts'
@@ -34,8 +35,30 @@ export function hasRoom(wanted: number, { line, elsewhere = nobody, rules }: InA
   return requests < rules.lengthMax && tokens <= rules.tokensMax
 }
 
+export interface Refusal {
+  /** Null where it is nothing of the line. */
+  readonly reason: Rejection | null
+  readonly error: GatewayError
+}
+
+/** A bound that is met, of its own key or of everybody; or why nobody may wait just now. */
+type Obstacle = 'key' | 'all' | GatewayError
+
+/** Why a newcomer may not begin to wait, however short that would be; null where it may. */
+export function obstacleTo(
+  request: SlotRequest,
+  { stopped, ...within }: InAll & { readonly flow: Flow; readonly stopped: GatewayError | null },
+): Obstacle | null {
+  return boundMet(request, within) ?? stopped
+}
+
+export function notLetIn(obstacle: Obstacle, estimate: WaitEstimate): Refusal {
+  if (obstacle instanceof GatewayError) return { reason: null, error: obstacle }
+  return { reason: obstacle === 'all' ? 'full' : 'key_full', error: noRoom(obstacle, estimate) }
+}
+
 /** Which bound keeps a newcomer out: one of its own key's, or one of everybody's; null where none does. */
-export function boundMet(
+function boundMet(
   { class: ofClass, tokens }: SlotRequest,
   { flow, ...inAll }: InAll & { readonly flow: Flow },
 ): 'key' | 'all' | null {
@@ -48,20 +71,20 @@ export function boundMet(
   return line.waitingOf(ofClass) >= rules.classes[ofClass].lengthMax ? 'all' : null
 }
 
-export function noRoom(whose: 'key' | 'all', estimate: WaitEstimate): GatewayError {
+function noRoom(whose: 'key' | 'all', estimate: WaitEstimate): GatewayError {
   const after = { retryAfterMs: hintMs(estimate.p50Ms ?? 0), wait: estimate }
   return whose === 'all'
     ? new GatewayError('queue_full', 'Every slot is busy and the line is full.', after)
     : new GatewayError('concurrency_limit_exceeded', 'This key has as many requests in the line as it may.', after)
 }
 
-export function waitTooLong(estimate: WaitEstimate, patienceMs: number): GatewayError {
+/** Null where it is not longer than the patience. */
+export function waitTooLong(estimate: WaitEstimate, patienceMs: number): Refusal | null {
   const { p50Ms } = estimate
+  if ((p50Ms ?? 0) <= patienceMs) return null
   const message = `Every slot is busy, and the wait for one would be about ${Math.ceil((p50Ms ?? 0) / 1000)} s, which is more than the ${Math.floor(patienceMs / 1000)} s that it may take.`
-  return new GatewayError('queue_wait_too_long', message, {
-    retryAfterMs: hintMs((p50Ms ?? 0) - patienceMs),
-    wait: estimate,
-  })
+  const after = { retryAfterMs: hintMs((p50Ms ?? 0) - patienceMs), wait: estimate }
+  return { reason: 'wait_too_long', error: new GatewayError('queue_wait_too_long', message, after) }
 }
 
 export function patienceOver(

@@ -7,6 +7,7 @@ import type { Host } from '../hosts/host.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import type { Holder } from './flow.ts'
 import type { Lease } from './lease.ts'
+import type { WaitEstimate } from './wait-estimate.ts'
 
 /**
  * Where it begins to wait. `newcomer`: behind those of its key and class. `sent_back`: it had a slot whose host could not
@@ -52,3 +53,14 @@ export interface SlotRequest {
    */
   giveBack?(lease: Lease): boolean
 }
+
+/** A request's place in the line. */
+export interface Turn {
+  /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
+  leave(): void
+  /** How long it is likely to wait from now on; null once it waits no more. */
+  estimate(): WaitEstimate | null
+}
+
+/** Of one that does not wait. */
+export const noTurn: Turn = { leave: () => {}, estimate: () => null }

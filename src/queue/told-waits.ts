@@ -30,6 +30,8 @@ export class ToldWaits {
 
   reckon(waiter: Waiter): Announced {
     const { estimator, line, hosts } = this.#parts
+    const { heldFor } = waiter
+    if (heldFor !== null) return estimator.estimateHeld(waiter, line, hosts, heldFor)
     return estimator.estimate(waiter, line, hosts)
   }
 

@@ -86,7 +86,29 @@ export class WaitEstimator {
 
   /** Of one that waits, or is about to: then it would come last. */
   estimate(waiter: Waiter, line: Line, laneHosts: LaneHosts): Announced {
-    const hosts = laneHosts.granting(waiter.lane)
+    return this.#estimate(waiter, line, laneHosts, laneHosts.granting(waiter.lane))
+  }
+
+  /** Of one that waits for this host alone, for a while: there is a slot elsewhere by then, as far as can be known now. */
+  estimateHeld(waiter: Waiter, line: Line, laneHosts: LaneHosts, host: Host): Announced {
+    const estimate = this.#estimate(waiter, line, laneHosts, [host])
+    const first = [...line.heldFor(host)].filter(({ order }) => order < waiter.order)
+    const ofKey = first.filter(({ flow }) => flow === waiter.flow).length
+    const now = this.#clock.now()
+    const leftMs = Math.max(0, waiter.heldUntilMs - now)
+    const expectedMs = estimate.p50Ms ?? Math.max(0, waiter.slotExpectedAtMs - now)
+    return {
+      ...estimate,
+      position: estimate.position + first.length,
+      aheadInKey: estimate.aheadInKey + ofKey,
+      p50Ms: Math.min(leftMs, expectedMs),
+      p90Ms: leftMs,
+      // It tells nothing of how long those wait who take any slot.
+      baseMs: 0,
+    }
+  }
+
+  #estimate(waiter: Waiter, line: Line, laneHosts: LaneHosts, hosts: readonly Host[]): Announced {
     const running = this.#running(hosts)
     const { position, aheadInKey, holdMsMean } = this.#ahead(
       waiter,

@@ -37,12 +37,16 @@ export class Waiter {
   /** Neither granted nor refused nor gone. */
   isWaiting = false
   patience: Timer | null = null
+  /** Monotonic. */
+  patienceEndsAtMs = Number.POSITIVE_INFINITY
   promotion: Timer | null = null
   /** It had its turn, and takes a slot of no other host as long as that is better. */
   heldFor: Host | null = null
   wasHeld = false
-  /** Monotonic; of the last time. */
+  /** Monotonic, all three of the last time: since when, when a slot there was expected, and until when at the most. */
   heldSinceMs = 0
+  slotExpectedAtMs = 0
+  heldUntilMs = 0
   /** What is kept of it; null where nobody looks. */
   hold: Hold | null = null
   patienceForHost: Timer | null = null
@@ -61,5 +65,10 @@ export class Waiter {
     this.inputTokens = request.tokens.input
     this.tokens = request.tokens.input + request.tokens.output
     this.sinceMs = sinceMs
+  }
+  stopTimers(): void {
+    this.patience?.cancel()
+    this.promotion?.cancel()
+    this.patienceForHost?.cancel()
   }
 }

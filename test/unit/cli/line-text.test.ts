@@ -44,6 +44,7 @@ const line: LineView = {
       p50Ms: 2_000,
       p90Ms: null,
       excludedHosts: [],
+      heldFor: null,
     },
   ],
   estimates: { waits: 40, withinP90: 0.9, nearP50: 0.625 },

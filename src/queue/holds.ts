@@ -1,0 +1,75 @@
+/**
+ * Requests that had their turn and wait for one host that is full: that is better than a slot elsewhere, and for how long
+ * was said when the host was chosen. Then, or when the host goes, any host will do again.
+ */
+import type { Decision } from '../balancing/decision.ts'
+import type { HoldResult } from '../balancing/events.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Host } from '../hosts/host.ts'
+import type { LaneHosts } from './lane-hosts.ts'
+import type { Line } from './line.ts'
+import type { ToldDecisions } from './told-decisions.ts'
+import type { Waiter } from './waiter.ts'
+
+interface HoldsParts {
+  readonly clock: Clock
+  readonly line: Line
+  readonly hosts: LaneHosts
+  readonly decisions: ToldDecisions
+  /** It waits for any host again, one of which may be free. */
+  readonly offer: (waiter: Waiter) => void
+}
+
+export class Holds {
+  readonly #parts: HoldsParts
+
+  constructor(parts: HoldsParts) {
+    this.#parts = parts
+  }
+
+  /** It waits already, and no longer than its patience lasts. */
+  begin(waiter: Waiter, decision: Decision): void {
+    const { clock, line, decisions } = this.#parts
+    const nowMs = clock.now()
+    line.hold(waiter, decision.place.host)
+    decisions.held(waiter, decision)
+    waiter.slotExpectedAtMs = nowMs + decision.place.slotWaitMs
+    waiter.heldUntilMs = Math.min(nowMs + decision.waitMsMax, waiter.patienceEndsAtMs)
+    waiter.patienceForHost = clock.after(Math.max(0, waiter.heldUntilMs - nowMs), () => this.#lasted(waiter))
+  }
+
+  /** At the end of its patience, too, it is not refused before it was offered what is free. */
+  overdue(waiter: Waiter): void {
+    if (waiter.heldFor !== null) this.#lasted(waiter)
+  }
+
+  /** To be called when hosts have changed. */
+  recheck(): void {
+    const { line, hosts } = this.#parts
+    for (const waiter of Array.from(line.held())) {
+      const { heldFor, lane } = waiter
+      if (heldFor === null || !hosts.granting(lane).includes(heldFor)) this.#letGo(waiter, 'host_gone')
+    }
+  }
+
+  /** It has a slot, of this host. */
+  granted(waiter: Waiter, host: Host): void {
+    this.#parts.decisions.holdEnded(waiter, host === waiter.heldFor ? 'granted' : 'let_go')
+  }
+
+  /** It leaves the line. */
+  left(waiter: Waiter): void {
+    if (waiter.isWaiting) this.#parts.decisions.holdEnded(waiter, 'left')
+  }
+
+  #lasted(waiter: Waiter): void {
+    this.#letGo(waiter, 'let_go')
+    this.#parts.offer(waiter)
+  }
+
+  #letGo(waiter: Waiter, result: HoldResult): void {
+    this.#parts.decisions.holdEnded(waiter, result)
+    waiter.patienceForHost?.cancel()
+    this.#parts.line.letGo(waiter)
+  }
+}
