@@ -50,6 +50,8 @@ export class Health {
   /** The last request let through while ejected; before the first, the ejection itself. */
   #trickledAtMs = 0
   #trickled = false
+  /** When the first connection was lost since anything went well. */
+  #lostAtMs: number | null = null
 
   constructor({ ejectMs, slowStartMs }: HealthOptions, parts: HealthParts) {
     this.#parts = parts
@@ -100,10 +102,14 @@ export class Health {
     switch (verdict.kind) {
       case 'ok':
         this.served++
+        this.#lostAtMs = null
         this.#backPressure.succeeded()
         this.#breaker.succeeded(this.#trickled)
         break
       case 'lost':
+        this.#lostAtMs ??= this.#parts.clock.now()
+        this.#failed(verdict.kind)
+        break
       case 'failed':
         this.#failed(verdict.kind)
         break
@@ -116,6 +122,11 @@ export class Health {
     }
     this.reschedule()
     if (this.ejected !== ejectedBefore) this.#parts.onChange()
+  }
+
+  /** It lost another connection within the last so many ms, and nothing has gone well since: all that it had then falls with it. */
+  fellWithin(ms: number): boolean {
+    return this.#lostAtMs !== null && this.#parts.clock.now() - this.#lostAtMs <= ms
   }
 
   /** The host was given a request. */

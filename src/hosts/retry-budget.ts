@@ -27,12 +27,13 @@ export class RetryBudget {
 
   /**
    * For each retry on another host; false when there must be none. What was saved up in good times is worth no more than
-   * a fifth of the requests that are live now, so that an outage of many hosts cannot spend it all on itself.
+   * a fifth of the requests that are live now, so that an outage of many hosts cannot spend it all on itself. So many may be
+   * owed; what comes later pays for them first.
    */
-  take(requestsLive: number): boolean {
+  take(requestsLive: number, owedMax = 0): boolean {
     this.#comeBack()
     this.#fifths = Math.min(this.#fifths, Math.max(floorFifths, requestsLive))
-    if (this.#fifths < retryFifths) return false
+    if (this.#fifths < retryFifths - owedMax * retryFifths) return false
     this.#fifths -= retryFifths
     return true
   }

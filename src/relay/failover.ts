@@ -46,7 +46,7 @@ export class Failover {
     })
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
     if (!isBusy(cause) && decision !== 'fresh_connection') this.excluded.add(host)
-    const next = this.#permitted(decision, situation)
+    const next = this.#permitted(decision, situation, owedMax(host, failed))
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'
     this.phase = this.#fresh ? 'reused_socket' : phaseOf(cause)
@@ -74,7 +74,7 @@ export class Failover {
     return seen.times >= busyTimesMax && host.health.served > seen.servedBefore
   }
 
-  #permitted(decision: RetryDecision, { elsewhere, requestsLive }: FailoverSituation): Next {
+  #permitted(decision: RetryDecision, { elsewhere, requestsLive }: FailoverSituation, owed: number): Next {
     switch (decision) {
       case 'none':
       case 'fresh_connection':
@@ -82,11 +82,20 @@ export class Failover {
       case 'other_host':
         return elsewhere() ? 'in_line' : 'none'
       case 'other_host_on_budget':
-        return elsewhere() && this.#budget.take(requestsLive) ? 'in_line' : 'none'
+        return elsewhere() && this.#budget.take(requestsLive, owed) ? 'in_line' : 'none'
       case 'back_in_line':
         return 'in_line'
     }
   }
+}
+
+/**
+ * Retries on credit. A machine that crashes takes all that it works on along, which may be more than was saved up, and none of
+ * it is at fault: each of these moves once, and no more of them than the host has slots. The first is no crash yet.
+ */
+function owedMax(host: Host, { failure, sinceSentMs }: AttemptFailure): number {
+  const fell = failure.cause === 'connection_lost' && sinceSentMs !== null && host.health.fellWithin(sinceSentMs)
+  return fell ? host.slots : 0
 }
 
 /** Once may be chance and twice bad luck; each such answer pauses the host for everybody. */

@@ -53,6 +53,18 @@ it('an outage in which each request fails at once costs a fifth of the requests 
   expect(retries).toBeLessThanOrEqual(1_000 * 0.2 + 3)
 })
 
+it('what is owed is no more than was allowed, and is paid for before anything else is had', () => {
+  const { budget, takeAll, deposit } = budgetAtStart()
+  const owed = (): number => {
+    for (let taken = 0; ; taken++) if (!budget.take(1, 4)) return taken
+  }
+  expect([takeAll(), owed(), owed(), takeAll()]).toEqual([3, 4, 0, 0])
+  deposit(4 * 5 + 4)
+  expect(takeAll()).toBe(0)
+  deposit(1)
+  expect(takeAll()).toBe(1)
+})
+
 describe('below three', () => {
   it('one comes back per 20 s and not a millisecond earlier, up to three', () => {
     const { clock, takeAll } = budgetAtStart()

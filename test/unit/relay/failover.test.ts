@@ -34,7 +34,7 @@ function begun({ retries = 3 } = {}) {
     const failed = { failure, answered: false, reusedSocket: false, code: null, sinceSentMs: 500, ...attempt }
     return failover.next(host, failed, situation(more))
   }
-  return { failover, budget, fails }
+  return { clock, failover, budget, fails }
 }
 
 describe('another host', () => {
@@ -93,6 +93,28 @@ describe('the budget', () => {
     expect(fails(a, 'connection_lost', { elsewhere: () => false })).toBe('none')
     expect(fails(a, 'connection_lost', { repeatable: false })).toBe('none')
     expect(budget.take(1)).toBe(true)
+  })
+
+  it('of a machine that fell with all it had, each is tried again although nothing is left, but no more than its slots', () => {
+    const { clock, budget } = begun({ retries: 1 })
+    const host = knownHost('fell', { slots: 4, parts: { clock } })
+    const lost = (sinceSentMs: number): Next => {
+      const failure = new Failure('connection_lost', new GatewayError('upstream_disconnected', 'No.'))
+      const failed = { failure, answered: false, reusedSocket: false, code: null, sinceSentMs }
+      const situation = { contentSent: false, repeatable: true, requestsLive: 1, elsewhere: () => true }
+      const next = new Failover(budget).next(host, failed, situation)
+      host.health.attemptEnded(failure.verdict)
+      return next
+    }
+    clock.advanceSync(10_000)
+    expect([500, 2_000, 0, 9_000, 500, 500].map(lost)).toEqual([...Array(5).fill('in_line'), 'none'])
+    host.health.attemptEnded({ kind: 'ok' })
+    clock.advanceSync(20_000)
+    // One has come back by itself, which pays for one that is owed. What began after the first loss has its own failure.
+    expect(lost(500)).toBe('none')
+    clock.advanceSync(100)
+    expect(lost(99)).toBe('none')
+    expect(lost(100)).toBe('in_line')
   })
 })
 
