@@ -72,6 +72,8 @@ const modelsMax = 64
 const homeWorthMin = 0.1
 
 interface Kept {
+  /** Monotonic: what came before went with the model, when that left the memory of its host. */
+  sinceMs: number
   /** Digest of a beginning → when it was used last, in s; what was used longest ago comes first. */
   readonly beginnings: Map<number, number>
   readonly worth: CacheWorth
@@ -90,7 +92,8 @@ export class PrefixMemory implements Prefixes {
 
   match(host: Host, model: string, print: PromptPrint): PrefixMatch {
     const kept = this.#byHost.get(host)?.get(model)
-    if (kept === undefined || kept.beginnings.size === 0) return noMatch
+    if (kept === undefined) return noMatch
+    dropStale(kept, host, model)
     const count = this.#countOf(kept.beginnings, print.digests)
     const end = print.ends[count - 1]
     if (end === undefined) return noMatch
@@ -100,7 +103,9 @@ export class PrefixMemory implements Prefixes {
   }
 
   remember(host: Host, model: string, { digests }: PromptPrint): void {
-    const { beginnings } = this.#keptOf(host, model)
+    const kept = this.#keptOf(host, model)
+    dropStale(kept, host, model)
+    const { beginnings } = kept
     const now = this.#now()
     // From the longest to the shortest, so that none is ever older, and sooner forgotten, than one that goes on from it.
     for (let at = digests.length - 1; at >= 0; at--) {
@@ -152,7 +157,7 @@ export class PrefixMemory implements Prefixes {
       byModel = new BoundedMap(modelsMax)
       this.#byHost.set(host, byModel)
     }
-    const kept = byModel.get(model) ?? { beginnings: new Map<number, number>(), worth: new CacheWorth() }
+    const kept = byModel.get(model) ?? { sinceMs: this.#clock.now(), beginnings: new Map(), worth: new CacheWorth() }
     byModel.set(model, kept)
     return kept
   }
@@ -171,4 +176,11 @@ export class PrefixMemory implements Prefixes {
   #now(): number {
     return Math.floor(this.#clock.now() / 1_000)
   }
+}
+
+function dropStale(kept: Kept, host: Host, model: string): void {
+  const leftAtMs = host.memory.leftAtMs(model)
+  if (leftAtMs <= kept.sinceMs) return
+  kept.beginnings.clear()
+  kept.sinceMs = leftAtMs
 }

@@ -1,0 +1,78 @@
+/** What is taken from a request for the choice of its host. */
+import { describe, expect, it } from 'vitest'
+import { balancingOptions } from '../../../src/balancing/options.ts'
+import { PromptReader } from '../../../src/balancing/prompt-reader.ts'
+import { promptOf } from '../../../src/relay/prompt-of.ts'
+import { type EndpointName, endpoints } from '../../../src/wire/endpoints.ts'
+import { readJsonBody } from '../../../src/wire/request-body.ts'
+
+const prompts = new PromptReader(balancingOptions.parse({}).prefixes)
+const byKey = new PromptReader(balancingOptions.parse({ prefixes: { scope: 'key' } }).prefixes)
+const off = new PromptReader(balancingOptions.parse({ prefixes: { enabled: false } }).prefixes)
+
+interface Asked {
+  readonly endpoint?: EndpointName
+  readonly reader?: PromptReader
+  readonly holder?: string
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const bodyOf = (body: object) =>
+  readJsonBody(Buffer.from(JSON.stringify({ model: 'm', ...body })), { choicesMax: 1, messagesMax: 9 })
+const chat = { messages: [{ role: 'user', content: 'hello' }] }
+
+function asked({ endpoint = 'chat_completions', reader = prompts, holder = 'ann', body = chat, headers = {} }: Asked) {
+  const row = endpoints.find(({ name }) => name === endpoint)!
+  return promptOf(bodyOf(body), row, { headers, prompts: reader, holder })
+}
+
+describe('the print', () => {
+  it.each<[EndpointName, object]>([
+    ['chat_completions', chat],
+    ['messages', chat],
+    ['completions', { prompt: 'hello' }],
+    ['responses', { input: 'hello' }],
+  ])('is made of %s', (endpoint, body) => {
+    expect(asked({ endpoint, body }).print?.digests).toHaveLength(1)
+  })
+
+  it.each<[EndpointName, object]>([
+    ['embeddings', { input: 'hello' }],
+    ['rerank', { query: 'hello' }],
+    ['count_tokens', chat],
+    ['speech', { input: 'hello' }],
+  ])('is not made of %s, of which no host keeps anything', (endpoint, body) => {
+    expect(asked({ endpoint, body }).print).toBeNull()
+  })
+
+  it('is not made of what goes on from a stored response, of a body that was dropped, or where it is switched off', () => {
+    const body = { input: 'hello', previous_response_id: 'r', prompt_cache_key: 'one' }
+    expect(asked({ endpoint: 'responses', body })).toMatchObject({ print: null, session: expect.any(String) })
+    expect(asked({ reader: off }).print).toBeNull()
+    const dropped = { ...bodyOf(chat), bytes: Buffer.alloc(0) }
+    expect(promptOf(dropped, endpoints[0]!, { headers: {}, prompts, holder: 'ann' }).print).toBeNull()
+  })
+
+  it('is the same for all keys, unless each is to have its own', () => {
+    const [ann, bob] = ['ann', 'bob'].map((holder) => asked({ holder }).print?.digests)
+    expect(ann).toEqual(bob)
+    const [annOwn, bobOwn, annAgain] = ['ann', 'bob', 'ann'].map(
+      (holder) => asked({ holder, reader: byKey }).print?.digests,
+    )
+    expect(annOwn).not.toEqual(bobOwn)
+    expect(annOwn).toEqual(annAgain)
+  })
+})
+
+describe('names', () => {
+  it('are another word for each key, and never what the client wrote', () => {
+    const headers = { 'x-session-id': 'one' }
+    const body = { ...chat, user: 'me' }
+    const [ann, bob, annAgain] = ['ann', 'bob', 'ann'].map((holder) => asked({ holder, headers, body }))
+    expect([ann?.session, ann?.person]).toEqual([annAgain?.session, annAgain?.person])
+    expect(ann?.session).not.toBe(bob?.session)
+    expect(ann?.person).not.toBe(bob?.person)
+    expect(ann?.session).not.toContain('one')
+  })
+})
