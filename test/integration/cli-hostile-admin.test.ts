@@ -209,7 +209,7 @@ const host = {
 const modelPage = {
   model: steering,
   isAlias: false,
-  places: [{ host: steering, model: steering, able: true }],
+  places: [{ host: steering, model: steering, able: true, contextTokens: null }],
   waiting: [],
   requests: { total: 1, byStatus: counts, byEnd: counts },
   objectives: null,

@@ -12,12 +12,13 @@ import { jsonInSteps } from './json-steps.ts'
 type HostPage = HostsPage['hosts'][number]
 type ModelPage = ModelsPage['models'][number]
 
-export function* hostsPage({ traffic, figures }: AdminParts): Steps<readonly Buffer[]> {
+export function* hostsPage({ fleet, figures }: AdminParts): Steps<readonly Buffer[]> {
   const { sources, counted, recent } = figures
   const speeds = yield* recent.now('host')
   const tokens = yield* tokensBy(sources.tokens(), 'host')
   const streams = streamsBy(sources.phases(), 'host')
-  const hosts = new Map(traffic.hosts.map((host) => [host.name, host]))
+  // Of two with one name that is the member, and not the one that goes.
+  const hosts = new Map([...fleet.leaving, ...fleet.hosts].map((host) => [host.name, host]))
   const pageOf = (state: HostState & HeldSlots): HostPage[] => {
     const { name, up, paused, ejected, slots, limit, inFlight, zombieSlots } = state
     const host = hosts.get(name)
@@ -28,9 +29,11 @@ export function* hostsPage({ traffic, figures }: AdminParts): Steps<readonly Buf
         name,
         kind,
         url,
+        source: fleet.sourceOf(host),
         up,
         problem,
         paused,
+        draining: host.draining,
         ejected,
         slots,
         limit,
@@ -76,7 +79,12 @@ type Listed = Pick<ModelPage, 'model' | 'isAlias' | 'places'>
 function* listedModels({ catalog }: AdminParts['traffic'], served: readonly string[]): Steps<readonly Listed[]> {
   const listed = new Map<string, Listed>()
   for (const { model, isAlias, places } of catalog.placesByName()) {
-    const hosts = places.map((place) => ({ host: place.host.name, model: place.model, able: isAble(place.host) }))
+    const hosts = places.map(({ host, model: id }) => ({
+      host: host.name,
+      model: id,
+      able: isAble(host),
+      contextTokens: host.context(id).contextTokens,
+    }))
     listed.set(model, { model, isAlias, places: hosts })
     yield
   }

@@ -7,9 +7,11 @@ const hostPage = z.strictObject({
   name: z.string(),
   kind: z.string().nullable().describe('Null until it is known'),
   url: z.string(),
+  source: z.enum(['configuration', 'operator']).describe('Who has it in the fleet: an operator until the next start'),
   up: z.boolean(),
   problem: z.string().nullable().describe('Why it takes no work'),
   paused: z.boolean().describe('By an operator: it is given no request until it is resumed'),
+  draining: z.boolean().describe('It has left the fleet, and goes when what runs there has ended'),
   ejected: z.boolean().describe('Its requests failed one after the other'),
   slots: amount.describe('Requests that it may have at once while it is well'),
   limit: amount.describe('Those that it may have just now'),
@@ -22,7 +24,11 @@ const hostPage = z.strictObject({
   speeds: recentSpeeds,
 })
 
-export const hostsSchema = z.strictObject({ hosts: z.array(hostPage).describe('As the configuration has them') })
+export const hostsSchema = z.strictObject({
+  hosts: z
+    .array(hostPage)
+    .describe('As the configuration has them, then those that an operator added, then those that go'),
+})
 
 const modelPage = z.strictObject({
   model: z.string().describe('A name that requests may use'),
@@ -33,6 +39,9 @@ const modelPage = z.strictObject({
         host: z.string(),
         model: z.string().describe('Its name there'),
         able: z.boolean().describe('Up, not paused and not ejected'),
+        contextTokens: amount
+          .nullable()
+          .describe('Prompt and answer together, as configured or else as the host says; null where neither is known'),
       }),
     )
     .describe('Hosts that have it'),

@@ -1,7 +1,6 @@
 /** The merged catalogue in OpenAI's form, as far as whoever asks may use it. */
 import type { Handler } from 'hono'
-import type { HostModel } from '../../hosts/kinds/host-kind.ts'
-import type { ModelCatalog } from '../../hosts/model-catalog.ts'
+import type { ListedModel, ModelCatalog } from '../../hosts/model-catalog.ts'
 import type { CallerEnv } from '../callers.ts'
 
 export function listModels(catalog: ModelCatalog): Handler<CallerEnv> {
@@ -19,7 +18,14 @@ export function retrieveModel(catalog: ModelCatalog): Handler<CallerEnv> {
   }
 }
 
-function openAiModel({ id, created, ownedBy }: HostModel): Record<string, string | number> {
-  // Clients require both fields; hosts need not have them.
-  return { id, object: 'model', created: created ?? 0, owned_by: ownedBy ?? 'local' }
+function openAiModel({ id, created, ownedBy, longestContextTokens }: ListedModel): Record<string, string | number> {
+  return {
+    id,
+    object: 'model',
+    // Clients require both fields; hosts need not have them.
+    created: created ?? 0,
+    owned_by: ownedBy ?? 'local',
+    // As OpenRouter and many others spell it, and as vLLM and SGLang do; clients read one or the other.
+    ...(longestContextTokens !== null && { context_length: longestContextTokens, max_model_len: longestContextTokens }),
+  }
 }

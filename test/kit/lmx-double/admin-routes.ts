@@ -123,7 +123,7 @@ export function adminModels(call: Call): void {
     use_batching: true,
     request_count: model.requestCount,
     last_used_at: new PyFloat(model.lastUsedAtMs / 1000),
-    context_length: null,
+    context_length: call.host.options.contextLength ?? null,
     performance: {},
     speculative: {
       requested: false,

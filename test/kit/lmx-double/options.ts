@@ -35,6 +35,8 @@ export interface LmxDoubleOptions {
   aliases?: Readonly<Record<string, readonly string[]>>
   /** Serves `/v1/embeddings`; null answers 503 as a host without one does. */
   embeddingModel?: string | null
+  /** What its admin API says of the context of each model; nothing by default, as where LMX found no configuration of it. */
+  contextLength?: number | null
   rerankModel?: string | null
   /** The advertised limit. */
   slots?: number
@@ -45,6 +47,8 @@ export interface LmxDoubleOptions {
   keepAliveMs?: number
   heartbeatMs?: number
   cost?: Partial<CostModel>
+  /** Messages at the beginning of a prompt that were read before take no time again; never told in `usage`, as LMX has it. */
+  keepsPrefixes?: boolean
   seed?: number
   /** Words of an answer to a request without `max_tokens`. */
   answerTokens?: number

@@ -38,8 +38,8 @@ const model: ModelsPage['models'][number] = {
   model: 'qwen',
   isAlias: false,
   places: [
-    { host: 'studio', model: 'qwen', able: true },
-    { host: 'mini', model: 'qwen', able: false },
+    { host: 'studio', model: 'qwen', able: true, contextTokens: 32_768 },
+    { host: 'mini', model: 'qwen', able: false, contextTokens: null },
   ],
   waiting: [
     { class: 'interactive', waiting: 2, tokens: 100, oldestMs: 5 },

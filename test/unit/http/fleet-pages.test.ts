@@ -57,7 +57,7 @@ test('each model has its own figures', () => {
   const models = read(allAtOnce(scene(3).steps()))
   expect(models.map(({ model }) => model)).toEqual(['m0', 'm1', 'm2'])
   expect(models[1]).toMatchObject({
-    places: [{ host: 'studio', model: 'm1', able: true }],
+    places: [{ host: 'studio', model: 'm1', able: true, contextTokens: null }],
     requests: { total: 2, byStatus: { 200: 1, 400: 1 }, byEnd: { '--': 2 } },
     objectives: { goodput: { met: 1, missed: 0 }, ttft: { met: 0, missed: 0 } },
     tokens: { output: 20 },
