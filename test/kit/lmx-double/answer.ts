@@ -40,7 +40,7 @@ function generation(request: AnswerRequest, sink: ChunkSink): Generation {
   host.models.used(model)
   const started = new Generation(host.engine, {
     chunks: engineChunks(request, host.options, plan),
-    promptTokens: estimatedTokens(messages),
+    promptTokens: host.prefixes?.tokensToRead(model, messages) ?? estimatedTokens(messages),
     bypass,
     plan,
     sink: counted,

@@ -8,6 +8,7 @@ import { Journal } from './journal.ts'
 import { LoadedModels } from './models.ts'
 import type { LmxDoubleOptions } from './options.ts'
 import { defaultModel, instantCost } from './options.ts'
+import { PrefixCache } from './prefix-cache.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import { SlotGate } from './slots.ts'
 
@@ -30,6 +31,8 @@ export class DoubleHost {
   readonly subscribers = new Set<(event: HostEvent) => void>()
   /** Answers under way. */
   readonly generations = new Set<Generation>()
+  /** Null where each prompt is read anew. */
+  readonly prefixes: PrefixCache | null
   memoryTotalGb: number
   memoryUsedGb: number
   port = 0
@@ -43,6 +46,7 @@ export class DoubleHost {
     this.models.onChange = (type, id) => this.publish({ type, data: { model_id: id } })
     this.faults = new FaultBoard(options.faults)
     this.journal = new Journal(options.journalMax ?? 1_000, clock, options.onTokens)
+    this.prefixes = options.keepsPrefixes === true ? new PrefixCache() : null
     this.memoryTotalGb = options.memory?.totalGb ?? 512
     this.memoryUsedGb = options.memory?.usedGb ?? 172
     const advertised = options.slots ?? 4
