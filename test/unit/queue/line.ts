@@ -1,6 +1,9 @@
 /** A line before hosts in a known state, with a way to ask and what became of those who did. */
 
 import type { z } from 'zod'
+import type { Balancer } from '../../../src/balancing/balancer.ts'
+import type { BalancingEvents } from '../../../src/balancing/events.ts'
+import type { Prompt } from '../../../src/balancing/prompt.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import type { Host } from '../../../src/hosts/host.ts'
@@ -32,15 +35,27 @@ interface Asked {
   readonly weight: number
   readonly tokens: { readonly input: number; readonly output: number }
   readonly giveBack: () => boolean
+  readonly prompt: Prompt
 }
 
 export type LineOptions = Omit<z.input<typeof queueOptions>, 'bytesMax'> &
-  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs'>> & { readonly clock?: FakeClock }
+  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs'>> & {
+    readonly clock?: FakeClock
+    readonly balancer?: Balancer
+    readonly decisions?: BalancingEvents
+  }
 
 /** A dispatcher before these hosts, and who asked it. */
 export function line(
   hosts: readonly Host[],
-  { clock = new FakeClock(), noWaiting, costs, ...options }: LineOptions = {},
+  {
+    clock = new FakeClock(),
+    balancer = balancerOf({ clock }),
+    decisions,
+    noWaiting,
+    costs,
+    ...options
+  }: LineOptions = {},
 ) {
   const waits: WaitOutcome[] = []
   const rejections: Rejection[] = []
@@ -48,7 +63,8 @@ export function line(
   let gaveBack = 0
   const dispatcher = new Dispatcher(queueOptions.parse({ lengthMax: 1_000, lengthMaxPerKey: 1_000, ...options }), {
     clock,
-    balancer: balancerOf({ clock }),
+    balancer,
+    ...(decisions === undefined ? {} : { decisions }),
     events: {
       waitEnded: (_wait, outcome) => void waits.push(outcome),
       rejected: (_model, reason) => void rejections.push(reason),
@@ -73,6 +89,7 @@ export function line(
       place: more.place ?? 'newcomer',
       ...(more.patienceMs === undefined ? {} : { patienceMs: more.patienceMs }),
       ...(more.giveBack === undefined ? {} : { giveBack: more.giveBack }),
+      ...(more.prompt === undefined ? {} : { prompt: more.prompt }),
       granted(lease) {
         // How long it is held tells how long others will be, as of any answer that came whole.
         if (more.giveBack === undefined) lease.succeeded()
