@@ -55,11 +55,10 @@ function leavingOf({ hosts, leavingHosts }: FigureParts): readonly Host[] {
 
 function modelsAt(host: Host): ModelAtHost[] {
   const names = new Set([...(host.models?.keys() ?? []), ...host.configuredModels])
-  const loads = host.kind?.loadsOnDemand === true
   return Array.from(names, (model) => ({
     host: host.name,
     model,
-    residency: loads ? (host.mustLoad(model) ? 'absent' : 'resident') : null,
+    residency: host.memory.stateOf(model),
     contextTokensMax: host.context(model).contextTokens,
   }))
 }
@@ -86,17 +85,17 @@ export function figuresOf(parts: FigureParts): FigureSources {
     *modelHosts() {
       for (const { model, places } of catalog.placesByName()) {
         const able = places.filter(({ host }) => isAble(host))
-        const anyLoads = places.some(({ host }) => host.kind?.loadsOnDemand === true)
-        const resident = anyLoads ? able.filter((place) => !place.host.mustLoad(place.model)).length : null
+        const loads = places.some(({ host }) => host.memory.loadsBy !== null)
+        const resident = loads ? able.filter(({ host, model: there }) => host.memory.isResident(there)).length : null
+        const loading = places.filter(({ host, model: there }) => host.memory.loading?.model === there).length
         const listedBy = places.map(({ host }) => host.name)
-        yield { model, hosts: able.length, resident, loading: 0, listedBy }
+        yield { model, hosts: able.length, resident, loading, listedBy }
       }
     },
     modelsAtHosts: () => hosts.flatMap(modelsAt),
     *speeds() {
       for (const { host, model, speed } of parts.balancing().speeds.all()) yield { host: host.name, model, ...speed }
     },
-    loadWaits: () => [],
     tokens: () => tallies,
     phases: () => phases.totals(),
     generating: () => phases.generating(),

@@ -27,8 +27,6 @@ export interface FigureSources {
   modelsAtHosts(): Iterable<ModelAtHost>
   /** Of places where any was learned. */
   speeds(): Iterable<LearnedSpeed>
-  /** Of models for which anybody waits until they are loaded, by the names that requests use. */
-  loadWaits(): Iterable<{ readonly model: string; readonly waiting: number }>
   tokens(): Iterable<TokenTotals>
   phases(): Iterable<PhaseTotals>
   generating(): Iterable<GeneratingTotals>

@@ -8,7 +8,7 @@ import { writeLimitRests } from './access-metrics.ts'
 import type { FigureSources, ModelHosts } from './figure-sources.ts'
 import { startLineAtZero, writeLine } from './line-metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
-import { RoutingMetrics } from './routing-metrics.ts'
+import { RoutingMetrics, startHoldsAtZero } from './routing-metrics.ts'
 import { otherLabel, type Row, type SeriesTable } from './series-table.ts'
 import { TokenMetrics } from './token-metrics.ts'
 
@@ -50,8 +50,9 @@ export class LiveMetrics {
     yield* writeLimitRests(table, sources.limitRests())
     const hosts = sources.hosts()
     yield* this.#writeHosts(hosts)
-    yield* this.#routing.write(hosts, models)
-    yield* writeLine(table, yield* sources.queueInSteps())
+    const queue = yield* sources.queueInSteps()
+    yield* writeLine(table, queue)
+    yield* this.#routing.write({ hosts, models, depths: queue.depths })
     yield* table.rewrite('model_hosts_up', modelHostRows(models), 'gone', 'min')
     yield* table.mirrorHistogram('event_loop_delay_seconds', [[{}, sources.eventLoopDelays()]])
     yield* writeGateway(table, sources)
@@ -173,6 +174,7 @@ const limitChanges = [
 ] as const satisfies readonly (readonly [LimitDirection, LimitReason])[]
 
 function startHostAtZero(table: SeriesTable, host: string): void {
+  startHoldsAtZero(table, host)
   table.start('host_attempts_total', { host })
   for (const reason of hostFaults) table.start('host_errors_total', { host, reason })
   for (const source of ['reported', 'counted', 'estimated']) table.start('usage_source_total', { host, source })

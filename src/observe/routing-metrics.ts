@@ -1,8 +1,9 @@
 /** The choice of hosts in metrics: what was decided, how true it was, how fast hosts are, and what they have in memory. */
 
-import type { BalancingEvents } from '../balancing/events.ts'
+import { type BalancingEvents, holdResults } from '../balancing/events.ts'
 import type { Steps } from '../base/steps.ts'
 import { type HostState, type LoadEvents, loadResults, type ModelAtHost } from '../hosts/events.ts'
+import type { QueueDepth } from '../queue/events.ts'
 import type { Outcome } from '../relay/outcome.ts'
 import type { FigureSources, ModelHosts } from './figure-sources.ts'
 import type { Labels, Row, SeriesTable } from './series-table.ts'
@@ -31,6 +32,13 @@ export function loadEvents(table: SeriesTable): LoadEvents {
   }
 }
 
+export function startHoldsAtZero(table: SeriesTable, host: string): void {
+  for (const result of holdResults) {
+    table.start('routing_holds_total', { host, result })
+    table.start('routing_hold_seconds_total', { host, result })
+  }
+}
+
 /** A load takes longer than a scrape is apart, and what was loaded is evicted later still. */
 function startLoadsAtZero(table: SeriesTable, at: Labels<'model_evictions_total'>): void {
   for (const result of loadResults) table.start('model_loads_total', { ...at, result })
@@ -53,7 +61,14 @@ export function recordPrediction(table: SeriesTable, at: Labels<'prefix_cached_t
   table.increase('prefix_cached_tokens_total', at, tokens.cachedInput)
 }
 
-type RoutingSources = Pick<FigureSources, 'speeds' | 'modelsAtHosts' | 'loadWaits'>
+type RoutingSources = Pick<FigureSources, 'speeds' | 'modelsAtHosts'>
+
+/** Of one moment. */
+interface RoutingNow {
+  readonly hosts: readonly HostState[]
+  readonly models: readonly ModelHosts[]
+  readonly depths: readonly QueueDepth[]
+}
 
 export class RoutingMetrics {
   readonly #table: SeriesTable
@@ -66,14 +81,14 @@ export class RoutingMetrics {
     this.#sources = sources
   }
 
-  *write(hosts: readonly HostState[], models: readonly ModelHosts[]): Steps {
+  *write({ hosts, models, depths }: RoutingNow): Steps {
     yield* this.#writeSpeeds()
     yield* this.#writeTelemetry(hosts)
     yield* this.#writeResidency(hosts)
     const table = this.#table
     yield* table.rewrite('model_hosts_resident', modelRows(models, 'resident'), 'gone', 'min')
     yield* table.rewrite('model_hosts_loading', modelRows(models, 'loading'), 'gone')
-    yield* table.rewrite('model_load_waiting', waitRows(this.#sources.loadWaits()), 'zero')
+    yield* table.rewrite('model_load_waiting', waitRows(models, depths), 'gone')
   }
 
   *#writeSpeeds(): Steps {
@@ -145,6 +160,10 @@ function* modelRows(
   }
 }
 
-function* waitRows(waits: ReturnType<FigureSources['loadWaits']>): Generator<Row<'model_load_waiting'>> {
-  for (const { model, waiting } of waits) yield [{ model }, waiting]
+function* waitRows(models: readonly ModelHosts[], depths: readonly QueueDepth[]): Generator<Row<'model_load_waiting'>> {
+  for (const { model, loading, resident } of models) {
+    if (resident === null) continue
+    const waiting = loading === 0 ? [] : depths.filter((depth) => depth.model === model)
+    yield [{ model }, waiting.reduce((sum, depth) => sum + depth.waiting, 0)]
+  }
 }

@@ -100,15 +100,13 @@ export class ScriptedSources implements FigureSources {
   generating = () => this.generatingTotals.map((totals) => ({ ...totals }))
   gaps = () => this.gapTotals
   limitRests = () => this.rests
-  modelHosts = (): ModelHosts[] => [{ model: 'qwen', hosts: 1, resident: 1, loading: 0, listedBy: ['studio'] }]
+  modelHosts = (): ModelHosts[] => [{ model: 'qwen', hosts: 1, resident: 1, loading: 1, listedBy: ['studio'] }]
   placesOfModels: ModelAtHost[] = [{ host: 'studio', model: 'qwen', residency: 'resident', contextTokensMax: 32_768 }]
   modelsAtHosts = () => this.placesOfModels
   learnedSpeeds: LearnedSpeed[] = [
     { host: 'studio', model: 'qwen', prefillTokensPerSecond: 1_500, decodeTokensPerSecond: 60, slowdown: 0.28 },
   ]
   speeds = () => this.learnedSpeeds
-  waitsForLoads = [{ model: 'qwen', waiting: 2 }]
-  loadWaits = () => this.waitsForLoads
   eventLoopDelays = () => ({ counts: [...delayBuckets.map(() => 1), 0], sum: 9 })
   clientConnections = () => 4
   overloadStage = () => 0

@@ -97,7 +97,7 @@ export const routingMetrics = {
   model_load_waiting: {
     type: 'gauge',
     labels: ['model'],
-    help: 'Requests that wait until a host has loaded the model.',
+    help: 'Of the same models: requests that wait for the model while a host loads it.',
   },
   model_loads_total: {
     type: 'counter',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { whyText } from '../../../src/cli/why-text.ts'
+import { type WaitingNow, whyText } from '../../../src/cli/why-text.ts'
 import { endedRequest } from '../../../src/http/admin/ended-request.ts'
 import { shownDecision } from '../../../src/http/admin/shown-decision.ts'
 import { decisionRecord, placeRecord } from '../../kit/decision-records.ts'
@@ -26,7 +26,7 @@ const live = {
   attempts: 0,
   clientLeft: false,
 } as const
-const waiting = {
+const waiting: WaitingNow = {
   id: 'id-1',
   requestId: 'req-1',
   key: 'alice',
@@ -42,7 +42,7 @@ const waiting = {
   p90Ms: 9_000,
   excludedHosts: [],
   heldFor: null,
-} as const
+}
 
 test('of one that ended: each place, which was chosen and why, and how true that was', () => {
   const decisions = [shownDecision(decisionRecord({ reason: 'prefix', came }))]

@@ -58,7 +58,7 @@ describe('a decision', () => {
   it('is told what came of it: the attempts that were lost, and the answer of the last', () => {
     const [lost, won] = [decisionRecord(), decisionRecord()]
     const [attempt] = outcome().attemptsMade
-    const first = { ...attempt!, beganMs: 10, endedMs: 110.4, failure: 'upstream_unreachable', decision: lost } as const
+    const first = { ...attempt!, beganMs: 10, endedMs: 110.4, failure: 'upstream_timeout', decision: lost } as const
     tellDecisions(outcome({ attemptsMade: [first, { ...attempt!, beganMs: 120, endedMs: 2_120, decision: won }] }))
     expect(lost.came).toEqual({
       firstTokenMs: null,
@@ -66,7 +66,7 @@ describe('a decision', () => {
       inputTokens: 0,
       outputTokens: 0,
       tookMs: 100,
-      failure: 'upstream_unreachable',
+      failure: 'upstream_timeout',
     })
     expect(won.came).toEqual({
       firstTokenMs: 236,
@@ -152,4 +152,24 @@ it('a host that goes, and one that says nothing of itself, leave no figures behi
   for (const name of ['host_prefill_tokens_per_second', 'host_decode_tokens_per_second', 'model_context_tokens']) {
     expect(left.has(at(name, place)), name).toBe(false)
   }
+})
+
+it('those who wait for a model wait for its load while a host loads it', async () => {
+  const sources = new ScriptedSources()
+  const metrics = createMetrics(sources)
+  const models = (loading: number, resident: number | null) => [
+    { model: 'qwen', hosts: 2, resident, loading, listedBy: ['studio', 'mini'] },
+  ]
+  const waiting = at('model_load_waiting', '{model="qwen"}')
+  sources.depths.push({ model: 'qwen', class: 'bulk', waiting: 4, tokens: 1, oldestMs: 1 })
+  sources.modelHosts = () => models(1, 0)
+  expect((await scrape(metrics)).get(waiting)).toBe(7)
+  sources.modelHosts = () => models(0, 1)
+  const loaded = await scrape(metrics)
+  expect(loaded.get(waiting)).toBe(0)
+  expect(loaded.get(at('model_hosts_resident', '{model="qwen"}'))).toBe(1)
+  sources.modelHosts = () => models(0, null)
+  const never = await scrape(metrics)
+  for (const name of ['model_load_waiting', 'model_hosts_resident', 'model_hosts_loading'])
+    expect(never.has(at(name, '{model="qwen"}')), name).toBe(false)
 })
