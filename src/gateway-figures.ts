@@ -4,6 +4,7 @@ import type { Balancing } from './balancing/balancing.ts'
 import type { Clock } from './base/clock.ts'
 import type { Overload } from './base/overload.ts'
 import { allAtOnce, type Steps } from './base/steps.ts'
+import type { ReloadState } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import type { ModelAtHost } from './hosts/events.ts'
 import type { Host } from './hosts/host.ts'
@@ -25,7 +26,7 @@ import type { Relay } from './relay/relay.ts'
 /** Functions, since the parts are made one after the other and are only asked once all are there. */
 export interface FigureParts {
   readonly version: string
-  readonly config: Pick<ResolvedConfig, 'slo'>
+  readonly live: { readonly config: Pick<ResolvedConfig, 'slo'>; readonly state: ReloadState }
   readonly clock: Clock
   readonly hosts: readonly Host[]
   /** Those that have left it and go on with what they have. */
@@ -66,7 +67,7 @@ function modelsAt(host: Host): ModelAtHost[] {
 const stages = { none: 0, tight: 1, shed: 2 } as const
 
 export function figuresOf(parts: FigureParts): FigureSources {
-  const { version, config, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
+  const { version, live, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
   function* queueInSteps(): Steps<QueueState> {
     const dispatcher = parts.dispatcher()
     const leads = yield* dispatcher.leadsInSteps()
@@ -77,7 +78,9 @@ export function figuresOf(parts: FigureParts): FigureSources {
     clock,
     version,
     tokenCosts,
-    objectives: config.slo,
+    get objectives() {
+      return live.config.slo
+    },
     queue: () => allAtOnce(queueInSteps()),
     queueInSteps,
     hosts: () =>
@@ -105,6 +108,7 @@ export function figuresOf(parts: FigureParts): FigureSources {
     openStreams: () => parts.relay().openStreams,
     clientConnections: parts.clientConnections,
     overloadStage: () => stages[overload.stage],
+    configReload: () => live.state,
     logDropped: parts.logDropped,
     otlpDropped: parts.otlpDropped,
     ledger: () => parts.ledger().state(),

@@ -8,7 +8,9 @@ import type { Log } from './base/log.ts'
 import { roomForConnections } from './base/open-files.ts'
 import type { Overload } from './base/overload.ts'
 import { isLoopback } from './config/loopback.ts'
+import type { ReloadCause, ReloadResult } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import type { ModelCatalog } from './hosts/model-catalog.ts'
 import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
@@ -29,7 +31,10 @@ import type { LateStore } from './stores/late-store.ts'
 
 export interface ListenerParts {
   readonly version: string
-  readonly config: ResolvedConfig
+  readonly live: { readonly config: ResolvedConfig }
+  /** Null where there is no configuration that could be read again. */
+  readonly reload: (cause: ReloadCause) => Promise<ReloadResult> | null
+  readonly fleet: Fleet
   readonly clock: Clock
   readonly log: Log
   readonly hosts: readonly Host[]
@@ -54,7 +59,8 @@ export interface ListenerParts {
 export const cannotWrite = 'the ledger cannot be written'
 
 export function dataListener(parts: ListenerParts): Listener {
-  const { config, clock, log, relay, access, catalog, ledger, records, overload, notReadyBecause } = parts
+  const { live, clock, log, relay, access, catalog, ledger, records, overload, notReadyBecause } = parts
+  const { config } = live
   const { tls, corsOrigins } = config.server
   const app = dataApp({
     relay,
@@ -72,8 +78,9 @@ export function dataListener(parts: ListenerParts): Listener {
 }
 
 export function adminListener(parts: ListenerParts): Listener {
-  const { version, config, clock, log, metrics, figures, access, records } = parts
-  const { admin, teams, limits, usage } = config
+  const { version, live, clock, log, metrics, figures, access, records, fleet, reload } = parts
+  const { config } = live
+  const { admin, limits, usage } = config
   const { keys, ledger } = parts.store
   const app = adminApp({
     version,
@@ -88,16 +95,23 @@ export function adminListener(parts: ListenerParts): Listener {
     guesses: access.guesses,
     keys: new KeyAdmin(withChangeLog(keys, log), {
       clock,
-      teams: Object.keys(teams),
+      get teams() {
+        return Object.keys(live.config.teams)
+      },
       // Not to wait until the store tells of it.
       onChange: (key) => access.apply({ keys: [key], keysEverCreated: true }),
     }),
     keyStore: keys,
+    fleet,
+    hostNetworks: () => live.config.admin.hostNetworks,
+    reload: () => reload('admin-api'),
     allKeys: () => access.keys(),
     traffic: trafficOf(parts),
     figures,
     ledger,
-    teams,
+    get teams() {
+      return live.config.teams
+    },
     timeZone: limits.timeZone,
     currency: usage.currency,
     limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),

@@ -3,6 +3,9 @@ import type { Secret } from './access/secret.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { PressureSource } from './base/pressure.ts'
+import type { LoadedConfig } from './config/load.ts'
+import type { ReloadCause, ReloadResult } from './config/reload.ts'
+import type { ResolvedConfig } from './config/schema.ts'
 import type { HostReport } from './hosts/host-report.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import type { UsageSink } from './metering/usage-record.ts'
@@ -19,6 +22,12 @@ export interface GatewayParts {
   readonly onAdminToken?: (token: Secret) => void
   /** Gets one record of each request, at its end. */
   readonly usage?: UsageSink
+  /** Reads the configuration again, with the flags and the environment of the start; without it, it stays as it is. */
+  readonly loadConfig?: () => Promise<LoadedConfig>
+  /** The file that it was read from; null where there was none. */
+  readonly configFile?: string | null
+  /** Other settings hold from now on. */
+  readonly onConfig?: (config: ResolvedConfig) => void
   /** Where the addresses of hosts come from; the system's resolver by default. */
   readonly resolveName?: ResolveName
 }
@@ -38,6 +47,8 @@ export interface Gateway {
   start(): Promise<Started>
   /** Resolves after the first probe of every host has ended, well or not; probing goes on. */
   firstProbes(): Promise<readonly HostReport[]>
+  /** Takes the configuration anew, if it is good: never rejects, and tells in the log what came of it. Null where there is none to be read again. */
+  reload(cause: ReloadCause): Promise<ReloadResult> | null
   /** Drains (newcomers get 503, the others are served for drainMsMax) and resolves when all is closed; `now` ends running streams at once, honestly. */
   stop(options?: { now?: boolean }): Promise<void>
 }

@@ -10,10 +10,12 @@ import { ProcessPressure } from './base/pressure.ts'
 import { StartError } from './base/start-error.ts'
 import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
+import type { ReloadCause, ReloadResult } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { figuresOf } from './gateway-figures.ts'
 import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
+import { LiveConfig, type ToldParts } from './gateway-reload.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
@@ -24,11 +26,11 @@ import { Prober } from './hosts/prober.ts'
 import { RetryBudget } from './hosts/retry-budget.ts'
 import type { Figures } from './http/admin/figures.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
+import { isInside } from './http/client-address.ts'
 import type { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
-import { costs } from './metering/prices.ts'
 import { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
@@ -60,7 +62,7 @@ export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gate
 const flushMsMax = 2_000
 
 class BuiltGateway implements Gateway {
-  readonly #config: ResolvedConfig
+  readonly #live: LiveConfig
   readonly #parts: GatewayParts
   readonly #clock: Clock
   readonly #userAgent: string
@@ -99,10 +101,10 @@ class BuiltGateway implements Gateway {
   constructor(config: ResolvedConfig, parts: GatewayParts) {
     const clock = parts.clock ?? systemClock
     const { log, onAdminToken = () => {} } = parts
-    this.#config = config
     this.#parts = parts
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
+    this.#live = new LiveConfig(config, { ...parts, clock, told: () => this.#toldParts() })
     this.#phases = new PhaseTimes(clock)
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
@@ -112,6 +114,7 @@ class BuiltGateway implements Gateway {
       log,
       chance: Math.random,
       resolveName: parts.resolveName,
+      mayConnectTo: (address) => isInside(address, this.#config.admin.hostNetworks),
       onChange: () => this.#dispatcher.hostsChanged(),
       onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
       onJoined: (host) => void this.#prober.probe(host),
@@ -139,6 +142,7 @@ class BuiltGateway implements Gateway {
       events: this.#events,
       decisions: keptBy(this.#decisions, this.#events),
       noWaiting: () => this.#overload.noWaiting(),
+      isOneUnknown: () => this.#fleet.hosts.some(({ probed }) => !probed),
       waitingElsewhere: () => this.#access.waiting,
     })
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {
@@ -146,18 +150,32 @@ class BuiltGateway implements Gateway {
       log,
       userAgent: this.#userAgent,
       detect: detectKind,
-      onChange: () => this.#dispatcher.hostsChanged(),
+      onChange: (host) => {
+        // Whatever it had kept went with it, unless it was only not to be reached, which nobody can tell from here.
+        if (!host.up) this.#balancing.prefixes.forget(host)
+        this.#dispatcher.hostsChanged()
+      },
       onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
+    const live = this.#live
     this.#zombies = new ZombieSlots({
       clock,
-      msMax: config.relay.zombieMsMax,
+      get msMax() {
+        return live.config.relay.zombieMsMax
+      },
       ask: (host) => void this.#prober.probe(host),
     })
-    const { storage, usage } = config
+    const { storage } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock })
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
-    this.#retention = new Retention({ store: this.#store.ledger, clock, log, retentionDays: usage.retentionDays })
+    this.#retention = new Retention({
+      store: this.#store.ledger,
+      clock,
+      log,
+      get retentionDays() {
+        return live.config.usage.retentionDays
+      },
+    })
     this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
@@ -173,10 +191,27 @@ class BuiltGateway implements Gateway {
     this.#balancing.speeds.forget(host)
   }
 
+  get #config(): ResolvedConfig {
+    return this.#live.config
+  }
+
+  #toldParts(): ToldParts {
+    return {
+      fleet: this.#fleet,
+      catalog: this.#catalog,
+      prober: this.#prober,
+      dispatcher: this.#dispatcher,
+      balancing: this.#balancing,
+      budget: this.#budget,
+      overload: this.#overload,
+      access: this.#access,
+    }
+  }
+
   #sources(): FigureSources {
     return figuresOf({
       version: this.#parts.version,
-      config: this.#config,
+      live: this.#live,
       clock: this.#clock,
       hosts: this.#fleet.hosts,
       leavingHosts: () => this.#fleet.leaving,
@@ -216,10 +251,16 @@ class BuiltGateway implements Gateway {
   }
 
   #makeRelay(): Relay {
-    const { relay: options, models, otlp } = this.#config
+    const live = this.#live
+    const { relay, otlp } = live.config
     const { log, usage = () => {} } = this.#parts
     return new Relay({
-      options,
+      get options() {
+        return live.config.relay
+      },
+      get modelClocks() {
+        return live.config.models.clocks
+      },
       clock: this.#clock,
       log,
       userAgent: this.#userAgent,
@@ -228,12 +269,11 @@ class BuiltGateway implements Gateway {
       prompts: this.#balancing.prompts,
       zombies: this.#zombies,
       retryBudget: new RetryBudget(this.#clock),
-      modelClocks: models.clocks,
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,
       tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : passedOn,
-      storedResponses: new StoredResponses(options.storedResponsesMax),
+      storedResponses: new StoredResponses(relay.storedResponsesMax),
       gaps: this.#metrics === null ? null : this.#gaps,
       timesWork: this.#metrics !== null,
       events: withListeners(this.#events, [
@@ -243,7 +283,7 @@ class BuiltGateway implements Gateway {
         (outcome) => this.#otlp?.requestEnded(outcome),
       ]),
       ledger: this.#ledger,
-      costOf: costs(this.#config.usage.prices),
+      costOf: live.costOf,
       usage,
       refusal: () => this.#overload.refusal() ?? this.#ledger.refusal(),
       onModelGone: (host, model) => {
@@ -258,7 +298,8 @@ class BuiltGateway implements Gateway {
   #listenerParts(): ListenerParts {
     return {
       version: this.#parts.version,
-      config: this.#config,
+      live: this.#live,
+      fleet: this.#fleet,
       clock: this.#clock,
       log: this.#parts.log,
       hosts: this.#fleet.hosts,
@@ -275,6 +316,7 @@ class BuiltGateway implements Gateway {
       figures: this.#figures,
       recent: this.#recent,
       decisions: this.#decisions,
+      reload: (cause) => this.reload(cause),
       notReadyBecause: () => this.#notReadyBecause(),
     }
   }
@@ -315,6 +357,7 @@ class BuiltGateway implements Gateway {
       this.#probed = this.#prober.start()
       this.#overload.start()
       this.#figures.recent.start()
+      await this.#live.watch()
       await this.#records.begin()
       this.#retention.start()
       this.#otlp?.start()
@@ -333,6 +376,10 @@ class BuiltGateway implements Gateway {
   async firstProbes(): Promise<readonly HostReport[]> {
     await this.#probed
     return this.#fleet.hosts.map(reportOf)
+  }
+
+  reload(cause: ReloadCause): Promise<ReloadResult> | null {
+    return this.#stopping === null ? this.#live.reload(cause) : null
   }
 
   stop({ now = false } = {}): Promise<void> {
@@ -357,6 +404,7 @@ class BuiltGateway implements Gateway {
     if (this.#dispatcher.paused) this.#dispatcher.close(shuttingDown)
     await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
     this.#relay.endAll(shuttingDown)
+    this.#live.close()
     this.#overload.stop()
     this.#figures.recent.stop()
     this.#retention.stop()

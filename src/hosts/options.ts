@@ -27,7 +27,7 @@ const slotBounds = z
     error: 'must be at most max',
   })
 
-const hostOptions = z.strictObject({
+export const hostOptions = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores')

@@ -52,6 +52,17 @@ export function canonicalAddress(text: string): string | null {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1] ?? address
 }
 
+/** Whether the address lies in one of the ranges, each as `addressRange` takes them. */
+export function isInside(text: string, ranges: readonly string[]): boolean {
+  const address = canonicalAddress(text)
+  const list = new BlockList()
+  for (const range of ranges) {
+    const read = addressRange(range)
+    if (read !== null) list.addSubnet(read.address, read.prefix, familyOf(read.address))
+  }
+  return address !== null && list.check(address, familyOf(address))
+}
+
 export interface AddressRange {
   readonly address: string
   readonly prefix: number

@@ -38,6 +38,8 @@ export interface FigureSources {
   clientConnections(): number
   /** 0: not short of anything, 1: tight, 2: sheds. */
   overloadStage(): number
+  /** Of the configuration: whether the last change of it was taken, and when one was; the start counts. */
+  configReload(): { readonly isSuccess: boolean; readonly takenAtMs: number }
   /** Log lines that were never written. */
   logDropped(): number
   /** What an OTLP receiver did not take. */

@@ -1,5 +1,6 @@
 /** The hot path's front door: takes an exchange and sees it to its one outcome. */
 import { GatewayError } from '../base/errors.ts'
+import type { Host } from '../hosts/host.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
@@ -35,6 +36,15 @@ export class Relay {
     for (const request of this.#live) {
       if (request.caller.keyId === keyId && (running || request.waiting)) request.fail(error)
     }
+  }
+
+  /** An operator takes the host away at once: what it answers now ends, and may be asked for again. */
+  endAt(host: Host): void {
+    const error = new GatewayError(
+      'no_upstream_available',
+      'An operator of the gateway took away the host that made this answer; ask again.',
+    )
+    for (const request of this.#live) if (request.live.host === host.name) request.fail(error)
   }
 
   /** All that wait or run as they are now, the oldest first. */

@@ -16,7 +16,7 @@ import { RecentFigures } from '../../src/observe/recent-figures.ts'
 import { type Headers as HeaderFields, requestBytes } from './http-bytes.ts'
 import type { HttpMessage } from './http-message.ts'
 import { MemoryKeys } from './memory-keys.ts'
-import { quietTraffic } from './quiet-traffic.ts'
+import { quietFleet, quietTraffic } from './quiet-traffic.ts'
 import { RawClient } from './raw-client.ts'
 import { ScriptedSources } from './scripted-sources.ts'
 
@@ -67,6 +67,7 @@ export async function startAdmin(
   const sources = new ScriptedSources()
   const metrics = createMetrics(sources)
   const { counted } = metrics
+  const traffic = parts.traffic ?? quietTraffic()
   const app = adminApp({
     version: '1.2.3',
     clock,
@@ -87,8 +88,11 @@ export async function startAdmin(
     guesses: new KeyGuesses({ failedKeysPerMinute: 1_000_000, clock }),
     keys: new KeyAdmin(withChangeLog(keys, write), { clock, teams: Object.keys(teams) }),
     keyStore: keys,
+    fleet: quietFleet(traffic.hosts),
+    hostNetworks: () => [],
+    reload: () => null,
     allKeys: () => keys.records.values(),
-    traffic: quietTraffic(),
+    traffic,
     ledger: {
       usage: async (query) => {
         asked.push(query)

@@ -1,8 +1,9 @@
 /** A fleet of one host at which nothing happens, for tests of what is beside it. */
 import { RecentDecisions } from '../../src/balancing/recent-decisions.ts'
 import { GatewayError } from '../../src/base/errors.ts'
+import type { Host } from '../../src/hosts/host.ts'
 import { ModelCatalog } from '../../src/hosts/model-catalog.ts'
-import type { Traffic } from '../../src/http/admin/admin-parts.ts'
+import type { AdminParts, Traffic } from '../../src/http/admin/admin-parts.ts'
 import { RecentRequests } from '../../src/observe/recent-requests.ts'
 import { ByteBudget } from '../../src/queue/byte-budget.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
@@ -25,9 +26,25 @@ export function quietTraffic(): Traffic {
     decisions: new RecentDecisions(0),
     relay: {
       *live() {},
+      endAt() {},
       cancel() {
         throw new GatewayError('not_found', 'There is no such request, or it has ended.')
       },
     },
+  }
+}
+
+/** Of these hosts, which nobody changes. */
+export function quietFleet(hosts: readonly Host[]): AdminParts['fleet'] {
+  const unchanged = (): never => {
+    throw new Error('this fleet is not changed')
+  }
+  return {
+    hosts,
+    leaving: [],
+    sourceOf: () => 'configuration',
+    like: () => undefined,
+    add: unchanged,
+    remove: unchanged,
   }
 }

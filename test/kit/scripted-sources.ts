@@ -112,6 +112,10 @@ export class ScriptedSources implements FigureSources {
   overloadStage = () => 0
   otlpDropped = () => ({ traces: 0, metrics: 0 })
   openStreams = () => this.streams
+  configReload() {
+    return { isSuccess: true, takenAtMs: 1_700_000_000_000 }
+  }
+
   logDropped = () => this.dropped
   ledgerState: LedgerState = { pendingRows: 0, lostRows: 0, errors: 0, problem: null }
   ledger = () => this.ledgerState

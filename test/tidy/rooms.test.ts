@@ -25,7 +25,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['base', '*/options.ts'],
   // Reads all parts for metrics and pages, and decides nothing.
   'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'relay', 'observe', 'config'],
-  'gateway-parts.ts': ['base', 'hosts', 'metering', 'access'],
+  'gateway-parts.ts': ['base', 'hosts', 'metering', 'access', 'config'],
+  // Tells every room that has settings of others.
+  'gateway-reload.ts': ['gateway-parts.ts', 'base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'config'],
   'gateway-listeners.ts': [
     'base',
     'hosts',
@@ -43,6 +45,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway-parts.ts',
     'gateway-figures.ts',
     'gateway-listeners.ts',
+    'gateway-reload.ts',
     'base',
     'wire',
     'hosts',
@@ -74,6 +77,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway.ts',
     'observe/log-writer.ts',
     'http/admin/fleet-schema.ts',
+    'http/admin/host-schema.ts',
     'http/admin/stats-schema.ts',
     'hosts/discovery/discover.ts',
   ],

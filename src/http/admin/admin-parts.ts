@@ -7,6 +7,7 @@ import type { TeamsOptions } from '../../access/options.ts'
 import type { RecentDecisions } from '../../balancing/recent-decisions.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
+import type { Fleet } from '../../hosts/fleet.ts'
 import type { ModelCatalog } from '../../hosts/model-catalog.ts'
 import type { LedgerStore } from '../../metering/ledger-store.ts'
 import type { Metrics } from '../../observe/metrics.ts'
@@ -18,11 +19,25 @@ import type { OperatorParts } from './operator.ts'
 
 /** What waits and runs. */
 export interface Traffic extends LineParts {
-  readonly relay: Pick<Relay, 'live' | 'cancel'>
+  readonly relay: Pick<Relay, 'live' | 'cancel' | 'endAt'>
   readonly catalog: Pick<ModelCatalog, 'placesByName'>
   readonly recent: Pick<RecentRequests, 'newestFirst' | 'find'>
   readonly decisions: Pick<RecentDecisions, 'newestFirst'>
 }
+
+/** What came of it, by the names of settings and hosts, without values. */
+export type ConfigReload =
+  | {
+      readonly kind: 'taken'
+      readonly file: string | null
+      readonly notes: readonly string[]
+      readonly changed: readonly string[]
+      readonly waiting: readonly string[]
+      readonly hostsJoined: readonly string[]
+      readonly hostsLeft: readonly string[]
+      readonly hostsChanged: readonly string[]
+    }
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
 
 export interface AdminParts extends OperatorParts {
   readonly version: string
@@ -34,7 +49,12 @@ export interface AdminParts extends OperatorParts {
   readonly bind: string
   readonly hostNames: readonly string[]
   readonly keys: KeyAdmin
-  readonly keyStore: Pick<KeyStore, 'audit'>
+  readonly keyStore: Pick<KeyStore, 'audit' | 'note'>
+  readonly fleet: Pick<Fleet, 'hosts' | 'leaving' | 'sourceOf' | 'like' | 'add' | 'remove'>
+  /** `admin.hostNetworks` as it is now. */
+  readonly hostNetworks: () => readonly string[]
+  /** Takes the configuration anew; null where there is none to be read again. */
+  readonly reload: () => Promise<ConfigReload> | null
   /** As they are now, in order of creation: read out of a store, 100,000 of them would hold up every stream meanwhile. */
   readonly allKeys: () => Iterable<KeyRecord>
   readonly traffic: Traffic

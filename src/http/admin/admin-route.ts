@@ -55,7 +55,7 @@ interface Described {
 }
 
 export interface AdminRoute extends Described {
-  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly role: Role
   readonly query: z.ZodType
   /** Null where none is taken. */
@@ -85,6 +85,11 @@ interface Changing<Body extends z.ZodType> extends Described {
   readonly handle: (call: { id: string; body: z.output<Body>; actor: string }, parts: AdminParts) => Answering
 }
 
+interface Removing<Query extends z.ZodType> extends Described {
+  readonly query: Query
+  readonly handle: (call: { id: string; query: z.output<Query>; actor: string }, parts: AdminParts) => Answering
+}
+
 /** The handler gets only what the schema lets through. */
 export function reads<Query extends z.ZodType>({ handle, role = 'operator', ...row }: Reading<Query>): AdminRoute {
   return {
@@ -95,6 +100,18 @@ export function reads<Query extends z.ZodType>({ handle, role = 'operator', ...r
     isBodyOptional: false,
     status: 200,
     run: async ({ id, query, accept }, parts) => handle({ id, query: checked(row.query, query), accept }, parts),
+  }
+}
+
+export function removes<Query extends z.ZodType>({ handle, ...row }: Removing<Query>): AdminRoute {
+  return {
+    ...row,
+    method: 'DELETE',
+    role: 'operator',
+    body: null,
+    isBodyOptional: false,
+    status: 200,
+    run: async ({ id, query, actor }, parts) => handle({ id, query: checked(row.query, query), actor }, parts),
   }
 }
 

@@ -1,10 +1,8 @@
-/** The line and the hosts: shown, paused and resumed. Nothing of it outlives the process: after a start nothing is paused. */
+/** The line: shown, paused and resumed. After a start it is not paused. */
 import { z } from 'zod'
 import type { KeyRecord } from '../../access/key-record.ts'
-import { GatewayError } from '../../base/errors.ts'
-import type { Host } from '../../hosts/host.ts'
-import { lineHost, lineView } from '../../queue/line-view.ts'
-import { lineHostSchema, lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
+import { lineView } from '../../queue/line-view.ts'
+import { lineStateSchema, lineViewSchema } from '../../queue/line-view-schema.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { type AdminRoute, adminChange, changes, reads } from './admin-route.ts'
 import { nameText, noFields, published, wholeText } from './documented.ts'
@@ -14,9 +12,6 @@ const waitingCountMax = 1_000
 
 const lineAnswer = published('Line', lineViewSchema)
 const lineStateAnswer = published('LineState', lineStateSchema)
-const hostAnswer = published('LineHost', lineHostSchema)
-
-const hostName = 'Name of a host'
 
 export const lineRoutes: readonly AdminRoute[] = [
   reads({
@@ -54,31 +49,6 @@ export const lineRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': lineStateAnswer },
     handle: ({ actor }, parts) => setLine(parts, actor, false),
   }),
-  changes({
-    method: 'POST',
-    path: '/admin/hosts/:id/pause',
-    operation: 'pauseHost',
-    summary:
-      'Gives a host no request until it is resumed, or the gateway starts again: what runs there goes on, and so do probes.',
-    idMeans: hostName,
-    body: noFields,
-    isBodyOptional: true,
-    answers: { 'application/json': hostAnswer },
-    refusals: ['not_found'],
-    handle: ({ id, actor }, parts) => setHost(parts, { id, actor, paused: true }),
-  }),
-  changes({
-    method: 'POST',
-    path: '/admin/hosts/:id/resume',
-    operation: 'resumeHost',
-    summary: 'Gives a host requests again.',
-    idMeans: hostName,
-    body: noFields,
-    isBodyOptional: true,
-    answers: { 'application/json': hostAnswer },
-    refusals: ['not_found'],
-    handle: ({ id, actor }, parts) => setHost(parts, { id, actor, paused: false }),
-  }),
 ]
 
 function setLine({ traffic: { dispatcher }, log }: AdminParts, actor: string, paused: boolean) {
@@ -88,23 +58,6 @@ function setLine({ traffic: { dispatcher }, log }: AdminParts, actor: string, pa
     log('info', adminChange, { actor, action: paused ? 'queue.pause' : 'queue.resume' })
   }
   return { json: { paused: dispatcher.paused } }
-}
-
-function setHost(parts: AdminParts, { id, actor, paused }: { id: string; actor: string; paused: boolean }) {
-  const host = hostOf(parts.traffic.hosts, id)
-  if (host.paused !== paused) {
-    if (paused) host.pause()
-    else host.resume()
-    parts.log('info', adminChange, { actor, action: paused ? 'host.pause' : 'host.resume', host: host.name })
-  }
-  return { json: lineHost(host) }
-}
-
-function hostOf(hosts: readonly Host[], name: string): Host {
-  const found = hosts.find((host) => host.name === name)
-  if (found !== undefined) return found
-  const known = hosts.map((host) => host.name).join(', ')
-  throw new GatewayError('not_found', `There is no such host; there are: ${known}.`)
 }
 
 function keysById(allKeys: AdminParts['allKeys'], ids: ReadonlySet<string>): ReadonlyMap<string, KeyRecord> {

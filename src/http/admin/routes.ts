@@ -6,6 +6,7 @@ import { type AdminRoute, reads } from './admin-route.ts'
 import { decisionRoutes } from './decision-routes.ts'
 import { published } from './documented.ts'
 import { fleetRoutes } from './fleet-routes.ts'
+import { hostRoutes } from './host-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { lineRoutes } from './line-routes.ts'
 import { openApiDocument } from './open-api.ts'
@@ -33,6 +34,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...usageRoutes,
   ...lineRoutes,
   ...fleetRoutes,
+  ...hostRoutes,
   ...requestRoutes,
   ...decisionRoutes,
   reads({

@@ -30,6 +30,16 @@ export const gatewayMetrics = {
     labels: [],
     help: 'How short the process is of memory or processor time: 0 not, 1 tight (nobody new may wait), 2 shed (newcomers are refused).',
   },
+  config_last_reload_success: {
+    type: 'gauge',
+    labels: [],
+    help: '0 while the configuration that was read last was not taken, so that the one before holds; the log says why.',
+  },
+  config_reload_success_timestamp_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When a configuration was last taken, at the start or later, in seconds since 1970.',
+  },
   log_dropped_total: { type: 'counter', labels: [], help: 'Log lines dropped because their reader did not keep up.' },
   usage_rows_lost_total: {
     type: 'counter',

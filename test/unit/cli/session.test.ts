@@ -28,6 +28,7 @@ function given(start: Gateway['start'] = async () => started) {
   const gateway: Gateway = {
     start,
     firstProbes: () => probed.promise,
+    reload: () => null,
     stop(options) {
       calls.push(options?.now === true ? 'stop now' : 'stop')
       return options?.now === true ? Promise.resolve() : drained.promise
