@@ -29,15 +29,9 @@ export class HostModels {
     this.#version++
   }
 
-  /** Another number whenever `names` may be others. */
+  /** Another number whenever `serves` may say something else of any name. */
   get version(): number {
     return this.#version
-  }
-
-  /** All for which `serves` is true; some more than once. */
-  *names(): Generator<string> {
-    if (this.#listed !== null) yield* this.#listed.keys()
-    yield* this.#configured.models
   }
 
   serves(model: string): boolean {

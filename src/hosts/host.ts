@@ -273,11 +273,7 @@ export class Host {
     return this.#models.listed
   }
 
-  /** All names that it serves, some more than once; `namesVersion` is another number whenever they may be others. */
-  names(): Iterable<string> {
-    return this.#models.names()
-  }
-
+  /** Another number whenever it may serve other names. */
   get namesVersion(): number {
     return this.#models.version
   }

@@ -85,7 +85,14 @@ export class ModelCatalog {
 
   /** All names that a host which is up serves, aliases included, sorted; the first host that lists a model describes it. */
   list(shown: Shown = anyName): ListedModel[] {
-    return [...this.#listed(shown)]
+    const models: ListedModel[] = []
+    for (const [name, hosts] of this.#serving.all()) {
+      if (this.#aliases.has(name) || !shown(name)) continue
+      const model = listing(name, hosts)
+      if (model !== null) models.push(model)
+    }
+    const aliases = [...this.#aliases.keys()].flatMap((alias) => (shown(alias) ? (this.#listing(alias) ?? []) : []))
+    return aliases.length === 0 ? models : [...models, ...aliases].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** Names that requests may use, aliases included, with the hosts that have them, whether they are up or not. */
@@ -115,24 +122,13 @@ export class ModelCatalog {
     return aliases.length === 0 ? names : [...names, ...aliases].sort()
   }
 
-  *#listed(shown: Shown): Generator<ListedModel> {
-    for (const name of this.#names()) {
-      const model = shown(name) ? this.#listing(name) : null
-      if (model !== null) yield model
-    }
-  }
-
   /** Null while no host that serves it is up. */
   #listing(name: string): ListedModel | null {
+    if (!this.#aliases.has(name)) return listing(name, this.#serving.hostsOf(name))
     const up = this.#targets(name).flatMap((group) => group.filter(({ host }) => host.up))
-    const [first] = up
-    if (first === undefined) return null
-    const isAlias = this.#aliases.has(name)
-    const described = isAlias ? undefined : up.find(({ host, model }) => host.models?.has(model) === true)
-    const model = described?.host.models?.get(described.model) ?? ownModel(name)
-    const contexts = up.map(({ host, model: id }) => host.context(id).contextTokens ?? 0)
-    const most = contexts.reduce((a, b) => Math.max(a, b), 0)
-    return { ...model, longestContextTokens: most > 0 ? most : null }
+    if (up.length === 0) return listing(name, this.#serving.hostsOf(name))
+    const contexts = up.map(({ host, model }) => host.context(model).contextTokens ?? 0)
+    return listed(ownModel(name), Math.max(...contexts))
   }
 
   #capable(name: string, endpoint: string): Candidate[][] {
@@ -154,11 +150,12 @@ export class ModelCatalog {
 
   #servedBy(model: string, hostName?: string): Candidate[] {
     const isOffLan = offLanName.test(model)
-    return this.#serving
-      .hostsOf(model)
-      .filter(({ name }) => hostName === undefined || name === hostName)
-      .filter(({ configuredModels }) => !isOffLan || configuredModels.includes(model))
-      .map((host) => ({ host, model }))
+    const candidates: Candidate[] = []
+    for (const host of this.#serving.hostsOf(model)) {
+      if (hostName !== undefined && host.name !== hostName) continue
+      if (!isOffLan || host.configuredModels.includes(model)) candidates.push({ host, model })
+    }
+    return candidates
   }
 
   #unknown(name: string, shownNames: Shown): GatewayError {
@@ -185,6 +182,25 @@ export class ModelCatalog {
 /** Whether it may be given a request now, but for its slots. */
 export function isAble({ available, paused, health }: Host): boolean {
   return available && !paused && !health.ejected
+}
+
+/** As the first host describes it that lists it and is up; null where none that serves it is. */
+function listing(name: string, hosts: readonly Host[]): ListedModel | null {
+  const isOffLan = offLanName.test(name)
+  let described: HostModel | undefined
+  let isUp = false
+  let most = 0
+  for (const host of hosts) {
+    if (!host.up || (isOffLan && !host.configuredModels.includes(name))) continue
+    isUp = true
+    described ??= host.models?.get(name)
+    most = Math.max(most, host.context(name).contextTokens ?? 0)
+  }
+  return isUp ? listed(described ?? ownModel(name), most) : null
+}
+
+function listed(model: HostModel, contextTokens: number): ListedModel {
+  return { ...model, longestContextTokens: contextTokens > 0 ? contextTokens : null }
 }
 
 export function unavailable(name: string): GatewayError {

@@ -4,10 +4,12 @@
  */
 import type { Host } from './host.ts'
 
+/** What a host served when it was last looked at: its own lists, which it replaces and never changes. */
 interface Seen {
   readonly host: Host
   readonly version: number
-  readonly names: ReadonlySet<string>
+  readonly listed: Host['models']
+  readonly configured: readonly string[]
 }
 
 const nobody: readonly Host[] = []
@@ -18,7 +20,7 @@ const changedOneByOneMax = 3
 export class ServingIndex {
   readonly #hosts: readonly Host[]
   #seen: readonly Seen[] = []
-  #byName = new Map<string, readonly Host[]>()
+  #byName: ReadonlyMap<string, readonly Host[]> = new Map()
   #sorted: readonly string[] | null = null
 
   /** `hosts` may change in place. */
@@ -39,6 +41,13 @@ export class ServingIndex {
     return this.#sorted
   }
 
+  /** By name, sorted. */
+  *all(): Generator<readonly [name: string, hosts: readonly Host[]]> {
+    const names = this.names()
+    const byName = this.#byName
+    for (const name of names) yield [name, byName.get(name) ?? nobody]
+  }
+
   #refresh(): void {
     const hosts = this.#hosts
     const seen = this.#seen
@@ -55,39 +64,53 @@ export class ServingIndex {
     const seen = this.#hosts.map((host): Seen => {
       const before = known.get(host)
       if (before?.version === host.namesVersion) return before
-      return { host, version: host.namesVersion, names: new Set(host.names()) }
+      return { host, version: host.namesVersion, listed: host.models, configured: host.configuredModels }
     })
     const changed = seen.filter((one) => known.get(one.host) !== one)
     const isSameFleet = seen.length === this.#seen.length && seen.every(({ host }, at) => this.#seen[at]?.host === host)
     this.#seen = seen
     this.#sorted = null
     if (!isSameFleet || changed.length > changedOneByOneMax) this.#makeAll()
-    else for (const one of changed) this.#makeOnly(namesOfEither(known.get(one.host)?.names, one.names))
+    else for (const one of changed) this.#makeOnly(namesOfEither(known.get(one.host), one))
   }
 
   #makeAll(): void {
     const byName = new Map<string, Host[]>()
-    for (const { host, names } of this.#seen) {
-      for (const name of names) {
+    for (const one of this.#seen) {
+      const { host } = one
+      for (const name of namesOf(one)) {
         const hosts = byName.get(name)
         if (hosts === undefined) byName.set(name, [host])
-        else hosts.push(host)
+        else if (hosts.at(-1) !== host) hosts.push(host)
       }
     }
     this.#byName = byName
   }
 
   #makeOnly(names: Iterable<string>): void {
+    // Whoever goes through the old one is not disturbed.
+    const byName = new Map(this.#byName)
     for (const name of names) {
-      const hosts = this.#seen.flatMap((one) => (one.names.has(name) ? [one.host] : []))
-      if (hosts.length === 0) this.#byName.delete(name)
-      else this.#byName.set(name, hosts)
+      const hosts = this.#seen.flatMap((one) => (has(one, name) ? [one.host] : []))
+      if (hosts.length === 0) byName.delete(name)
+      else byName.set(name, hosts)
     }
+    this.#byName = byName
   }
 }
 
+/** Some more than once. */
+function* namesOf({ listed, configured }: Seen): Generator<string> {
+  if (listed !== null) yield* listed.keys()
+  yield* configured
+}
+
+function has({ listed, configured }: Seen, name: string): boolean {
+  return listed?.has(name) === true || configured.includes(name)
+}
+
 /** Those that one of them has and the other has not. */
-function* namesOfEither(before: ReadonlySet<string> | undefined, after: ReadonlySet<string>): Generator<string> {
-  for (const name of before ?? []) if (!after.has(name)) yield name
-  for (const name of after) if (before?.has(name) !== true) yield name
+function* namesOfEither(before: Seen | undefined, after: Seen): Generator<string> {
+  if (before !== undefined) for (const name of namesOf(before)) if (!has(after, name)) yield name
+  for (const name of namesOf(after)) if (before === undefined || !has(before, name)) yield name
 }

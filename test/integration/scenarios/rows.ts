@@ -239,7 +239,7 @@ export const rows: Readonly<Record<string, Row>> = {
   S12: seeingIt('100,000 invented model names', `${here}/invented-models.test.ts`),
   S13: relay('Error flood', `${here}/gateway-herd.test.ts`),
   S14: sharedAccess('100,000 API keys', 'test/unit/access/key-ring-size.test.ts'),
-  S15: choosingTheHost('64 hosts × 500 models'),
+  S15: choosingTheHost('64 hosts × 500 models', 'test/unit/hosts/serving-index.test.ts'),
   S16: seeingIt('Overhead against direct', 'test/e2e/gateway-overhead.test.ts'),
   S17: relay('Connection churn 500/s, 5 min', `${here}/gateway-herd.test.ts`),
   X01: sharedAccess('Missing, malformed, unknown, revoked, expired key', 'test/unit/access/key-ring.test.ts'),
