@@ -123,9 +123,22 @@ describe('for how long', () => {
     expect(hostOf(later)).toBe('home')
   })
 
+  it('and is before nobody then that was served less', async () => {
+    const all = scene({ slots: 1 })
+    const { ask, clock, other } = all
+    const held = ask('m', { ...atHome, key: 'alice' })
+    const [elsewhere] = fill(all, other, 'alice')
+    const bob = ask('m', { key: 'bob' })
+    elsewhere?.lease?.bill.generated(1_000)
+    await clock.advance(waitMsMax)
+    elsewhere?.lease?.release()
+    expect([hostOf(bob), hostOf(held)]).toEqual(['other', null])
+  })
+
   it('no longer than its patience, at the end of which it is not refused while a host is free', async () => {
     const { ask, clock, waits } = scene()
     const held = ask('m', { ...atHome, patienceMs: 2_000 })
+    expect(held.turn.estimate()?.p90Ms).toBe(2_000)
     await clock.advance(2_000)
     expect([hostOf(held), held.error, waits.at(-1)]).toEqual(['other', null, 'granted'])
     expect(clock.pendingTimers).toBe(0)
@@ -171,6 +184,19 @@ describe('what ends it', () => {
     all.dispatcher.hostsChanged()
     expect([hostOf(held), all.ended]).toEqual(['other', ['host_gone']])
     expect(all.clock.pendingTimers).toBe(0)
+  })
+
+  it('its host goes and no other is free: it waits for any, and nothing is left of its wait for one', () => {
+    const all = scene({ slots: 1 })
+    const held = all.ask('m', { ...atHome, class: 'interactive' })
+    fill(all, all.other)
+    all.home.pause()
+    all.dispatcher.hostsChanged()
+    expect([...all.dispatcher.waiting()].map(({ request, heldFor }) => [request.prompt, heldFor])).toEqual([
+      [atHome.prompt, null],
+    ])
+    // Its patience.
+    expect([held.lease, all.clock.pendingTimers]).toEqual([null, 1])
   })
 
   it('its client leaves: the slot goes to the next, and no timer is left', () => {
