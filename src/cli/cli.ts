@@ -7,6 +7,7 @@ import { checkConfig } from './commands/check-config.ts'
 import { configSchema } from './commands/config-schema.ts'
 import { discover } from './commands/discover.ts'
 import { fleetCommands } from './commands/fleet.ts'
+import { hostCommands } from './commands/hosts.ts'
 import { keyCommands } from './commands/keys.ts'
 import { queueCommands } from './commands/queue.ts'
 import { requestCommands } from './commands/requests.ts'
@@ -26,6 +27,7 @@ export const commands: readonly [Command, ...Command[]] = [
   ...requestCommands,
   why,
   ...fleetCommands,
+  ...hostCommands,
   discover,
   ...adminTokenCommands,
   checkConfig,

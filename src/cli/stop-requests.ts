@@ -1,11 +1,13 @@
-/** Reads the wish to stop from signals: the first asks to drain, the next to end now, one more not to wait for anything. */
+/**
+ * Reads the wish to stop from signals: the first asks to drain, the next to end now, one more not to wait for anything. A
+ * SIGHUP is one where a terminal was closed; of everybody else it asks to take the configuration anew.
+ */
 import type { Clock } from '../base/clock.ts'
 
-/** A terminal that is closed hangs up: what runs may end as well. */
-const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+const stopSignals = ['SIGTERM', 'SIGINT'] as const
 
 export interface SignalSource {
-  on(signal: (typeof stopSignals)[number], listener: () => void): unknown
+  on(signal: (typeof stopSignals)[number] | 'SIGHUP', listener: () => void): unknown
 }
 
 /** npm hands on the Ctrl-C that the terminal has sent to us as well: both come from one press of the key. */
@@ -18,17 +20,24 @@ export class StopRequests {
   readonly now: Promise<void>
   /** End without a word. */
   readonly atOnce: Promise<void>
+  /** Called when the configuration is to be taken anew. */
+  onReload: () => void = () => {}
   readonly #waiting: (() => void)[] = []
   readonly #clock: Clock
   #lastPressAt = Number.NEGATIVE_INFINITY
 
-  constructor(signals: SignalSource, clock: Clock) {
+  /** `hasHungUp`: the terminal that it was started from is gone. */
+  constructor(signals: SignalSource, clock: Clock, hasHungUp: () => boolean) {
     this.#clock = clock
     this.drain = this.#nextPress()
     this.now = this.#nextPress()
     this.atOnce = this.#nextPress()
     // For good: the second signal of a key press may come when all is done, and must not turn exit code 0 into a death by signal.
     for (const signal of stopSignals) signals.on(signal, this.#onSignal)
+    signals.on('SIGHUP', () => {
+      if (hasHungUp()) this.#onSignal()
+      else this.onReload()
+    })
   }
 
   readonly #onSignal = (): void => {

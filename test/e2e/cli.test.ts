@@ -279,11 +279,13 @@ describe('a machine with an older Node', () => {
     expect(refused.err).toContain('unknown flag --prot')
   })
 
-  test('a hang-up ends both, after what runs, as SIGTERM does', async () => {
+  test('a hang-up that comes from no terminal has the configuration read again, and SIGTERM ends both', async () => {
     const args = [...(await olderNode()), launchScript, ...freePorts, '--host-url', closedUrl]
     await using gateway = new RunningProcess(process.execPath, args, { cwd: folder })
     await gateway.said(/listening/)
     gateway.signal('SIGHUP')
+    await gateway.said(/configuration read again/)
+    gateway.signal('SIGTERM')
     expect(await gateway.end()).toEqual({ code: 0, signal: null })
     expect(gateway.out).toContain('Stopping')
   })

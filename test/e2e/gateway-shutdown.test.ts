@@ -82,10 +82,12 @@ test(`G01: SIGTERM: ${streamCount} open streams end whole while newcomers are re
   await expect(fetch(on.gateway.url)).rejects.toThrow()
 })
 
-test('G01: SIGHUP, when the terminal is closed: an open stream ends whole', async () => {
+test('G01: SIGHUP to a gateway without a terminal takes the configuration anew, and SIGTERM still ends it: an open stream ends whole', async () => {
   const on = await stage(1)
   const answer = await stream(on)
   on.gateway.process.signal('SIGHUP')
+  await on.gateway.process.said(/configuration read again/)
+  on.gateway.process.signal('SIGTERM')
   await on.gateway.process.said(/Stopping/)
   await on.host.exchanges[0]?.step()
   await answer.over(20_000)

@@ -2,11 +2,13 @@
 import module from 'node:module'
 import type { Secret } from '../../access/secret.ts'
 import { systemClock } from '../../base/clock.ts'
+import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 import { environmentNotes, settingFlags } from '../help.ts'
 import { refuse, tell } from '../refuse.ts'
 import { adminTokenPath, showAdminToken } from '../shown-admin-token.ts'
 import { StopRequests } from '../stop-requests.ts'
+import { watchTerminal } from '../terminal.ts'
 import { version } from '../version.ts'
 
 export const serve: Command = {
@@ -16,7 +18,8 @@ export const serve: Command = {
   notes: environmentNotes,
   async run(flags, io) {
     // Before what takes long: until it is heard a signal ends the process by itself, or, in a container, not at all.
-    const stop = new StopRequests(process, systemClock)
+    const hasHungUp = watchTerminal([process.stdin, process.stdout, process.stderr])
+    const stop = new StopRequests(process, systemClock, hasHungUp)
     // Help and the version need none of this, and zod and undici take most of the time of a start.
     const [{ loadConfig }, { createGateway, StartError }, { createLog }, { runSession }] = await Promise.all([
       import('../../config/load.ts'),
@@ -34,9 +37,15 @@ export const serve: Command = {
     const onAdminToken = (token: Secret): void => {
       showAdminToken(token, { io, path: adminTokenPath(config.storage.path) })
     }
-    const parts = { config, version: version(), log, logDropped, onAdminToken, stop, io, process }
+    const reloading = {
+      loadConfig: () => loadConfig({ flags }),
+      configFile: loaded.file,
+      onConfig: (changed: ResolvedConfig) => log.setLevel(changed.log.level),
+    }
+    const parts = { config, version: version(), log, logDropped, onAdminToken, stop, io, process, ...reloading }
     try {
       const gateway = createGateway(config, parts)
+      stop.onReload = () => void gateway.reload('signal')
       // Node writes its compile cache at a clean exit only, which a server hardly ever has.
       return await runSession({ ...parts, gateway, onListening: () => module.flushCompileCache() })
     } catch (error) {

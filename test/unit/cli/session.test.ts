@@ -40,7 +40,7 @@ function given(start: Gateway['start'] = async () => started) {
     version: '1.2.3',
     io: { out: (text) => out.push(text), err: (text) => out.push(text) },
     log: (level, message, fields) => logged.push({ level, message, ...fields }),
-    stop: new StopRequests(signals, clock),
+    stop: new StopRequests(signals, clock, () => true),
     process: signals,
     onListening: () => calls.push('listening'),
   })

@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import { StopRequests } from '../../../src/cli/stop-requests.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
-function given() {
+function given({ hasHungUp = true } = {}) {
   const signals = new EventEmitter()
   const clock = new FakeClock()
-  const stop = new StopRequests(signals, clock)
+  const stop = new StopRequests(signals, clock, () => hasHungUp)
   const seen: string[] = []
+  stop.onReload = () => void seen.push('reload')
   void stop.drain.then(() => seen.push('drain'))
   void stop.now.then(() => seen.push('now'))
   void stop.atOnce.then(() => seen.push('at once'))
@@ -31,6 +32,16 @@ describe('signals', () => {
     signals.emit('SIGTERM')
     await clock.advance(0)
     expect(seen).toEqual(['drain'])
+  })
+
+  test('with the terminal still there, or without any, a SIGHUP asks for the configuration, each time, and stops nothing', async () => {
+    const { signals, clock, seen } = given({ hasHungUp: false })
+    for (let i = 0; i < 3; i++) signals.emit('SIGHUP')
+    await clock.advance(0)
+    expect(seen).toEqual(['reload', 'reload', 'reload'])
+    signals.emit('SIGTERM')
+    await clock.advance(0)
+    expect(seen.at(-1)).toBe('drain')
   })
 
   test('a later one ends now, and one more ends without a word', async () => {
