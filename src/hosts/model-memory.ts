@@ -54,7 +54,7 @@ export interface LoadFailure {
 }
 
 /** How an attempt that began a load ended without an answer, as far as it tells of the load. */
-export type LoadVerdict = 'failed' | 'refused' | 'lost' | 'given_up'
+export type LoadVerdict = 'failed' | 'lost' | 'not_begun' | 'given_up'
 
 const againMsMin = 10_000
 const againMsMax = 600_000
@@ -226,6 +226,7 @@ export class ModelMemory {
     const forMs = this.#nowMs - load.bySinceMs
     if (verdict === null) this.#loaded(null)
     else if (verdict === 'given_up') load.by = null
+    else if (verdict === 'not_begun') this.#endLoad(load, 'refused')
     else this.#failed(load, verdict, 'the request that should have had it loaded failed')
     return forMs
   }

@@ -1,4 +1,5 @@
 /** What one attempt at a host is charged to its flow: its prompt at the grant, each token as it passes, and at the end what its host says. */
+import type { Speed } from '../balancing/speed.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
 
@@ -98,6 +99,16 @@ export class Bill {
     this.#output = Math.max(output, this.#unseen)
     const uncached = Math.max(0, input - cachedInput)
     this.#settle(costOf({ input: uncached, output: this.#output }, this.#costs))
+  }
+
+  /**
+   * So long its host loaded the model for it: as much as the host could have generated meanwhile, whatever becomes of the
+   * answer, or whoever asks for another model each time would be served more than others.
+   */
+  loaded(ms: number, { decodeTokensPerSecond }: Speed): void {
+    if (ms <= 0) return
+    const cost = (ms / 1_000) * decodeTokensPerSecond * this.#costs.output
+    this.flow.charge(this.#host, cost / this.#weight)
   }
 
   /** Nothing came of it. */

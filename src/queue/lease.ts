@@ -3,8 +3,10 @@
 import type { Assignment } from '../balancing/assignment.ts'
 import type { Decision } from '../balancing/decision.ts'
 import type { DecisionRecord } from '../balancing/events.ts'
+import { prefillMs } from '../balancing/speed.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
+import type { LoadVerdict } from '../hosts/model-memory.ts'
 import type { Bill } from './bill.ts'
 
 /** It would wait no longer than this, in one of two cases and in nine of ten. */
@@ -54,6 +56,7 @@ export class Lease {
   #left = false
   #abandoned = false
   #givesBack = false
+  #loadVerdict: LoadVerdict = 'given_up'
 
   constructor(decision: Decision, parts: LeaseParts) {
     const { grantedAtMs, bill, assignment, asked, class: ofClass, told = null, giveBack, onRelease } = parts
@@ -70,6 +73,7 @@ export class Lease {
     this.#giveBack = giveBack
     this.#onRelease = onRelease
     this.host.leases.add(this)
+    this.host.memory.began(this.model, this)
     this.#leasesAtGrant = this.host.leases.size
     this.host.health.attemptBegan()
   }
@@ -82,6 +86,18 @@ export class Lease {
   /** Leases of the host while it was held, itself included, about the mean; to be asked when it was released. */
   get together(): number {
     return (this.#leasesAtGrant + this.host.leases.size + 1) / 2
+  }
+
+  /** The first of its answer is there. */
+  firstToken(): void {
+    this.assignment.firstToken()
+    const { uncachedTokens, speed } = this.decision.place
+    this.bill.loaded(this.host.memory.content(this.model, this, prefillMs(uncachedTokens, speed)), speed)
+  }
+
+  /** Its attempt failed, which says so much of a load that it was to bring about. */
+  failed(verdict: LoadVerdict): void {
+    this.#loadVerdict = verdict
   }
 
   /** Its attempt brought a whole answer: how long that took tells how long others will. */
@@ -130,6 +146,8 @@ export class Lease {
     if (this.#released) return
     this.#released = true
     this.host.leases.delete(this)
+    const loadedForMs = this.host.memory.ended(this.model, this, this.#whole ? null : this.#loadVerdict)
+    this.bill.loaded(loadedForMs, this.decision.place.speed)
     this.#onRelease(this)
     this.host.leaseEnded()
   }

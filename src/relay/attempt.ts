@@ -208,7 +208,7 @@ export class Attempt implements RoundTripEvents, AnswerSink {
   content(): void {
     if (!this.#contentBegan) {
       this.#contentBegan = true
-      this.#parts.lease.assignment.firstToken()
+      this.#parts.lease.firstToken()
       this.#parts.owner.contentBegan()
     }
     this.#clocks.content()
