@@ -88,6 +88,50 @@ describe('prompt tokens', () => {
   })
 })
 
+describe('within what a prompt lies', () => {
+  const sizeOfPrompt = (estimates: Estimates, body: number | Buffer = 40_000) => estimates.expect(askedOf(body)).prompt
+  const miss = (estimates: Estimates): number => {
+    const { least, most } = sizeOfPrompt(estimates)
+    return most / Math.max(1, least)
+  }
+
+  it('is wide until something was learned: code and prose, and languages with other letters', () => {
+    const { least, most, textBytes, media } = sizeOfPrompt(new Estimates(10))
+    expect([textBytes, media]).toEqual([40_000, 0])
+    // From nearly 9 bytes a token to 2.5.
+    expect([least, most]).toEqual([4_545, 16_000])
+  })
+
+  it('is narrow once prompts were as long as expected, and true', () => {
+    const { least, most } = sizeOfPrompt(learned(40, 12_000, 10, askedOf(40_000)))
+    expect(least).toBeLessThan(12_000 / 1.2)
+    expect(least).toBeGreaterThan(12_000 / 1.4)
+    expect(most).toBeGreaterThan(12_000)
+    expect(most).toBeLessThan(12_000 * 1.15)
+  })
+
+  it('is wider again where they are now of one kind and now of another', () => {
+    const even = learned(60, 10_000, 10, askedOf(40_000))
+    const mixed = new Estimates(10)
+    for (let i = 0; i < 60; i++) mixed.expect(askedOf(40_000)).learn(used(i % 2 === 0 ? 7_000 : 16_000, 1))
+    expect(miss(mixed)).toBeGreaterThan(2 * miss(even))
+    const { least, most } = sizeOfPrompt(mixed)
+    expect([least < 7_000, most > 16_000]).toEqual([true, true])
+  })
+
+  it('teaches next to nothing where the prompt is so short that its template is most of it', () => {
+    const estimates = learned(60, 90, 1, askedOf(80))
+    expect(miss(estimates)).toBeGreaterThan(miss(learned(60, 10_000, 1, askedOf(40_000))))
+  })
+
+  it('pictures have at least some tokens and may have twice the mean', () => {
+    const url = `data:image/png;base64,${'A'.repeat(100_000)}`
+    const body = Buffer.from(JSON.stringify({ content: [{ type: 'image_url', image_url: { url } }] }))
+    const { least, most, media } = sizeOfPrompt(new Estimates(10), body)
+    expect([media, least >= 50 && least < 100, most >= 2_000 && most < 2_100]).toEqual([1, true, true])
+  })
+})
+
 describe('generated tokens', () => {
   it('are those of the key with the model, else of the model, else 256', () => {
     const estimates = learned(200, 10, 40, askedOf(100))
