@@ -70,7 +70,8 @@ function decidedBy(ask: Ask, places: Places, scoreOf: (place: Place) => number):
   return (place) => {
     if (!place.isHome) return false
     const coldMs = finishMs(ask, place, ask.tokens.input)
-    return places.some((other) => other !== place && scoreOf(other) < coldMs)
+    // Of two that are as good it would have been chance.
+    return places.some((other) => other !== place && scoreOf(other) <= coldMs)
   }
 }
 

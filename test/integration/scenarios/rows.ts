@@ -282,7 +282,7 @@ export const rows: Readonly<Record<string, Row>> = {
   X25: sharedAccess('Log injection CR, LF, ANSI, U+2028, 1 MiB value', `${here}/shared-access-injection.test.ts`),
   X26: relay('Prototype pollution by body, query, headers, config merge', `${here}/client-http-headers.test.ts`),
   X27: relay('Slow regular expressions', `${here}/client-body-cost.test.ts`),
-  X28: choosingTheHost('Prefix-cache timing between tenants'),
+  X28: choosingTheHost('Prefix-cache timing between tenants', `${here}/prefix-tenants.test.ts`),
   X29: relay('Response splitting from host header values', `${here}/client-http-headers.test.ts`),
   X30: relay('Answers mixed between tenants', `${here}/answers-apart.test.ts`),
   X31: relay('Error disclosure: addresses, paths, stacks, versions', `${here}/client-http-errors.test.ts`),
