@@ -149,7 +149,7 @@ describe('the boards', () => {
       'The line and fairness',
       'Hosts',
       'Models',
-      'Prefix cache',
+      'Cache and routing',
       'Limits and keys',
       'Reliability',
       'Gateway',

@@ -14,6 +14,7 @@ import { lmx } from './rows/lmx.ts'
 import { models } from './rows/models.ts'
 import { now } from './rows/now.ts'
 import { reliability } from './rows/reliability.ts'
+import { routing } from './rows/routing.ts'
 import { throughput } from './rows/throughput.ts'
 import { runbookLinks, runbookPanels, runbookUid } from './runbook.ts'
 
@@ -24,7 +25,7 @@ const rows: readonly Row[] = [
   { title: 'The line and fairness', panels: line },
   { title: 'Hosts', panels: hosts },
   { title: 'Models', panels: models },
-  { title: 'Prefix cache', panels: cache },
+  { title: 'Cache and routing', panels: [...cache, ...routing] },
   { title: 'Limits and keys', panels: limits },
   { title: 'Reliability', panels: reliability },
   { title: 'Gateway', panels: gateway },

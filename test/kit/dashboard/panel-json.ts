@@ -130,7 +130,7 @@ function overridesJson(panel: Panel) {
 
 /** What bounds the other lines of its panel is dashed and grey. */
 const limitsOverride = {
-  matcher: { id: 'byRegexp', options: '/ (?:limit|in all)$/' },
+  matcher: { id: 'byRegexp', options: '/ (?:limit|in all|capacity)$/' },
   properties: [
     { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } },
     { id: 'custom.fillOpacity', value: 0 },

@@ -21,12 +21,17 @@ export const hostStates: readonly State[] = [
   { value: 2, text: 'paused', color: 'blue' },
   { value: 3, text: 'ejected', color: 'orange' },
   { value: 4, text: 'ejected and paused', color: 'orange' },
+  { value: 5, text: 'draining', color: 'blue' },
+  { value: 6, text: 'draining', color: 'blue' },
+  { value: 7, text: 'draining, ejected', color: 'orange' },
+  { value: 8, text: 'draining, ejected', color: 'orange' },
 ]
 
 const paused = gauge('host_paused', { follow: host, by: host }, 'max')
 const ejected = gauge('host_circuit_open', { follow: host, by: host }, 'max')
+const draining = gauge('host_draining', { follow: host, by: host }, 'max')
 /** One number for `hostStates`. */
-export const hostState = `${hostsUp} * (1 + ${paused} + 2 * ${ejected})`
+export const hostState = `${hostsUp} * (1 + ${paused} + 2 * ${ejected} + 4 * ${draining})`
 
 /** Reasoning is part of the output. */
 export const output = { type: '="output"' }

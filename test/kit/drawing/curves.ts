@@ -49,7 +49,7 @@ export function drawCurves(panel: BoardPanel, all: readonly Line[], box: Box, sp
 function curvesOf(lines: readonly Line[], stackedOver: Span | null): Curve[] {
   const points = stackedOver === null ? lines.map((line) => line.points) : stacked(lines, stackedOver)
   return lines.map(({ name, rightUnit }, index) => {
-    const isLimit = / (?:limit|in all)$/.test(name)
+    const isLimit = / (?:limit|in all|capacity)$/.test(name)
     const dash = isLimit ? '4 3' : rightUnit === null ? null : '1.5 3'
     const colour = isLimit ? colours.faint : paletteColour(index)
     return { points: points[index] ?? [], colour, dash, isRight: rightUnit !== null }

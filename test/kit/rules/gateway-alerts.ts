@@ -56,6 +56,20 @@ export const gatewayAlerts: readonly Alert[] = [
     },
   },
   {
+    alert: 'ConfigReloadFailed',
+    expr: 'lmx_gateway_config_last_reload_success == 0',
+    for: '5m',
+    severity: 'ticket',
+    summary: 'The gateway at {{ $labels.instance }} did not take its changed configuration.',
+    description:
+      'For 5 minutes the configuration of {{ $labels.instance }} has been one that it could not take; it works by the one before.',
+    runbook: {
+      means: 'the file was changed and has a mistake; nothing of the change holds, and a restart would fail.',
+      look: 'the log, which names each problem and its line; `lmx-gateway check-config`.',
+      act: 'mend the file: it is read again when it changes, on SIGHUP, and by `POST /admin/config/reload`.',
+    },
+  },
+  {
     alert: 'UsageRowsLost',
     expr: 'increase(lmx_gateway_usage_rows_lost_total[15m]) > 0',
     severity: 'ticket',

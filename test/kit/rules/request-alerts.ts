@@ -20,15 +20,21 @@ export const requestAlerts: readonly Alert[] = [
     alert: 'NoCapacityForModel',
     expr: `
 sum by (job, model) (lmx_gateway_queue_depth{model!="other"}) > 0
-unless on (job, model) min by (job, model) (lmx_gateway_model_hosts_up) > 0`,
+unless on (job, model) min by (job, model) (lmx_gateway_model_hosts_up) > 0
+or
+sum by (job, model) (lmx_gateway_queue_depth{model!="other"}) > 0
+and on (job, model) min by (job, model) (lmx_gateway_model_hosts_resident) == 0
+unless on (job, model) max by (job, model) (lmx_gateway_model_hosts_loading) > 0`,
     for: '2m',
     severity: 'page',
     summary: 'Requests wait for {{ $labels.model }}, and no host could take them.',
-    description: '{{ printf "%.0f" $value }} requests wait for {{ $labels.model }}, which no host serves now.',
+    description:
+      '{{ printf "%.0f" $value }} requests wait for {{ $labels.model }}, which no host serves now: none is up that has it, or none has it in memory and none loads it.',
     runbook: {
-      means: 'the line holds requests that nothing can serve until a host returns; they end by their patience.',
-      look: '`GET /admin/queue` and `GET /admin/hosts`.',
-      act: 'as for AllHostsOfModelDown; requests that wait in vain can be cancelled in the admin API.',
+      means:
+        'the line holds requests that nothing can serve until a host returns, or until one comes to load the model; they end by their patience.',
+      look: '`GET /admin/queue` and `GET /admin/hosts`; models in memory on the board: a host that is kept busy with another model loads this one later.',
+      act: 'as for AllHostsOfModelDown; give a model that is left waiting a host of its own, or shorter turns to the others (`models.residency`); requests that wait in vain can be cancelled in the admin API.',
     },
   },
   {

@@ -9,6 +9,7 @@ import { gatewayAlerts } from './gateway-alerts.ts'
 import { hostAlerts } from './host-alerts.ts'
 import { latencyRules, shareRules, speedRules } from './recording-rules.ts'
 import { requestAlerts } from './request-alerts.ts'
+import { routingAlerts } from './routing-alerts.ts'
 import { type Alert, anchorOf, type Recording } from './rule-shapes.ts'
 import { longBurnRules, shortBurnRules, sloAlerts } from './slo-rules.ts'
 
@@ -25,7 +26,13 @@ interface RuleGroup {
 }
 
 /** In the order of the runbook: what users feel first, then where it comes from. */
-export const alerts: readonly Alert[] = [...sloAlerts, ...requestAlerts, ...hostAlerts, ...gatewayAlerts]
+export const alerts: readonly Alert[] = [
+  ...sloAlerts,
+  ...requestAlerts,
+  ...hostAlerts,
+  ...routingAlerts,
+  ...gatewayAlerts,
+]
 
 /** `factor` must divide 15 s into whole milliseconds. */
 export function ruleFiles({ factor = 1 }: { readonly factor?: number } = {}): readonly RuleFile[] {

@@ -152,6 +152,33 @@ const losses: readonly Panel[] = [
     width: 8,
     targets: [{ expr: 'max by (instance, version, node) (lmx_gateway_build_info)', legend: '' }],
   },
+  {
+    kind: 'states',
+    title: 'Last change of the configuration',
+    description:
+      'Whether the configuration was taken when it was last read. One that was refused changes nothing; the log says what is wrong with it.',
+    unit: 'none',
+    width: 8,
+    states: [
+      { value: 0, text: 'refused', color: 'red' },
+      { value: 1, text: 'taken', color: 'green' },
+    ],
+    alerts: ['ConfigReloadFailed'],
+    targets: [{ expr: 'min by (instance) (lmx_gateway_config_last_reload_success)', legend: '{{instance}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Age of the configuration',
+    description: 'Time since a configuration was last taken, at the start or by a change.',
+    unit: 's',
+    width: 8,
+    targets: [
+      {
+        expr: 'time() - max by (instance) (lmx_gateway_config_reload_success_timestamp_seconds)',
+        legend: '{{instance}}',
+      },
+    ],
+  },
 ]
 
 export const gateway: readonly Panel[] = [...work, ...connections, ...losses]

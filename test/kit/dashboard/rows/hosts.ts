@@ -12,7 +12,7 @@ export const stateOfHosts: Panel = {
   kind: 'states',
   title: 'State of hosts',
   description:
-    'up and down: whether it answers its probes. ejected: it gets no requests because they failed one after the other, whatever its probes say. paused: an operator wants it so.',
+    'up and down: whether it answers its probes. ejected: it gets no requests because they failed one after the other, whatever its probes say. paused: an operator wants it so. draining: it is to go when what it has is over.',
   unit: 'none',
   width: 12,
   states: hostStates,
@@ -100,7 +100,41 @@ export const hosts: readonly Panel[] = [
     title: 'Models listed',
     description: 'Models in the last list of the host; a step down is often a restart with another configuration.',
     unit: 'none',
-    width: 12,
+    width: 6,
     targets: [{ expr: gauge('host_models', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Memory of hosts',
+    description:
+      'Share of its memory that a host says is used, and of the room that it has for prompts and answers under way. Only of hosts that tell.',
+    unit: 'percentunit',
+    width: 6,
+    max: 1,
+    alarms: [0.9, 0.97],
+    alerts: ['LoadFails'],
+    targets: [
+      { expr: gauge('host_memory_used_ratio', { follow: host, by: host }, 'max'), legend: '{{host}} memory' },
+      { expr: gauge('host_cache_used_ratio', { follow: host, by: host }, 'max'), legend: '{{host}} cache' },
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Waiting at the host itself',
+    description:
+      'Requests that a host says wait inside of it, whoever sent them. Those of the gateway wait in its own line: many here have more slots than the host runs at once, or other clients.',
+    unit: 'none',
+    width: 6,
+    alerts: ['HostBusy'],
+    targets: [{ expr: gauge('host_queue_depth', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
+  },
+  {
+    kind: 'lines',
+    title: 'Age of what hosts say',
+    description: 'Time since a host last said how busy it is: an old word counts less and less when hosts are chosen.',
+    unit: 's',
+    width: 6,
+    alerts: ['HostSignalStale'],
+    targets: [{ expr: gauge('host_telemetry_age_seconds', { follow: host, by: host }, 'max'), legend: '{{host}}' }],
   },
 ]
