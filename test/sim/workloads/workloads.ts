@@ -5,6 +5,7 @@ import type { Workload } from '../workload.ts'
 import { agents } from './agents.ts'
 import { codeBursts } from './code-bursts.ts'
 import { conversations } from './conversations.ts'
+import { failingHost } from './failing-host.ts'
 import { flood } from './flood.ts'
 import { agentLike, agentLikeHotter, chatLike, hotter, sharedBeginnings } from './shared-beginnings.ts'
 
@@ -54,6 +55,16 @@ export const workloads = {
   W4: { about: 'one key floods, people talk', compares: 'orders', make: flood() },
   'W4-calm': { about: 'the same without the flood', compares: 'orders', make: flood({ flooded: false }) },
   W5: { about: '32 agents of four keys, with growing contexts', compares: 'orders', make: agents },
+  W7: {
+    about: 'the fastest of three unequal Macs crashes in the tenth minute, for ten minutes',
+    compares: 'policies',
+    make: failingHost({}),
+  },
+  'W7-slow': {
+    about: 'it is three times as slow from the tenth minute on, for ten minutes',
+    compares: 'policies',
+    make: failingHost({ slower: 3 }),
+  },
   W8: {
     about: 'the flood, with estimates that are off by 2.7 in every third case, and a key beyond its limit',
     compares: 'orders',

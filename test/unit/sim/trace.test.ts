@@ -43,6 +43,11 @@ describe('a trace', () => {
     ['a row too long', `${head}\n2023-11-16 18:15:46.6,374,1,1\n`, 'trace:2 is no request'],
     ['a broken line', '{"timestamp": 0, "input_length": 9, "output_length": 1}\n{"time', 'trace:2 is no request'],
     ['a line without lengths', '{"timestamp": 0}\n', 'trace:1 is no request'],
+    [
+      'a line with blocks that are none',
+      '{"timestamp": 0, "input_length": 9, "output_length": 1, "hash_ids": ["a"]}\n',
+      'trace:1 is no request',
+    ],
     ['one request', `${head}\n2023-11-16 18:15:46.6,374,1\n`, 'has fewer than two requests.'],
   ])('%s is refused in one sentence', (_what, text, sentence) => {
     expect(() => readTrace(file(text), 10)).toThrow(sentence)
@@ -60,4 +65,19 @@ it('the time between requests is stretched to the load, and chance deals them ou
   const dealt = Map.groupBy(traceWorkload(requests, { load: 1 })(1).arrivals, ({ stream }) => stream.key)
   expect(dealt.size).toBe(8)
   expect(dealt.get('key1')!.length).toBeGreaterThan(4 * dealt.get('key8')!.length)
+})
+
+it("Mooncake's blocks are what hosts keep, prompts and blocks are divided alike, and beginnings that many have are common", () => {
+  const requests = Array.from({ length: 100 }, (_, at) => ({
+    atMs: 1_000 * at,
+    input: 2_048,
+    output: 200,
+    blocks: [7, 8, 100 + (at % 50), 300 + at],
+  }))
+  const { arrivals, hosts, blockTokens } = traceWorkload(requests, { load: 0.5, scale: 8 })(1)
+  expect(blockTokens).toBe(64)
+  expect(hosts.map(({ blocksKept }) => blocksKept)).toEqual([6_000, 6_000, 6_000])
+  for (const [at, { input, blocks, commonBlocks }] of arrivals.entries()) {
+    expect([input, blocks, commonBlocks]).toEqual([256, requests[at]!.blocks, 2])
+  }
 })

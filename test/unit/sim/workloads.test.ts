@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { quantile } from '../../sim/figures.ts'
 import { capacity } from '../../sim/host-profile.ts'
-import type { Workload } from '../../sim/workload.ts'
+import type { Arrival, Workload } from '../../sim/workload.ts'
+import {
+  agentLike,
+  chatLike,
+  hotter,
+  type SharedBeginnings,
+  sharedBeginnings,
+} from '../../sim/workloads/shared-beginnings.ts'
 import { workloadNames, workloads } from '../../sim/workloads/workloads.ts'
 
 const within = (actual: number, expected: number, share: number) => {
@@ -88,6 +95,99 @@ it('W5 lets a context grow by the answer and what a tool gave, until it begins a
     turn = following
   }
   expect(grown).toBeGreaterThan(30)
+})
+
+describe.each<[string, SharedBeginnings, number]>([
+  ['W3', chatLike, 2_900 / 1_500],
+  ['W3-hot', hotter, 2_900 / 1_500],
+  ['W3-agent', agentLike, 2_900 / 4_000],
+])('%s, made after a trace,', (_name, load, readPerSecond) => {
+  const { scale } = load
+  const all = [1, 2, 3].map((seed) => sharedBeginnings(load)(seed))
+  const arrivals = all.flatMap((one) => one.arrivals)
+  const of = (valueOf: (arrival: Arrival) => number, share: number) => quantile(arrivals.map(valueOf), share)
+
+  it('has prompts and answers as long as those of the trace', () => {
+    within(
+      of(({ input }) => input * scale, 0.5),
+      6_909,
+      0.06,
+    )
+    within(
+      of(({ input }) => input * scale, 0.95),
+      39_550,
+      0.06,
+    )
+    within(
+      of(({ input }) => input * scale, 0.99),
+      85_400,
+      0.1,
+    )
+    within(
+      of(({ output }) => output, 0.5),
+      350,
+      0.16,
+    )
+    within(
+      of(({ output }) => output, 0.95),
+      698,
+      0.06,
+    )
+    within(
+      of(({ output }) => output, 0.99),
+      1_119,
+      0.16,
+    )
+  })
+
+  it('comes as often as it says, which its hosts can do', () => {
+    for (const one of all) {
+      expect(one.arrivals).toHaveLength(5_000)
+      within(5_000 / (one.arrivals.at(-1)!.atMs / 1000), load.perSecond, 0.05)
+    }
+    expect(load.perSecond).toBeLessThan(readPerSecond)
+  })
+
+  it('would have to read three of eight tokens only once', () => {
+    const seen = new Set<number>()
+    let reusable = 0
+    for (const { blocks } of all[0]!.arrivals) {
+      const known = blocks!.findIndex((block) => !seen.has(block))
+      reusable += (known < 0 ? blocks!.length : known) * all[0]!.blockTokens!
+      for (const block of blocks!) seen.add(block)
+    }
+    within(reusable / all[0]!.arrivals.reduce((sum, { input }) => sum + input, 0), 0.37, 0.1)
+  })
+
+  it('begins every prompt alike, and goes on alike in the turns of one conversation', () => {
+    const [{ arrivals: some }] = all as [Workload]
+    for (const { blocks, commonBlocks, input } of some) {
+      expect([blocks![0], commonBlocks]).toEqual([0, 1])
+      expect(Math.abs(blocks!.length * 512 - input * scale)).toBeLessThan(512 + scale)
+    }
+    // Of those that share a second block the later one goes on from the earlier one.
+    const bySecond = Map.groupBy(
+      some.filter(({ blocks }) => blocks!.length > 1),
+      ({ blocks }) => blocks![1]!,
+    )
+    const turns = [...bySecond.values()].filter((one) => one.length > 1)
+    expect(turns.length).toBeGreaterThan(500)
+    for (const [first, second] of turns) {
+      expect(second!.atMs).toBeGreaterThan(first!.atMs)
+      expect(second!.blocks!.slice(0, first!.blocks!.length)).toEqual(first!.blocks)
+    }
+  })
+})
+
+it('W7 deals its requests out by when they come, and takes the fastest of its hosts away for ten minutes', () => {
+  const { arrivals, faults, hosts } = workloads.W7.make(1)
+  expect(faults).toEqual([{ host: hosts[0]!.name, atMs: 600_000, forMs: 600_000 }])
+  for (const { atMs, stream } of arrivals) {
+    const phase =
+      atMs < 600_000 ? 'before' : atMs < 1_200_000 ? 'meanwhile' : atMs < 1_320_000 ? 'recovery' : 'afterwards'
+    expect(stream.name).toBe(phase)
+  }
+  expect(workloads['W7-slow'].make(1).faults).toEqual([{ ...faults![0], slower: 3 }])
 })
 
 it('W8 mistakes lengths by a factor of e on average, W4 hardly', () => {

@@ -1,0 +1,107 @@
+/**
+ * What choosing a host promises before unequal machines, over seeds: the median counts. Three seeds of fewer requests, or with
+ * TEST_LONG=true ten seeds and all of them.
+ */
+import { describe, expect, it } from 'vitest'
+import { policyNames } from '../../../src/balancing/options.ts'
+import { type Figures, figuresOf } from '../../sim/figures.ts'
+import { type SimPolicyName, simPolicyNames } from '../../sim/policies.ts'
+import { medianOf } from '../../sim/seeds.ts'
+import { Simulation } from '../../sim/simulation.ts'
+import type { Fault, Workload } from '../../sim/workload.ts'
+import {
+  agentLike,
+  agentLikeHotter,
+  chatLike,
+  hotter,
+  type SharedBeginnings,
+  sharedBeginnings,
+} from '../../sim/workloads/shared-beginnings.ts'
+import { workloads } from '../../sim/workloads/workloads.ts'
+
+const isLong = process.env['TEST_LONG'] === 'true'
+const seeds = Array.from({ length: isLong ? 10 : 3 }, (_, at) => at + 1)
+const requests = isLong ? 5_000 : 1_500
+const timeout = isLong ? 1_800_000 : 120_000
+
+function figures(make: (seed: number) => Workload, policy: SimPolicyName): Figures[] {
+  return seeds.map((seed) => figuresOf(new Simulation(make(seed), { policy }, seed).run()))
+}
+const median = (runs: readonly Figures[], valueOf: (run: Figures) => number) => medianOf(runs.map(valueOf))
+
+describe.each<[string, SharedBeginnings, boolean]>([
+  ['chats', chatLike, false],
+  ['chats, hotter', hotter, false],
+  ['agents', agentLike, true],
+  ['agents, hotter', agentLikeHotter, true],
+])('before three unequal Macs: %s', { timeout }, (_name, load, isOfLongPrompts) => {
+  const make = sharedBeginnings({ ...load, requests })
+  const good = (run: Figures) => run.streams['chat']!.goodShare
+  const p95 = (run: Figures) => run.streams['chat']!.firstTokenP95
+  const runs = Object.fromEntries(policyNames.map((policy) => [policy, figures(make, policy)]))
+  const { fastest = [], lmetric = [], 'least-busy': leastBusy = [] } = runs
+
+  it('fastest has the goodput of lmetric but for a point', () => {
+    expect(median(fastest, good)).toBeGreaterThanOrEqual(median(lmetric, good) - 1)
+  })
+
+  it('fastest has its first tokens within a tenth of the best policy', () => {
+    const best = Math.min(...Object.values(runs).map((one) => median(one, p95)))
+    expect(median(fastest, p95)).toBeLessThanOrEqual(1.1 * best)
+  })
+
+  it('fastest beats least-busy', () => {
+    // With long prompts by far: what reading them takes is what one host has more of than another.
+    expect(median(fastest, good)).toBeGreaterThan(median(leastBusy, good) + (isOfLongPrompts ? 5 : 0))
+    expect(median(fastest, p95)).toBeLessThan(median(leastBusy, p95) * (isOfLongPrompts ? 0.75 : 1))
+  })
+})
+
+describe('what hosts have read', { timeout }, () => {
+  const make = sharedBeginnings({ ...chatLike, requests })
+  const hits = (policy: SimPolicyName) => median(figures(make, policy), (run) => run.overall.hitShare)
+
+  it('is found again where it is remembered', () => {
+    expect(hits('fastest')).toBeGreaterThan(hits('fastest-forgetful') + 10)
+    expect(hits('sticky')).toBeGreaterThan(hits('random') + 20)
+  })
+})
+
+describe('a host that fails', { timeout }, () => {
+  const good = (phase: string) => (run: Figures) => run.streams[phase]?.goodShare ?? Number.NaN
+
+  it.each(simPolicyNames)('loses nothing that it had not begun to answer, by %s', (policy) => {
+    // Each of them again and again, so that many a prompt is being read then.
+    const load = sharedBeginnings({ ...agentLikeHotter, requests: isLong ? 1_500 : 500 })
+    const crash = (host: string, at: number): Fault[] =>
+      Array.from({ length: 10 }, (_, times) => ({
+        host,
+        atMs: 200_000 + 300_000 * times + at * 100_000,
+        forMs: 60_000,
+      }))
+    for (const seed of seeds) {
+      const workload = load(seed)
+      const faults = workload.hosts.flatMap(({ name }, at) => crash(name, at))
+      const { ended } = new Simulation({ ...workload, faults }, { policy }, seed).run()
+      const lost = ended.filter(({ ending }) => ending === 'lost')
+      expect(lost.length).toBeGreaterThan(5)
+      expect(lost.filter(({ firstTokenAtMs }) => firstTokenAtMs === null)).toEqual([])
+      // Some of them were being read, and were read again elsewhere.
+      expect(ended.some(({ ending, read, arrival }) => ending === 'done' && read > arrival.input + 1)).toBe(true)
+    }
+  })
+
+  it('is left alone, and is used as before when it is back', () => {
+    const runs = figures(workloads.W7.make, 'fastest')
+    for (const { overall } of runs) expect(overall.lost).toBe(0)
+    expect(median(runs, good('afterwards'))).toBeGreaterThanOrEqual(median(runs, good('before')) - 1)
+    expect(median(runs, good('recovery'))).toBeGreaterThanOrEqual(90)
+  })
+
+  it('or is slow is noticed, and so is its recovery', () => {
+    const runs = figures(workloads['W7-slow'].make, 'fastest')
+    const byWeight = figures(workloads['W7-slow'].make, 'weighted')
+    expect(median(runs, good('meanwhile'))).toBeGreaterThan(median(byWeight, good('meanwhile')) + 5)
+    expect(median(runs, good('afterwards'))).toBeGreaterThanOrEqual(median(runs, good('before')) - 1)
+  })
+})
