@@ -117,6 +117,11 @@ class BuiltGateway implements Gateway {
       mayConnectTo: (address) => isInside(address, this.#config.admin.hostNetworks),
       onChange: () => this.#dispatcher.hostsChanged(),
       onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
+      loadEvents: {
+        loadBegan: (host, model) => this.#events.loadBegan(host, model),
+        loadEnded: (host, model, result, ms) => this.#events.loadEnded(host, model, result, ms),
+        evicted: (host, model) => this.#events.evicted(host, model),
+      },
       onJoined: (host) => void this.#prober.probe(host),
       onLeaving: (host) => {
         this.#prober.forget(host)
