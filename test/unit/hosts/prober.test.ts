@@ -1,6 +1,7 @@
 /** When hosts are probed, and what is told of them; the probes themselves are the kinds' affair. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Host } from '../../../src/hosts/host.ts'
+import type { HostKind } from '../../../src/hosts/kinds/host-kind.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { Prober } from '../../../src/hosts/prober.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
@@ -76,5 +77,86 @@ describe('rising', () => {
     expect(probes.length).toBeGreaterThan(30)
     expect(probes.length).toBeLessThan(300)
     expect(told).toContain('a host answers again, but fell too soon after its last return: it stays down for now')
+  })
+})
+
+describe('what a host says of its load', () => {
+  /** A host whose kind tells of its load so; each probe takes some time. */
+  function telling(
+    signals: NonNullable<HostKind['signals']>,
+    { running, own = 0 }: { running?: number; own?: number } = {},
+  ) {
+    const clock = new FakeClock()
+    const told: string[] = []
+    const kind: HostKind = {
+      ...hostKind('openai'),
+      probe: async () => ({ models: [knownModel('m')], running }),
+      signals,
+    }
+    const host = new Host(
+      { name: 'h', url: 'http://127.0.0.1:9', kind, models: [], slots: 4, adminKey: 'k' },
+      { connectMsMax: 100, health: healthDefaults, slo: sloDefaults },
+      hostParts({ clock }),
+    )
+    for (let at = 0; at < own; at++) host.leases.add({})
+    const prober = new Prober(
+      [host],
+      { everyMs: 5_000, timeoutMs: 2_000, fall: 1, rise: 2, bytesMax: 1_000 },
+      {
+        clock,
+        log: (_level, message) => void told.push(message),
+        userAgent: 'test',
+        detect: async () => kind,
+        onChange: () => {},
+      },
+    )
+    onTestFinished(() => prober.stop())
+    return { clock, host, prober, told }
+  }
+
+  it('is asked for with each probe, and kept as a hint', async () => {
+    const situations: unknown[] = []
+    const { host, prober } = telling(
+      async (_get, situation) => {
+        situations.push(situation)
+        return { running: 7, queued: 2, memoryUsedRatio: 0.5 }
+      },
+      { own: 3 },
+    )
+    await prober.start()
+    expect(situations).toMatchObject([{ hasAdminKey: true, isBusy: true }])
+    expect(host.signals.foreignRunning).toBe(6)
+    expect(host.state().telemetry).toEqual({ ageMs: 0, queued: 2, memoryUsedRatio: 0.5, cacheUsedRatio: null })
+  })
+
+  it('is what its probe told, where there is nothing beside that', async () => {
+    const { host, prober } = telling(async () => ({}), { running: 5, own: 1 })
+    await prober.start()
+    expect(host.signals.foreignRunning).toBe(4)
+  })
+
+  it('never makes it down: it is up whatever becomes of the question', async () => {
+    const { clock, host, prober, told } = telling(() => Promise.reject(new Error('no answer within 2000 ms')))
+    await prober.start()
+    await clock.advance(60_000)
+    expect([host.up, host.available, host.failuresInARow, host.state().telemetry]).toEqual([true, true, 0, null])
+    expect(told).toEqual([])
+  })
+
+  it('is not shown of one that is down', async () => {
+    const { host, prober } = telling(async () => ({ queued: 2 }))
+    await prober.start()
+    expect(host.state().telemetry).not.toBeNull()
+    host.connectFailed('gone')
+    expect(host.state().telemetry).toBeNull()
+  })
+
+  it('counts requests of ours that began while it was asked as ours', async () => {
+    const { host, prober } = telling(async () => {
+      for (let at = 0; at < 4; at++) host.leases.add({})
+      return { running: 4 }
+    })
+    await prober.start()
+    expect(host.signals.foreignRunning).toBe(0)
   })
 })
