@@ -45,6 +45,7 @@ import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
+import { LethalPrompts } from './relay/lethal-prompts.ts'
 import { Relay } from './relay/relay.ts'
 import { makeTracing, passedOn } from './relay/request-trace.ts'
 import { StoredResponses } from './relay/stored-responses.ts'
@@ -140,10 +141,16 @@ class BuiltGateway implements Gateway {
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
-    this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random })
+    this.#planner = new ResidencyPlanner(() => this.#config.models.residency, {
+      clock,
+      onChange: () => this.#dispatcher.hostsChanged(),
+    })
+    const accessOf = ({ host, model }: Candidate): ModelAccess => this.#planner.access(host, model)
+    this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random, accessOf })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       balancer: this.#balancing.balancer,
+      planner: this.#planner,
       events: this.#events,
       decisions: keptBy(this.#decisions, this.#events),
       noWaiting: () => this.#overload.noWaiting(),
@@ -274,6 +281,7 @@ class BuiltGateway implements Gateway {
       prompts: this.#balancing.prompts,
       zombies: this.#zombies,
       retryBudget: new RetryBudget(this.#clock),
+      lethal: new LethalPrompts(this.#clock),
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,

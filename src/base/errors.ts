@@ -68,6 +68,12 @@ export const errorCatalogue = {
     true,
     'The host closed the connection before its answer was complete.',
   ),
+  upstream_crashed: kind(
+    502,
+    'upstream_error',
+    false,
+    'Two hosts closed the connection on exactly this request: for a minute it is given to no other.',
+  ),
   upstream_truncated: kind(502, 'upstream_error', true, 'The answer ended before it was complete.'),
   upstream_tls_error: kind(502, 'upstream_error', false, "The host's certificate or TLS handshake failed."),
   upstream_auth_failed: kind(502, 'upstream_error', false, "The host refused the gateway's own key."),
@@ -80,7 +86,8 @@ export const errorCatalogue = {
   ),
   queue_timeout: kind(503, 'overloaded_error', true, 'No slot became free in time.'),
   upstream_busy: kind(503, 'overloaded_error', true, 'The host says it is busy.'),
-  model_loading: kind(503, 'overloaded_error', true, 'The host is still loading the model.'),
+  model_loading: kind(503, 'overloaded_error', true, 'The model is still being loaded, or waits for that.'),
+  model_load_failed: kind(503, 'overloaded_error', true, 'No host could load the model.'),
   overloaded: kind(
     503,
     'overloaded_error',

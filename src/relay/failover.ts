@@ -23,13 +23,16 @@ export class Failover {
   /** How the attempt under way came about, where it is not the first. */
   phase: FailoverPhase | null = null
   readonly #budget: RetryBudget
+  readonly #onDropped: (host: Host) => void
   #fresh = false
   /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
   #refusals = 0
   readonly #busy = new Map<Host, { times: number; readonly servedBefore: number }>()
 
-  constructor(budget: RetryBudget) {
+  /** `onDropped`: a host that had the request closed the connection on it. */
+  constructor(budget: RetryBudget, onDropped: (host: Host) => void = () => {}) {
     this.#budget = budget
+    this.#onDropped = onDropped
   }
 
   /** What follows on a failed attempt. */
@@ -44,6 +47,7 @@ export class Failover {
       fresh: this.#fresh,
       hostsFailed: new Set([...this.excluded, host]).size - this.#refusals,
     })
+    if (isDropped(failed, decision) || (cause === 'never_connected' && this.#fresh)) this.#onDropped(host)
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
     if (!isBusy(cause) && decision !== 'fresh_connection') this.excluded.add(host)
     const next = this.#permitted(decision, situation, owedMax(host, failed))
@@ -96,6 +100,12 @@ export class Failover {
 function owedMax(host: Host, { failure, sinceSentMs }: AttemptFailure): number {
   const fell = failure.cause === 'connection_lost' && sinceSentMs !== null && host.health.fellWithin(sinceSentMs)
   return fell ? host.slots : 0
+}
+
+/** The host had the request and closed the connection; a kept one that it had given up when we wrote says nothing, unless it is gone. */
+function isDropped({ failure }: AttemptFailure, decision: RetryDecision): boolean {
+  const wasClosed = failure.cause === 'connection_lost' && failure.error.code === 'upstream_disconnected'
+  return wasClosed && decision !== 'fresh_connection'
 }
 
 /** Once may be chance and twice bad luck; each such answer pauses the host for everybody. */

@@ -17,6 +17,7 @@ import type { ByteBudget } from '../queue/byte-budget.ts'
 import type { Dispatcher } from '../queue/dispatcher.ts'
 import type { ZombieSlots } from '../queue/zombie-slots.ts'
 import type { RelayEvents } from './events.ts'
+import type { LethalPrompts } from './lethal-prompts.ts'
 import type { RelayOptions } from './options.ts'
 import type { Tracing } from './request-trace.ts'
 import type { StoredResponses } from './stored-responses.ts'
@@ -32,6 +33,7 @@ export interface RelayParts {
   readonly prompts: PromptReader
   readonly zombies: ZombieSlots
   readonly retryBudget: RetryBudget
+  readonly lethal: LethalPrompts
   /** Clocks that differ for a model, by the name it has at its host. */
   readonly modelClocks: Readonly<Record<string, ClockOverrides>>
   readonly budget: ByteBudget

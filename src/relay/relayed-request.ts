@@ -79,7 +79,9 @@ export class RelayedRequest implements AttemptOwner {
     const trace = parts.tracing.begin(exchange.headers)
     this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
-    this.#failover = new Failover(parts.retryBudget)
+    this.#failover = new Failover(parts.retryBudget, (host) =>
+      parts.lethal.dropped(host, endpoint, this.#body?.bytes ?? null),
+    )
     this.#line = new LineTurns(parts)
     const common = { endpoint, exchange, caller, record: this.#record }
     this.#attempts = new RequestAttempts(parts, { ...common, account: this.#account, owner: this })
@@ -223,6 +225,7 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
+    this.#parts.lethal.check(this.#endpoint, body.bytes)
     // A wish that nobody understands is refused before a host is asked for anything.
     wantsReceipt(exchange.headers)
     this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))

@@ -60,6 +60,8 @@ export class RequestAttempts {
   /** `fresh`: on a connection of its own. */
   start(lease: Lease, body: RequestBody, fresh: boolean): void {
     const { endpoint, exchange, caller, record, owner } = this.#request
+    // It may have waited while others were sent that are the same.
+    if (!fresh) this.#parts.lethal.check(endpoint, body.bytes)
     const trace = attemptTrace(record.trace, exchange.headers)
     record.attemptBegan(lease, trace.spanId)
     const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease, trace }, body)

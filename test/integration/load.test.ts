@@ -70,7 +70,7 @@ test('200 streams over three hosts: all whole, and the sums are the same everywh
     const host = `host-${index}`
     expect(await gateway.sum('tokens_total', { type: 'output', host })).toBe(double.tokensProduced)
     expect(double.arrivedConcurrentMax).toBeLessThanOrEqual(50)
-    expect(double.inferenceRequests.length).toBeGreaterThanOrEqual(30)
+    expect(double.inferenceRequests.length).toBeGreaterThanOrEqual(20)
   }
 
   await gaugeReaches(gateway, 'host_inflight', 0)

@@ -35,7 +35,11 @@ test('U56: probes are good and every generation fails: the other host takes all,
     { name: 'sick', url: sick.url, slots: 4 },
     { name: 'sound', url: sound.url, slots: 4 },
   ]
-  const gateway = await gatewayAt(clock, hosts, { probe: { everyMs: 1_000, timeoutMs: 600_000 } })
+  const gateway = await gatewayAt(clock, hosts, {
+    probe: { everyMs: 1_000, timeoutMs: 600_000 },
+    // Which knows of no host that it answered well before.
+    balancing: { policy: 'least-busy' },
+  })
   const client = clientOf(gateway, { maxRetries: 0 })
   const attempts = (): number => sick.inferenceRequests.length
   const answered = async (): Promise<boolean> =>

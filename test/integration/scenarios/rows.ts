@@ -125,7 +125,7 @@ export const rows: Readonly<Record<string, Row>> = {
   U52: relay('Final answer before the upload ends', `${here}/upstream-uploads.test.ts`),
   U53: relay('Zombie: host goes on generating after cancel', `${here}/failover-abandoned.test.ts`),
   U54: relay('Host dies on cancel', `${here}/failover-abandoned.test.ts`),
-  U55: choosingTheHost('Poison prompt kills every host it meets'),
+  U55: choosingTheHost('Poison prompt kills every host it meets', `${here}/lethal-prompt.test.ts`),
   U56: relay('Health green, generation fails', `${here}/host-health.test.ts`),
   U57: relay('Flapping every 3 s', `${here}/host-health.test.ts`),
   C01: relay('Leaves while queued', `${here}/client-leaves.test.ts`),

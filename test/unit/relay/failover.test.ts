@@ -17,7 +17,8 @@ function begun({ retries = 3 } = {}) {
   const clock = new FakeClock()
   const budget = new RetryBudget(clock)
   for (let taken = 3; taken > retries; taken--) budget.take(1)
-  const failover = new Failover(budget)
+  const dropped: Host[] = []
+  const failover = new Failover(budget, (host) => void dropped.push(host))
   const situation = (more: Partial<FailoverSituation> = {}): FailoverSituation => ({
     contentSent: false,
     repeatable: true,
@@ -34,8 +35,35 @@ function begun({ retries = 3 } = {}) {
     const failed = { failure, answered: false, reusedSocket: false, code: null, sinceSentMs: 500, ...attempt }
     return failover.next(host, failed, situation(more))
   }
-  return { clock, failover, budget, fails }
+  return { clock, failover, budget, fails, dropped }
 }
+
+describe('a host that dropped the request', () => {
+  it('is told of, unless it is a kept connection that may have been given up before', () => {
+    const { fails, dropped } = begun()
+    expect(fails(a, 'connection_lost', { attempt: race })).toBe('fresh_connection')
+    expect(dropped).toEqual([])
+    fails(a, 'connection_lost', { attempt: race })
+    fails(b, 'connection_lost')
+    expect(dropped).toEqual([a, b])
+  })
+
+  it('so is one that closed a kept connection and cannot be reached afterwards', () => {
+    const { fails, dropped } = begun()
+    fails(a, 'connection_lost', { attempt: race })
+    expect(fails(a, 'never_connected')).toBe('in_line')
+    expect(dropped).toEqual([a])
+  })
+
+  it.each<FailureCause>(['never_connected', 'host_error', 'timed_out', 'busy', 'bad_answer', 'aborted'])(
+    'none is that failed otherwise: %s',
+    (cause) => {
+      const { fails, dropped } = begun()
+      fails(a, cause)
+      expect(dropped).toEqual([])
+    },
+  )
+})
 
 describe('another host', () => {
   test.each<[FailureCause, Next, FailoverPhase | null]>([
