@@ -39,9 +39,10 @@ export class LethalPrompts {
     return this.#suspects.size
   }
 
-  /** The host closed the connection on this request before anything of an answer; null where its bytes are gone. */
-  dropped(host: Host, endpoint: Endpoint, body: Uint8Array | null): void {
-    if (body === null || body.length === 0) return
+  /** The host closed the connection on this request; of one whose answer had begun there are no bytes left to know it by. */
+  dropped(host: Host, endpoint: Endpoint, request: { readonly bytes: Uint8Array } | null): void {
+    const body = request?.bytes
+    if (body === undefined || body.length === 0) return
     this.#forgetOld()
     const fingerprint = fingerprintOf(endpoint, body)
     const known = this.#suspects.get(fingerprint)

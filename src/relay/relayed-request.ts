@@ -79,9 +79,7 @@ export class RelayedRequest implements AttemptOwner {
     const trace = parts.tracing.begin(exchange.headers)
     this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
-    this.#failover = new Failover(parts.retryBudget, (host) =>
-      parts.lethal.dropped(host, endpoint, this.#body?.bytes ?? null),
-    )
+    this.#failover = new Failover(parts.retryBudget, (host) => parts.lethal.dropped(host, endpoint, this.#body))
     this.#line = new LineTurns(parts)
     const common = { endpoint, exchange, caller, record: this.#record }
     this.#attempts = new RequestAttempts(parts, { ...common, account: this.#account, owner: this })

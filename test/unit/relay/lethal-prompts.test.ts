@@ -24,7 +24,7 @@ function begun() {
     }
   }
   const dropped = (text: string, ...hosts: (typeof a)[]): void => {
-    for (const host of hosts) lethal.dropped(host, chat, body(text))
+    for (const host of hosts) lethal.dropped(host, chat, { bytes: body(text) })
   }
   return { clock, lethal, isRefused, dropped }
 }
