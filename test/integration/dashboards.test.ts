@@ -6,6 +6,7 @@ import { annotations } from '../kit/dashboard/annotations.ts'
 import { asGrafana } from '../kit/dashboard/as-grafana.ts'
 import { boards } from '../kit/dashboard/boards.ts'
 import { type BusyGateway, model, startBusyGateway } from '../kit/dashboard/busy-gateway.ts'
+import { loadedInTurns } from '../kit/dashboard/loading-host.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prometheus.ts'
 import { ruleFiles } from '../kit/rules/rule-files.ts'
 
@@ -45,6 +46,15 @@ const happened = [
   'slo_requests_total{slo="ttft",met="false"}',
   'wait_estimate_ratio_count',
   'ratelimit_reservation_ratio_count',
+  'routing_decisions_total',
+  'routing_first_token_ratio_count',
+  'prefix_cached_tokens_total',
+  'model_loads_total{result="ok"}',
+  'model_evictions_total',
+  'model_resident',
+  'host_decode_tokens_per_second',
+  'host_memory_used_ratio',
+  'host_cache_used_ratio',
 ].map((metric) => `sum(lmx_gateway_${metric}) > 0`)
 
 describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () => {
@@ -88,7 +98,11 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
   }, 60_000)
 
   it('all have one with values chosen in the variables, too', async () => {
-    const values = { model: [model], host: ['studio', 'mini'], key: ['person', 'night', 'guest'] }
+    const values = {
+      model: [model, ...loadedInTurns],
+      host: ['studio', 'mini', 'pc', 'gpu'],
+      key: ['person', 'night', 'guest'],
+    }
     const asked = queries.map((expr) => asGrafana(expr, { rateInterval, values }))
     expect(await unansweredAfter(prometheus, asked, 60_000)).toEqual([])
   }, 90_000)

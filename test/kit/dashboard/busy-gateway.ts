@@ -2,8 +2,11 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { type GatewayUnderTest, startGateway } from '../gateway-under-test.ts'
+import { startStub } from '../kind-servers/stub-server.ts'
+import { vllmStub } from '../kind-servers/vllm.ts'
 import { faultMarker } from '../lmx-double/faults.ts'
 import { type LmxDouble, type LmxDoubleOptions, startLmxDouble } from '../lmx-double/lmx-double.ts'
+import { loadedInTurns, startLoadingHost } from './loading-host.ts'
 
 export const model = 'org/stub-a'
 /** Only the host that is ill has it. */
@@ -29,9 +32,23 @@ export async function startBusyGateway(): Promise<BusyGateway> {
   ] as const) {
     doubles.set(name, await startLmxDouble(options))
   }
+  const loading = await startLoadingHost()
+  const gpu = await startStub(vllmStub)
   const gateway = await startGateway({
-    // Whole answers of one host are read as streams, so that what is lost of them can be counted.
-    hosts: Array.from(doubles, ([name, { url }]) => ({ name, url, streamUpstream: name === 'mini' })),
+    hosts: [
+      // Whole answers of one host are read as streams, so that what is lost of them can be counted.
+      ...Array.from(doubles, ([name, { url }]) => ({
+        name,
+        url,
+        streamUpstream: name === 'mini',
+        // Opens what it says of its memory and its own line.
+        adminKey: 'admin',
+      })),
+      { name: 'pc', url: loading.url, kind: 'ollama' },
+      // Nobody asks for its model; it says how full its cache is.
+      { name: 'gpu', url: gpu.url, kind: 'vllm' },
+    ],
+    models: { residency: { keepMsMin: 100, loadMsDefault: 150, loadShareMax: 0.9, loadsPerHourMax: 10_000 } },
     probe: { everyMs: 200 },
     // Some streams miss their objectives, some of their gaps are stalls, and the guest is admitted after a wait.
     slo: { timeToFirstTokenMsMax: 150 },
@@ -60,7 +77,8 @@ export async function startBusyGateway(): Promise<BusyGateway> {
       stopped.abort()
       await Promise.all(running)
       await gateway[Symbol.asyncDispose]()
-      for (const double of doubles.values()) await double.stop()
+      for (const double of [...doubles.values(), loading]) await double.stop()
+      await gpu.close()
     },
   }
 }
@@ -88,6 +106,8 @@ const clients: readonly Client[] = [
   { key: 'program', fault: { cutAfterTokens: 5 } },
   { key: 'program', stream: false, fault: { cutAfterTokens: 5 } },
   { key: 'program', model: rareModel },
+  // One at a time fits into the memory of their host.
+  ...loadedInTurns.map((name) => ({ key: 'program', model: name }) as const),
   { key: 'program', model: 'invented/by-a-client' },
   // Has its slot for long without any content: it gives it back to a person.
   { key: 'night', fault: { stallBeforeContent: 400 } },
