@@ -38,6 +38,8 @@ export interface EngineState {
   readonly inferenceTimeoutMs: number
   readonly random: () => number
   decoding: number
+  /** When the last prompt that it was given is read. */
+  readsUntilMs: number
 }
 
 export const busyText = 'Server is busy — all inference slots occupied. Try again shortly.'
@@ -88,12 +90,15 @@ export class Generation {
     if (plan.busy === true) return this.#end({ kind: 'busy', text: busyText })
     const problem = begin()
     if (problem !== null) return this.#end({ kind: 'gone', text: problem })
-    const { clock, cost, inferenceTimeoutMs } = this.#state
+    const { clock, cost, inferenceTimeoutMs, readsUntilMs } = this.#state
     this.#limit = clock.after(inferenceTimeoutMs, () => this.#timedOut())
     if (plan.stallBeforeContent === true) return
     const prefillMs = cost.prefillTokensPerSecond > 0 ? (promptTokens / cost.prefillTokensPerSecond) * 1000 : 0
     const stallMs = plan.stallBeforeContent === false ? 0 : (plan.stallBeforeContent ?? 0)
-    this.#waitUntil(clock.now() + this.#varied(cost.ttftMs + prefillMs) + stallMs)
+    const readsFromMs = cost.readsInTurn ? Math.max(clock.now(), readsUntilMs) : clock.now()
+    const dueMs = readsFromMs + this.#varied(cost.ttftMs + prefillMs)
+    this.#state.readsUntilMs = dueMs
+    this.#waitUntil(dueMs + stallMs)
   }
 
   #waitUntil(dueMs: number): void {

@@ -59,6 +59,7 @@ export class DoubleHost {
       inferenceTimeoutMs: options.inferenceTimeoutMs ?? 300_000,
       random: seeded(options.seed ?? 1),
       decoding: 0,
+      readsUntilMs: 0,
     }
   }
 

@@ -10,7 +10,7 @@ import type { HostEvent } from './host.ts'
 import { DoubleHost } from './host.ts'
 import type { JournalEntry } from './journal.ts'
 import type { LoadedModels } from './models.ts'
-import type { LmxDoubleOptions } from './options.ts'
+import type { CostModel, LmxDoubleOptions } from './options.ts'
 import { urlSafeToken } from './reply.ts'
 import { answer, isInference } from './routes.ts'
 
@@ -96,6 +96,11 @@ export class LmxDouble {
   /** The limit in force; the advertised one never changes. */
   setEffectiveSlots(limit: number): void {
     this.#host.gate.setEffective(limit)
+  }
+
+  /** It is faster or slower from now on, also with what it is at. */
+  setCost(cost: Partial<CostModel>): void {
+    Object.assign(this.#host.engine.cost, cost)
   }
 
   setMemoryUsedGb(gigabytes: number): void {

@@ -8,6 +8,8 @@ export interface CostModel {
   /** Fixed part of the time to the first token, in milliseconds. */
   ttftMs: number
   prefillTokensPerSecond: number
+  /** One prompt is read after the other, as engines do; else each as if it were alone. */
+  readsInTurn: boolean
   /** Speed of one stream alone. */
   decodeTokensPerSecond: number
   /** β of t_step(n) = t1 · (1 + β(n−1)), where n streams decode at once. */
@@ -71,6 +73,7 @@ export interface LmxDoubleOptions {
 export const instantCost: CostModel = {
   ttftMs: 0,
   prefillTokensPerSecond: 0,
+  readsInTurn: false,
   decodeTokensPerSecond: 0,
   batchSlowdown: 0,
   tokensPerChunk: 1,

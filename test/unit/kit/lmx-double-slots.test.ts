@@ -99,6 +99,7 @@ function engineOf(cost: Partial<CostModel>, clock: Clock = new FakeClock(0)) {
     inferenceTimeoutMs: 100_000,
     random: () => 0.5,
     decoding: 0,
+    readsUntilMs: 0,
   }
   const generate = (tokens: number, promptTokens = 0) => {
     const times: number[] = []
