@@ -194,8 +194,11 @@ export const rows: Readonly<Record<string, Row>> = {
   G05: sharedAccess('SIGKILL mid-stream, usage unflushed', 'test/e2e/ledger-gateway-kill.test.ts'),
   G06: sharedAccess('SIGKILL during a store write', 'test/e2e/ledger-kill.test.ts'),
   G07: sharedAccess('Flush fails or is cancelled after rows left the queue', 'test/unit/metering/ledger.test.ts'),
-  G08: choosingTheHost('Reload with broken file, half-written file, file replaced by rename or symlink'),
-  G09: choosingTheHost('Reload removes a host, a key, a model'),
+  G08: choosingTheHost(
+    'Reload with broken file, half-written file, file replaced by rename or symlink',
+    `${here}/reload-files.test.ts`,
+  ),
+  G09: choosingTheHost('Reload removes a host, a key, a model', `${here}/reload-removes.test.ts`),
   G10: mainJob('Unknown key, wrong type, port 0, negative limit at start', 'test/e2e/cli.test.ts'),
   G11: mainJob('Port in use, address missing', 'test/e2e/cli.test.ts'),
   G12: sharedAccess('Disk full on the store', 'test/e2e/ledger-disk.test.ts'),
@@ -256,7 +259,10 @@ export const rows: Readonly<Record<string, Row>> = {
   X09: sharedAccess('Secrets in any sink incl. audit rows, crash dump, debug level', `${here}/canary.test.ts`, {
     lacks: 'a core dump: it is the memory of the process, where keys that are being checked stand',
   }),
-  X10: choosingTheHost('SSRF by header, body (api_base, base_url, proxy, extra_headers), query, admin form'),
+  X10: choosingTheHost(
+    'SSRF by header, body (api_base, base_url, proxy, extra_headers), query, admin form',
+    `${here}/chosen-destinations.test.ts`,
+  ),
   X11: mainJob(
     'Side doors of the host: copilot/…, gemini-cli/…, preset:…, X-Client-Id, X-Serving-Lane, X-OpenClaw-Agent-Id',
     `${here}/side-doors.test.ts`,
