@@ -41,7 +41,8 @@ export class CatalogRoute implements Route {
     // A host with room for it is better than one that may have none, whatever stands first.
     const sure = choose(fits('sure'))
     if (sure.areSound) return sure.candidates
-    return choose(groups.map((group) => group.filter((candidate) => fitOf(need, candidate) !== 'no'))).candidates
+    const rest = groups.map((group) => group.filter((candidate) => fitOf(need, candidate) !== 'no'))
+    return withMostRoom(choose(rest).candidates)
   }
 
   gone(excluded?: ReadonlySet<Host>): GatewayError | null {
@@ -78,6 +79,13 @@ function fitOf(need: ContextNeed, { host, model }: Candidate): ContextFit {
 function without(excluded: ReadonlySet<Host> | undefined, groups: Groups): Groups {
   if (excluded === undefined || excluded.size === 0) return groups
   return groups.map((group) => group.filter(({ host }) => !excluded.has(host)))
+}
+
+/** Of those that may have room, one with less would only refuse what another one takes. */
+function withMostRoom(candidates: readonly Candidate[]): readonly Candidate[] {
+  const contexts = candidates.map(({ host, model }) => host.context(model).contextTokens)
+  const most = contexts.reduce<number>((a, b) => Math.max(a, b ?? 0), 0)
+  return candidates.filter((_candidate, at) => (contexts[at] ?? most) === most)
 }
 
 /** Hosts that refuse the gateway's key are asked only where nobody else is left. */

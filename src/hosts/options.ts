@@ -88,7 +88,7 @@ export const hostOptions = z.strictObject({
     .union([contextTokens, z.record(z.string().min(1), contextTokens)])
     .optional()
     .describe(
-      'Longest prompt and answer together, in tokens: a number for all its models, or one for each by its name there; default: what the host says',
+      'Longest prompt and answer together, in tokens: a number for all its models, or one for each by its name there; default: what the host says, which lmx does only to an adminKey',
     ),
   adminKey: plainWord
     .optional()

@@ -57,6 +57,19 @@ describe('a prompt', () => {
     expect(to(askOf(5_000), 'm', [large])).toEqual([])
   })
 
+  it('that surely fits none goes to the one with the most room, and to those that do not tell', () => {
+    const hosts = [
+      hostOf('small', 8_000),
+      hostOf('large', 10_000),
+      hostOf('as large', 10_000),
+      hostOf('untold', undefined),
+    ]
+    expect(fleet(hosts.slice(0, 3)).to(askOf(7_500))).toEqual(['large', 'as large'])
+    expect(fleet(hosts).to(askOf(7_500))).toEqual(['untold'])
+    const long = hosts.map(({ name }, at) => hostOf(name, [40_000, 50_000, 50_000, undefined][at]))
+    expect(fleet(long).to(askOf(38_000))).toEqual(['large', 'as large', 'untold'])
+  })
+
   it('waits for a host with room that is down, and is not sent to one without', () => {
     const { routeFor } = fleet([hostOf('small', 4_000), hostOf('large', 32_000, { up: false })])
     const route = routeFor(askOf(5_000))

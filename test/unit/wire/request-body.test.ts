@@ -49,6 +49,17 @@ describe('readJsonBody', () => {
     })
   })
 
+  test('num_ctx is read where it is a number of tokens, and left to the host where it is not', () => {
+    expect([4_096, 1, null, 0, -1, 1.5, '4096', [1]].map((num_ctx) => readObject({ num_ctx }).numCtx)).toEqual([
+      4_096,
+      1,
+      ...Array.from({ length: 6 }, () => null),
+    ])
+    expect(read('{"model":"m"}').numCtx).toBeNull()
+    // The last one counts, as where Python reads it.
+    expect(read('{"model":"m","num_ctx":1,"num_ctx":2}').numCtx).toBe(2)
+  })
+
   test('nothing that is inherited is read', () => {
     expect(refusal('{"__proto__":{"model":"m"}}')).toMatchObject({ code: 'invalid_request', param: 'model' })
     expect(read('{"model":"m","__proto__":{"stream":true,"n":99}}')).toMatchObject({ stream: false, choices: 1 })
