@@ -6,6 +6,7 @@ import type { Assignment, Generated } from './assignment.ts'
 import type { Considered, Decision } from './decision.ts'
 import { HostWork } from './host-work.ts'
 import type { Speeds } from './learned-speeds.ts'
+import { type AccessOf, alwaysInMemory, worthTheirLoads } from './model-access.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
 import type { Ask, Chance, Choice, Place, Policy, RoutingReason } from './policy.ts'
@@ -21,6 +22,8 @@ export interface BalancerParts {
   readonly chance: Chance
   readonly speeds: Speeds
   readonly prefixes: Prefixes
+  /** Absent where all hosts have all their models in memory. */
+  readonly accessOf?: AccessOf
 }
 
 /** A record of a choice is kept for long: of a larger fleet it names some. */
@@ -40,6 +43,7 @@ export class Balancer {
   #parts: BalancerParts
   #policy: Policy
   readonly #work: HostWork
+  readonly #accessOf: AccessOf
   readonly #sessions = new Sessions()
 
   constructor(parts: BalancerParts) {
@@ -47,6 +51,7 @@ export class Balancer {
     const { policy, chance, makePolicy = policies[policy] } = parts
     this.#policy = makePolicy(chance)
     this.#work = new HostWork(parts)
+    this.#accessOf = parts.accessOf ?? alwaysInMemory
   }
 
   /** Another policy from now on. */
@@ -58,16 +63,26 @@ export class Balancer {
 
   /** Null where none of the candidates has a slot for it. */
   choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    const within = inTiers(candidates)
-    const places = (situation.mayWait ? within : within.filter(isFree)).map((one) => this.#place(ask, one, situation))
+    const isFree = (one: Candidate): boolean => this.#isFree(one)
+    const within = inTiers(candidates, isFree)
+    // What loads is held against hosts that have the model, free or not.
+    const isLooked = ({ host }: Candidate): boolean => situation.mayWait || host.memory.loadsBy !== null
+    const looked = within.filter((one) => isLooked(one) || isFree(one)).map((one) => this.#place(ask, one, situation))
+    const worth = worthTheirLoads(ask, looked, this.#accessOf)
+    const places = situation.mayWait ? worth : worth.filter((place) => place.isFree)
     const [first, ...others] = places
-    if (first === undefined) return null
+    if (first === undefined || !places.some((place) => place.isFree)) return null
     // Also where there is one alone: a policy that goes by turns must know of each.
     const choice = this.#policy.choose(ask, [first, ...others])
     const reason = reasonOf(choice, candidates, places)
     const considered = consideredOf(places, choice)
     const { policy } = this.#parts
     return { policy, place: choice.place, reason, considered, waitMsMax: choice.waitMsMax ?? 0 }
+  }
+
+  /** How fast that host is with that model, as far as is known. */
+  speedOf(host: Host, model: string): Speed {
+    return this.#parts.speeds.of(host, model)
   }
 
   /** It was given a slot there. `generated`: what comes of it. */
@@ -91,14 +106,15 @@ export class Balancer {
     const { prompt, tokens } = ask
     const { input } = tokens
     const match = prompt.print === null ? noMatch : prefixes.match(host, model, prompt.print)
-    const free = isFree(candidate)
+    const { waitMs, loadMs } = this.#accessOf(candidate)
+    const free = this.#isFree(candidate)
     const foreign = host.signals.foreignRunning
     return {
       host,
       model,
       isFree: free,
-      slotWaitMs: free ? 0 : this.#slotWaitMs(host, speed, waitingFor(host)),
-      loadMs: 0,
+      slotWaitMs: free ? 0 : Math.max(waitMs, this.#slotWaitMs(host, speed, waitingFor(host))),
+      loadMs,
       running: host.leases.size + foreign,
       inputAhead: work.inputAhead(host, speed.prefillTokensPerSecond),
       outputAhead: work.outputAhead(host) + foreign * foreignOutputLeft,
@@ -110,6 +126,12 @@ export class Balancer {
     }
   }
 
+  /** Whether it could be given a slot there at once. */
+  #isFree(candidate: Candidate): boolean {
+    const { host } = candidate
+    return host.available && host.hasFreeSlot && this.#accessOf(candidate).admits
+  }
+
   /** Until one that is full, or pausing, is likely to take it, with so many before it. */
   #slotWaitMs(host: Host, speed: Speed, before: number): number {
     const { limit, busyForMs } = host.health
@@ -119,13 +141,8 @@ export class Balancer {
   }
 }
 
-/** Whether it could be given a slot there at once. */
-export function isFree({ host }: Candidate): boolean {
-  return host.available && host.hasFreeSlot
-}
-
 /** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
-function inTiers(candidates: readonly Candidate[]): readonly Candidate[] {
+function inTiers(candidates: readonly Candidate[], isFree: (candidate: Candidate) => boolean): readonly Candidate[] {
   let tierMax = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
     const { tier } = candidate.host

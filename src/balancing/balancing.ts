@@ -12,7 +12,7 @@ export interface Balancing {
   readonly prompts: PromptReader
 }
 
-export type BalancingParts = Pick<BalancerParts, 'clock' | 'chance' | 'makePolicy'>
+export type BalancingParts = Pick<BalancerParts, 'clock' | 'chance' | 'makePolicy' | 'accessOf'>
 
 export function makeBalancing(options: BalancingOptions, parts: BalancingParts): Balancing {
   const { policy, prefixes: rules } = options

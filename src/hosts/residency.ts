@@ -122,6 +122,9 @@ export class ResidencyPlanner {
     return { isWarm: load?.model === model, admits: inMs === 0, waitMs: Math.min(waitMsMax, inMs), loadMs }
   }
 
+  /** As `access`, for whoever asks with what it has at hand. */
+  readonly accessOf = ({ host, model }: Candidate): ModelAccess => this.access(host, model)
+
   /** What loading it there is expected to take. */
   loadMs(host: Host, model: string): number {
     return host.memory.times.expectedMs(model) ?? this.#options().loadMsDefault
@@ -144,7 +147,7 @@ export class ResidencyPlanner {
   }
 
   /** Null unless loading it failed lately at each of those that could take the request. */
-  failureOf(candidates: readonly Candidate[]): LoadFailure | null {
+  failureOf(candidates: readonly Candidate[]): { readonly problem: string; readonly inMs: number } | null {
     let soonest: LoadFailure | null = null
     for (const { host, model } of candidates) {
       const { memory } = host
@@ -152,7 +155,7 @@ export class ResidencyPlanner {
       if (failure === null) return null
       if (soonest === null || failure.untilMs < soonest.untilMs) soonest = failure
     }
-    return soonest
+    return soonest && { problem: soonest.problem, inMs: soonest.untilMs - this.#parts.clock.now() }
   }
 
   /** What those wait for that could go to these; null where one of these has the model in memory. */

@@ -20,6 +20,11 @@ export function costOf(tokens: { readonly input: number; readonly output: number
   return costs.request + tokens.input * costs.input + tokens.output * costs.output
 }
 
+/** As much as a host that is so fast could have generated instead. */
+export function costOfLoad(ms: number, decodeTokensPerSecond: number, costs: Costs): number {
+  return (ms / 1_000) * decodeTokensPerSecond * costs.output
+}
+
 export interface ServedTokens {
   /** As expected where nothing better is known. */
   readonly input: number | undefined
@@ -106,9 +111,8 @@ export class Bill {
    * answer, or whoever asks for another model each time would be served more than others.
    */
   loaded(ms: number, { decodeTokensPerSecond }: Speed): void {
-    if (ms <= 0) return
-    const cost = (ms / 1_000) * decodeTokensPerSecond * this.#costs.output
-    this.flow.charge(this.#host, cost / this.#weight)
+    const cost = costOfLoad(ms, decodeTokensPerSecond, this.#costs)
+    if (cost > 0) this.flow.charge(this.#host, cost / this.#weight)
   }
 
   /** Nothing came of it. */

@@ -15,6 +15,7 @@ import type { RequestClass } from '../base/request-class.ts'
 import { allAtOnce, type Steps } from '../base/steps.ts'
 import type { Host } from '../hosts/host.ts'
 import { type Candidate, unavailable } from '../hosts/model-catalog.ts'
+import type { ResidencyPlanner } from '../hosts/residency.ts'
 import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
@@ -25,13 +26,15 @@ import { leadsInSteps } from './leads.ts'
 import { Lease, type ToldWait } from './lease.ts'
 import { liftOnReturn } from './lift-on-return.ts'
 import { Line, ranks } from './line.ts'
+import { ModelWaits } from './model-waits.ts'
 import { type QueueOptions, type QueueRules, queueRules } from './options.ts'
 import { hasRoom, notLetIn, obstacleTo, patienceOver, type Refusal, type Waiting, waitTooLong } from './refusals.ts'
+import { Serving } from './serving.ts'
 import { Shares } from './shares.ts'
 import { noTurn, type SlotRequest, type Turn } from './slot-request.ts'
 import { Stranded } from './stranded.ts'
 import { askOf, ToldDecisions } from './told-decisions.ts'
-import { ToldWaits, toldOf } from './told-waits.ts'
+import { type ToldEstimate, ToldWaits, toldOf } from './told-waits.ts'
 import type { Accuracy } from './wait-accuracy.ts'
 import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
@@ -45,6 +48,8 @@ export interface DispatcherParts {
   /** Why nobody may begin to wait just now, or null. */
   readonly noWaiting?: () => GatewayError | null
   readonly costs?: Costs
+  /** Plans which models hosts hold that cannot hold all at once; absent where there are no such hosts. */
+  readonly planner?: ResidencyPlanner
   /** A host has come that was not asked yet what it has. */
   readonly isOneUnknown?: () => boolean
   /** What waits for something else than a slot, within the same bounds. */
@@ -66,10 +71,10 @@ export class Dispatcher {
   readonly #holds: Holds
   readonly #giveBack: GiveBack
   readonly #hosts: LaneHosts
+  readonly #models: ModelWaits
   readonly #stranded: Stranded
   readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
-  /** Hosts whose slots are being given out, further up the stack. */
-  readonly #serving = new Set<Host>()
+  readonly #serving: Serving
   #paused = false
   #closedBy: GatewayError | null = null
 
@@ -84,13 +89,25 @@ export class Dispatcher {
     const { clock, events } = parts
     const paused = (): boolean => this.#paused
     const common = { line: this.#line, hosts: this.#hosts }
-    this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused })
-    this.#giveBack = new GiveBack({ ...common, shares: this.#shares, gaveBack: (asked) => events.gaveBack(asked) })
-    this.#stranded = new Stranded({
-      line: this.#line,
-      isOneUnknown: parts.isOneUnknown ?? (() => false),
-      refuse: (waiter, error) => this.#strand(waiter, error),
+    const grantNext = (waiter: Waiter): boolean => this.#grantNext(waiter)
+    this.#serving = new Serving({ ...common, shares: this.#shares, paused, grantNext })
+    const refuse = (waiter: Waiter, error: GatewayError): void => this.#strand(waiter, error)
+    this.#models = new ModelWaits({
+      ...common,
+      ...parts,
+      refuse,
+      estimateMs: (waiter) => this.#told.reckon(waiter).p50Ms,
     })
+    const { loadOf, admits } = this.#models
+    this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused, loadOf })
+    this.#giveBack = new GiveBack({
+      ...common,
+      shares: this.#shares,
+      admits,
+      gaveBack: (asked) => events.gaveBack(asked),
+    })
+    const isOneUnknown = parts.isOneUnknown ?? (() => false)
+    this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
     this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, offer })
   }
@@ -112,8 +129,11 @@ export class Dispatcher {
       return noTurn
     }
     const cost = costOf(request.tokens, this.#parts.costs ?? tokenCosts)
+    const failed = decision === null ? this.#models.failure(lane) : null
+    if (failed !== null) return this.#refuse(request, 'no_host', failed)
     const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost }), decision)
     this.#flows.rests(flow)
+    if (!this.#paused) this.#models.planFor(lane)
     return turn
   }
 
@@ -121,9 +141,11 @@ export class Dispatcher {
   hostsChanged(): void {
     this.#hosts.changed()
     this.#holds.recheck()
-    for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serve(host)
+    if (!this.#paused) this.#models.plan()
+    for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serving.serve(host)
     this.#makeRoom()
     this.#stranded.lookAgain()
+    this.#models.refuseFailed()
   }
 
   /** Whoever waits already keeps its patience. The order of the line stays: what each key has had is counted by it. */
@@ -204,7 +226,7 @@ export class Dispatcher {
     return hasRoom(tokens, this.#inAll())
   }
 
-  estimateOf(waiter: Waiter): WaitEstimate {
+  estimateOf(waiter: Waiter): ToldEstimate {
     return this.#told.estimate(waiter)
   }
 
@@ -260,26 +282,7 @@ export class Dispatcher {
     waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => this.#line.promote(waiter))
   }
 
-  /** Gives the free slots of the host to those who go next. */
-  #serve(host: Host): void {
-    // Whoever is granted one may give it back at once, which leads here again.
-    if (this.#serving.has(host)) return
-    this.#serving.add(host)
-    try {
-      while (!this.#paused && this.#line.size > 0 && host.available && host.hasFreeSlot) {
-        const next = this.#next(host)
-        if (next === undefined || !this.#grantNext(next)) return
-      }
-    } finally {
-      this.#serving.delete(host)
-    }
-  }
-
-  #next(host: Host): Waiter | undefined {
-    return this.#line.next({ host, fits: (lane) => this.#hosts.takes(lane, host), isShort: this.#shares.at(host) })
-  }
-
-  /** False, and it waits on, when its slot was gone by time alone since it was found. */
+  /** False, and it waits on, when its slot was gone by time alone since it was found, or the model is not there for it. */
   #grantNext(waiter: Waiter): boolean {
     const { request } = waiter
     const mayWait = request.place === 'newcomer' && !waiter.wasHeld
@@ -312,7 +315,7 @@ export class Dispatcher {
 
   /** It takes any slot again. */
   #offer({ lane }: Waiter): void {
-    for (const host of this.#hosts.granting(lane)) this.#serve(host)
+    for (const host of this.#hosts.granting(lane)) this.#serving.serve(host)
     this.#makeRoom()
   }
 
@@ -347,13 +350,16 @@ export class Dispatcher {
 
   #released(lease: Lease): void {
     const { bill, host } = lease
-    const heldMs = this.#parts.clock.now() - lease.grantedAtMs
+    // How long the model was loaded for it tells nothing of how long others will hold a slot.
+    const heldMs = this.#parts.clock.now() - lease.grantedAtMs - lease.loadedForMs
     this.#told.released(lease, heldMs)
     lease.assignment.end()
     bill.close()
     this.#shares.released(lease)
     this.#flows.released(bill.flow)
-    this.#serve(host)
+    // Another model may have its turn there now, and whoever waits for one that could not be loaded goes elsewhere.
+    if (host.memory.loadsBy !== null && this.#line.size > 0) this.hostsChanged()
+    this.#serving.serve(host)
     this.#makeRoom()
   }
 
@@ -371,7 +377,7 @@ export class Dispatcher {
     this.#parts.events.rejected(request.route.model, 'timeout')
     const busyForMs = this.#hosts.busyForMs(waiter.lane)
     const patienceMs = this.waitMsMax(request.class)
-    request.refused(patienceOver(estimate, { patienceMs, busyForMs }), busyForMs)
+    request.refused(patienceOver(request.route.model, estimate, { patienceMs, busyForMs }), busyForMs)
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
@@ -382,6 +388,7 @@ export class Dispatcher {
     this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
     if (outcome === 'timeout' || outcome === 'left') this.#told.givenUp(waiter, waitMs)
     this.#flows.rests(flow)
+    if (!this.#paused) this.#models.planFor(waiter.lane)
     return true
   }
 

@@ -10,6 +10,8 @@ interface GiveBackParts {
   readonly line: Line
   readonly hosts: LaneHosts
   readonly shares: Shares
+  /** Whether a slot of the host would be of use to the lane. */
+  readonly admits: (lane: Lane, host: Host) => boolean
   readonly gaveBack: (asked: string) => void
 }
 
@@ -22,8 +24,9 @@ export class GiveBack {
 
   /** True where bulk gives a slot back that the interactive requests of the lane could take. */
   ask(lane: Lane): boolean {
-    const { hosts, shares, gaveBack } = this.#parts
-    const given = askForSlotBack(hosts.granting(lane), shares)
+    const { hosts, shares, admits, gaveBack } = this.#parts
+    const useful = hosts.granting(lane).filter((host) => admits(lane, host))
+    const given = askForSlotBack(useful, shares)
     if (given !== null) gaveBack(given.asked)
     return given !== null
   }

@@ -57,6 +57,7 @@ export class Lease {
   #abandoned = false
   #givesBack = false
   #loadVerdict: LoadVerdict = 'given_up'
+  #loadedForMs = 0
 
   constructor(decision: Decision, parts: LeaseParts) {
     const { grantedAtMs, bill, assignment, asked, class: ofClass, told = null, giveBack, onRelease } = parts
@@ -92,7 +93,12 @@ export class Lease {
   firstToken(): void {
     this.assignment.firstToken()
     const { uncachedTokens, speed } = this.decision.place
-    this.bill.loaded(this.host.memory.content(this.model, this, prefillMs(uncachedTokens, speed)), speed)
+    this.#loaded(this.host.memory.content(this.model, this, prefillMs(uncachedTokens, speed)))
+  }
+
+  /** How long its host loaded the model for it. */
+  get loadedForMs(): number {
+    return this.#loadedForMs
   }
 
   /** Its attempt failed, which says so much of a load that it was to bring about. */
@@ -146,9 +152,13 @@ export class Lease {
     if (this.#released) return
     this.#released = true
     this.host.leases.delete(this)
-    const loadedForMs = this.host.memory.ended(this.model, this, this.#whole ? null : this.#loadVerdict)
-    this.bill.loaded(loadedForMs, this.decision.place.speed)
+    this.#loaded(this.host.memory.ended(this.model, this, this.#whole ? null : this.#loadVerdict))
     this.#onRelease(this)
     this.host.leaseEnded()
+  }
+
+  #loaded(ms: number): void {
+    this.#loadedForMs += ms
+    this.bill.loaded(ms, this.decision.place.speed)
   }
 }

@@ -237,6 +237,17 @@ export class Line {
     return least
   }
 
+  /** Who of the lane has waited longest, but for its class; undefined where nobody waits there. */
+  firstOf(lane: Lane): Waiter | undefined {
+    let first: Waiter | undefined
+    for (const waiter of this.#sentBack) if (waiter.lane === lane) return waiter
+    for (const { head } of lane.queues)
+      if (head !== null && (first === undefined || head.order < first.order)) first = head
+    if (first !== undefined) return first
+    for (const waiter of this.held()) if (waiter.lane === lane) return waiter
+    return undefined
+  }
+
   *[Symbol.iterator](): Generator<Waiter> {
     yield* this.#sentBack
     yield* this.held()

@@ -5,6 +5,8 @@ import type { Flow } from './flow.ts'
 import type { Line } from './line.ts'
 import type { QueueRules } from './options.ts'
 import type { SlotRequest } from './slot-request.ts'
+import { stillLoading } from './still-loading.ts'
+import type { ToldEstimate } from './told-waits.ts'
 import type { WaitEstimate } from './wait-estimate.ts'
 
 /** Clients ignore longer hints and come back at once. */
@@ -88,9 +90,11 @@ export function waitTooLong(estimate: WaitEstimate, patienceMs: number): Refusal
 }
 
 export function patienceOver(
-  estimate: WaitEstimate,
+  model: string,
+  estimate: ToldEstimate,
   { patienceMs, busyForMs }: { patienceMs: number; busyForMs: number },
 ): GatewayError {
+  if (estimate.load !== null) return stillLoading(model, estimate.load)
   return new GatewayError('queue_timeout', `No slot became free within ${seconds(patienceMs)} s.`, {
     retryAfterMs: Math.max(hintMs(estimate.p50Ms ?? 0), busyForMs),
     wait: estimate,

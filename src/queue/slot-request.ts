@@ -7,7 +7,7 @@ import type { Host } from '../hosts/host.ts'
 import type { Route } from '../hosts/model-catalog.ts'
 import type { Holder } from './flow.ts'
 import type { Lease } from './lease.ts'
-import type { WaitEstimate } from './wait-estimate.ts'
+import type { ToldEstimate } from './told-waits.ts'
 
 /**
  * Where it begins to wait. `newcomer`: behind those of its key and class. `sent_back`: it had a slot whose host could not
@@ -59,7 +59,7 @@ export interface Turn {
   /** Leaves the line; nothing is called afterwards. Without effect once granted or refused. */
   leave(): void
   /** How long it is likely to wait from now on; null once it waits no more. */
-  estimate(): WaitEstimate | null
+  estimate(): ToldEstimate | null
 }
 
 /** Of one that does not wait. */

@@ -1,5 +1,7 @@
 /** What requests are told of their wait, and how true that was. */
+import type { LoadWait } from '../hosts/residency.ts'
 import type { QueueEvents } from './events.ts'
+import type { Lane } from './lane.ts'
 import type { LaneHosts } from './lane-hosts.ts'
 import type { Lease, ToldWait } from './lease.ts'
 import type { Line } from './line.ts'
@@ -13,6 +15,13 @@ interface ToldWaitsParts {
   readonly hosts: LaneHosts
   readonly events: QueueEvents
   readonly paused: () => boolean
+  /** The load that those of the lane wait for; null where they wait for none. */
+  readonly loadOf: (lane: Lane) => LoadWait | null
+}
+
+export interface ToldEstimate extends WaitEstimate {
+  /** The load of a model that it waits for, before all else; null where it waits for none. */
+  readonly load: LoadWait | null
 }
 
 export class ToldWaits {
@@ -24,8 +33,10 @@ export class ToldWaits {
   }
 
   /** As it may be told: how long a pause lasts nobody knows. */
-  estimate(waiter: Waiter): WaitEstimate {
-    return this.shown(this.reckon(waiter))
+  estimate(waiter: Waiter): ToldEstimate {
+    const shown = this.shown(this.reckon(waiter))
+    const load = this.#parts.loadOf(waiter.lane)
+    return { ...shown, load }
   }
 
   reckon(waiter: Waiter): Announced {

@@ -1,0 +1,50 @@
+/** Gives the free slots of a host to those who go next. */
+import type { Host } from '../hosts/host.ts'
+import type { Lane } from './lane.ts'
+import type { LaneHosts } from './lane-hosts.ts'
+import type { Line } from './line.ts'
+import type { Shares } from './shares.ts'
+import type { Waiter } from './waiter.ts'
+
+interface ServingParts {
+  readonly line: Line
+  readonly hosts: LaneHosts
+  readonly shares: Shares
+  /** Nobody is given anything. */
+  readonly paused: () => boolean
+  /** It is given a slot, or waits for one host alone; false, and it waits on, where none is there for it. */
+  readonly grantNext: (waiter: Waiter) => boolean
+}
+
+export class Serving {
+  readonly #parts: ServingParts
+  /** Hosts whose slots are being given out, further up the stack. */
+  readonly #serving = new Set<Host>()
+
+  constructor(parts: ServingParts) {
+    this.#parts = parts
+  }
+
+  serve(host: Host): void {
+    // Whoever is granted one may give it back at once, which leads here again.
+    if (this.#serving.has(host)) return
+    this.#serving.add(host)
+    try {
+      this.#serve(host)
+    } finally {
+      this.#serving.delete(host)
+    }
+  }
+
+  #serve(host: Host): void {
+    const { line, hosts, shares, paused, grantNext } = this.#parts
+    // Those for whom it is not the right one just now keep nobody waiting who comes behind them.
+    const declined = new Set<Lane>()
+    const fits = (lane: Lane): boolean => !declined.has(lane) && hosts.takes(lane, host)
+    while (!paused() && line.size > 0 && host.available && host.hasFreeSlot) {
+      const next = line.next({ host, fits, isShort: shares.at(host) })
+      if (next === undefined) return
+      if (!grantNext(next)) declined.add(next.lane)
+    }
+  }
+}
