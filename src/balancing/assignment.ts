@@ -103,8 +103,8 @@ export class Assignment implements AssignmentParts {
   }
 
   /** Tokens that are expected still to come; one at the least, or its host would be done with it. */
-  get outputLeft(): number {
-    return Math.max(1, this.outputTokens - this.#output())
+  outputLeft(nowMs: number, together: number): number {
+    return Math.max(1, this.outputTokens - this.#output(nowMs, together))
   }
 
   /** From now on its host does not tell how far it has come: that follows from the time. */
@@ -153,11 +153,11 @@ export class Assignment implements AssignmentParts {
     this.#at.ended(this)
   }
 
-  #output(): number {
-    if (this.#unseen === null) return this.#generated.output
-    const forMs = Math.max(0, this.#at.nowMs - this.#unseen.sinceMs)
-    const byTime = this.#unseen.output + forMs / stepMs(this.#at.together, this.speed)
-    return Math.max(byTime, this.#generated.output)
+  #output(nowMs: number, together: number): number {
+    const { output } = this.#generated
+    if (this.#unseen === null) return output
+    const forMs = Math.max(0, nowMs - this.#unseen.sinceMs)
+    return Math.max(output, this.#unseen.output + forMs / stepMs(together, this.speed))
   }
 
   #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {

@@ -59,7 +59,8 @@ export class HostWork {
     const work = this.#byHost.get(host)
     if (work === undefined) return 0
     let tokens = 0
-    for (const { outputLeft } of work.all) tokens += outputLeft
+    const { nowMs, together } = work
+    for (const assignment of work.all) tokens += assignment.outputLeft(nowMs, together)
     return tokens
   }
 
@@ -69,17 +70,23 @@ export class HostWork {
     if (work === undefined) return 0
     const ends = this.#ends
     ends.length = 0
-    const step = stepMs(work.together, speed)
+    const { nowMs, together } = work
+    const step = stepMs(together, speed)
+    let first = Number.POSITIVE_INFINITY
     let read = (work.readingForMs * speed.prefillTokensPerSecond) / 1_000
     let toRead = 0
-    for (const { isReading, isUnseen, uncachedTokens, outputLeft } of work.all) {
+    for (const assignment of work.all) {
+      const { isReading, isUnseen, uncachedTokens } = assignment
       if (isReading) {
         const left = Math.max(0, uncachedTokens - read)
         toRead += left
         read = isUnseen ? read - (uncachedTokens - left) : 0
       }
-      insert(ends, outputLeft * step + (isReading ? prefillMs(toRead, speed) : 0))
+      const leftMs = assignment.outputLeft(nowMs, together) * step + (isReading ? prefillMs(toRead, speed) : 0)
+      if (before > 0) insert(ends, leftMs)
+      else if (leftMs < first) first = leftMs
     }
+    if (before === 0) return first
     const round = Math.floor(before / ends.length)
     const longest = ends.at(-1) ?? 0
     return round * longest + (ends[before % ends.length] ?? longest)
@@ -90,8 +97,10 @@ export class HostWork {
 function insert(sorted: number[], value: number): void {
   let at = sorted.length
   sorted.push(value)
-  for (let before = sorted[at - 1]; before !== undefined && before > value; before = sorted[at - 1]) {
-    sorted[at--] = before
+  for (; at > 0; at--) {
+    const before = sorted[at - 1] ?? value
+    if (before <= value) break
+    sorted[at] = before
   }
   sorted[at] = value
 }
@@ -118,7 +127,7 @@ class Work implements Surroundings {
     this.#changedAtMs = clock.now()
   }
 
-  get all(): Iterable<Assignment> {
+  get all(): ReadonlySet<Assignment> {
     return this.#all
   }
 
