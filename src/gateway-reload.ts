@@ -74,7 +74,7 @@ export class LiveConfig {
   }
 
   /** No change is seen any more. */
-  close(): void {
+  stop(): void {
     this.#watch?.close()
   }
 

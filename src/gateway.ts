@@ -1,6 +1,5 @@
 /** The composition root: builds every part from a configuration, starts, drains and stops them. */
 import { Access } from './access/access.ts'
-import type { KeyRecord } from './access/key-record.ts'
 import { type Balancing, makeBalancing } from './balancing/balancing.ts'
 import { keptBy, RecentDecisions } from './balancing/recent-decisions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -12,9 +11,11 @@ import { StoreError } from './base/store-error.ts'
 import { isLoopback } from './config/loopback.ts'
 import type { ReloadCause, ReloadResult } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import { drain } from './gateway-drain.ts'
 import { figuresOf } from './gateway-figures.ts'
 import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
+import { relayOf } from './gateway-relay.ts'
 import { LiveConfig, type ToldParts } from './gateway-reload.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import { Fleet } from './hosts/fleet.ts'
@@ -23,7 +24,7 @@ import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
 import { Prober } from './hosts/prober.ts'
-import { RetryBudget } from './hosts/retry-budget.ts'
+import { ResidencyPlanner } from './hosts/residency.ts'
 import type { Figures } from './http/admin/figures.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
 import { isInside } from './http/client-address.ts'
@@ -34,21 +35,15 @@ import { PhaseTimes } from './metering/phase-times.ts'
 import { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
-import { accessLog } from './observe/access-log.ts'
-import { tellDecisions } from './observe/decisions-came.ts'
 import type { FigureSources } from './observe/figure-sources.ts'
 import { createMetrics, type MetricEvents, type Metrics, noMetrics } from './observe/metrics.ts'
 import { makeOtlp, type Otlp } from './observe/otlp/otlp.ts'
 import { RecentFigures } from './observe/recent-figures.ts'
 import { RecentRequests } from './observe/recent-requests.ts'
-import { withListeners } from './observe/request-listeners.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
 import { ZombieSlots } from './queue/zombie-slots.ts'
-import { LethalPrompts } from './relay/lethal-prompts.ts'
-import { Relay } from './relay/relay.ts'
-import { makeTracing, passedOn } from './relay/request-trace.ts'
-import { StoredResponses } from './relay/stored-responses.ts'
+import type { Relay } from './relay/relay.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
 
@@ -59,8 +54,7 @@ export function createGateway(config: ResolvedConfig, parts: GatewayParts): Gate
   return new BuiltGateway(config, parts)
 }
 
-/** At the end, for what the ledger has yet to write and a receiver of traces has yet to take. */
-const flushMsMax = 2_000
+const keyRevoked = new GatewayError('invalid_api_key', 'This key was revoked.')
 
 class BuiltGateway implements Gateway {
   readonly #live: LiveConfig
@@ -82,6 +76,7 @@ class BuiltGateway implements Gateway {
   readonly #decisions: RecentDecisions
   /** Null without an endpoint. */
   readonly #otlp: Otlp | null
+  readonly #planner: ResidencyPlanner
   readonly #balancing: Balancing
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
@@ -145,7 +140,7 @@ class BuiltGateway implements Gateway {
       clock,
       onChange: () => this.#dispatcher.hostsChanged(),
     })
-    const accessOf = ({ host, model }: Candidate): ModelAccess => this.#planner.access(host, model)
+    const { accessOf } = this.#planner
     this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random, accessOf })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
@@ -199,6 +194,7 @@ class BuiltGateway implements Gateway {
   /** Nothing runs there any more. */
   #forget(host: Host): void {
     this.#dispatcher.forget(host)
+    this.#planner.forget(host)
     this.#balancing.prefixes.forget(host)
     this.#balancing.speeds.forget(host)
   }
@@ -247,10 +243,9 @@ class BuiltGateway implements Gateway {
 
   #makeAccess(): Access {
     const { server, limits, teams, queue } = this.#config
-    const clock = this.#clock
     return new Access({
       ...server,
-      clock,
+      clock: this.#clock,
       limits,
       teams,
       events: this.#events,
@@ -258,53 +253,32 @@ class BuiltGateway implements Gateway {
       waitingMax: queue.lengthMaxPerKey,
       mayWait: () => this.#overload.noWaiting() === null,
       hasRoom: (tokens) => this.#dispatcher.hasRoom(tokens),
-      onRevoked: (key) => this.#endRevoked(key),
+      onRevoked: ({ id, endsStreams: running }) => this.#relay.endOf(id, { running }, keyRevoked),
     })
   }
 
   #makeRelay(): Relay {
-    const live = this.#live
-    const { relay, otlp } = live.config
-    const { log, usage = () => {} } = this.#parts
-    return new Relay({
-      get options() {
-        return live.config.relay
-      },
-      get modelClocks() {
-        return live.config.models.clocks
-      },
+    return relayOf({
+      live: this.#live,
       clock: this.#clock,
-      log,
+      log: this.#parts.log,
       userAgent: this.#userAgent,
       catalog: this.#catalog,
       dispatcher: this.#dispatcher,
       prompts: this.#balancing.prompts,
       zombies: this.#zombies,
-      retryBudget: new RetryBudget(this.#clock),
-      lethal: new LethalPrompts(this.#clock),
       budget: this.#budget,
       tallies: this.#tallies,
       phases: this.#phases,
-      tracing: this.#otlp !== null && otlp.traces ? makeTracing({ ...otlp, chance: Math.random }) : passedOn,
-      storedResponses: new StoredResponses(relay.storedResponsesMax),
-      gaps: this.#metrics === null ? null : this.#gaps,
-      timesWork: this.#metrics !== null,
-      events: withListeners(this.#events, [
-        accessLog(log),
-        tellDecisions,
-        (outcome) => this.#recent.add(outcome),
-        (outcome) => this.#otlp?.requestEnded(outcome),
-      ]),
+      gaps: this.#gaps,
+      metrics: this.#metrics,
+      events: this.#events,
+      recent: this.#recent,
+      otlp: this.#otlp,
       ledger: this.#ledger,
-      costOf: live.costOf,
-      usage,
-      refusal: () => this.#overload.refusal() ?? this.#ledger.refusal(),
-      onModelGone: (host, model) => {
-        host.modelGone(model)
-        this.#dispatcher.hostsChanged()
-        void this.#prober.probe(host)
-      },
-      onConnectFailed: (host, code) => this.#prober.connectFailed(host, code),
+      overload: this.#overload,
+      prober: this.#prober,
+      usage: this.#parts.usage,
     })
   }
 
@@ -358,10 +332,6 @@ class BuiltGateway implements Gateway {
     }
   }
 
-  #endRevoked({ id, endsStreams }: KeyRecord): void {
-    this.#relay.endOf(id, { running: endsStreams }, new GatewayError('invalid_api_key', 'This key was revoked.'))
-  }
-
   async #listen(): Promise<Started> {
     const { server, admin } = this.#config
     const data = await bind(this.#data, server, { portFlag: '--port', bindFlag: '--bind' })
@@ -401,31 +371,24 @@ class BuiltGateway implements Gateway {
     return this.#stopping
   }
 
-  async #drain(): Promise<void> {
-    const { shutdownDelayMs, drainMsMax } = this.#config.server
+  #drain(): Promise<void> {
     const endNow = new Promise<void>((resolve) => {
       this.#endNow = resolve
     })
-    const after = (delayMs: number): Promise<void> =>
-      new Promise((resolve) => {
-        this.#clock.after(delayMs, resolve)
-      })
-    const shuttingDown = new GatewayError('gateway_shutting_down', 'The gateway is stopping.')
-    if (shutdownDelayMs > 0) await Promise.race([after(shutdownDelayMs), endNow])
-    this.#relay.refuseNewcomers(shuttingDown)
-    // Whoever waits in a line that gives nothing to anybody would wait in vain.
-    if (this.#dispatcher.paused) this.#dispatcher.close(shuttingDown)
-    await Promise.race([this.#relay.idle(), after(drainMsMax), endNow])
-    this.#relay.endAll(shuttingDown)
-    this.#live.close()
-    this.#overload.stop()
-    this.#figures.recent.stop()
-    this.#retention.stop()
-    this.#zombies.close()
-    await Promise.all([this.#data.close(), this.#admin.close(), this.#prober.stop()])
-    await this.#fleet.close()
-    await Promise.all([this.#ledger.flush(flushMsMax), this.#otlp?.stop(flushMsMax)])
-    await this.#store.close()
+    const zombies = { stop: () => this.#zombies.close() }
+    const parts = {
+      ...this.#config.server,
+      clock: this.#clock,
+      relay: this.#relay,
+      dispatcher: this.#dispatcher,
+      works: [this.#live, this.#overload, this.#figures.recent, this.#retention, zombies, this.#planner],
+      doors: [this.#data, this.#admin, { close: () => this.#prober.stop() }],
+      fleet: this.#fleet,
+      ledger: this.#ledger,
+      otlp: this.#otlp,
+      store: this.#store,
+    }
+    return drain(parts, endNow)
   }
 
   #notReadyBecause(): string | null {

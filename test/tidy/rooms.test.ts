@@ -28,6 +28,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway-parts.ts': ['base', 'hosts', 'metering', 'access', 'config'],
   // Tells every room that has settings of others.
   'gateway-reload.ts': ['gateway-parts.ts', 'base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'config'],
+  'gateway-drain.ts': ['base', 'metering', 'queue', 'relay', 'observe'],
+  'gateway-relay.ts': ['base', 'hosts', 'metering', 'queue', 'relay', 'observe', 'config'],
   'gateway-listeners.ts': [
     'base',
     'hosts',
@@ -45,6 +47,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway-parts.ts',
     'gateway-figures.ts',
     'gateway-listeners.ts',
+    'gateway-drain.ts',
+    'gateway-relay.ts',
     'gateway-reload.ts',
     'base',
     'wire',
