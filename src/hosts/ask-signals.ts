@@ -14,6 +14,7 @@ export interface SignalRound extends SignalsSituation {
 
 /** Never rejects, and never makes a host down: an answer that does not come is one hint less. */
 export async function askSignals(host: Host, get: ProbeGet, round: SignalRound): Promise<void> {
+  if (!host.up) return
   const { clock, everyMs, probe } = round
   const { running, askedAtMs } = probe
   const asked = clock.now()

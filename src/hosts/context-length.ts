@@ -69,7 +69,7 @@ export const contextRules = {
   },
 } as const satisfies Record<string, (ask: ContextAsk) => Bounds>
 
-const ruleNames = Object.keys(contextRules) as ContextRuleName[]
+export const contextRuleNames = ['refuses_both', 'refuses_prompt', 'trims', 'trims_by_characters'] as const
 
 /**
  * What a request needs of a context, rounded up to those that there are: requests with the same id fit the same hosts at
@@ -94,8 +94,8 @@ export class ContextNeed {
       trims: rounded('trims'),
       trims_by_characters: rounded('trims_by_characters'),
     }
-    const bounds = ruleNames.map((name) => `${this.#bounds[name].goesFrom}-${this.#bounds[name].sureFrom}`)
-    this.id = `${[...new Set(bounds)].length === 1 ? bounds[0] : bounds.join(' ')} ${ask.numCtx ?? ''}`.trimEnd()
+    const bounds = contextRuleNames.map((name) => `${this.#bounds[name].goesFrom}-${this.#bounds[name].sureFrom}`)
+    this.id = `${new Set(bounds).size === 1 ? bounds[0] : bounds.join(' ')} ${ask.numCtx ?? ''}`.trimEnd()
   }
 
   fits(place: ContextPlace): ContextFit {

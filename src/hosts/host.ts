@@ -1,72 +1,17 @@
 /** One inference host: who it is, what it serves, whether it may take work now. */
-import type { Clock } from '../base/clock.ts'
-import type { Log } from '../base/log.ts'
 import { AdaptiveSlots, type AnswerSpeed, type SlotChange } from './adaptive-slots.ts'
 import type { ClockOverrides } from './clocks.ts'
-import type { ConfiguredContext, ContextPlace } from './context-length.ts'
-import type { HostState, LimitDirection, LimitReason, LoadEvents } from './events.ts'
+import type { ContextPlace } from './context-length.ts'
+import type { HostState } from './events.ts'
 import { Health } from './health.ts'
-import { type LoadSettings, memoryOf } from './host-memory.ts'
+import { memoryOf } from './host-memory.ts'
 import { HostModels } from './host-models.ts'
+import type { HostOptions, HostParts, HostRules, HostSettings } from './host-settings.ts'
 import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
 import type { ModelMemory } from './model-memory.ts'
-import type { HealthOptions, HostSlo } from './options.ts'
 import { HostSignals } from './signals.ts'
-import { type ConfiguredSlots, slotRange } from './slot-range.ts'
-import { Transport, type TransportOptions } from './transport.ts'
-
-export interface HostSettings extends LoadSettings {
-  readonly name: string
-  readonly url: string
-  readonly kind: HostKind | null
-  readonly slots?: ConfiguredSlots | undefined
-  readonly apiKey?: string | undefined
-  /** Of its admin API. */
-  readonly adminKey?: string | undefined
-  /** Prompt and answer together, of all its models or by their names there; default: what it says. */
-  readonly contextTokensMax?: ConfiguredContext
-  /** Names it serves beyond those it lists. */
-  readonly models: readonly string[]
-  /** Non-streamed chat and completions are run as streams. */
-  readonly streamUpstream?: boolean
-  /** What to do when a client leaves; default: by its kind. */
-  readonly onDisconnect?: 'cancel' | 'drain' | undefined
-  /** How long an idle connection to it is kept; default: by its kind. */
-  readonly keepAliveMs?: number | undefined
-  /** Clocks that differ from those for all. */
-  readonly clocks?: ClockOverrides | undefined
-  /** Those of a lower one are filled before; default: 1. */
-  readonly tier?: number | undefined
-  /** Its share beside others where hosts are weighted; default: 1. */
-  readonly weight?: number | undefined
-}
-
-export interface HostOptions extends TransportOptions {
-  readonly health: HealthOptions
-  /** What the number of slots is adapted to. */
-  readonly slo: HostSlo
-  /** Prompt and answer together, by the name of a model, where the host itself has no number configured. */
-  readonly contextsOfModels?: Readonly<Record<string, number>>
-}
-
-/** What may become another while the host is there. */
-export type HostRules = Pick<HostOptions, 'health' | 'slo' | 'connectMsMax' | 'contextsOfModels'>
-
-export interface HostParts {
-  readonly clock: Clock
-  readonly log: Log
-  /** A number in [0, 1), as Math.random. */
-  readonly chance: () => number
-  /** Whether one more host may be ejected; see `mayEjectOneMore`. */
-  readonly mayEject: () => boolean
-  /** Whether the fleet can do without the host while it proves itself; see `canSpare`. */
-  readonly canSpare: (host: Host) => boolean
-  /** What the host may be given has changed by itself or by how a request ended. */
-  readonly onChange: () => void
-  /** Its number of slots was adapted. */
-  readonly onLimitChange?: (host: Host, direction: LimitDirection, reason: LimitReason) => void
-  readonly loadEvents?: LoadEvents
-}
+import { slotRange } from './slot-range.ts'
+import { Transport } from './transport.ts'
 
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
 const keyRefusedMs = 60_000
@@ -325,9 +270,8 @@ export class Host {
     this.#adaptive.keepTo(slotRange(this.#settings.slots, this.#slotsReported, this.kind))
     if (this.#up || this.#mayRise(rise)) this.#rise(result.shedding ?? null)
     if (this.slots !== slotsBefore) this.health.reschedule()
-    const modelsChanged = result.models !== null && this.#models.take(result.models)
-    const memoryChanged = this.memory.probed(result, this.models?.keys() ?? [], askedAtMs)
-    return modelsChanged || memoryChanged || this.slots !== slotsBefore || this.available !== availableBefore
+    const modelsChanged = this.#takeModels(result, askedAtMs)
+    return modelsChanged || this.slots !== slotsBefore || this.available !== availableBefore
   }
 
   /** `fall` failures in a row take a host down; one that never was up is down at the first. */
@@ -379,6 +323,11 @@ export class Host {
       draining: this.draining,
       telemetry: this.#up ? this.signals.telemetry : null,
     }
+  }
+
+  #takeModels(result: ProbeResult, askedAtMs: number): boolean {
+    const haveChanged = result.models !== null && this.#models.take(result.models)
+    return this.memory.probed(result, this.models?.keys() ?? [], askedAtMs) || haveChanged
   }
 
   #slotsAdapted(change: SlotChange | null): void {

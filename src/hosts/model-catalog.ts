@@ -92,7 +92,7 @@ export class ModelCatalog {
       if (model !== null) models.push(model)
     }
     const aliases = [...this.#aliases.keys()].flatMap((alias) => (shown(alias) ? (this.#listing(alias) ?? []) : []))
-    return aliases.length === 0 ? models : [...models, ...aliases].sort((a, b) => (a.id < b.id ? -1 : 1))
+    return aliases.length === 0 ? models : [...models, ...aliases].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** Names that requests may use, aliases included, with the hosts that have them, whether they are up or not. */
@@ -119,7 +119,7 @@ export class ModelCatalog {
   #names(): readonly string[] {
     const names = this.#serving.names()
     const aliases = [...this.#aliases.keys()].filter((alias) => this.#serving.hostsOf(alias).length === 0)
-    return aliases.length === 0 ? names : [...names, ...aliases].sort()
+    return aliases.length === 0 ? names : [...names, ...aliases].toSorted()
   }
 
   /** Null while no host that serves it is up. */

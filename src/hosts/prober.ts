@@ -177,7 +177,7 @@ export class Prober {
     if (changed) onChange(host)
     const { clock } = this.#parts
     const { everyMs } = this.#options
-    if (host.up) await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })
+    await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })
   }
 }
 

@@ -37,7 +37,7 @@ export class ServingIndex {
   /** Sorted; kept until names change. */
   names(): readonly string[] {
     this.#refresh()
-    this.#sorted ??= [...this.#byName.keys()].sort()
+    this.#sorted ??= [...this.#byName.keys()].toSorted()
     return this.#sorted
   }
 

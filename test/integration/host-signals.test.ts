@@ -32,11 +32,9 @@ async function others(double: LmxDouble, count: number): Promise<Promise<unknown
 
 /** What the hosts have to do goes on until this is over. */
 async function withTime<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
-  let isOver = false
-  const over = work.finally(() => {
-    isOver = true
-  })
-  while (!isOver) {
+  const stopped = new AbortController()
+  const over = work.finally(() => stopped.abort())
+  while (!stopped.signal.aborted) {
     await clock.advance(50)
     await pause(5)
   }

@@ -1,6 +1,7 @@
 /** Hosts in a known state, without a server: for tests of what decides over hosts. */
 import type { Clock } from '../../src/base/clock.ts'
-import { Host, type HostParts, type HostSettings } from '../../src/hosts/host.ts'
+import { Host } from '../../src/hosts/host.ts'
+import type { HostParts, HostSettings } from '../../src/hosts/host-settings.ts'
 import type { HostModel } from '../../src/hosts/kinds/host-kind.ts'
 import { hostKind } from '../../src/hosts/kinds/kinds.ts'
 import type { HostSlo } from '../../src/hosts/options.ts'

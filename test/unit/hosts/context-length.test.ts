@@ -1,10 +1,11 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   type ContextAsk,
   type ContextFit,
   ContextNeed,
   type ContextRuleName,
+  contextRuleNames,
   contextRules,
   contextTokensFrom,
   contextTokensOf,
@@ -78,14 +79,11 @@ describe('a host that trims', () => {
 })
 
 describe('a host that does not tell its context', () => {
-  it.each(Object.keys(contextRules) as ContextRuleName[])(
-    'is as good as any for an ordinary prompt, and goes last for a long one: %s',
-    (rule) => {
-      expect(fitAt(rule, askOf(), null)).toBe('sure')
-      const long = askOf({ prompt: { least: 30_000, most: 60_000, textBytes: 160_000 } })
-      expect(fitAt(rule, long, null)).toBe('perhaps')
-    },
-  )
+  it.each(contextRuleNames)('is as good as any for an ordinary prompt, and goes last for a long one: %s', (rule) => {
+    expect(fitAt(rule, askOf(), null)).toBe('sure')
+    const long = askOf({ prompt: { least: 30_000, most: 60_000, textBytes: 160_000 } })
+    expect(fitAt(rule, long, null)).toBe('perhaps')
+  })
 })
 
 describe('requests with the same id', () => {
@@ -107,7 +105,7 @@ describe('requests with the same id', () => {
       numCtx,
     }))
   const contexts = fc.array(fc.constantFrom(2_048, 4_096, 8_192, 16_384, 40_960, 131_072, 262_144), { maxLength: 4 })
-  const rules = Object.keys(contextRules) as ContextRuleName[]
+  const rules = contextRuleNames
 
   it('fit the same hosts, those that come later among them', () => {
     fc.assert(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Host, type HostParts } from '../../../src/hosts/host.ts'
+import { Host } from '../../../src/hosts/host.ts'
+import type { HostParts } from '../../../src/hosts/host-settings.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { healthDefaults, hostParts, knownHost, knownModel, sloDefaults } from '../../kit/known-hosts.ts'

@@ -11,7 +11,7 @@ tabbed\t8
 broken{a="b"} soon
 negative -1
 nothing NaN
-hostile{client="he said \"} 5" and } 6
+hostile{client="he said "} 5" and } 6
 `
 
 test('a gauge is the sum of its series, or the largest of them, by its whole name', () => {
@@ -39,5 +39,5 @@ test('what a client wrote into a label is not read', () => {
 test('a line without end, or a name without number, ends the search', () => {
   expect(gauge(`big{label="${'x'.repeat(1_000_000)}"} 3\nother 4`, 'big')).toBeUndefined()
   expect(gauge('x '.repeat(100_000), 'x')).toBeUndefined()
-  expect(gauge(`${'many{a="1"} 1\n'.repeat(5_000)}`, 'many')).toBe(1_000)
+  expect(gauge('many{a="1"} 1\n'.repeat(5_000), 'many')).toBe(1_000)
 })

@@ -1,5 +1,5 @@
 /** Which hosts serve a name, of fleets that change. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../../src/hosts/host.ts'
 import { ModelCatalog } from '../../../src/hosts/model-catalog.ts'
@@ -34,7 +34,9 @@ describe('the index', () => {
             expect(index.hostsOf(name)).toEqual(hosts.filter((each) => each.serves(name)))
           }
           expect(index.names()).toEqual(
-            [...new Set(hosts.flatMap((each) => [...(each.models?.keys() ?? []), ...each.configuredModels]))].sort(),
+            [
+              ...new Set(hosts.flatMap((each) => [...(each.models?.keys() ?? []), ...each.configuredModels])),
+            ].toSorted(),
           )
         }
       }),

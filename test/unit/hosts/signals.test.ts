@@ -1,5 +1,5 @@
 /** What hosts say of their load: hints that fade, never truth. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HostSignals, type SaidSignals } from '../../../src/hosts/signals.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
