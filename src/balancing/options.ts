@@ -30,13 +30,17 @@ export const balancingOptions = z.strictObject({
       perHostMax: count
         .max(1_000_000)
         .default(20_000)
-        .describe('Beginnings that are remembered of each host and model, about 1 kB of prompt each'),
+        .describe(
+          'Beginnings of prompts that are remembered of each host and model: some 65 bytes of memory each, and each stands for 1 kB of a prompt or more',
+        ),
     })
     .prefault({}),
   decisionsMax: count
     .max(100_000)
     .default(1_000)
-    .describe('Last choices of a host that GET /admin/decisions can tell of, in memory'),
+    .describe(
+      'Last choices of a host that GET /admin/decisions can tell of, in memory: 1 kB each before three hosts, 3 kB before sixteen',
+    ),
 })
 
 export type BalancingOptions = z.infer<typeof balancingOptions>

@@ -6,7 +6,7 @@ export const routingMetrics = {
   routing_decisions_total: {
     type: 'counter',
     labels: ['model', 'host', 'reason'],
-    help: 'Slots given to requests, by the host that was chosen and why (the reasons stand in README); one that is sent back and has another turn counts again.',
+    help: 'Slots given to requests, by the host that was chosen and why, in the words of x-lmx-gateway-reason; one that is sent back and has another turn counts again.',
   },
   routing_holds_total: {
     type: 'counter',

@@ -44,9 +44,22 @@ export function attemptAttributes({ endpoint }: Outcome, attempt: AttemptOutcome
     'error.type': attempt.failure,
     'lmx_gateway.attempt': number,
     'lmx_gateway.reason': attempt.reason,
+    ...ofDecision(attempt),
     'lmx_gateway.sent_ms': since(attempt.beganMs, attempt.sentMs),
     'lmx_gateway.head_ms': since(attempt.beganMs, attempt.headMs),
   })
+}
+
+/** How its host was chosen, and what was foreseen of it: beside the spans of what came. */
+function ofDecision({ decision }: AttemptOutcome) {
+  if (decision === null) return {}
+  const [chosen] = decision.places
+  return {
+    'lmx_gateway.policy': decision.policy,
+    'lmx_gateway.places_considered': decision.places.length,
+    'lmx_gateway.predicted_first_token_ms': chosen.firstTokenMs,
+    'lmx_gateway.predicted_cached_tokens': chosen.cachedTokens,
+  }
 }
 
 /** By a host or by the gateway: what a client got wrong, and that it left, is no failure of the request's server. */

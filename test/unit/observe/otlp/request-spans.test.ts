@@ -107,6 +107,20 @@ test.each([
   expect(spans[0]!.attributes['gen_ai.provider.name']).toBe('lmx-gateway')
 })
 
+test('an attempt says how its host was chosen and what was foreseen of it, and nothing of that where nobody looks', () => {
+  const attemptsMade = [attempt(), attempt({ decision: null })]
+  const spans = requestSpans(outcome({ trace, attempts: 2, attemptsMade }), origin)
+  const [looked, unseen] = spans.filter(({ name }) => name === 'attempt').map(({ attributes }) => attributes)
+  const foreseen = {
+    'lmx_gateway.policy': 'fastest',
+    'lmx_gateway.places_considered': 2,
+    'lmx_gateway.predicted_first_token_ms': 200,
+    'lmx_gateway.predicted_cached_tokens': 5,
+  }
+  expect(looked).toMatchObject(foreseen)
+  for (const name of Object.keys(foreseen)) expect(unseen).not.toHaveProperty([name])
+})
+
 test.each<[Partial<Outcome>, boolean]>([
   [{ end: '--', status: 200 }, false],
   [{ end: '--', status: 400 }, false],
