@@ -108,7 +108,7 @@ test.each([
 })
 
 test('an attempt says how its host was chosen and what was foreseen of it, and nothing of that where nobody looks', () => {
-  const attemptsMade = [attempt(), attempt({ decision: null })]
+  const attemptsMade = [attempt({}), attempt({ decision: null })]
   const spans = requestSpans(outcome({ trace, attempts: 2, attemptsMade }), origin)
   const [looked, unseen] = spans.filter(({ name }) => name === 'attempt').map(({ attributes }) => attributes)
   const foreseen = {
