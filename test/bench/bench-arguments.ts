@@ -4,7 +4,7 @@ import type { Flag } from '../../src/cli/command.ts'
 import { flagTable } from '../../src/cli/help.ts'
 import type { FlagValues } from '../../src/config/settings.ts'
 
-export const benchParts = ['line', 'stream', 'request'] as const
+export const benchParts = ['line', 'choosing', 'stream', 'request'] as const
 export type BenchPart = (typeof benchParts)[number]
 
 export interface BenchArguments {
@@ -20,7 +20,7 @@ export interface BenchArguments {
   readonly requests: number
   /** Lengths of the line that are measured. */
   readonly waiting: readonly number[]
-  /** Requests that come and go in each of its measurements. */
+  /** Requests that come and go in each of its measurements; choices of a host by each policy. */
   readonly steps: number
   readonly json: boolean
   readonly force: boolean
@@ -41,7 +41,11 @@ const flags: readonly Flag[] = [
   { name: 'tokens', value: 'N', help: 'Tokens of one stream (default: 300)' },
   { name: 'requests', value: 'N', help: 'Whole answers of one measurement (default: 4000)' },
   { name: 'waiting', value: 'N,M', help: 'Lengths of the line to measure (default: 100,10000,100000)' },
-  { name: 'steps', value: 'N', help: 'Requests that come and go at each length (default: 10000)' },
+  {
+    name: 'steps',
+    value: 'N',
+    help: 'Requests that come and go at each length, and choices of each policy (default: 10000)',
+  },
   { name: 'json', value: '', help: 'The result as one JSON object' },
   { name: 'force', value: '', help: 'Measures on a busy machine as well; its figures are worth little' },
 ]

@@ -1,4 +1,5 @@
 /** What a benchmark found, as a program reads it and as people do. */
+import type { ChoosingFigure } from './choosing-figures.ts'
 import type { ArmRound, GatewayRound } from './gateway-rounds.ts'
 import type { Bound, LineFigure } from './line-figures.ts'
 import type { MachineLoad } from './machine.ts'
@@ -19,6 +20,8 @@ export interface BenchReport {
   readonly relayed: Relayed
   /** Empty where the line was not measured. */
   readonly line: readonly LineFigure[]
+  /** Empty where choosing a host was not measured. */
+  readonly choosing: readonly ChoosingFigure[]
 }
 
 export interface Comparison {
@@ -68,7 +71,7 @@ export function relayedIn(rounds: readonly GatewayRound[]): Relayed {
 }
 
 export function reportText(report: BenchReport): string {
-  const { machine, node, before, after, rounds, notes, gateways, relayed, line } = report
+  const { machine, node, before, after, rounds, notes, gateways, relayed, line, choosing } = report
   const { atStart } = machine
   return [
     `Node ${node}, ${atStart.cores} cores (${machine.model}), load average ${atStart.loadAverage.toFixed(2)} at the start and ${machine.loadAverageAtEnd.toFixed(2)} at the end`,
@@ -81,6 +84,10 @@ export function reportText(report: BenchReport): string {
     ...columns(gateways.map(comparisonRow)),
     ...(line.length === 0 ? [] : ['', `The line of ${after}, medians of ${rounds} rounds:`]),
     ...columns(line.map(lineRow)),
+    ...(choosing.length === 0
+      ? []
+      : ['', `Choosing one of 16 hosts that remember 10,000 prompts, medians of ${rounds} rounds:`]),
+    ...columns(choosing.map(choosingRow)),
     ...(notes.length === 0 ? [] : ['']),
     ...notes.map((note) => `Note: ${note}`),
   ].join('\n')
@@ -91,9 +98,21 @@ function comparisonRow({ name, unit, before, after, ratio }: Comparison): string
   return [name, shown(before), shown(after), unit, `× ${ratio.median.toFixed(3)} (${range})`, verdictOn(ratio)]
 }
 
-function lineRow({ name, waiting, unit, figure, bound }: LineFigure): string[] {
+function lineRow({ name, waiting, ...measured }: LineFigure): string[] {
+  return [name, `${waiting}`, ...figureCells(measured)]
+}
+
+function choosingRow({ name, ...measured }: ChoosingFigure): string[] {
+  return [name, ...figureCells(measured)]
+}
+
+function figureCells({
+  unit,
+  figure,
+  bound,
+}: Pick<LineFigure | ChoosingFigure, 'unit' | 'figure' | 'bound'>): string[] {
   const range = `(${shown(figure.low)} to ${shown(figure.high)})`
-  return [name, `${waiting}`, shown(figure.median), unit, range, bound === null ? '' : boundWords(figure.median, bound)]
+  return [shown(figure.median), unit, range, bound === null ? '' : boundWords(figure.median, bound)]
 }
 
 function boundWords(value: number, { must, goal }: Bound): string {

@@ -8,6 +8,7 @@ import { type BenchArguments, benchHelp, metricsOffName, readBenchArguments } fr
 import { type BenchReport, comparisonsOf, relayedIn, reportText } from './bench-report.ts'
 import { checkOutCommit, copyWorkingTree, wantsOtherPackages, workingTreeCommit } from './checkout.ts'
 import { killAll } from './children.ts'
+import { choosingFigures } from './choosing-figures.ts'
 import { GatewayArm, setupFor } from './gateway-arm.ts'
 import { gatewayRounds } from './gateway-rounds.ts'
 import { lineFigures } from './line-figures.ts'
@@ -63,16 +64,17 @@ async function measure(wanted: BenchArguments, folder: string): Promise<Found> {
   const cores = coresOf(availableParallelism())
   const notes = cores.gateway === null ? ['no taskset, or one core alone: nothing has a core for itself'] : []
   const line = wanted.parts.has('line') ? await lineFigures(wanted, { core: cores.gateway, say }) : []
+  const choosing = wanted.parts.has('choosing') ? await choosingFigures(wanted, { core: cores.gateway, say }) : []
   const gateways = wanted.parts.has('stream') || wanted.parts.has('request')
   const compared = gateways ? await compareGateways(wanted, { folder, cores }) : null
   const nothing = { before: null, after: workingTreeCommit(), gateways: [], relayed: relayedIn([]) }
-  return { ...nothing, ...compared, notes: [...notes, ...(compared?.notes ?? [])], line }
+  return { ...nothing, ...compared, notes: [...notes, ...(compared?.notes ?? [])], line, choosing }
 }
 
 async function compareGateways(
   wanted: BenchArguments,
   { folder, cores }: { folder: string; cores: Cores },
-): Promise<Omit<Found, 'line'>> {
+): Promise<Omit<Found, 'line' | 'choosing'>> {
   const arms = await armsOf(wanted, folder)
   const setup = setupFor(await Promise.all(arms.map((arm) => arm.help())))
   const { rounds, loadCoreShareMax } = await gatewayRounds(arms, { wanted, setup, cores, say })

@@ -38,7 +38,8 @@ test('one short round of all parts', async () => {
   ])
   for (const { before, after } of report.gateways) expect(Math.min(before, after)).toBeGreaterThan(0)
   expect(report.line.map(({ name }) => name)).toContain('line: add and take')
-  for (const { figure } of report.line) expect(figure.median).toBeGreaterThan(0)
+  expect(report.choosing.map(({ name }) => name)).toContain('fastest')
+  for (const { figure } of [...report.line, ...report.choosing]) expect(figure.median).toBeGreaterThan(0)
   expect(await leftBehind()).toEqual([])
 })
 

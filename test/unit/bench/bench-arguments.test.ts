@@ -5,7 +5,7 @@ import { benchHelp, readBenchArguments } from '../../bench/bench-arguments.ts'
 test('without flags everything is compared with the commit before', () => {
   expect(readBenchArguments([])).toEqual({
     baseline: 'HEAD~1',
-    parts: new Set(['line', 'stream', 'request']),
+    parts: new Set(['line', 'choosing', 'stream', 'request']),
     rounds: 10,
     streams: 64,
     tokens: 300,

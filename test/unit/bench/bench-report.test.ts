@@ -70,6 +70,10 @@ test('the text says what is met, what is missed, and what to keep in mind', () =
       { ...figure, name: 'bad', figure: spreadOf([7]) },
       { ...figure, name: 'free', figure: spreadOf([7]), bound: null },
     ],
+    choosing: [
+      { name: 'fastest', unit: 'µs', figure: spreadOf([7]), bound: { goal: 10, must: 10 } },
+      { name: 'digests', unit: 'µs/kB', figure: spreadOf([0.5]), bound: null },
+    ],
   }
   expect(reportText(report).split('\n')).toEqual([
     'Node 26.0.0, 2 cores (A CPU), load average 0.25 at the start and 1.50 at the end',
@@ -83,6 +87,10 @@ test('the text says what is met, what is missed, and what to keep in mind', () =
     '  so-so  100  3.00  µs  (3.00 to 3.00)  goal 1: missed, must 5: met',
     '  bad    100  7.00  µs  (7.00 to 7.00)  goal 1: missed, must 5: missed',
     '  free   100  7.00  µs  (7.00 to 7.00)',
+    '',
+    'Choosing one of 16 hosts that remember 10,000 prompts, medians of 6 rounds:',
+    '  fastest  7.00  µs     (7.00 to 7.00)  must 10: met',
+    '  digests  0.50  µs/kB  (0.50 to 0.50)',
     '',
     'Note: something odd',
   ])
