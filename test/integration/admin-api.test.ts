@@ -6,7 +6,9 @@ import { systemClock } from '../../src/base/clock.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import { StoreError } from '../../src/base/store-error.ts'
 import { RemoteAccess } from '../../src/cli/remote-access.ts'
+import { decisionRoutes } from '../../src/http/admin/decision-routes.ts'
 import { fleetRoutes } from '../../src/http/admin/fleet-routes.ts'
+import { hostRoutes } from '../../src/http/admin/host-routes.ts'
 import { lineRoutes } from '../../src/http/admin/line-routes.ts'
 import { requestRoutes } from '../../src/http/admin/request-routes.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
@@ -325,7 +327,9 @@ test('HEAD is answered as GET, without a body', async () => {
 })
 
 /** Those of what waits and runs need a fleet, and have their tests with one. */
-const recordRoutes = adminRoutes.filter((route) => ![...lineRoutes, ...fleetRoutes, ...requestRoutes].includes(route))
+const recordRoutes = adminRoutes.filter(
+  (route) => ![...lineRoutes, ...fleetRoutes, ...hostRoutes, ...requestRoutes, ...decisionRoutes].includes(route),
+)
 
 /** A store that has just broken. */
 class BrokenKeys extends MemoryKeys {
