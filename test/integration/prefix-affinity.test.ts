@@ -1,8 +1,11 @@
 /** Conversations and the hosts that have read them, over real sockets. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { ChaosHost, wholeRequest } from '../kit/chaos-host.ts'
 import { gatewayBefore, gaugeReaches, model, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
+import { jsonResponseBytes } from '../kit/http-bytes.ts'
 import type { LmxDouble, LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'
+import { chatAnswer } from './scenarios/scene.ts'
 
 /** Of a host that reads so fast that a test need not wait, and all the same 20 ms for 1,000 tokens. */
 const cost = { prefillTokensPerSecond: 50_000, decodeTokensPerSecond: 1_000 }
@@ -93,7 +96,8 @@ async function stage(
 }
 
 test('conversations with the same words of the system spread over the hosts, and each returns to its own', async () => {
-  const { converse } = await stage(['a', 'b', 'c'])
+  const slow = { cost: { ...cost, prefillTokensPerSecond: 10_000 }, slots: 9 }
+  const { converse } = await stage(['a', 'b', 'c'], () => slow)
   const system = words(3_000, 'the same for all')
   const conversations = Array.from({ length: 9 }, (_, at) => converse(10_000, `talk ${at}`, system))
   for (let turn = 0; turn < 4; turn++) await Promise.all(conversations.map((one) => one.turn()))
@@ -102,8 +106,11 @@ test('conversations with the same words of the system spread over the hosts, and
   expect(byHost.size).toBe(3)
   // Three each, where all nine come before one of them is answered.
   for (const { length } of byHost.values()) expect(length).toBeLessThanOrEqual(5)
-  const reasons = conversations.flatMap(({ answers }) => answers.slice(1).map(({ reason }) => reason))
-  expect(new Set(reasons)).toEqual(new Set(['prefix']))
+  const reasons = (turns: readonly [number, number]): (string | null)[] =>
+    conversations.flatMap(({ answers }) => answers.slice(...turns).map(({ reason }) => reason))
+  // That a host knows the words of the system makes it nobody's home.
+  expect(reasons([0, 1])).not.toContain('prefix')
+  expect(reasons([1, 4])).toContain('prefix')
 })
 
 /** Each host has a model of its own, with which a test fills its one slot. */
@@ -162,6 +169,32 @@ test('a host that was restarted has kept nothing, and nothing is expected of it'
   await double.openListener()
   await gaugeReaches(gateway, 'host_up', 1, { host: host! })
   expect((await conversation.turn()).reason).not.toBe('prefix')
+})
+
+test('a host that tells again and again that it has kept nothing is the home of no conversation any more', async () => {
+  const kept = { prompt_tokens: 10_000, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 0 } }
+  const hosts = await Promise.all(['a', 'b'].map(() => ChaosHost.start({ models: [model] })))
+  onTestFinished(async () => {
+    for (const host of hosts) await host.close()
+  })
+  for (const host of hosts) {
+    host.playAlways(
+      wholeRequest,
+      jsonResponseBytes(200, { ...(JSON.parse(chatAnswer('well')) as object), usage: kept }),
+    )
+  }
+  const gateway = await gatewayBefore(
+    hosts.map(({ url }, at) => ({ name: at === 0 ? 'a' : 'b', url, kind: 'openai' as const })),
+    { probe: { everyMs: 600_000 } },
+  )
+  const messages = [{ role: 'user', content: words(10_000, 'long ago') }]
+  const turn = () => ask(gateway, messages, { body: { stream: false } })
+  await turn()
+  expect((await turn()).reason).toBe('prefix')
+  const reasons: (string | null)[] = []
+  for (let time = 0; time < 80; time++) reasons.push((await turn()).reason)
+  // Both have learned by then, each from its own answers.
+  expect(new Set(reasons.slice(-10))).not.toContain('prefix')
 })
 
 test('with prefixes off nothing is remembered of a prompt', async () => {
