@@ -18,6 +18,8 @@ export interface ProberParts {
   readonly detect: (get: ProbeGet) => Promise<HostKind>
   /** A host came up, went down, or changed its models or slots. */
   readonly onChange: (host: Host) => void
+  /** A host answered a probe. */
+  readonly onProbed?: (host: Host) => void
   /** A host told how many requests it is working on; it was asked at `askedAtMs`. */
   readonly onRunning?: (host: Host, running: number, askedAtMs: number) => void
 }
@@ -37,6 +39,8 @@ export class Prober {
   readonly #timers = new Map<Host, Timer>()
   readonly #running = new Map<Host, Promise<void>>()
   readonly #listProblems = new Map<Host, string | null>()
+  /** Of which it was told that they do not tell how long prompts may be. */
+  readonly #untold = new Set<Host>()
   #stopped = false
 
   constructor(hosts: readonly Host[], options: ProbeOptions, parts: ProberParts) {
@@ -62,6 +66,7 @@ export class Prober {
     this.#timers.get(host)?.cancel()
     this.#timers.delete(host)
     this.#listProblems.delete(host)
+    this.#untold.delete(host)
   }
 
   /** Probes one host now, or joins the probe that is under way. */
@@ -127,6 +132,19 @@ export class Prober {
     if (problem !== null) this.#parts.log('warn', 'the models of a host cannot be listed', { host: host.name, problem })
   }
 
+  /** Once: what would be trimmed there cannot be kept away. */
+  #tellUntold(host: Host): void {
+    if (this.#untold.has(host) || !host.up || host.kind?.overlong !== 'trims_by_characters') return
+    const models = [...(host.models?.values() ?? [])].filter(
+      ({ id, resident }) => resident && host.context(id).contextTokens === null,
+    )
+    if (models.length === 0) return
+    this.#untold.add(host)
+    const message =
+      'a host drops the beginning of prompts that are too long for it, and does not tell how long they may be: set its adminKey, or its contextTokensMax'
+    this.#parts.log('info', message, { host: host.name, models: models.length })
+  }
+
   #schedule(host: Host): void {
     if (this.#stopped || host.draining) return
     this.#timers.get(host)?.cancel()
@@ -174,7 +192,9 @@ export class Prober {
       changed = wasUp !== host.up || !wasProbed
     }
     if (wasProbed) this.#tell(host, wasUp)
+    this.#tellUntold(host)
     if (changed) onChange(host)
+    if (host.up) this.#parts.onProbed?.(host)
     const { clock } = this.#parts
     const { everyMs } = this.#options
     await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })

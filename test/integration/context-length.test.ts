@@ -44,16 +44,14 @@ describe('a host that tells its context to who has its admin key', () => {
     const double = await doubleWith(4_096)
     const gateway = await gatewayBefore([hostAt('studio', double, { adminKey })])
     expect((await post(gateway, ask(textOf(2_000), 8))).status).toBe(200)
+    expect(gateway.log.filter(({ message }) => message.includes('does not tell'))).toEqual([])
     const { status, body } = await post(gateway, ask(textOf(4_200), 8))
     expect([status, body.error?.code, body.error?.param]).toEqual([400, 'context_length_exceeded', 'messages'])
     expect(body.error?.message).toMatch(
       /maximum context length is 4096 tokens.*you requested 42\d\d tokens .*8 in the completion/,
     )
     expect(double.inferenceRequests).toHaveLength(1)
-    expect(gateway.outcomes().map(({ fields }) => fields['error'] ?? null)).toEqual([
-      null,
-      'context_length_exceeded',
-    ])
+    expect(gateway.outcomes().map(({ fields }) => fields['error'] ?? null)).toEqual([null, 'context_length_exceeded'])
   })
 
   test('sets room for the answer aside, which counts too', async () => {
@@ -79,6 +77,8 @@ describe('a host that tells its context to who has its admin key', () => {
     const double = await doubleWith(4_096)
     const gateway = await gatewayBefore([hostAt('studio', double, { adminKey: 'wrong' })])
     expect((await post(gateway, ask(textOf(9_000), 8))).status).toBe(200)
+    const told = gateway.log.filter(({ message }) => message.includes('does not tell how long they may be'))
+    expect(told.map(({ level, fields }) => [level, fields])).toEqual([['info', { host: 'studio', models: 1 }]])
     expect((await clientOf(gateway).models.list()).data).toEqual([
       expect.not.objectContaining({ context_length: 4_096 }),
     ])

@@ -80,7 +80,10 @@ describe('a host whose metrics fail', () => {
     const asked = (): number => stub.requests.filter((request) => request === 'GET /metrics').length
     const before = asked()
     await eventually(5_000, 'more questions', () => asked() >= before + 5)
-    expect(await isUp()).toMatchObject({ hosts: [{ name: 'gpu', kind: 'vllm', up: true, problem: null }] })
+    expect(await isUp()).toMatchObject({
+      // What it said at first is shown with its age.
+      hosts: [{ name: 'gpu', kind: 'vllm', up: true, problem: null, telemetry: { queued: 1, cacheUsedRatio: 0.5 } }],
+    })
     expect(gateway.log.filter(({ level }) => level === 'warn')).toEqual([])
   })
 })

@@ -20,7 +20,7 @@ export function* hostsPage({ fleet, figures }: AdminParts): Steps<readonly Buffe
   // Of two with one name that is the member, and not the one that goes.
   const hosts = new Map([...fleet.leaving, ...fleet.hosts].map((host) => [host.name, host]))
   const pageOf = (state: HostState & HeldSlots): HostPage[] => {
-    const { name, up, paused, ejected, slots, limit, inFlight, zombieSlots } = state
+    const { name, up, paused, ejected, slots, limit, inFlight, zombieSlots, telemetry } = state
     const host = hosts.get(name)
     if (host === undefined) return []
     const { kind, url, problem, models } = reportOf(host)
@@ -39,6 +39,7 @@ export function* hostsPage({ fleet, figures }: AdminParts): Steps<readonly Buffe
         limit,
         inFlight,
         zombieSlots,
+        telemetry,
         streams: streams.at(name),
         models: [...models],
         errors: counted?.by('host_errors_total', 'reason', { host: name }) ?? null,

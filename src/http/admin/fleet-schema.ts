@@ -16,6 +16,15 @@ const hostPage = z.strictObject({
   slots: amount.describe('Requests that it may have at once while it is well'),
   limit: amount.describe('Those that it may have just now'),
   inFlight: amount.describe('Requests that it has'),
+  telemetry: z
+    .strictObject({
+      ageMs: amount.describe('Milliseconds since it was asked'),
+      queued: amount.nullable().describe('Requests that wait at the host itself'),
+      memoryUsedRatio: amount.nullable().describe('Of its memory, from 0 to 1'),
+      cacheUsedRatio: amount.nullable().describe('Of what it keeps for prompts and answers under way, from 0 to 1'),
+    })
+    .nullable()
+    .describe('What it last said of its load, whoever caused it: a hint, each part null where it does not tell'),
   zombieSlots: amount.describe('Of these, answers that were given up while it goes on computing them'),
   streams: streams.describe('Answers that it makes now, by phase'),
   models: z.array(z.string()).describe('That it lists, or is configured to have'),

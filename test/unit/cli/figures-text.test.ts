@@ -30,6 +30,7 @@ const host: HostsPage['hosts'][number] = {
   limit: 3,
   inFlight: 2,
   zombieSlots: 0,
+  telemetry: null,
   streams,
   models: ['qwen'],
   errors: { upstream_timeout: 2, upstream_busy: 1_000 },
