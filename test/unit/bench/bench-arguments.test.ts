@@ -53,8 +53,8 @@ test.each(['--help', '-h'])('%s asks for the help, which names every flag', (fla
 })
 
 test.each([
-  [['--parts', 'lines'], '--parts knows line, stream, request, not "lines"'],
-  [['--parts', ''], '--parts knows line, stream, request, not ""'],
+  [['--parts', 'lines'], '--parts knows line, choosing, stream, request, not "lines"'],
+  [['--parts', ''], '--parts knows line, choosing, stream, request, not ""'],
   [['--rounds', '0'], '--rounds must be a whole number from 1 to 1000, not "0"'],
   [['--rounds', '1.5'], '--rounds must be a whole number from 1 to 1000, not "1.5"'],
   [['--requests', 'many'], '--requests must be a whole number from 1 to 1000000, not "many"'],
