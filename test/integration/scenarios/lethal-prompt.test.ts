@@ -27,7 +27,7 @@ function recovers(scene: Scene): void {
   for (const name of names) scene.host(name).playAlways(...says(200, JSON.parse(chatAnswer('well'))))
 }
 
-test('two hosts are lost to it and no third: sent again it is refused with 502 and when to come back, for a minute', () => {
+test('U55: two hosts are lost to it and no third: sent again it is refused with 502 and when to come back, for a minute', () => {
   const clock = new FakeClock()
   return scenario({ ...fleet, clock }, async (scene) => {
     dies(scene)
