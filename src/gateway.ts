@@ -18,11 +18,13 @@ import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig, type ToldParts } from './gateway-reload.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
+import { loadMsMax } from './hosts/clocks.ts'
 import { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
+import { ModelLoads } from './hosts/model-loads.ts'
 import { Prober } from './hosts/prober.ts'
 import { ResidencyPlanner } from './hosts/residency.ts'
 import type { Figures } from './http/admin/figures.ts'
@@ -77,6 +79,7 @@ class BuiltGateway implements Gateway {
   /** Null without an endpoint. */
   readonly #otlp: Otlp | null
   readonly #planner: ResidencyPlanner
+  readonly #loads: ModelLoads
   readonly #balancing: Balancing
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
@@ -139,6 +142,14 @@ class BuiltGateway implements Gateway {
     this.#planner = new ResidencyPlanner(() => this.#config.models.residency, {
       clock,
       onChange: () => this.#dispatcher.hostsChanged(),
+      order: (order) => this.#loads.order(order),
+    })
+    this.#loads = new ModelLoads({
+      clock,
+      log,
+      userAgent: this.#userAgent,
+      loadMsMax: (host, model) => loadMsMax(this.#config, host, model),
+      probe: (host) => void this.#prober.probe(host),
     })
     const { accessOf } = this.#planner
     this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random, accessOf })
@@ -162,6 +173,7 @@ class BuiltGateway implements Gateway {
         if (!host.up) this.#balancing.prefixes.forget(host)
         this.#dispatcher.hostsChanged()
       },
+      onProbed: (host) => this.#loads.probed(host),
       onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
     const live = this.#live
@@ -382,7 +394,7 @@ class BuiltGateway implements Gateway {
       relay: this.#relay,
       dispatcher: this.#dispatcher,
       works: [this.#live, this.#overload, this.#figures.recent, this.#retention, zombies, this.#planner],
-      doors: [this.#data, this.#admin, { close: () => this.#prober.stop() }],
+      doors: [this.#data, this.#admin, { close: () => this.#prober.stop() }, { close: () => this.#loads.stop() }],
       fleet: this.#fleet,
       ledger: this.#ledger,
       otlp: this.#otlp,

@@ -91,3 +91,15 @@ export function clocksOf(forAll: Clocks, ...overrides: readonly (ClockOverrides 
   }
   return chosen
 }
+
+/** How long a load of that model may take at that host. */
+export function loadMsMax(
+  {
+    relay,
+    models,
+  }: { readonly relay: Clocks; readonly models: { readonly clocks: Readonly<Record<string, ClockOverrides>> } },
+  host: { readonly clocks: ClockOverrides },
+  model: string,
+): number {
+  return clocksOf(relay, host.clocks, models.clocks[model]).loadMsMax
+}

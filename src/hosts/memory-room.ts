@@ -32,6 +32,13 @@ export class MemoryRoom {
     this.#freeBytes = freeBytes
   }
 
+  /** It is in memory now, or no more: until the host says anew what is left. */
+  changed(model: string, by: 'came' | 'left'): void {
+    const bytes = (this.#fileBytes.get(model) ?? 0) * (by === 'came' ? -1 : 1)
+    if (this.#freeBytes !== null) this.#freeBytes = Math.max(0, this.#freeBytes + bytes)
+    if (by === 'left') this.#refused = null
+  }
+
   /** There was no room for one more beside so many. */
   refused(beside: number): void {
     this.#refused = { beside, atMs: this.#parts.clock.now() }

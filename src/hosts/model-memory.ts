@@ -232,17 +232,30 @@ export class ModelMemory {
   }
 
   /** An order to load by the admin API went well. */
-  loaded(): void {
-    if (this.#loading === null) return
+  loaded(by: object): void {
+    if (this.#loading?.by !== by) return
+    this.room.changed(this.#loading.model, 'came')
     this.#loaded(this.#nowMs - this.#loading.sinceMs)
     this.#parts.onChange()
   }
 
   /** The order came to nothing. */
-  failed(result: Exclude<LoadResult, 'ok'>, problem: string): void {
+  failed(by: object, result: Exclude<LoadResult, 'ok'>, problem: string): void {
     const load = this.#loading
-    if (load === null) return
+    if (load?.by !== by) return
     this.#failed(load, result, problem)
+    this.#parts.onChange()
+  }
+
+  /** There was no room beside what is in memory: some of that must go first. */
+  noRoom(by: object, problem: string): void {
+    const load = this.#loading
+    if (load?.by !== by) return
+    if (this.#resident.size === 0) this.#failed(load, 'refused', problem)
+    else {
+      this.room.refused(this.#resident.size)
+      this.#endLoad(load, 'refused')
+    }
     this.#parts.onChange()
   }
 
@@ -254,6 +267,7 @@ export class ModelMemory {
   /** Put out by the admin API, or the host says that it does not have it. */
   unloaded(model: string): void {
     if (!this.#leaves(model)) return
+    this.room.changed(model, 'left')
     this.#changedAtMs = this.#nowMs
     this.#parts.events.evicted(model)
   }

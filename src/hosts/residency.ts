@@ -42,6 +42,8 @@ export interface LoadOrder {
   readonly host: Host
   readonly model: string
   readonly evicts: readonly string[]
+  /** By what its host's memory knows the load. */
+  readonly by: object
   readonly charge: (ms: number) => void
 }
 
@@ -89,6 +91,8 @@ const there: ModelAccess = { isWarm: true, admits: true, waitMs: 0, loadMs: 0 }
 const waitMsMax = 3_600_000
 /** A load that its request gave up may go on at the host: so many times what it should take it is believed to. */
 const orphanTimes = 1.5
+/** A load that takes longer than expected is looked at only so often: its end is told. */
+const overdueMs = 1_000
 /** The clock counts whole milliseconds, and a timer may fire a little early. */
 const marginMs = 1
 
@@ -203,7 +207,7 @@ export class ResidencyPlanner {
       if (areWarm && (waitMs() ?? 0) <= this.loadMs(host, model)) return nextMs
       host.memory.begin(model, ready, evicts, false)
       this.#turns.delete(host)
-      this.#parts.order({ host, model, evicts, charge: (ms) => charge(host, model, ms) })
+      this.#parts.order({ host, model, evicts, by: ready, charge: (ms) => charge(host, model, ms) })
       return nextMs
     }
     if (areWarm || readiness.some(({ inMs }) => inMs === 0)) return nextMs
@@ -258,7 +262,7 @@ export class ResidencyPlanner {
       // Whoever takes up a load that was given up begins none.
       if (load.model === model && load.by === null) return { inMs: 0, evicts: [] }
       if (load.by !== null || this.#restMs(host) > 0) {
-        return { inMs: Math.max(marginMs, this.#restMs(host)), obstacle: 'another_load' }
+        return { inMs: Math.max(overdueMs, this.#restMs(host)), obstacle: 'another_load' }
       }
       memory.forgetLoad()
     }

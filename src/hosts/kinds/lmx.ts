@@ -1,6 +1,7 @@
 /** Opta LMX: MLX models on Apple silicon. */
 import type { EndpointName } from '../../wire/endpoints.ts'
 import { property } from '../../wire/json-value.ts'
+import { lmxModelAdmin } from '../lmx-model-admin.ts'
 import type { HostKind, ProbeAnswer, ProbeGet } from './host-kind.ts'
 import { listEntries, modelsPerHostMax, openAiList, readModelList } from './model-list.ts'
 import { requireOk } from './probe-checks.ts'
@@ -18,6 +19,9 @@ export const lmx: HostKind = {
   slotsMax: 4,
   // A model that is not loaded is a 404; loading is an administrator's business.
   loadsOnDemand: false,
+  // Several at once, as far as its memory goes; it unloads the one that was used least lately when that is full.
+  loadRules: { modelsMax: 1, growsBySight: false, tells: true, listsEarly: true },
+  modelAdmin: lmxModelAdmin,
   onDisconnect: 'cancel',
   // Its streams are cancelled and give their slot back at once, as captures show. An answer that is not streamed has a
   // handler that Starlette does not cancel. By its source the threads of its mlx-lm and GGUF backends run on even after

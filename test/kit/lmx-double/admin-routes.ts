@@ -11,6 +11,7 @@ import { ChunkedBody, sendJson } from './reply.ts'
 
 const version = '0.1.0'
 const thresholdPercent = 90
+const bytesPerGb = 2 ** 30
 
 export function healthz(call: Call): void {
   sendJson(call.context, 200, { status: 'ok', version })
@@ -138,14 +139,55 @@ export function adminModels(call: Call): void {
   sendJson(call.context, 200, { loaded, count: loaded.length })
 }
 
-export function loadModel(call: Call): void {
+/** A bare array, whether the models are loaded or not. */
+export function availableModels(call: Call): void {
+  const { onDisk = {} } = call.host.options
+  const listed = Object.entries(onDisk).map(([id, { gigabytes }]) => ({
+    repo_id: id,
+    local_path: `/models/${id}`,
+    size_bytes: Math.round(gigabytes * bytesPerGb),
+    downloaded_at: new PyFloat(call.host.startedMs / 1000),
+  }))
+  sendJson(call.context, 200, listed)
+}
+
+/** Answered when it is loaded; several at once take what the others leave. */
+export async function loadModel(call: Call): Promise<void> {
   const id = modelIdOf(call)
   if (id === null) return
-  const already = call.host.models.has(id)
-  call.host.models.load(id)
+  const { models, options } = call.host
+  models.ordered.push(id)
+  const already = models.has(id)
+  const size = options.onDisk === undefined ? { gigabytes: 0 } : options.onDisk[id]
+  if (size === undefined && !already) return notOnDisk(call, id)
+  const { gigabytes = 0 } = already ? {} : (size ?? {})
+  if (call.host.memoryUsedGb + gigabytes > (call.host.memoryTotalGb * thresholdPercent) / 100) return noMemory(call, id)
+  call.host.memoryUsedGb += gigabytes
+  if (options.holdLoads === true && !already) await models.held()
+  models.load(id)
   const fresh = { memory_after_load_gb: new PyFloat(call.host.memoryUsedGb), time_to_load_ms: new PyFloat(1) }
   const known = { memory_after_load_gb: null, time_to_load_ms: null }
   sendJson(call.context, 200, { success: true, model_id: id, ...(already ? known : fresh) })
+}
+
+/** Off by default; else a token is given out by which the download can be confirmed. */
+function notOnDisk(call: Call, id: string): void {
+  if (call.host.options.downloadsEnabled !== true) {
+    const message = 'Model downloads are disabled by security.downloads_enabled'
+    openAiError(call.context, 403, { message, type: 'invalid_request_error', code: 'downloads_disabled' })
+    return
+  }
+  sendJson(call.context, 202, {
+    status: 'download_required',
+    model_id: id,
+    confirmation_token: 'dl-double',
+    confirm_url: '/admin/models/load/confirm',
+  })
+}
+
+function noMemory(call: Call, id: string): void {
+  const message = `Insufficient memory to load '${id}'`
+  openAiError(call.context, 507, { message, type: 'insufficient_memory', code: 'insufficient_memory' })
 }
 
 export function unloadModel(call: Call): void {
@@ -160,7 +202,9 @@ export function unloadModel(call: Call): void {
       code: 'model_not_found',
     })
   }
+  call.host.models.unloaded.push(id)
   call.host.models.unload(id)
+  call.host.memoryUsedGb -= call.host.options.onDisk?.[id]?.gigabytes ?? 0
   sendJson(call.context, 200, { success: true, model_id: id, memory_freed_gb: new PyFloat(0) })
 }
 

@@ -14,6 +14,11 @@ export class LoadedModels {
   readonly #clock: Clock
   /** Told of every load and unload: the source of `/admin/events`. */
   onChange: (event: 'model_loaded' | 'model_unloaded', id: string) => void = () => {}
+  /** Models that it was told to load, those it did not among them. */
+  readonly ordered: string[] = []
+  /** Models that it was told to unload. */
+  readonly unloaded: string[] = []
+  readonly #held: (() => void)[] = []
 
   constructor(ids: readonly string[], aliases: Readonly<Record<string, readonly string[]>>, clock: Clock) {
     this.#aliases = aliases
@@ -38,6 +43,16 @@ export class LoadedModels {
     const nowMs = this.#clock.wallMs()
     this.#loaded.set(id, { id, loadedAtMs: nowMs, requestCount: 0, lastUsedAtMs: nowMs })
     this.onChange('model_loaded', id)
+  }
+
+  /** The loads that are held end, well. */
+  endLoads(): void {
+    for (const end of this.#held.splice(0)) end()
+  }
+
+  /** Resolves when `endLoads` is called. */
+  held(): Promise<void> {
+    return new Promise((resolve) => this.#held.push(resolve))
   }
 
   /** Does not wait for running answers, as LMX does not. */

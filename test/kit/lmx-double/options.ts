@@ -33,6 +33,12 @@ export interface LmxDoubleOptions {
   port?: number
   /** Loaded models. */
   models?: readonly string[]
+  /** Models on its disk, with their size, which it may be told to load; any name may be where it is absent. */
+  onDisk?: Readonly<Record<string, { gigabytes: number }>>
+  /** Loads end when the test says so (`LoadedModels.endLoads`); at once unless said. */
+  holdLoads?: boolean
+  /** `security.downloads_enabled`: what is not on the disk is offered for download. */
+  downloadsEnabled?: boolean
   /** Names that resolve to loaded models, as LMX's configured aliases do. */
   aliases?: Readonly<Record<string, readonly string[]>>
   /** Serves `/v1/embeddings`; null answers 503 as a host without one does. */

@@ -35,6 +35,7 @@ const routes: Readonly<Record<string, Route>> = {
   '/admin/status': get(guarded(admin.adminStatus)),
   '/admin/memory': get(guarded(admin.adminMemory)),
   '/admin/models': get(guarded(admin.adminModels)),
+  '/admin/models/available': get(guarded(admin.availableModels)),
   '/admin/models/load': post(guarded(admin.loadModel)),
   '/admin/models/unload': post(guarded(admin.unloadModel)),
   '/admin/metrics': get(guarded(admin.metricsText)),

@@ -1,0 +1,136 @@
+/** Loads and unloads models by the admin APIs of hosts, where the gateway may: what the planner orders, one at a time for each host. */
+import PQueue from 'p-queue'
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { adminCall } from './admin-call.ts'
+import type { Host } from './host.ts'
+import type { AdminCall, HostModel, ModelAdmin } from './kinds/host-kind.ts'
+import type { LoadOrder } from './residency.ts'
+
+export interface ModelLoadsParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly userAgent: string
+  /** How long a load may take. */
+  readonly loadMsMax: (host: Host, model: string) => number
+  /** Asks the host anew what it has. */
+  readonly probe: (host: Host) => void
+}
+
+/** One host has one; more hosts than these wait for each other. */
+const loadsAtOnceMax = 16
+const looksAtOnceMax = 4
+/** What is on a disk changes when somebody downloads. */
+const lookEveryMs = 60_000
+const callMsMax = 10_000
+const bytesMax = 4_194_304
+
+export class ModelLoads {
+  readonly #parts: ModelLoadsParts
+  readonly #loads = new PQueue({ concurrency: loadsAtOnceMax })
+  readonly #looks = new PQueue({ concurrency: looksAtOnceMax })
+  readonly #lookedAtMs = new WeakMap<Host, number>()
+  readonly #lookProblems = new WeakMap<Host, string | null>()
+  readonly #stopped = new AbortController()
+
+  constructor(parts: ModelLoadsParts) {
+    this.#parts = parts
+  }
+
+  /** To be called when a host was probed: it is asked now and then what it could load. */
+  probed(host: Host): void {
+    const now = this.#parts.clock.now()
+    const looked = this.#lookedAtMs.get(host)
+    if (host.memory.loadsBy !== 'admin') {
+      if (looked !== undefined && this.#lookedAtMs.delete(host)) host.toldLoadable([])
+      return
+    }
+    if (!host.up || this.#stopped.signal.aborted || (looked !== undefined && now - looked < lookEveryMs)) return
+    this.#lookedAtMs.set(host, now)
+    void this.#looks.add(() => this.#look(host)).catch(() => {})
+  }
+
+  readonly order = (order: LoadOrder): void => {
+    void this.#loads.add(() => this.#load(order)).catch(() => {})
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#loads.clear()
+    this.#looks.clear()
+    await Promise.all([this.#loads.onIdle(), this.#looks.onIdle()])
+  }
+
+  async #look(host: Host): Promise<void> {
+    const admin = host.kind?.modelAdmin
+    if (admin === undefined) return
+    const call = this.#callsTo(host, callMsMax)
+    try {
+      const onDisk = await admin.onDisk(call)
+      host.memory.room.told(onDisk, await admin.headroom(call))
+      host.toldLoadable(onDisk.map(({ id }) => loadable(id)))
+      this.#tellProblem(host, null)
+    } catch (error) {
+      this.#tellProblem(host, messageOf(error))
+    }
+  }
+
+  /** Once per change, since it is asked again and again. */
+  #tellProblem(host: Host, problem: string | null): void {
+    if (problem === (this.#lookProblems.get(host) ?? null)) return
+    this.#lookProblems.set(host, problem)
+    if (problem === null || this.#stopped.signal.aborted) return
+    const message = 'the models that a host could load cannot be listed'
+    this.#parts.log('warn', message, { host: host.name, problem })
+  }
+
+  async #load(order: LoadOrder): Promise<void> {
+    const { host, model, by, charge } = order
+    const { clock, probe, loadMsMax } = this.#parts
+    const beganMs = clock.now()
+    const admin = host.kind?.modelAdmin
+    if (admin === undefined) return
+    try {
+      const problem = await this.#unload(admin, order)
+      if (problem !== null) host.memory.failed(by, 'failed', problem)
+      else {
+        const answer = await admin.load(this.#callsTo(host, loadMsMax(host, model)), model)
+        if (answer.kind === 'ok') host.memory.loaded(by)
+        else if (answer.kind === 'no_room') host.memory.noRoom(by, answer.problem)
+        else host.memory.failed(by, answer.kind, answer.problem)
+      }
+    } catch (error) {
+      host.memory.failed(by, 'lost', messageOf(error))
+    }
+    charge(clock.now() - beganMs)
+    this.#lookedAtMs.delete(host)
+    if (!this.#stopped.signal.aborted) probe(host)
+  }
+
+  /** Null when they are out, else why not. */
+  async #unload(admin: ModelAdmin, { host, evicts }: LoadOrder): Promise<string | null> {
+    for (const model of evicts) {
+      // Nothing was begun with it since; what is there all the same is not ended.
+      if (host.memory.usesOf(model) > 0) return 'another model is in use'
+      const problem = await admin.unload(this.#callsTo(host, callMsMax), model)
+      if (problem !== null) return problem
+      host.memory.unloaded(model)
+    }
+    return null
+  }
+
+  #callsTo(host: Host, msMax: number): AdminCall {
+    const { clock, userAgent } = this.#parts
+    const { signal } = this.#stopped
+    return (call) =>
+      adminCall(host, call, { clock, userAgent, bytesMax, msMax: call.mayLoad === true ? msMax : callMsMax, signal })
+  }
+}
+
+function loadable(id: string): HostModel {
+  return { id, created: null, ownedBy: null, resident: false }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,121 @@
+/** Models that an LMX host has on its disk: loaded and unloaded by its admin API, where the gateway has a key and leave. */
+import { expect, test } from 'vitest'
+import type { ConfigInput } from '../../src/config/schema.ts'
+import { clientOf, gatewayBefore, gaugeReaches, type HostInput, startDouble } from '../kit/fleet.ts'
+import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
+import type { LmxDouble, LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'
+import { eventually } from '../kit/within.ts'
+
+const adminKey = 'the-admin-key-of-studio'
+const onDisk = { 'org/a': { gigabytes: 10 }, 'org/b': { gigabytes: 10 }, 'org/c': { gigabytes: 10 } }
+/** Turns are over at once. */
+const quick = { keepMsMin: 0, loadShareMax: 0.9, loadMsDefault: 1 }
+
+async function studio(
+  options: LmxDoubleOptions = {},
+  host: Partial<HostInput> = {},
+  config: Partial<ConfigInput> = {},
+) {
+  const double = await startDouble({ models: ['org/a'], onDisk, requireAdminKey: adminKey, ...options })
+  const hosts = [{ name: 'studio', url: double.url, slots: 16, adminKey, allowModelLoads: true, ...host }]
+  const gateway = await gatewayBefore(hosts, { models: { residency: quick }, ...config, probe: { everyMs: 200 } })
+  const client = clientOf(gateway, { maxRetries: 0 })
+  const ask = async (model: string): Promise<string> => {
+    const answer = await client.chat.completions.create({
+      model,
+      messages: [{ role: 'user', content: 'x' }],
+      max_tokens: 3,
+    })
+    return answer.choices[0]?.message.content?.trim() ?? ''
+  }
+  return { double, gateway, client, ask }
+}
+
+/** Resolves when the gateway knows what is on the disk. */
+async function listed(gateway: GatewayUnderTest, models: number): Promise<void> {
+  await gaugeReaches(gateway, 'host_models', models)
+}
+
+const ordered = (double: LmxDouble, loads: number): Promise<void> =>
+  eventually(10_000, `${loads} loads to be ordered`, () => double.models.ordered.length >= loads)
+
+test('ten requests at once for a model on its disk cause one load, and are served when it is there', async () => {
+  const { double, gateway, ask } = await studio({ holdLoads: true })
+  await listed(gateway, 3)
+  const asked = Array.from({ length: 10 }, () => ask('org/b'))
+  await ordered(double, 1)
+  await gaugeReaches(gateway, 'queue_depth', 10)
+  expect(double.inferenceRequests).toEqual([])
+  double.models.endLoads()
+  expect(new Set(await Promise.all(asked))).toEqual(new Set(['w0 w1 w2']))
+  expect([double.models.ordered, double.models.unloaded]).toEqual([['org/b'], []])
+  const admin = double.requests.filter(({ path }) => path.startsWith('/admin/'))
+  expect(new Set(admin.map(({ headers }) => headers['x-admin-key']))).toEqual(new Set([adminKey]))
+  const others = double.requests.filter(({ path }) => !path.startsWith('/admin/'))
+  expect(others.filter(({ headers }) => headers['x-admin-key'] !== undefined)).toEqual([])
+  expect(JSON.stringify(gateway.log)).not.toContain(adminKey)
+})
+
+test('a model that is generating is not unloaded for another: that one is loaded when it is done', async () => {
+  const { double, gateway, client, ask } = await studio({ cost: { decodeTokensPerSecond: 20 } }, { modelsLoadedMax: 1 })
+  await listed(gateway, 3)
+  const messages = [{ role: 'user' as const, content: 'x' }]
+  const running = await client.chat.completions.create({ model: 'org/a', messages, max_tokens: 20, stream: true })
+  const other = ask('org/b')
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  expect(double.models.unloaded).toEqual([])
+  let text = ''
+  for await (const chunk of running) text += chunk.choices[0]?.delta.content ?? ''
+  expect(text.trim().split(' ')).toHaveLength(20)
+  expect(await other).toBe('w0 w1 w2')
+  expect([double.models.unloaded, double.models.ids]).toEqual([['org/a'], ['org/b']])
+})
+
+test('without leave, or without a key, nothing is loaded and nothing on the disk is offered', async () => {
+  const { double, gateway, ask } = await studio({}, { allowModelLoads: false })
+  await listed(gateway, 1)
+  await expect(ask('org/b')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
+  expect(double.models.ordered).toEqual([])
+})
+
+test('for want of memory the one that was used least lately is unloaded first', async () => {
+  const memory = { totalGb: 40, usedGb: 20 }
+  const { double, gateway, ask } = await studio({ models: ['org/a'], memory })
+  await listed(gateway, 3)
+  await ask('org/b')
+  await ask('org/c')
+  expect([double.models.ordered, double.models.unloaded]).toEqual([['org/b', 'org/c'], ['org/a']])
+})
+
+test('a host that says that it has no room gives up what was used least lately, and is asked again', async () => {
+  const { double, gateway, ask } = await studio({ memory: { totalGb: 40, usedGb: 10 } })
+  await listed(gateway, 3)
+  // Whatever else runs on that machine has taken it since.
+  double.setMemoryUsedGb(35)
+  expect(await ask('org/b')).toBe('w0 w1 w2')
+  expect([double.models.ordered, double.models.unloaded]).toEqual([['org/b', 'org/b'], ['org/a']])
+})
+
+test('what is not on the disk any more is refused with the reason, and no download is confirmed', async () => {
+  const disk: Record<string, { gigabytes: number }> = { ...onDisk }
+  const { double, gateway, ask } = await studio({ onDisk: disk, downloadsEnabled: true })
+  await listed(gateway, 3)
+  delete disk['org/c']
+  const refused = { status: 503, code: 'model_load_failed' }
+  await expect(ask('org/c')).rejects.toMatchObject(refused)
+  // Nobody who comes at once has it tried again.
+  await expect(ask('org/c')).rejects.toMatchObject(refused)
+  expect(double.models.ordered).toEqual(['org/c'])
+  expect(double.requests.filter(({ path }) => path.includes('confirm'))).toEqual([])
+})
+
+test('a host that dies during a load is waited for no longer than it takes to say so', async () => {
+  const { double, gateway, ask } = await studio({ holdLoads: true })
+  await listed(gateway, 3)
+  const asked = ask('org/b')
+  await ordered(double, 1)
+  double.crash()
+  await expect(asked).rejects.toMatchObject({ status: 503 })
+  await gaugeReaches(gateway, 'queue_depth', 0)
+  await double.openListener()
+})
