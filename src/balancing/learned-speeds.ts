@@ -43,7 +43,7 @@ interface Known {
 export class LearnedSpeeds implements Speeds {
   readonly #clock: Clock
   readonly #byHost = new Map<Host, BoundedMap<string, Known>>()
-  /** Of models at hosts of which nothing is known; until the next answer. */
+  /** Of models at hosts of which nothing is known. */
   readonly #unknown = new Map<string, Speed>()
   #unknownUntilMs = 0
 
@@ -67,12 +67,10 @@ export class LearnedSpeeds implements Speeds {
     const known = this.#known(host, model, nowMs)
     known.measured.observe(sample, nowMs, known.prior)
     known.speed = null
-    this.#unknown.clear()
   }
 
   forget(host: Host): void {
     this.#byHost.delete(host)
-    this.#unknown.clear()
   }
 
   *all(): Iterable<LearnedSpeed> {

@@ -156,6 +156,16 @@ describe('answers that are ahead', () => {
     expect(scene.outputAhead).toBe(1)
   })
 
+  it('are those of the ones that run, also when one of before is ended once more', () => {
+    const scene = new Scene()
+    const before = scene.begin({ input: 10, output: 300 }).one
+    before.end()
+    scene.begin({ input: 10, output: 200 })
+    before.end()
+    expect(scene.work.running(host)).toBe(1)
+    expect(scene.outputAhead).toBe(200)
+  })
+
   it('of clients that are gone while their host goes on: it is busy until the slot is free', () => {
     const scene = new Scene()
     const { one, generated } = scene.begin({ input: 1_000, output: 300 })

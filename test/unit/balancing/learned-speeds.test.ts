@@ -267,6 +267,13 @@ describe('what is believed of a host before it answers', () => {
     expect(timesOff(scene.of(host).decodeTokensPerSecond, studio.decode)).toBeLessThan(1.25)
   })
 
+  it('is nothing that short prompts have told of how fast others read', () => {
+    const scene = new Scene()
+    scene.answers(knownHost('short'), { ...studio, fixedMs: 400 }, 200, { inputRead: 20 })
+    scene.answers(knownHost('mini'), mini, 40)
+    expect(timesOff(scene.of(knownHost('unknown')).prefillTokensPerSecond, mini.prefill)).toBeLessThan(1.3)
+  })
+
   it('is equal for hosts of which nothing is known, whenever each is asked about', () => {
     const scene = new Scene()
     const [a, b, known] = [knownHost('a'), knownHost('b'), knownHost('known')]
