@@ -1,4 +1,4 @@
-/** Measures what choosing a host costs, in this process: before 16 hosts, 10,000 conversations of which are remembered. */
+/** Measures what choosing a host costs, in this process: before 16 hosts, 10,000 beginnings of prompts remembered. */
 import type { Assignment } from '../../src/balancing/assignment.ts'
 import { type Balancing, makeBalancing } from '../../src/balancing/balancing.ts'
 import { balancingOptions, type PolicyName, policyNames } from '../../src/balancing/options.ts'
@@ -24,7 +24,8 @@ export interface FromChoosingBench {
 
 const hosts = 16
 const slots = 8
-const conversations = 10_000
+/** Of some thirteen beginnings each. */
+const conversations = 800
 /** As long as they are on average: with the words of a system that all of them have in common, and four turns. */
 const systemBytes = 4_096
 const turns = 4
