@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { newKey } from '../../src/access/api-key.ts'
 import { endedRequest } from '../../src/http/admin/ended-request.ts'
+import { shownDecision } from '../../src/http/admin/shown-decision.ts'
 import { cli } from '../kit/cli-run.ts'
+import { decisionRecord, placeRecord } from '../kit/decision-records.ts'
 import { outcome } from '../kit/scripted-sources.ts'
 import { listen } from '../kit/servers.ts'
 import { within } from '../kit/within.ts'
@@ -253,6 +255,21 @@ const stats = {
 const ended = endedRequest(
   outcome({ id: steering, key: steering, model: null, askedModel: steering, host: steering, requestId: steering }),
 )
+const decision = {
+  ...shownDecision(
+    decisionRecord({
+      request: steering,
+      requestId: steering,
+      key: steering,
+      model: steering,
+      places: [placeRecord({ host: steering, model: steering })],
+      hold: { waitMsMax: 1, ended: null },
+      came: { firstTokenMs: 1, cachedTokens: 1, inputTokens: 1, outputTokens: 1, tookMs: 1, failure: steering },
+    }),
+  ),
+  policy: steering,
+  reason: steering,
+}
 const listed = { requests: [], matching: 0, ended: [ended] }
 
 describe('a page', () => {
@@ -282,7 +299,7 @@ describe('a page', () => {
   })
 
   test('of a request that neither runs nor has ended is an empty list', async () => {
-    const { code, out } = await against(() => ({ live: null, ended: null }), ['requests', 'show', 'x'])
+    const { code, out } = await against(() => ({ live: null, ended: null, decisions: [] }), ['requests', 'show', 'x'])
     expect({ code, out }).toEqual({ code: 0, out: 'No such request waits or runs.' })
   })
 })
@@ -298,7 +315,8 @@ describe('words that steer a terminal do not get there', () => {
     ['models', () => ({ models: [modelPage] }), ['models', 'list']],
     ['the gateway', () => stats, ['stats']],
     ['requests that ended', () => listed, ['requests', 'list', '--ended', '1']],
-    ['a request that ended', () => ({ live: null, ended }), ['requests', 'show', 'x']],
+    ['a request that ended', () => ({ live: null, ended, decisions: [] }), ['requests', 'show', 'x']],
+    ['why it went where it did', () => ({ live: null, ended, decisions: [decision] }), ['why', 'x']],
   ])('%s', async (_what, answer, args) => {
     const people = await against(answer, args)
     expect(people.code).toBe(0)

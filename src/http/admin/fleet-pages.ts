@@ -1,6 +1,7 @@
 /** Hosts and models: what they are, what they do now, what came of it. Both may be many, so that pages are made in steps. */
 import type { Steps } from '../../base/steps.ts'
 import type { HostState } from '../../hosts/events.ts'
+import type { Host } from '../../hosts/host.ts'
 import { reportOf } from '../../hosts/host-report.ts'
 import { isAble } from '../../hosts/model-catalog.ts'
 import type { HeldSlots, QueueDepth } from '../../queue/events.ts'
@@ -39,7 +40,8 @@ export function* hostsPage({ fleet, figures }: AdminParts): Steps<readonly Buffe
         limit,
         inFlight,
         zombieSlots,
-        telemetry,
+        telemetry: telemetry && { ...telemetry, ageMs: Math.round(telemetry.ageMs) },
+        memory: memoryOf(host, figures.sources.clock.now()),
         streams: streams.at(name),
         models: [...models],
         errors: counted?.by('host_errors_total', 'reason', { host: name }) ?? null,
@@ -49,6 +51,22 @@ export function* hostsPage({ fleet, figures }: AdminParts): Steps<readonly Buffe
     ]
   }
   return yield* jsonInSteps({}, { hosts: sources.hosts().values().flatMap(pageOf) })
+}
+
+function memoryOf({ memory }: Host, nowMs: number): HostPage['memory'] {
+  if (memory.loadsBy === null) return null
+  const { loading, residents, room, loads, times } = memory
+  const expectedMs = loading === null ? null : times.expectedMs(loading.model)
+  return {
+    modelsMax: room.modelsMax,
+    loadsLastHour: loads.count,
+    resident: residents.map((model) => ({ model, running: memory.usesOf(model) })),
+    loading: loading && {
+      model: loading.model,
+      forMs: Math.round(nowMs - loading.sinceMs),
+      expectedMs: expectedMs === null ? null : Math.round(expectedMs),
+    },
+  }
 }
 
 export function* modelsPage(parts: AdminParts): Steps<readonly Buffer[]> {
