@@ -79,7 +79,8 @@ export function statsText(stats: StatsPage): string {
   ].join('\n')
 }
 
-function stateOf({ up, paused, ejected }: Host): string {
+function stateOf({ up, paused, draining, ejected }: Host): string {
+  if (draining) return 'leaving'
   if (paused) return 'paused'
   if (!up) return 'down'
   return ejected ? 'ejected' : 'up'

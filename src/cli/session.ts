@@ -15,7 +15,10 @@ interface FaultSource {
 
 export interface SessionParts {
   readonly gateway: Gateway
+  /** Of the start. */
   readonly config: ResolvedConfig
+  /** As it is now. */
+  readonly inForce: () => ResolvedConfig
   readonly version: string
   readonly io: Io
   readonly log: Log
@@ -52,8 +55,9 @@ async function reportHosts(parts: SessionParts, started: Started, stopped: Promi
 }
 
 async function drain(parts: SessionParts, stop: StopRequests, faults: Faults): Promise<void> {
-  const { gateway, config, io } = parts
-  const patienceMs = config.server.shutdownDelayMs + config.server.drainMsMax
+  const { gateway, inForce, io } = parts
+  const { shutdownDelayMs, drainMsMax } = inForce().server
+  const patienceMs = shutdownDelayMs + drainMsMax
   io.out(`Stopping; running requests may finish for ${patienceMs / 1_000} s. Press Ctrl-C again to end them now.`)
   const drained = gateway.stop()
   const cut = stop.now.then(() => gateway.stop({ now: true }))

@@ -26,6 +26,8 @@ export const liveSettings = [
   'log.level',
   'models.aliases',
   'models.clocks',
+  'models.contextTokensMax',
+  'models.residency',
   'overload',
   'probe',
   'queue',

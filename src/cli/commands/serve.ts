@@ -37,17 +37,26 @@ export const serve: Command = {
     const onAdminToken = (token: Secret): void => {
       showAdminToken(token, { io, path: adminTokenPath(config.storage.path) })
     }
+    let inForce = config
     const reloading = {
       loadConfig: () => loadConfig({ flags }),
       configFile: loaded.file,
-      onConfig: (changed: ResolvedConfig) => log.setLevel(changed.log.level),
+      onConfig: (changed: ResolvedConfig) => {
+        inForce = changed
+        log.setLevel(changed.log.level)
+      },
     }
     const parts = { config, version: version(), log, logDropped, onAdminToken, stop, io, process, ...reloading }
     try {
       const gateway = createGateway(config, parts)
       stop.onReload = () => void gateway.reload('signal')
       // Node writes its compile cache at a clean exit only, which a server hardly ever has.
-      return await runSession({ ...parts, gateway, onListening: () => module.flushCompileCache() })
+      return await runSession({
+        ...parts,
+        gateway,
+        inForce: () => inForce,
+        onListening: () => module.flushCompileCache(),
+      })
     } catch (error) {
       if (!(error instanceof StartError)) throw error
       io.err(`lmx-gateway: ${error.message}`)

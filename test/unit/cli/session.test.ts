@@ -37,6 +37,7 @@ function given(start: Gateway['start'] = async () => started) {
   const ended = runSession({
     gateway,
     config: configOf({}),
+    inForce: () => configOf({}),
     version: '1.2.3',
     io: { out: (text) => out.push(text), err: (text) => out.push(text) },
     log: (level, message, fields) => logged.push({ level, message, ...fields }),
