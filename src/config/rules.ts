@@ -22,6 +22,7 @@ export function brokenRules(input: unknown): Finding[] {
     ...twice(hosts.map((host) => canonicalUrl(host.url))).map((index) =>
       onHost(index, 'url', 'this host is already listed; list it once, and give it more slots if it can take more'),
     ),
+    ...loadsWithoutKey(list(root['hosts'])),
     ...aliasFindings(input),
     ...nothingToSend(mapping(root['otlp']), mapping(root['metrics'])),
     ...tightAboveShed(mapping(root['overload']), defaults.overload),
@@ -46,6 +47,22 @@ function samePort(server: Listener, admin: Listener): Finding[] {
   if (typeof admin.port !== 'number' || admin.port === 0 || server.port !== admin.port || !meet) return []
   const message = `${admin.port} is also the port for clients (server.port); the two listeners need two ports`
   return [{ path: ['admin', 'port'], part: 'value', message }]
+}
+
+/** By an open admin API anybody could have models loaded: the gateway does not rely on one. */
+function loadsWithoutKey(hosts: readonly unknown[]): Finding[] {
+  return hosts.flatMap((host, index) => {
+    const { allowModelLoads, adminKey, kind } = mapping(host)
+    if (allowModelLoads !== true) return []
+    if (kind !== undefined && kind !== 'lmx') {
+      return [
+        onHost(index, 'allowModelLoads', 'has no effect for this kind: it loads what a request names, or nothing'),
+      ]
+    }
+    const message =
+      'needs adminKey of this host; where its admin API is open, set a key there first (security.admin_key)'
+    return typeof adminKey === 'string' && adminKey !== '' ? [] : [onHost(index, 'allowModelLoads', message)]
+  })
 }
 
 /** An address to which nothing would ever be sent is a mistake that nobody would see. */

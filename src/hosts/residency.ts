@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from './host.ts'
 import type { Candidate } from './model-catalog.ts'
 import type { LoadFailure } from './model-memory.ts'
+import type { Obstacle } from './obstacles.ts'
 
 export interface ResidencyOptions {
   readonly keepMsMin: number
@@ -46,9 +47,6 @@ export interface LoadOrder {
   readonly by: object
   readonly charge: (ms: number) => void
 }
-
-/** Why a model cannot be loaded just now. */
-export type Obstacle = 'another_load' | 'failed' | 'loads_per_hour' | 'turn_of_another' | 'busy' | 'quantum' | 'kept'
 
 type Readiness =
   | { readonly inMs: 0; readonly evicts: readonly string[] }

@@ -1,6 +1,7 @@
 /** The line as the admin API answers it; the command line checks by it what another machine says. */
 import { z } from 'zod'
 import { requestClasses } from '../base/request-class.ts'
+import { obstacles } from '../hosts/obstacles.ts'
 
 const amount = z.int().min(0)
 const milliseconds = amount.describe('Milliseconds')
@@ -64,6 +65,16 @@ const waiting = z.strictObject({
     .nullable()
     .describe('It waits no longer than this from now on, as likely as not; null where nothing is known'),
   p90Ms: milliseconds.nullable().describe('The same in nine of ten cases'),
+  load: z
+    .strictObject({
+      host: z.string(),
+      model: z.string().describe('Its name there'),
+      forMs: milliseconds.nullable().describe('Since it began; null while it has to wait for that'),
+      expectedMs: milliseconds.nullable().describe('Until the model is there, as far as that can be told'),
+      obstacle: z.enum(obstacles).nullable().describe('Why it has not begun'),
+    })
+    .nullable()
+    .describe('Of the model, which no host has in memory: what it waits for before all else'),
   excludedHosts: z.array(z.string()).describe('That it is not sent to (again)'),
   heldFor: z
     .string()

@@ -131,7 +131,7 @@ async function requestsOf(waiters: readonly Waiter[], dispatcher: Dispatcher, cl
 function requestOf(waiter: Waiter, dispatcher: Dispatcher, nowMs: number): LineView['requests'][number] {
   const { request, flow, sinceMs, tokens } = waiter
   const { label, route, excluded } = request
-  const { position, aheadInKey, keysWaiting, p50Ms, p90Ms } = dispatcher.estimateOf(waiter)
+  const { position, aheadInKey, keysWaiting, p50Ms, p90Ms, load } = dispatcher.estimateOf(waiter)
   return {
     id: label?.id ?? '',
     requestId: label?.requestId ?? '',
@@ -146,6 +146,7 @@ function requestOf(waiter: Waiter, dispatcher: Dispatcher, nowMs: number): LineV
     keysWaiting,
     p50Ms: roundedOrNull(p50Ms),
     p90Ms: roundedOrNull(p90Ms),
+    load: load && { ...load, forMs: roundedOrNull(load.forMs), expectedMs: roundedOrNull(load.expectedMs) },
     excludedHosts: [...excluded].map(({ name }) => name),
     heldFor: waiter.heldFor?.name ?? null,
   }

@@ -77,7 +77,7 @@ export class LineTurns {
   /** Null while it does not wait. */
   place(ofClass: RequestClass): PlaceInLine | null {
     const estimate = this.#turn?.estimate() ?? null
-    return estimate && { ...estimate, class: ofClass, waitsFor: 'slot' }
+    return estimate && { ...estimate, class: ofClass, waitsFor: estimate.load === null ? 'slot' : 'load' }
   }
 
   leave(): void {

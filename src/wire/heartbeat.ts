@@ -14,8 +14,18 @@ export interface PlaceInLine extends PredictedWait {
   /** Keys that have requests waiting for the same; null where only its own can. */
   readonly keysWaiting: number | null
   readonly class: RequestClass
-  /** First for the limits of its key, where they do not admit it at once, and then for a slot of a host. */
-  readonly waitsFor: 'limit' | 'slot'
+  /**
+   * First for the limits of its key, where they do not admit it at once; then for a slot of a host, or until one has loaded
+   * the model.
+   */
+  readonly waitsFor: 'limit' | 'slot' | 'load'
+  /** The load of the model, where that is what it waits for. */
+  readonly load?: {
+    readonly host: string
+    /** Null while it has to wait for that. */
+    readonly forMs: number | null
+    readonly expectedMs: number | null
+  } | null
 }
 
 /** By this header a client chooses for itself. */
@@ -86,6 +96,13 @@ export function heartbeatInLine(plain: string, place: PlaceInLine): string {
     eta_p90_seconds: tenthsOfSeconds(place.p90Ms),
     class: place.class,
     waits_for: place.waitsFor,
+    ...(place.load != null && {
+      load: {
+        host: place.load.host,
+        elapsed_seconds: tenthsOfSeconds(place.load.forMs),
+        eta_seconds: tenthsOfSeconds(place.load.expectedMs),
+      },
+    }),
   }
   return `: lmx-gateway ${JSON.stringify({ queue })}\n\n${plain === comment ? '' : plain}`
 }

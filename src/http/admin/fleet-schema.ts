@@ -26,6 +26,18 @@ const hostPage = z.strictObject({
     .nullable()
     .describe('What it last said of its load, whoever caused it: a hint, each part null where it does not tell'),
   zombieSlots: amount.describe('Of these, answers that were given up while it goes on computing them'),
+  memory: z
+    .strictObject({
+      modelsMax: amount.describe('Models that it is taken to hold at once, as far as that is known'),
+      loadsLastHour: amount,
+      resident: z.array(z.strictObject({ model: z.string(), running: amount })).describe('The least lately used first'),
+      loading: z
+        .strictObject({ model: z.string(), forMs: amount, expectedMs: amount.nullable() })
+        .nullable()
+        .describe('The model that it loads now; `expectedMs`: what its loads took before, null without any'),
+    })
+    .nullable()
+    .describe('Models in its memory; null where all that it lists are there at any time'),
   streams: streams.describe('Answers that it makes now, by phase'),
   models: z.array(z.string()).describe('That it lists, or is configured to have'),
   errors: countsBy('the error code that a failed attempt led to, since the start'),

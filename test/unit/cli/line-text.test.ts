@@ -45,6 +45,7 @@ const line: LineView = {
       p90Ms: null,
       excludedHosts: [],
       heldFor: null,
+      load: null,
     },
   ],
   estimates: { waits: 40, withinP90: 0.9, nearP50: 0.625 },

@@ -42,6 +42,7 @@ const waiting: WaitingNow = {
   p90Ms: 9_000,
   excludedHosts: [],
   heldFor: null,
+  load: null,
 }
 
 test('of one that ended: each place, which was chosen and why, and how true that was', () => {
