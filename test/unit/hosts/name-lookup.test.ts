@@ -1,7 +1,7 @@
 /** Addresses of names: which answer is used when it fails, is late, or changes. */
 import type { LookupAddress } from 'node:dns'
 import { expect, test } from 'vitest'
-import { NameLookup } from '../../../src/hosts/name-lookup.ts'
+import { addressRefusedCode, NameLookup } from '../../../src/hosts/name-lookup.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 const first: LookupAddress[] = [{ address: '127.0.0.1', family: 4 }]
@@ -103,4 +103,33 @@ test('one question is under way at a time, however many connections wait for it'
   expect(told.every((one) => one.length === 1)).toBe(true)
   connect()
   expect(asked).toHaveLength(2)
+})
+
+test('addresses that may not be connected to are left out, also of what was kept; with none left it fails', () => {
+  const asked: Pending[] = []
+  let allowed = ['127.0.0.1']
+  const clock = new FakeClock()
+  const { lookup } = new NameLookup(
+    (_name, answer) => asked.push(answer),
+    clock,
+    (address) => allowed.includes(address),
+  )
+  const connect = (): unknown[][] => {
+    const told: unknown[][] = []
+    lookup('studio.local', { all: true }, (...answer) => told.push(answer))
+    return told
+  }
+  const both = connect()
+  asked[0]?.(null, [...second, ...first])
+  expect(both).toEqual([[null, first]])
+  const moved = connect()
+  asked[1]?.(null, second)
+  expect(moved).toEqual([[expect.objectContaining({ code: addressRefusedCode }), []]])
+  const kept = connect()
+  asked[2]?.(notFound, [])
+  expect(kept).toEqual([[expect.objectContaining({ code: addressRefusedCode }), []]])
+  allowed = ['127.0.0.2']
+  const now = connect()
+  asked[3]?.(null, second)
+  expect(now).toEqual([[null, second]])
 })

@@ -160,3 +160,33 @@ describe('what a host says of its load', () => {
     expect(host.signals.foreignRunning).toBe(0)
   })
 })
+
+describe('leaving', () => {
+  it('a host that has left is asked no more, whoever wants it, and asked again when it stays', async () => {
+    const { clock, host, prober, probes, told } = probed(() => true)
+    await prober.start()
+    const before = probes.length
+    host.leases.add({})
+    host.leave(() => {})
+    prober.forget(host)
+    await clock.advance(60_000)
+    await prober.probe(host)
+    prober.connectFailed(host, 'EMFILE')
+    await clock.advance(60_000)
+    expect(probes).toHaveLength(before)
+    expect(told).toEqual([])
+    host.stay()
+    await prober.probe(host)
+    await clock.advance(6_000)
+    expect(probes.length).toBeGreaterThan(before + 1)
+  })
+
+  it('other times hold from now on', async () => {
+    const { clock, prober, probes } = probed(() => true)
+    await prober.start()
+    await clock.advance(10)
+    prober.adopt({ everyMs: 1_000, timeoutMs: 2_000, fall: 1, rise: 2, bytesMax: 1_000 })
+    await clock.advance(1_200)
+    expect(probes.length).toBeGreaterThan(1)
+  })
+})
