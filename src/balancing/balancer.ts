@@ -13,6 +13,7 @@ import type { Ask, Chance, Choice, Place, Policy, RoutingReason } from './policy
 import { noMatch, type Prefixes } from './prefix-memory.ts'
 import { Sessions } from './sessions.ts'
 import type { Speed } from './speed.ts'
+import { StillClock } from './still-clock.ts'
 
 export interface BalancerParts {
   readonly clock: Clock
@@ -39,9 +40,15 @@ export interface Situation {
   readonly waitingFor: (host: Host) => number
 }
 
+interface Known extends Situation {
+  readonly isFree: (candidate: Candidate) => boolean
+}
+
 export class Balancer {
   #parts: BalancerParts
   #policy: Policy
+  /** That of the speeds and the prefixes, where all were made together. */
+  readonly #clock: StillClock
   readonly #work: HostWork
   readonly #accessOf: AccessOf
   readonly #sessions = new Sessions()
@@ -50,7 +57,8 @@ export class Balancer {
     this.#parts = parts
     const { policy, chance, makePolicy = policies[policy] } = parts
     this.#policy = makePolicy(chance)
-    this.#work = new HostWork(parts)
+    this.#clock = parts.clock instanceof StillClock ? parts.clock : new StillClock(parts.clock)
+    this.#work = new HostWork({ ...parts, clock: this.#clock })
     this.#accessOf = parts.accessOf ?? alwaysInMemory
   }
 
@@ -63,11 +71,17 @@ export class Balancer {
 
   /** Null where none of the candidates has a slot for it. */
   choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    const isFree = (one: Candidate): boolean => this.#isFree(one)
+    return this.#clock.during(() => this.#choose(ask, candidates, situation))
+  }
+
+  #choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
+    const free = new Set(candidates.filter((one) => this.#isFree(one)))
+    const isFree = (one: Candidate): boolean => free.has(one)
+    const known = { ...situation, isFree }
     const within = inTiers(candidates, isFree)
     // What loads is held against hosts that have the model, free or not.
     const isLooked = ({ host }: Candidate): boolean => situation.mayWait || host.memory.loadsBy !== null
-    const looked = within.filter((one) => isLooked(one) || isFree(one)).map((one) => this.#place(ask, one, situation))
+    const looked = within.filter((one) => isLooked(one) || isFree(one)).map((one) => this.#place(ask, one, known))
     const worth = worthTheirLoads(ask, looked, this.#accessOf)
     const places = situation.mayWait ? worth : worth.filter((place) => place.isFree)
     const [first, ...others] = places
@@ -98,7 +112,7 @@ export class Balancer {
     )
   }
 
-  #place(ask: Ask, candidate: Candidate, { waitingFor }: Situation): Place {
+  #place(ask: Ask, candidate: Candidate, { waitingFor, isFree }: Known): Place {
     const { speeds, prefixes } = this.#parts
     const { host, model } = candidate
     const work = this.#work
@@ -107,7 +121,7 @@ export class Balancer {
     const { input } = tokens
     const match = prompt.print === null ? noMatch : prefixes.match(host, model, prompt.print)
     const { waitMs, loadMs } = this.#accessOf(candidate)
-    const free = this.#isFree(candidate)
+    const free = isFree(candidate)
     const foreign = host.signals.foreignRunning
     return {
       host,
