@@ -162,11 +162,10 @@ export class Assignment implements AssignmentParts {
 
   #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {
     if (cachedInput === null) return
-    const { host, model, inputTokens, uncachedTokens, sentTokens } = this
-    // What was predicted is a share of the prompt, of which the host knows the true size.
+    const { host, model, inputTokens, sentTokens } = this
+    // What was sent before is a share of the prompt, of which the host knows the true size.
     const scale = input === null || inputTokens === 0 ? 1 : input / inputTokens
-    const predictedTokens = Math.max(0, inputTokens - uncachedTokens) * scale
-    this.#at.prefixes.told(host, model, { predictedTokens, sentTokens: sentTokens * scale, cachedTokens: cachedInput })
+    this.#at.prefixes.told(host, model, { sentTokens: sentTokens * scale, cachedTokens: cachedInput })
   }
 
   /** What a host says of its cache is truer than what was remembered of it. */

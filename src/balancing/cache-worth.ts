@@ -9,12 +9,8 @@ const sentTokensMin = 128
 export class CacheWorth {
   /** From 0 to 1. All of it is believed to be there until a host says otherwise, since most do not say. */
   now = 1
-  predictedTokens = 0
-  cachedTokens = 0
 
-  told({ predictedTokens, sentTokens, cachedTokens }: PrefixTruth): void {
-    this.predictedTokens += predictedTokens
-    this.cachedTokens += cachedTokens
+  told({ sentTokens, cachedTokens }: PrefixTruth): void {
     if (sentTokens < sentTokensMin) return
     this.now += weight * (Math.min(1, cachedTokens / sentTokens) - this.now)
   }

@@ -71,7 +71,7 @@ function decidedBy(ask: Ask, places: Places, scoreOf: (place: Place) => number):
     if (!place.isHome) return false
     const coldMs = finishMs(ask, place, ask.tokens.input)
     // Of two that are as good it would have been chance.
-    return places.some((other) => other !== place && scoreOf(other) <= coldMs)
+    return places.some((other) => other !== place && scoreOf(other) <= coldMs * (1 + equalShare))
   }
 }
 

@@ -19,18 +19,6 @@ export interface PrefixMatch {
   readonly isHome: boolean
 }
 
-/** What a host had kept of prompts, of which it told how much; tokens, so far. */
-export interface PrefixTotals {
-  /** Name at the host. */
-  readonly model: string
-  readonly predictedTokens: number
-  readonly cachedTokens: number
-  /** How much of what is predicted was there lately, from 0 to 1. */
-  readonly worth: number
-  /** Beginnings that are remembered. */
-  readonly beginnings: number
-}
-
 export interface Prefixes {
   match(host: Host, model: string, print: PromptPrint): PrefixMatch
   /** The host is given this prompt. */
@@ -39,13 +27,10 @@ export interface Prefixes {
   forget(host: Host, model?: string): void
   /** An answer of the host told how much of its prompt it had kept. */
   told(host: Host, model: string, answer: PrefixTruth): void
-  /** Of each model of the host that anything is known of. */
-  totals(host: Host): readonly PrefixTotals[]
 }
 
 /** Of one prompt, in tokens. */
 export interface PrefixTruth {
-  readonly predictedTokens: number
   /** What was sent there before, however much of that was predicted to be there still. */
   readonly sentTokens: number
   readonly cachedTokens: number
@@ -58,7 +43,6 @@ export const noPrefixes: Prefixes = {
   remember: () => {},
   forget: () => {},
   told: () => {},
-  totals: () => [],
 }
 
 /**
@@ -127,14 +111,10 @@ export class PrefixMemory implements Prefixes {
     this.#keptOf(host, model).worth.told(answer)
   }
 
-  totals(host: Host): readonly PrefixTotals[] {
-    return Array.from(this.#byHost.get(host)?.entries() ?? [], ([model, { beginnings, worth }]) => ({
-      model,
-      predictedTokens: worth.predictedTokens,
-      cachedTokens: worth.cachedTokens,
-      worth: worth.now,
-      beginnings: beginnings.size,
-    }))
+  /** How many beginnings are remembered of each model of the host. */
+  sizes(host: Host): ReadonlyMap<string, number> {
+    const byModel = this.#byHost.get(host)?.entries() ?? []
+    return new Map(Array.from(byModel, ([model, { beginnings }]) => [model, beginnings.size]))
   }
 
   /** How many of the digests are there. Where a longer beginning is, all that are shorter are too: see `remember`. */

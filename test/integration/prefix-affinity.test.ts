@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ChaosHost, wholeRequest } from '../kit/chaos-host.ts'
 import { gatewayBefore, gaugeReaches, model, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
+import { newestHomes } from '../kit/homes.ts'
 import { jsonResponseBytes } from '../kit/http-bytes.ts'
 import type { LmxDouble, LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'
 import { chatAnswer } from './scenarios/scene.ts'
@@ -137,7 +138,7 @@ test('a conversation waits for its host while that costs less than reading it ag
   const filler = fill(scene, host!, 50)
   await filler.begun
   const next = await conversation.turn()
-  expect(next).toMatchObject({ host, reason: 'prefix' })
+  expect(next.host).toBe(host)
   await filler.ended
   // It did wait: the other one was free all the time.
   const [filled, came] = scene.doubles[host!]!.inferenceRequests.slice(-2)
@@ -155,20 +156,22 @@ test('it goes elsewhere when its host is behind by more than that, and is at hom
   expect((await conversation.turn()).host).toBe(next.host)
   await filler.ended
   // What came last is known best where it was.
-  expect(await conversation.turn()).toMatchObject({ host: next.host, reason: 'prefix' })
+  expect((await conversation.turn()).host).toBe(next.host)
 })
 
 test('a host that was restarted has kept nothing, and nothing is expected of it', async () => {
   const { gateway, doubles, converse } = await stage(['a', 'b'], undefined, { probe: { everyMs: 100 } })
   const conversation = converse(2_000, 'long ago')
   const { host } = await conversation.turn()
-  expect(await conversation.turn()).toMatchObject({ host, reason: 'prefix' })
+  await conversation.turn()
+  expect(await newestHomes(gateway)).toEqual([host])
   const double = doubles[host!]!
   double.crash()
   await gaugeReaches(gateway, 'host_up', 0, { host: host! })
   await double.openListener()
   await gaugeReaches(gateway, 'host_up', 1, { host: host! })
-  expect((await conversation.turn()).reason).not.toBe('prefix')
+  await conversation.turn()
+  expect(await newestHomes(gateway)).toEqual([])
 })
 
 test('a host that tells again and again that it has kept nothing is the home of no conversation any more', async () => {
@@ -189,26 +192,30 @@ test('a host that tells again and again that it has kept nothing is the home of 
   )
   const messages = [{ role: 'user', content: words(10_000, 'long ago') }]
   const turn = () => ask(gateway, messages, { body: { stream: false } })
-  await turn()
-  expect((await turn()).reason).toBe('prefix')
-  const reasons: (string | null)[] = []
-  for (let time = 0; time < 80; time++) reasons.push((await turn()).reason)
-  // Both have learned by then, each from its own answers.
-  expect(new Set(reasons.slice(-10))).not.toContain('prefix')
+  const homes: (readonly string[])[] = []
+  for (let time = 0; time < 80; time++) {
+    await turn()
+    homes.push(await newestHomes(gateway))
+  }
+  expect([homes[0], homes[1]?.length]).toEqual([[], 1])
+  // Each has learned it from its own answers by then.
+  expect(homes.slice(-10).flat()).toEqual([])
 })
 
 test('with prefixes off nothing is remembered of a prompt', async () => {
   const { gateway, converse } = await stage(['a', 'b'], undefined, { balancing: { prefixes: { enabled: false } } })
   const conversation = converse(10_000, 'long ago')
-  for (let turn = 0; turn < 4; turn++) expect((await conversation.turn()).reason).not.toBe('prefix')
-  expect(gateway.outcomes()).toHaveLength(4)
+  for (let turn = 0; turn < 4; turn++) {
+    await conversation.turn()
+    expect(await newestHomes(gateway)).toEqual([])
+  }
 })
 
 test.each([
   ['a header', { headers: { 'x-session-id': 'one' } }, { headers: { 'x-session-id': 'two' } }],
   ['a field', { body: { prompt_cache_key: 'one' } }, { body: { prompt_cache_key: 'two' } }],
 ])('sticky: what %s names goes to one host, and other names to others', async (_what, one, two) => {
-  const { gateway } = await stage(['a', 'b', 'c', 'd'], undefined, { balancing: { policy: 'sticky' } })
+  const { gateway, doubles } = await stage(['a', 'b', 'c', 'd'], undefined, { balancing: { policy: 'sticky' } })
   const hostsOf = async (more: Parameters<typeof ask>[2]): Promise<Set<string | null>> => {
     const hosts = new Set<string | null>()
     for (let time = 0; time < 5; time++) {
@@ -224,4 +231,7 @@ test.each([
     ),
   )
   expect(new Set(spread.map(({ host }) => host)).size).toBeGreaterThan(1)
+  // It is for the gateway: hosts are sent what they were sent before.
+  const sent = Object.values(doubles).flatMap(({ inferenceRequests }) => inferenceRequests)
+  expect(sent.flatMap(({ headers }) => Object.keys(headers)).filter((name) => name.includes('session'))).toEqual([])
 })

@@ -91,8 +91,7 @@ describe('the memory is bounded', () => {
         const { memory, matched } = remembering(perHostMax)
         for (const prompt of prompts) {
           memory.remember(a, 'm', printOf(prompt))
-          const [totals] = memory.totals(a)
-          expect(totals?.beginnings).toBeLessThanOrEqual(perHostMax)
+          expect(memory.sizes(a).get('m')).toBeLessThanOrEqual(perHostMax)
           // As long as there is room for it, the last one is there whole, and else as much of its beginning as there is room for.
           expect(matched(prompt)).toBeGreaterThanOrEqual(
             Math.min(prompt.length, perHostMax - Math.floor(perHostMax / 16)),
@@ -126,13 +125,13 @@ describe('the memory is bounded', () => {
   it('in models too, which a host may invent', () => {
     const { memory } = remembering()
     for (let at = 0; at < 1_000; at++) memory.remember(a, `model ${at}`, printOf('abc'))
-    expect(memory.totals(a)).toHaveLength(64)
+    expect(memory.sizes(a).size).toBe(64)
   })
 })
 
 describe('a host that says how much it had kept', () => {
   const tell = (memory: PrefixMemory, cachedTokens: number, times = 1, sentTokens = 1_000): void => {
-    for (let time = 0; time < times; time++) memory.told(a, 'm', { predictedTokens: 800, sentTokens, cachedTokens })
+    for (let time = 0; time < times; time++) memory.told(a, 'm', { sentTokens, cachedTokens })
   }
 
   it('is believed slowly: where it keeps nothing, less and less is predicted until it is no home any more', () => {
@@ -174,14 +173,5 @@ describe('a host that says how much it had kept', () => {
     tell(memory, 0, 100)
     expect(memory.match(a, 'n', printOf('abcd')).share).toBe(1)
     expect(memory.match(b, 'm', printOf('abcd')).share).toBe(1)
-  })
-
-  it('is counted, and what is counted never falls', () => {
-    const { memory } = remembering()
-    memory.remember(a, 'm', printOf('abcd'))
-    tell(memory, 300, 2)
-    memory.forget(a)
-    expect(memory.totals(a)).toMatchObject([{ model: 'm', predictedTokens: 1_600, cachedTokens: 600, beginnings: 0 }])
-    expect(memory.totals(b)).toEqual([])
   })
 })

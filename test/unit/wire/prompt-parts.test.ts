@@ -45,7 +45,7 @@ describe.each([
   })
 
   it('however the body is laid out and whatever else it says', () => {
-    const other = Object.fromEntries(Object.entries({ stream: true, ...body, temperature: 1 }).reverse())
+    const other = Object.fromEntries(Object.entries({ stream: true, ...body, temperature: 1 }).toReversed())
     expect(piecesOf(JSON.stringify({ ...other, model: 'm' }))).toEqual(pieces)
     expect(
       piecesOf(JSON.stringify({ model: 'm', ...body }, null, 2)).map(([role, text]) => [
