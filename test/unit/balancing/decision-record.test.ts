@@ -46,7 +46,7 @@ it('the one that was chosen stands first, with what it was chosen by in whole nu
       samples: 3,
       score: 1_235,
     },
-    expect.objectContaining({ host: 'mini', isFree: false, slotWaitMs: 900, score: null }),
+    expect.objectContaining({ host: 'mini', isFree: false, slotWaitMs: 900, firstTokenMs: 2_150, score: null }),
   ])
   expect(record.hold).toBeNull()
 })
