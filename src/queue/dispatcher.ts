@@ -92,20 +92,12 @@ export class Dispatcher {
     const grantNext = (waiter: Waiter): boolean => this.#grantNext(waiter)
     this.#serving = new Serving({ ...common, shares: this.#shares, paused, grantNext })
     const refuse = (waiter: Waiter, error: GatewayError): void => this.#strand(waiter, error)
-    this.#models = new ModelWaits({
-      ...common,
-      ...parts,
-      refuse,
-      estimateMs: (waiter) => this.#told.reckon(waiter).p50Ms,
-    })
+    const estimateMs = (waiter: Waiter): number | null => this.#told.reckon(waiter).p50Ms
+    this.#models = new ModelWaits({ ...common, ...parts, refuse, estimateMs })
     const { loadOf, admits } = this.#models
     this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused, loadOf })
-    this.#giveBack = new GiveBack({
-      ...common,
-      shares: this.#shares,
-      admits,
-      gaveBack: (asked) => events.gaveBack(asked),
-    })
+    const gaveBack = (asked: string): void => events.gaveBack(asked)
+    this.#giveBack = new GiveBack({ ...common, shares: this.#shares, admits, gaveBack })
     const isOneUnknown = parts.isOneUnknown ?? (() => false)
     this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
