@@ -1,5 +1,6 @@
 /** Why a request went where it did, as people read it: each choice of a host, what was known of each, and how true it was. */
 import { reasonMeanings } from '../balancing/reasons.ts'
+import { obstacleSentences } from '../hosts/obstacles.ts'
 import type { ShownDecision } from '../http/admin/decision-schema.ts'
 import type { EndedRequest } from '../http/admin/ended-request-schema.ts'
 import type { ShownRequest } from '../http/admin/requests-schema.ts'
@@ -135,7 +136,7 @@ function liveText(live: NonNullable<ShownRequest['live']>, waiting: WaitingNow |
   if (live.phase === 'reading') return `Its body is read, ${since}: no host is looked for yet.`
   if (live.phase !== 'line') return printable(`It is at ${live.host ?? 'a host'}, ${since} in the phase ${live.phase}.`)
   if (waiting === null) return `It waits in the line for a slot, ${since}.`
-  const { position, aheadInKey, p50Ms, p90Ms, heldFor, excludedHosts } = waiting
+  const { position, aheadInKey, p50Ms, p90Ms, heldFor, excludedHosts, load } = waiting
   const told =
     p50Ms === null || p90Ms === null
       ? 'how long nobody knows yet'
@@ -143,10 +144,20 @@ function liveText(live: NonNullable<ShownRequest['live']>, waiting: WaitingNow |
   return [
     `It waits in the line ${heldFor === null ? 'for a slot of any host' : `for ${heldFor}`}, ${since}: ${told}.`,
     `${counted(position, 'request')} ${position === 1 ? 'goes' : 'go'} before it, ${grouped(aheadInKey)} of its own key.`,
+    ...(load === null ? [] : [loadText(load)]),
     ...(excludedHosts.length === 0 ? [] : [`It is not sent again to ${excludedHosts.join(', ')}.`]),
   ]
     .map(printable)
     .join('\n')
+}
+
+/** What it waits for before all else. */
+function loadText({ host, model, forMs, expectedMs, obstacle }: NonNullable<WaitingNow['load']>): string {
+  const soon = expectedMs === null ? '' : `, some ${secondsText(expectedMs)} more`
+  if (forMs !== null)
+    return `No host has the model in memory: ${host} has been loading ${model} for ${secondsText(forMs)}${soon}.`
+  const why = obstacle === null ? '' : `: ${obstacleSentences[obstacle]}`
+  return `No host has the model in memory; ${host} is to load ${model}, and has not begun${why}${soon}.`
 }
 
 function endText({ status, end, error, attempts, durationMs }: EndedRequest): string {

@@ -161,9 +161,9 @@ function* modelRows(
 }
 
 function* waitRows(models: readonly ModelHosts[], depths: readonly QueueDepth[]): Generator<Row<'model_load_waiting'>> {
-  for (const { model, loading, resident } of models) {
+  for (const { model, resident } of models) {
     if (resident === null) continue
-    const waiting = loading === 0 ? [] : depths.filter((depth) => depth.model === model)
+    const waiting = resident > 0 ? [] : depths.filter((depth) => depth.model === model)
     yield [{ model }, waiting.reduce((sum, depth) => sum + depth.waiting, 0)]
   }
 }

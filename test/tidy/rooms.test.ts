@@ -70,6 +70,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'metering',
     'access',
     'balancing/reasons.ts',
+    'hosts/obstacles.ts',
     'queue/line-view-schema.ts',
     'stores',
     'relay/live-request-schema.ts',

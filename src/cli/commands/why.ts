@@ -40,6 +40,6 @@ async function placeInLine(
 ): Promise<WaitingNow | null> {
   const { lineViewSchema } = await import('../../queue/line-view-schema.ts')
   const query = new URLSearchParams({ count: String(waitingMax), key: keyId ?? key })
-  const { requests } = await gateway.askFor(lineViewSchema, 'GET', `queue?${query}`)
+  const { requests } = await gateway.askFor(lineViewSchema, 'GET', `queue?${query.toString()}`)
   return requests.find((one) => one.id === id) ?? null
 }

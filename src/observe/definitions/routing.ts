@@ -97,7 +97,7 @@ export const routingMetrics = {
   model_load_waiting: {
     type: 'gauge',
     labels: ['model'],
-    help: 'Of the same models: requests that wait for the model while a host loads it.',
+    help: 'Of the same models: requests that wait for one that no host has in memory, whether its load has begun or not.',
   },
   model_loads_total: {
     type: 'counter',

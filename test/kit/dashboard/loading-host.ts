@@ -1,6 +1,6 @@
 /** A host like Ollama with two models and memory for one: a request for the other one waits until that is loaded. It tells what of a prompt its cache had. */
 
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { listen } from '../servers.ts'
 
@@ -21,7 +21,7 @@ export async function startLoadingHost(): Promise<LoadingHost> {
     '/api/tags': () => ({ models: loadedInTurns.map((name) => ({ name })) }),
     '/api/ps': () => ({ models: [{ name: resident, context_length: 4_096 }] }),
   }
-  const server = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const list = lists[request.url ?? '']
     if (list !== undefined) {
       json(response, list())
@@ -39,9 +39,9 @@ export async function startLoadingHost(): Promise<LoadingHost> {
       resident = model
     }
     await answer(response, model)
-  })
-  const { url, close } = await listen(server)
-  return { url, stop: close }
+  }
+  const listening = await listen(createServer((request, response) => void serve(request, response)))
+  return { url: listening.url, stop: () => listening.close() }
 }
 
 function json(response: ServerResponse, value: unknown, status = 200): void {

@@ -85,6 +85,20 @@ test('of one that waits: which host for, how long still, and who goes before it'
 })
 
 test.each([
+  [
+    { forMs: 12_000, expectedMs: 18_000, obstacle: null },
+    'No host has the model in memory: studio has been loading qwen-4bit for 12.0 s, some 18.0 s more.',
+  ],
+  [
+    { forMs: null, expectedMs: null, obstacle: 'busy' },
+    'No host has the model in memory; studio is to load qwen-4bit, and has not begun: answers with other models are still being made.',
+  ],
+] as const)('of one that waits for a load: %o', (load, words) => {
+  const one = { ...waiting, load: { host: 'studio', model: 'qwen-4bit', ...load } }
+  expect(whyText({ live, ended: null, decisions: [] }, one).split('\n').at(-1)).toBe(words)
+})
+
+test.each([
   ['granted', 'after 1.2 s it had its slot there'],
   ['let_go', 'after 1.2 s it took too long, and any host would do from then on'],
   ['host_gone', 'after 1.2 s the host takes nothing any more, and any other would do from then on'],

@@ -154,7 +154,7 @@ it('a host that goes, and one that says nothing of itself, leave no figures behi
   }
 })
 
-it('those who wait for a model wait for its load while a host loads it', async () => {
+it('those who wait for a model wait for its load while no host has it in memory', async () => {
   const sources = new ScriptedSources()
   const metrics = createMetrics(sources)
   const models = (loading: number, resident: number | null) => [
@@ -164,7 +164,7 @@ it('those who wait for a model wait for its load while a host loads it', async (
   sources.depths.push({ model: 'qwen', class: 'bulk', waiting: 4, tokens: 1, oldestMs: 1 })
   sources.modelHosts = () => models(1, 0)
   expect((await scrape(metrics)).get(waiting)).toBe(7)
-  sources.modelHosts = () => models(0, 1)
+  sources.modelHosts = () => models(1, 1)
   const loaded = await scrape(metrics)
   expect(loaded.get(waiting)).toBe(0)
   expect(loaded.get(at('model_hosts_resident', '{model="qwen"}'))).toBe(1)

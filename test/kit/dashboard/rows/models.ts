@@ -63,7 +63,7 @@ export const models: readonly Panel[] = [
     kind: 'lines',
     title: 'Who waits for a load',
     description:
-      'Requests that wait for a model while a host loads it, beside the hosts that have it in memory and those that load it (right axis).',
+      'Requests that wait for a model that no host has in memory, beside the hosts that have it in memory and those that load it (right axis).',
     unit: 'none',
     width: 12,
     alerts: ['NoCapacityForModel'],
