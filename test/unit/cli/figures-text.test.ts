@@ -31,6 +31,7 @@ const host: HostsPage['hosts'][number] = {
   inFlight: 2,
   zombieSlots: 0,
   telemetry: null,
+  memory: null,
   streams,
   models: ['qwen'],
   errors: { upstream_timeout: 2, upstream_busy: 1_000 },

@@ -1,0 +1,181 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ResidencyWorld } from './residency-world.ts'
+
+describe('one host that holds one model', () => {
+  test('one load for all who wait, and all are served when it is there', () => {
+    const world = new ResidencyWorld({ slots: 16 })
+    for (let at = 0; at < 10; at++) world.ask('a')
+    expect([world.running.size, world.waiting.length, world.loads]).toEqual([1, 9, 1])
+    world.step(29_999)
+    expect(world.waiting).toHaveLength(9)
+    world.step(1)
+    expect([world.running.size, world.waiting.length, world.loads]).toEqual([10, 0, 1])
+  })
+
+  test('one that is used no more is kept so long, and then goes for another that is wanted', () => {
+    const world = new ResidencyWorld()
+    world.ask('a')
+    world.step(36_000)
+    world.ask('b')
+    // The load took 30 s, and so it is kept for 60 s after its end of use at 35 s.
+    world.step(58_990)
+    expect([world.loads, world.residents]).toEqual([1, ['a']])
+    world.step(20)
+    expect([world.loads, world.hosts[0]?.memory.loading?.model]).toEqual([2, 'b'])
+  })
+
+  test('twice its load, where that is longer', () => {
+    const world = new ResidencyWorld({ loadMs: () => 100_000 })
+    world.ask('a')
+    world.step(106_000)
+    world.ask('b')
+    world.step(198_990)
+    expect(world.loads).toBe(1)
+    world.step(20)
+    expect(world.loads).toBe(2)
+  })
+
+  test('one that is wanted on and on gives way when its quantum is over: nothing new begins with it, nothing is cut', () => {
+    const world = new ResidencyWorld({ slots: 2 })
+    world.ask('a')
+    world.step(30_000)
+    world.ask('b')
+    // Loads may take a tenth of the time: 30 s of load are followed by 270 s of service.
+    let servedMs = 0
+    while (world.loads === 1 && servedMs < 400_000) {
+      while (world.waiting.filter(({ model }) => model === 'a').length < 2) world.ask('a')
+      world.step(1_000)
+      servedMs += 1_000
+    }
+    expect(servedMs).toBeGreaterThanOrEqual(270_000)
+    expect(servedMs).toBeLessThanOrEqual(270_000 + 5_000 + 1_000)
+    expect(world.faults).toEqual([])
+  })
+
+  test('a turn that nobody wants any more is no turn: what was let run out goes on', () => {
+    const world = new ResidencyWorld({ slots: 1 })
+    world.ask('a')
+    world.step(400_000)
+    world.ask('a')
+    world.ask('b')
+    expect(world.planner.turnAt(world.hosts[0]!)).toBe('b')
+    expect(world.planner.access(world.hosts[0]!, 'a').admits).toBe(false)
+    world.waiting.length = 0
+    world.serve()
+    expect(world.planner.turnAt(world.hosts[0]!)).toBeNull()
+    expect(world.planner.access(world.hosts[0]!, 'a').admits).toBe(true)
+  })
+
+  test('no more loads in an hour than it may have, and who waits is told why', () => {
+    const world = new ResidencyWorld({ loadsPerHourMax: 2, loadShareMax: 0.9, keepMsMin: 0, loadMs: () => 1_000 })
+    for (const model of ['a', 'b', 'c']) {
+      world.ask(model)
+      world.step(60_000)
+    }
+    expect([world.loads, world.waiting.map(({ model }) => model)]).toEqual([2, ['c']])
+    expect(world.planner.waitOf(world.candidates('c'))).toMatchObject({ obstacle: 'loads_per_hour', forMs: null })
+    world.step(3_600_000 - 180_000 + 10)
+    expect(world.loads).toBe(3)
+  })
+
+  test('a load that failed is not tried again at once, and later each time', () => {
+    const world = new ResidencyWorld()
+    const [host] = world.hosts
+    if (host === undefined) throw new Error('no host')
+    const delays: number[] = []
+    for (let at = 0; at < 8; at++) {
+      const use = {}
+      host.memory.began('a', use)
+      host.memory.ended('a', use, 'failed')
+      const failure = world.planner.failureOf(world.candidates('a'))
+      delays.push(failure?.inMs ?? 0)
+      expect(world.planner.access(host, 'a').admits).toBe(false)
+      world.clock.advanceSync(failure?.inMs ?? 0)
+      expect(world.planner.access(host, 'a').admits).toBe(true)
+    }
+    expect(delays).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000, 600_000])
+  })
+
+  test('whoever gave its load up leaves it to the next of the model; others wait until it must be over', () => {
+    const world = new ResidencyWorld()
+    const [host] = world.hosts
+    if (host === undefined) throw new Error('no host')
+    const use = {}
+    host.memory.began('a', use)
+    world.clock.advanceSync(10_000)
+    host.memory.ended('a', use, 'given_up')
+    expect(world.planner.access(host, 'a').admits).toBe(true)
+    expect(world.planner.access(host, 'b').admits).toBe(false)
+    world.clock.advanceSync(35_001)
+    expect(world.planner.access(host, 'b').admits).toBe(true)
+  })
+
+  test('a host that was down has nothing in memory, and loads nothing', () => {
+    const world = new ResidencyWorld()
+    const [host] = world.hosts
+    world.ask('a')
+    host?.connectFailed('connection refused')
+    expect([host?.memory.loading, host?.memory.residents]).toEqual([null, []])
+  })
+})
+
+test('with room for more, another one is loaded beside what runs, and nobody waits for that', () => {
+  const world = new ResidencyWorld({ modelsLoadedMax: 2, slots: 4 })
+  world.ask('a')
+  world.step(31_000)
+  world.ask('b')
+  world.ask('a')
+  expect([world.waiting.length, world.running.size]).toEqual([0, 3])
+  world.step(40_000)
+  expect(world.residents).toEqual(['a b'])
+})
+
+const models = ['a', 'b', 'c', 'd']
+
+test('whatever is asked for: never two loads at once on a host, never one that ends what runs, nobody waits beyond the bound', () => {
+  const asks = fc.array(
+    fc.record({ model: fc.constantFrom(...models), afterMs: fc.integer({ min: 0, max: 40_000 }) }),
+    {
+      minLength: 5,
+      maxLength: 150,
+    },
+  )
+  const shape = fc.record({
+    hosts: fc.integer({ min: 1, max: 3 }),
+    slots: fc.integer({ min: 1, max: 4 }),
+    modelsLoadedMax: fc.integer({ min: 1, max: 2 }),
+    loadMs: fc.integer({ min: 1_000, max: 60_000 }),
+  })
+  fc.assert(
+    fc.property(asks, shape, (sequence, { loadMs, ...rest }) => {
+      const world = new ResidencyWorld({ ...rest, models, loadMs: () => loadMs })
+      for (const { model, afterMs } of sequence) {
+        world.ask(model)
+        world.step(afterMs)
+      }
+      // Each other model has one turn before it: its load, its quantum, and what still runs then; slots are waited for on top.
+      const turnMs = loadMs + Math.max(9 * Math.max(loadMs, 30_000), 60_000) + 5_000
+      const boundMs = models.length * turnMs + (sequence.length * 5_000) / rest.slots
+      world.step(boundMs)
+      expect(world.faults).toEqual([])
+      expect(world.waiting).toEqual([])
+      expect(world.longestWaitMs()).toBeLessThanOrEqual(boundMs)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('while all models are wanted at any time, loads take no more of the time of a host than they may', () => {
+  const world = new ResidencyWorld({ models, slots: 2, loadMs: () => 20_000, loadMsDefault: 20_000 })
+  const hours = 3
+  for (let second = 0; second < hours * 3_600; second += 5) {
+    for (const model of models) if (!world.waiting.some((one) => one.model === model)) world.ask(model)
+    world.step(5_000)
+  }
+  expect(world.loads).toBeGreaterThan(20)
+  expect(world.loadedMs / (hours * 3_600_000)).toBeLessThanOrEqual(0.1 + 20_000 / (hours * 3_600_000))
+  // Each has its turn: three others, each for its load, its quantum of nine times that, and what still runs.
+  expect(world.longestWaitMs()).toBeLessThanOrEqual(models.length * (20_000 * 10 + 5_000 + 1_000))
+  expect(world.faults).toEqual([])
+})
