@@ -52,7 +52,7 @@ it('whole answers tell how fast a host generates, where their prompts are short'
 }, 120_000)
 
 async function asked(
-  { chat }: UnequalFleet,
+  fleet: UnequalFleet,
   {
     requests,
     clients,
@@ -65,7 +65,9 @@ async function asked(
   await Promise.all(
     Array.from({ length: clients }, async () => {
       while (begun++ < requests) {
-        await chat(promptOf(random.between(...size.prompt), `${begun}`), random.between(...size.answer), { stream })
+        await fleet.chat(promptOf(random.between(...size.prompt), `${begun}`), random.between(...size.answer), {
+          stream,
+        })
       }
     }),
   )

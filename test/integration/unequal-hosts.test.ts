@@ -65,17 +65,17 @@ interface Size {
 
 /** So many clients ask again as soon as they are answered, until it is ended. */
 function keptBusy(fleet: UnequalFleet, clients: number, sizeOf: () => Size): { end(): Promise<void> } {
-  let goesOn = true
+  const stop = new AbortController()
   let asked = 0
   const all = Array.from({ length: clients }, async () => {
-    while (goesOn) {
+    while (!stop.signal.aborted) {
       const { prompt, answer } = sizeOf()
       await fleet.chat(promptOf(prompt, `${asked++}`), answer)
     }
   })
   return {
     async end() {
-      goesOn = false
+      stop.abort()
       await Promise.all(all)
     },
   }
