@@ -27,6 +27,7 @@ export class Failover {
   #fresh = false
   /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
   #refusals = 0
+  readonly #loadedAgain = new Set<Host>()
   readonly #busy = new Map<Host, { times: number; readonly servedBefore: number }>()
 
   /** `onDropped`: a host that had the request closed the connection on it. */
@@ -49,12 +50,19 @@ export class Failover {
     })
     if (isDropped(failed, decision) || (cause === 'never_connected' && this.#fresh)) this.#onDropped(host)
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
-    if (!isBusy(cause) && decision !== 'fresh_connection') this.excluded.add(host)
+    if (!isBusy(cause) && decision !== 'fresh_connection' && !this.#mayLoad(host, cause)) this.excluded.add(host)
     const next = this.#permitted(decision, situation, owedMax(host, failed))
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'
     this.phase = this.#fresh ? 'reused_socket' : phaseOf(cause)
     return next
+  }
+
+  /** It has put the model out since it was chosen, and the gateway may have it loaded again: once for each request. */
+  #mayLoad(host: Host, cause: FailureCause): boolean {
+    if (cause !== 'model_missing' || host.memory.loadsBy !== 'admin' || this.#loadedAgain.has(host)) return false
+    this.#loadedAgain.add(host)
+    return true
   }
 
   /** Its attempt was given up for another request: what comes next is an attempt like the first. */

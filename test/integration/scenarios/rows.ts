@@ -110,7 +110,7 @@ export const rows: Readonly<Record<string, Row>> = {
   U43: relay('Usage frame with choices: []; usage: null frames; none at all', `${here}/upstream-usage.test.ts`),
   U44: relay('Usage negative, 1e308, string, NaN', `${here}/upstream-usage.test.ts`),
   U45: relay('Model unloaded or host restarted mid-stream', `${here}/upstream-dying.test.ts`),
-  U46: choosingTheHost('Route chosen, model unloaded before dispatch'),
+  U46: choosingTheHost('Route chosen, model unloaded before dispatch', `${here}/model-unloaded.test.ts`),
   U47: relay('Half-open: power loss, no FIN', `${here}/upstream-dying.test.ts`),
   U48: relay('Host frozen', `${here}/upstream-dying.test.ts`),
   U49: sharedAccess(
