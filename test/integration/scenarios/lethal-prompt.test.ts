@@ -42,6 +42,9 @@ test('U55: two hosts are lost to it and no third: sent again it is refused with 
     const late = await scene.ask(lethal())
     expect([errorOf(late).code, late.header('retry-after')]).toEqual(['upstream_crashed', '1'])
     expect(hostsAsked(scene)).toBe(2)
+    // It has not waited for a slot to hear so.
+    const ends = (await scene.gateway.outcomesOnce(3)).map(({ fields }) => fields['end'])
+    expect(ends.slice(1)).toEqual(['UA', 'UA'])
     return { requests: 3, attempts: attemptsAt(scene) }
   })
 })
