@@ -284,7 +284,7 @@ describe('a machine with an older Node', () => {
     await using gateway = new RunningProcess(process.execPath, args, { cwd: folder })
     await gateway.said(/listening/)
     gateway.signal('SIGHUP')
-    await gateway.said(/configuration read again/)
+    await gateway.logged(/configuration read again/)
     gateway.signal('SIGTERM')
     expect(await gateway.end()).toEqual({ code: 0, signal: null })
     expect(gateway.out).toContain('Stopping')

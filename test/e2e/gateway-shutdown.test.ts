@@ -86,7 +86,7 @@ test('G01: SIGHUP to a gateway without a terminal takes the configuration anew, 
   const on = await stage(1)
   const answer = await stream(on)
   on.gateway.process.signal('SIGHUP')
-  await on.gateway.process.said(/configuration read again/)
+  await on.gateway.process.logged(/configuration read again/)
   on.gateway.process.signal('SIGTERM')
   await on.gateway.process.said(/Stopping/)
   await on.host.exchanges[0]?.step()

@@ -60,8 +60,17 @@ export class RunningProcess {
   }
 
   /** The first group of `pattern` as soon as stdout matches it. */
-  async said(pattern: RegExp, ms = 20_000): Promise<string> {
-    const found = () => pattern.exec(this.#out)
+  said(pattern: RegExp, ms = 20_000): Promise<string> {
+    return this.#heard(pattern, () => this.#out, ms)
+  }
+
+  /** The same of stderr, where the log goes. */
+  logged(pattern: RegExp, ms = 20_000): Promise<string> {
+    return this.#heard(pattern, () => this.#err, ms)
+  }
+
+  async #heard(pattern: RegExp, text: () => string, ms: number): Promise<string> {
+    const found = () => pattern.exec(text())
     const heard = new Promise<string>((resolve, reject) => {
       const look = () => {
         const match = found()

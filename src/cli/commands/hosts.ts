@@ -1,8 +1,9 @@
 /** `hosts add`, `drain` and `remove`, and `reload`: the fleet of a running gateway is changed. */
 import { systemClock } from '../../base/clock.ts'
+import { GatewayError } from '../../base/errors.ts'
 import type { FlagValues } from '../../config/settings.ts'
 import type { AdminClient } from '../admin-client.ts'
-import type { Command, Flag } from '../command.ts'
+import type { Command, Flag, Io } from '../command.ts'
 import { inPath, jsonFlag, tell } from '../gateway-answer.ts'
 import { printable, printableLines } from '../printable.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
@@ -140,7 +141,8 @@ const reload: Command = {
   run: (flags, io) =>
     withGateway(flags, io, async (gateway) => {
       const { configReloadSchema } = await hostSchemas()
-      const answer = await gateway.askFor(configReloadSchema, 'POST', 'config/reload')
+      const answer = await gateway.askFor(configReloadSchema, 'POST', 'config/reload').catch(refusedIn(io))
+      if (answer === null) return 1
       const { changed, waiting, hostsJoined, hostsLeft, notes } = answer
       const lines = [
         changed.length + waiting.length === 0 ? 'Nothing has changed.' : '',
@@ -152,6 +154,17 @@ const reload: Command = {
       ].filter((line) => line !== '')
       return tell(flags, io, { answer, text: printableLines(lines.join('\n')) })
     }),
+}
+
+/** Of a configuration that was not taken each problem has a line. */
+function refusedIn(io: Io): (error: unknown) => null {
+  return (error) => {
+    if (!(error instanceof GatewayError) || !error.message.includes('\n')) throw error
+    const [first = '', ...problems] = error.message.split('\n')
+    io.err(`lmx-gateway: ${printable(first)}`)
+    for (const problem of problems) io.err(printable(problem))
+    return null
+  }
 }
 
 function lineOf(what: string, names: readonly string[]): string {
