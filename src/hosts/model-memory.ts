@@ -59,6 +59,8 @@ export type LoadVerdict = 'failed' | 'lost' | 'not_begun' | 'given_up'
 const againMsMin = 10_000
 const againMsMax = 600_000
 const failuresMax = 1_000
+/** About as long as models take turns, so that what is gone for a turn is not forgotten meanwhile. */
+const useHalfLifeMs = 600_000
 const longAgo = Number.NEGATIVE_INFINITY
 
 export class ModelMemory {
@@ -68,6 +70,7 @@ export class ModelMemory {
   readonly #parts: MemoryParts
   readonly #resident = new Map<string, Resident>()
   readonly #uses = new Map<string, Set<object>>()
+  readonly #use = new BoundedMap<string, { readonly count: number; readonly atMs: number }>(failuresMax)
   readonly #failures = new BoundedMap<string, LoadFailure>(failuresMax)
   /** Taken to be put out by a load, until a list says so. */
   readonly #presumedOut = new Set<string>()
@@ -143,6 +146,12 @@ export class ModelMemory {
     return false
   }
 
+  /** Requests for it so far, the older the less: how much it would be missed. */
+  useOf(model: string): number {
+    const use = this.#use.get(model)
+    return use === undefined ? 0 : use.count * 2 ** (-(this.#nowMs - use.atMs) / useHalfLifeMs)
+  }
+
   usedAtMs(model: string): number {
     return this.#resident.get(model)?.usedAtMs ?? longAgo
   }
@@ -176,6 +185,7 @@ export class ModelMemory {
   began(model: string, use: object): void {
     const uses = this.#uses.get(model) ?? new Set()
     this.#uses.set(model, uses.add(use))
+    this.#use.set(model, { count: this.useOf(model) + 1, atMs: this.#nowMs })
     const resident = this.#resident.get(model)
     if (resident !== undefined) resident.usedAtMs = this.#nowMs
     else if (this.loadsBy !== 'request') return

@@ -7,11 +7,14 @@
  * 3. It stays for as long as it is used and `keepMsMin`, or twice its load, beyond that.
  * 4. Whoever is wanted elsewhere gives way all the same once its quantum is over: so long after a load that loads take no more
  *    than `loadShareMax` of the time. Then nothing new is begun with it, and the model that was longest away has its turn.
+ * 5. Of several hosts the one gives way whose models are missed least: what everybody asks for stays where it is, and the others
+ *    take turns elsewhere. A second copy of a model is loaded only over what nobody uses.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from './host.ts'
 import type { Candidate } from './model-catalog.ts'
 import type { LoadFailure } from './model-memory.ts'
+import { ModelPlaces, victimsFor } from './model-places.ts'
 import type { Obstacle } from './obstacles.ts'
 
 export interface ResidencyOptions {
@@ -100,6 +103,7 @@ export class ResidencyPlanner {
   readonly #turns = new Map<Host, Turn>()
   /** Of the last plan: models that those who wait could be served with at each host. */
   #wanted: ReadonlyMap<Host, ReadonlySet<string>> = new Map()
+  readonly #places = new ModelPlaces()
   #timer: Timer | null = null
   #timerAtMs = Number.POSITIVE_INFINITY
 
@@ -140,6 +144,7 @@ export class ResidencyPlanner {
   /** To be called when others wait, or wait no more, and when a host may be ready for another model. */
   plan(demands: readonly Demand[]): void {
     this.#wanted = wantedBy(demands)
+    for (const { candidates } of demands) this.#places.seen(candidates)
     this.#endTurns()
     let nextMs = Number.POSITIVE_INFINITY
     for (const demand of demands.toSorted((a, b) => awaySinceMs(a) - awaySinceMs(b))) {
@@ -172,6 +177,7 @@ export class ResidencyPlanner {
   }
 
   forget(host: Host): void {
+    this.#places.forget(host)
     this.#turns.delete(host)
   }
 
@@ -243,12 +249,16 @@ export class ResidencyPlanner {
     if (memory.room.fits(model, memory.residents.length, [])) return { inMs: 0, evicts: [] }
     const turn = this.#turns.get(host)
     if (turn !== undefined && turn.model !== model) return { inMs: waitMsMax, obstacle: 'turn_of_another' }
+    if (this.#places.isMissedLessElsewhere({ host, model }, this.#options().loadsPerHourMax)) {
+      return { inMs: waitMsMax, obstacle: 'kept' }
+    }
     const quantumMs = turn === undefined ? this.#quantumRestMs(host) : 0
     const evicts = victimsFor(host, model)
     const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => memory.usesOf(one) > 0)
     if (isBusy && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }
     if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
-    const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, quantumMs)))
+    const patienceMs = this.#places.isElsewhere({ host, model }) ? waitMsMax : quantumMs
+    const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, patienceMs)))
     return keptMs > 0 ? { inMs: keptMs, obstacle: 'kept' } : { inMs: 0, evicts }
   }
 
@@ -282,8 +292,9 @@ export class ResidencyPlanner {
   #quantumRestMs(host: Host): number {
     const last = host.memory.lastLoad
     if (last === null) return 0
-    const share = this.#options().loadShareMax
-    const quantumMs = (this.loadMs(host, last.model) * (1 - share)) / share
+    const { loadMsDefault, loadShareMax: share } = this.#options()
+    const loadMs = Math.max(host.memory.times.meanMs(loadMsDefault), this.loadMs(host, last.model))
+    const quantumMs = (loadMs * (1 - share)) / share
     return Math.max(0, last.endedAtMs + quantumMs - this.#parts.clock.now())
   }
 
@@ -309,17 +320,6 @@ export class ResidencyPlanner {
 
 function waiting(waitMs: number, loadMs: number): ModelAccess {
   return { isWarm: false, admits: false, waitMs, loadMs }
-}
-
-/** Whom a load would put out: of those that nothing runs with the one that was used least lately first. */
-function victimsFor({ memory }: Host, model: string): readonly string[] {
-  const residents = memory.residents.toSorted((a, b) => Number(memory.usesOf(a) > 0) - Number(memory.usesOf(b) > 0))
-  const out: string[] = []
-  for (const resident of residents) {
-    if (memory.room.fits(model, residents.length - out.length, out)) break
-    out.push(resident)
-  }
-  return out
 }
 
 function wantedBy(demands: readonly Demand[]): ReadonlyMap<Host, ReadonlySet<string>> {
