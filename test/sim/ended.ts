@@ -41,4 +41,10 @@ export interface Run {
   readonly gapBound: number
   readonly gapMean: number
   readonly jain: readonly number[]
+  readonly hosts: number
+  /** Of models, and the time of all hosts that they took; NaN where all models are always in memory. */
+  readonly loads: number
+  readonly loadingMs: number
+  /** Requests whose model was put out while they were at work. */
+  readonly killed: number
 }

@@ -18,6 +18,10 @@ export const overallFigures = {
   gapBound: { head: 'gap bound', digits: 0, worse: 'lower' },
   gapMean: { head: 'gap mean', digits: 0, worse: 'higher' },
   jain: { head: 'Jain 60 s', digits: 2, worse: 'lower' },
+  waitMax: { head: 'longest wait s', digits: 0, worse: 'higher' },
+  loads: { head: 'loads', digits: 0, worse: 'higher' },
+  loadShare: { head: 'load %', digits: 1, worse: 'higher' },
+  killed: { head: 'killed', digits: 0, worse: 'higher' },
   hitShare: { head: 'hit %', digits: 0, worse: 'lower' },
   lost: { head: 'lost', digits: 0, worse: 'higher' },
   wastedTokens: { head: 'wasted tok', digits: 0, worse: 'higher' },
@@ -60,6 +64,10 @@ export function figuresOf(run: Run): Figures {
       gapBound: run.gapBound,
       gapMean: run.gapMean,
       jain: run.jain.length === 0 ? Number.NaN : sumOf(run.jain, (index) => index) / run.jain.length,
+      waitMax: run.ended.reduce((most, one) => Math.max(most, waitedMs(one)), 0) / 1000,
+      loads: run.loads,
+      loadShare: percent(run.loadingMs, run.hosts * run.durationMs),
+      killed: run.killed,
       hitShare: hitShare(run),
       lost: run.ended.filter(({ ending, firstTokenAtMs }) => ending === 'lost' && firstTokenAtMs === null).length,
       wastedTokens: sumOf(run.ended, wasted),
@@ -95,6 +103,11 @@ function figuresOfStream(ended: readonly Ended[], seconds: number): OfStream {
 /** Who has none yet counts with its age, or waiting without end would look like nothing. */
 function firstTokenMs({ arrival, firstTokenAtMs, atMs }: Ended): number {
   return (firstTokenAtMs ?? atMs) - arrival.atMs
+}
+
+/** For a slot, and for the model. */
+function waitedMs({ arrival, grantedAtMs, atMs }: Ended): number {
+  return (grantedAtMs ?? atMs) - arrival.atMs
 }
 
 function timePerTokenMs({ firstTokenAtMs, atMs, arrival }: Ended): number {

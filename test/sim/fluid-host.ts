@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { BlockCache } from './block-cache.ts'
 import { decodeRate, type HostProfile, prefillSeconds } from './host-profile.ts'
+import { ModelShelf, type ShelfParts } from './model-shelf.ts'
 
 /** One request at a machine. */
 export interface Job {
@@ -14,10 +15,11 @@ export interface Job {
   /** What the answer adds to them. */
   readonly answerBlocks?: readonly number[]
   readonly outputTokens: number
+  readonly model: string
   /** The prompt was read; its first token is there. */
   readonly firstToken: () => void
   readonly ended: () => void
-  /** The machine has crashed. */
+  /** The machine has crashed, or has put its model out. */
   readonly lost: () => void
 }
 
@@ -31,12 +33,21 @@ export interface Work {
   written: number
 }
 
+export interface MachineOptions {
+  readonly blockTokens?: number
+  /** Of models; default: all are always there. */
+  readonly memory?: Omit<ShelfParts, 'clock' | 'putOut'>
+}
+
 /** What is left of a token by rounding alone. */
 const nothing = 1e-6
 
 export class FluidHost {
   readonly profile: HostProfile
   readonly #clock: Clock
+  /** Absent where all models are always there. */
+  readonly #shelf: ModelShelf | null
+  readonly #awaitingModel = new Set<Work>()
   readonly #reading: Work[] = []
   readonly #writing = new Set<Work>()
   readonly #kept: BlockCache
@@ -48,12 +59,16 @@ export class FluidHost {
   #timer: Timer | null = null
   /** Tokens that were written since the beginning. */
   written = 0
+  /** Requests that were at work when their model was put out. */
+  killed = 0
 
-  constructor(profile: HostProfile, clock: Clock, blockTokens = 64) {
+  constructor(profile: HostProfile, clock: Clock, { blockTokens = 64, memory }: MachineOptions = {}) {
     this.profile = profile
     this.#clock = clock
     this.#kept = new BlockCache(profile.blocksKept ?? 0)
     this.#blockTokens = blockTokens
+    this.#shelf =
+      memory === undefined ? null : new ModelShelf({ clock, ...memory, putOut: (model) => this.#putOut(model) })
     this.#doneUpToMs = clock.now()
   }
 
@@ -62,9 +77,14 @@ export class FluidHost {
     const kept = Math.floor(this.#kept.match(job.blocks) * this.#blockTokens)
     const work: Work = { job, cachedTokens: Math.min(job.inputTokens, kept), read: 0, written: 0 }
     this.#kept.keep(job.blocks)
-    this.#reading.push(work)
+    if (this.#shelf?.use(job.model, () => this.#modelCame(work)) === false) this.#awaitingModel.add(work)
+    else this.#reading.push(work)
     this.#setTimer()
     return work
+  }
+
+  get shelf(): ModelShelf | null {
+    return this.#shelf
   }
 
   /** The client has left. */
@@ -73,6 +93,7 @@ export class FluidHost {
     const at = this.#reading.indexOf(work)
     if (at >= 0) this.#reading.splice(at, 1)
     this.#writing.delete(work)
+    this.#awaitingModel.delete(work)
     this.#setTimer()
   }
 
@@ -83,13 +104,9 @@ export class FluidHost {
   /** All that it has is gone, and nothing can reach it. */
   crash(): void {
     this.flow()
-    const lost = [...this.#reading, ...this.#writing]
-    this.#reading.length = 0
-    this.#writing.clear()
     this.#kept.clear()
     this.#isDown = true
-    this.#setTimer()
-    for (const { job } of lost) job.lost()
+    this.#lose(() => true)
   }
 
   comeBack(): void {
@@ -166,6 +183,27 @@ export class FluidHost {
       work.job.ended()
     }
     this.#setTimer()
+  }
+
+  #modelCame(work: Work): void {
+    if (!this.#awaitingModel.delete(work)) return
+    this.flow()
+    this.#reading.push(work)
+    this.#setTimer()
+  }
+
+  #putOut(model: string): void {
+    this.flow()
+    this.#kept.clear()
+    this.killed += this.#lose(({ job }) => job.model === model)
+  }
+
+  /** How many. */
+  #lose(is: (work: Work) => boolean): number {
+    const lost = [...this.#reading, ...this.#writing].filter(is)
+    for (const work of lost) this.stop(work)
+    for (const { job } of lost) job.lost()
+    return lost.length
   }
 
   /** The last step over a prompt gives the first token. */

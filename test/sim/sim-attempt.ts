@@ -7,6 +7,8 @@ export class SimAttempt {
   readonly machine: FluidHost
   readonly work: Work
   readonly sentAtMs: number
+  /** Its host had to load the model first. */
+  readonly #loads: boolean
   firstTokenAtMs: number | null = null
   /** Of what was written, how much is on the bill. */
   #charged = 0
@@ -15,6 +17,7 @@ export class SimAttempt {
     this.lease = lease
     this.machine = machine
     this.sentAtMs = nowMs
+    this.#loads = lease.host.mustLoad(lease.model)
     this.work = machine.start(job)
   }
 
@@ -29,7 +32,7 @@ export class SimAttempt {
 
   firstToken(nowMs: number): void {
     this.firstTokenAtMs = nowMs
-    this.lease.assignment.firstToken()
+    this.lease.firstToken()
   }
 
   /** It went well, as its host is told. */
@@ -41,7 +44,7 @@ export class SimAttempt {
     lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
     const speed = {
-      firstTokenMs: firstTokenAtMs - grantedAtMs,
+      firstTokenMs: this.#loads ? null : firstTokenAtMs - grantedAtMs,
       timePerOutputTokenMs: outputTokens > 1 ? (nowMs - firstTokenAtMs) / (outputTokens - 1) : null,
     }
     host.answered(speed, grantedAtMs)

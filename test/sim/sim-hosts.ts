@@ -1,16 +1,22 @@
 /** The hosts of a simulation with the machines behind them: what befalls those, and how the gateway learns of it. */
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import type { Host } from '../../src/hosts/host.ts'
+import { hostKind } from '../../src/hosts/kinds/kinds.ts'
 import { probeOptions } from '../../src/hosts/options.ts'
 import { mayEjectOneMore } from '../../src/hosts/spare-hosts.ts'
 import { knownHost, knownModel } from '../kit/known-hosts.ts'
+import type { Run } from './ended.ts'
 import { FluidHost } from './fluid-host.ts'
 import type { HostProfile } from './host-profile.ts'
-import type { Fault, Workload } from './workload.ts'
+import type { Random } from './random.ts'
+import type { Fault, Models, Workload } from './workload.ts'
 
 export interface SimHostsParts {
   readonly clock: Clock
   readonly chance: () => number
+  /** Of loads. */
+  readonly random: Random
+  /** That all hosts have, where the workload names none. */
   readonly model: string
   readonly onChange: () => void
   /** The host has nothing any more of what it had read. */
@@ -24,12 +30,22 @@ const downAgainMs = 250
 export class SimHosts {
   readonly #parts: SimHostsParts
   readonly #machines = new Map<Host, FluidHost>()
+  readonly #models: Models | undefined
   readonly #probing = new Map<Host, Timer>()
 
-  constructor({ hosts, blockTokens, slo, faults = [] }: Workload, parts: SimHostsParts) {
+  constructor({ hosts, blockTokens, slo, models, faults = [] }: Workload, parts: SimHostsParts) {
     this.#parts = parts
+    this.#models = models
+    const { clock, random } = parts
+    const memory = models && { ...models, modelsMax: models.loadedMax, loadMs: () => loadMsOf(models, random) }
     for (const profile of hosts) {
-      this.#machines.set(this.#hostOf(profile, slo), new FluidHost(profile, parts.clock, blockTokens))
+      const machine = new FluidHost(profile, clock, {
+        ...(blockTokens === undefined ? {} : { blockTokens }),
+        ...(memory === undefined ? {} : { memory }),
+      })
+      const host = this.#hostOf(profile, slo)
+      this.#machines.set(host, machine)
+      if (models !== undefined) this.#lists(host, 0)
     }
     for (const fault of faults) this.#later(fault)
   }
@@ -48,6 +64,18 @@ export class SimHosts {
     return machine
   }
 
+  /** What hosts have loaded so far; NaN where nothing has to be. */
+  get loads(): Pick<Run, 'loads' | 'loadingMs' | 'killed'> {
+    if (this.#models === undefined) return { loads: Number.NaN, loadingMs: Number.NaN, killed: Number.NaN }
+    const sumOf = (valueOf: (machine: FluidHost) => number) =>
+      this.machines.reduce((sum, machine) => sum + valueOf(machine), 0)
+    return {
+      loads: sumOf(({ shelf }) => shelf?.loads ?? 0),
+      loadingMs: sumOf(({ shelf }) => shelf?.loadingMs ?? 0),
+      killed: sumOf(({ killed }) => killed),
+    }
+  }
+
   /** A request could not connect: the host takes no more until a probe says otherwise. */
   connectFailed(host: Host): void {
     host.connectFailed('connection refused')
@@ -63,13 +91,32 @@ export class SimHosts {
   #hostOf({ name, slots, slotBounds, weight }: HostProfile, slo: Workload['slo']): Host {
     const { clock, chance, model, onChange } = this.#parts
     const mayEject = () => mayEjectOneMore(this.all)
+    const loading = this.#models && {
+      kind: hostKind('lm-studio'),
+      modelsLoadedMax: this.#models.loadedMax,
+      lists: null,
+    }
     return knownHost(name, {
       slots: slotBounds ?? slots,
       lists: [model],
+      ...loading,
       weight,
       ...(slo === undefined ? {} : { slo }),
       parts: { clock, chance, onChange, mayEject },
     })
+  }
+
+  /** Its models, and which of them are in memory, from then on. */
+  #lists(host: Host, inMs: number): void {
+    const { clock, onChange } = this.#parts
+    const { shelf } = this.machine(host)
+    const list = (): boolean => {
+      const models = this.#models?.names.map((name) => knownModel(name, shelf?.has(name))) ?? []
+      return host.probeSucceeded({ models }, probes.rise, clock.now())
+    }
+    if (inMs === 0) list()
+    else if (list()) onChange()
+    clock.after(probes.everyMs, () => this.#lists(host, probes.everyMs))
   }
 
   #later({ atMs, forMs, host: name, slower }: Fault): void {
@@ -110,6 +157,11 @@ export class SimHosts {
     if (host.probeSucceeded({ models: [knownModel(this.#parts.model)] }, probes.rise)) this.#parts.onChange()
     if (!host.up) this.#probe(host, downAgainMs)
   }
+}
+
+function loadMsOf({ loads: { medianMs, sigma, longShare, longTimes } }: Models, random: Random): number {
+  const times = random.next() < longShare ? longTimes : 1
+  return medianMs * Math.exp(sigma * random.normal()) * times
 }
 
 function chanceWithin(ms: number, chance: () => number): number {

@@ -28,13 +28,13 @@ export interface SimGateway {
   readonly gate: Gate
   readonly dispatcher: Dispatcher
   readonly retryBudget: RetryBudget
-  readonly route: Route
   readonly gap: ServiceGap
   readonly blockTokens: number
   /** Those that wait or run. */
   readonly requestsLive: number
   /** Those at a machine. */
   readonly running: Set<SimRequest>
+  routeOf(arrival: Arrival): Route
   machine(host: Host): FluidHost
   connectFailed(host: Host): void
   keyNumber(key: string): number
@@ -47,6 +47,7 @@ const timesGivenBackMax = 3
 export class SimRequest {
   readonly arrival: Arrival
   readonly #sim: SimGateway
+  readonly #route: Route
   readonly #keyNumber: number
   readonly #learn: (output: number) => void
   readonly #outputExpected: number
@@ -65,11 +66,12 @@ export class SimRequest {
   constructor(sim: SimGateway, arrival: Arrival) {
     this.#sim = sim
     this.arrival = arrival
+    this.#route = sim.routeOf(arrival)
     this.#keyNumber = sim.keyNumber(arrival.stream.key)
     this.#failover = new Failover(sim.retryBudget)
     const { expected, learn } = sim.estimates.expect({
       who: arrival.stream.key,
-      model: sim.route.model,
+      model: this.#route.model,
       endpoint: 'chat_completions',
       body: emptyBody,
       maxOutputTokens: null,
@@ -132,7 +134,7 @@ export class SimRequest {
   #ask(place: Place): void {
     const { stream, inputExpected } = this.arrival
     const turn = this.#sim.dispatcher.ask({
-      route: this.#sim.route,
+      route: this.#route,
       excluded: new Set(this.#failover.excluded),
       holder: { id: stream.key, name: stream.key, weight: 1 },
       class: stream.class,
@@ -173,6 +175,7 @@ export class SimRequest {
       blocks,
       ...(answerBlocks === undefined ? {} : { answerBlocks }),
       outputTokens: output,
+      model: lease.model,
       firstToken: () => this.#firstToken(),
       ended: () => this.#answered(),
       lost: () => this.#failed('connection_lost'),
@@ -210,6 +213,7 @@ export class SimRequest {
     if (attempt === null) return
     const { lease, sentAtMs } = attempt
     const { host } = lease
+    lease.failed(cause === 'never_connected' ? 'not_begun' : 'lost')
     if (cause === 'never_connected') this.#sim.connectFailed(host)
     const failure = new Failure(cause, new GatewayError('upstream_disconnected', 'The machine has crashed.'))
     const begun = attempt.firstTokenAtMs !== null
@@ -226,7 +230,7 @@ export class SimRequest {
         contentSent: begun,
         repeatable: true,
         requestsLive: this.#sim.requestsLive,
-        elsewhere: () => this.#sim.route.candidates(this.#failover.excluded).length > 0,
+        elsewhere: () => this.#route.candidates(this.#failover.excluded).length > 0,
       },
     )
     if (next !== 'fresh_connection') host.health.attemptEnded(failure.verdict)

@@ -13,7 +13,9 @@ import { OwnLines } from '../../src/access/own-lines.ts'
 import { type Balancing, makeBalancing } from '../../src/balancing/balancing.ts'
 import { balancingOptions } from '../../src/balancing/options.ts'
 import type { Host } from '../../src/hosts/host.ts'
-import { ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
+import { type Candidate, ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
+import { modelsOptions } from '../../src/hosts/options.ts'
+import { ResidencyPlanner } from '../../src/hosts/residency.ts'
 import { RetryBudget } from '../../src/hosts/retry-budget.ts'
 import { Dispatcher } from '../../src/queue/dispatcher.ts'
 import { queueOptions } from '../../src/queue/options.ts'
@@ -31,6 +33,9 @@ import { type Arrival, endlessMs, largestCost, type Workload } from './workload.
 
 const model = 'm'
 const blockTokensDefault = 64
+const { residency } = modelsOptions.parse({})
+/** Chance of loads is their own, so that they take as long whatever else is decided. */
+const loadsSeed = 15_485_863
 
 /** As large as it takes, so that every order has the same requests to serve. */
 const noBounds = { lengthMax: 1_000_000, lengthMaxPerKey: 1_000_000, tokensMax: 1e12, tokensMaxPerKey: 1e12 }
@@ -48,13 +53,14 @@ export class Simulation implements SimGateway {
   readonly dispatcher: Dispatcher
   readonly balancing: Balancing
   readonly retryBudget = new RetryBudget(this.clock)
-  readonly route: Route
   readonly gate: Gate
   readonly gap: ServiceGap
   readonly running = new Set<SimRequest>()
   readonly blockTokens: number
   readonly #workload: Workload
   readonly #hosts: SimHosts
+  readonly #planner: ResidencyPlanner | null
+  readonly #routes = new Map<string, Route>()
   readonly #keys: readonly string[]
   readonly #open = new Set<SimRequest>()
   readonly #ended: Ended[] = []
@@ -70,10 +76,12 @@ export class Simulation implements SimGateway {
     this.gap = new ServiceGap(this.#keys.length)
     this.gate = chosen.perKeyMax === undefined ? openGate : new KeyGate(chosen.perKeyMax)
     this.ownLines = ownLinesOf(clock, random)
-    this.balancing = balancingOf(policy, clock, random)
+    this.#planner = workload.models === undefined ? null : this.#makePlanner()
+    this.balancing = balancingOf(policy, { clock, random, planner: this.#planner })
     this.dispatcher = new Dispatcher(queueOptions.parse({ ...noBounds, waitMsMax: endlessMs, order: chosen.order }), {
       clock,
       balancer: this.balancing.balancer,
+      ...(this.#planner === null ? {} : { planner: this.#planner }),
       events: {
         waitEnded: () => {},
         rejected: () => {},
@@ -85,11 +93,15 @@ export class Simulation implements SimGateway {
     this.#hosts = new SimHosts(workload, {
       clock,
       chance: random.next,
+      random: new Random(seed + loadsSeed),
       model,
       onChange: () => this.dispatcher.hostsChanged(),
       onForgotten: (host) => this.balancing.prefixes.forget(host),
     })
-    this.route = new ModelCatalog(this.hosts, {}).route(model, 'chat_completions')
+    const catalog = new ModelCatalog(this.hosts, {})
+    for (const name of workload.models?.names ?? [model]) {
+      this.#routes.set(name, catalog.route(name, 'chat_completions'))
+    }
   }
 
   run(): Run {
@@ -98,6 +110,7 @@ export class Simulation implements SimGateway {
     this.clock.runUntil(durationMs)
     for (const request of this.#open) request.cutOff()
     this.#hosts.stop()
+    this.#planner?.stop()
     const alone = this.#keys.length < 2
     return {
       ended: this.#ended,
@@ -109,6 +122,8 @@ export class Simulation implements SimGateway {
       gapBound: alone ? Number.NaN : this.#slotsMax * largestCost(this.#ended.map(({ arrival }) => arrival)),
       gapMean: alone ? Number.NaN : this.gap.mean,
       jain: this.gap.jain,
+      hosts: this.hosts.length,
+      ...this.#hosts.loads,
     }
   }
 
@@ -123,6 +138,12 @@ export class Simulation implements SimGateway {
   /** Requests that wait or run. */
   get requestsLive(): number {
     return this.#open.size
+  }
+
+  routeOf({ model: name = model }: Arrival): Route {
+    const route = this.#routes.get(name)
+    if (route === undefined) throw new Error(`${name} is no model of this simulation`)
+    return route
   }
 
   machine(host: Host): FluidHost {
@@ -143,6 +164,10 @@ export class Simulation implements SimGateway {
     const isOver = ended.ending === 'running' || ended.ending === 'waiting'
     const next = isOver ? null : this.#workload.next?.(ended.arrival, this.clock.now())
     if (next != null && next.atMs < this.#workload.durationMs) this.#arriveLater(next)
+  }
+
+  #makePlanner(): ResidencyPlanner {
+    return new ResidencyPlanner(() => residency, { clock: this.clock, onChange: () => this.dispatcher.hostsChanged() })
   }
 
   #arriveLater(arrival: Arrival): void {
@@ -173,8 +198,19 @@ function ownLinesOf(clock: VirtualClock, random: Random): OwnLines {
   })
 }
 
-function balancingOf(name: SimPolicyName, clock: VirtualClock, random: Random): Balancing {
+interface BalancingOf {
+  readonly clock: VirtualClock
+  readonly random: Random
+  readonly planner: ResidencyPlanner | null
+}
+
+function balancingOf(name: SimPolicyName, { clock, random, planner }: BalancingOf): Balancing {
   const { policy, makePolicy, forgetful } = simPolicies[name]
   const options = balancingOptions.parse({ policy, prefixes: { enabled: forgetful !== true } })
-  return makeBalancing(options, { clock, chance: random.next, ...(makePolicy === undefined ? {} : { makePolicy }) })
+  return makeBalancing(options, {
+    clock,
+    chance: random.next,
+    ...(planner === null ? {} : { accessOf: ({ host, model: at }: Candidate) => planner.access(host, at) }),
+    ...(makePolicy === undefined ? {} : { makePolicy }),
+  })
 }

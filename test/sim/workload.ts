@@ -22,6 +22,8 @@ export interface Stream {
 export interface Arrival {
   readonly atMs: number
   readonly stream: Stream
+  /** Default: the one that all hosts have in memory. */
+  readonly model?: string
   readonly input: number
   readonly output: number
   /** What the gateway takes its prompt for, before any host has counted it. */
@@ -45,12 +47,28 @@ export interface Fault {
   readonly slower?: number
 }
 
+/** Models of which a host holds so many at once. */
+export interface Models {
+  readonly names: readonly string[]
+  readonly loadedMax: number
+  readonly evictMs: number
+  /** Log-normal; of a few loads so many times that. */
+  readonly loads: {
+    readonly medianMs: number
+    readonly sigma: number
+    readonly longShare: number
+    readonly longTimes: number
+  }
+}
+
 export interface Workload {
   readonly hosts: readonly HostProfile[]
   readonly streams: readonly Stream[]
   readonly durationMs: number
   /** Tokens of a block; default: 64. */
   readonly blockTokens?: number
+  /** Absent: one, which all hosts have in memory. */
+  readonly models?: Models
   /** What happens to hosts. */
   readonly faults?: readonly Fault[]
   /** To what slots are adapted; default: what the product says. */

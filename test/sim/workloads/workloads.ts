@@ -7,6 +7,7 @@ import { codeBursts } from './code-bursts.ts'
 import { conversations } from './conversations.ts'
 import { failingHost } from './failing-host.ts'
 import { flood } from './flood.ts'
+import { modelsInTurn } from './models-in-turn.ts'
 import { agentLike, agentLikeHotter, chatLike, hotter, sharedBeginnings } from './shared-beginnings.ts'
 
 /** What it is for: to compare who goes next, or where to. */
@@ -55,6 +56,11 @@ export const workloads = {
   W4: { about: 'one key floods, people talk', compares: 'orders', make: flood() },
   'W4-calm': { about: 'the same without the flood', compares: 'orders', make: flood({ flooded: false }) },
   W5: { about: '32 agents of four keys, with growing contexts', compares: 'orders', make: agents },
+  W6: {
+    about: 'three models on two machines that hold one at a time and load what they are asked for',
+    compares: 'policies',
+    make: modelsInTurn,
+  },
   W7: {
     about: 'the fastest of three unequal Macs crashes in the tenth minute, for ten minutes',
     compares: 'policies',

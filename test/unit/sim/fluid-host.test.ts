@@ -30,12 +30,13 @@ function times(
   meanwhile?: Meanwhile,
 ): (readonly [number, number])[] {
   const clock = new VirtualClock()
-  const host = new FluidHost({ ...profile, ...more }, clock, 100)
+  const host = new FluidHost({ ...profile, ...more }, clock, { blockTokens: 100 })
   meanwhile?.(host, clock)
   const seen = asked.map((): [number, number] => [Number.NaN, Number.NaN])
   for (const [at, { input, output, atMs = 0, blocks = [], answerBlocks = [] }] of asked.entries()) {
     const job = {
       inputTokens: input,
+      model: 'm',
       blocks,
       answerBlocks,
       outputTokens: output,
@@ -146,7 +147,7 @@ describe('answers', () => {
     const clock = new VirtualClock()
     const host = new FluidHost({ ...profile, prefillTokensPerSecond: 1e9 }, clock)
     let lastMs = 0
-    const job = { inputTokens: 1, blocks: [], outputTokens: 101, firstToken: () => {}, lost: () => {} }
+    const job = { model: 'm', inputTokens: 1, blocks: [], outputTokens: 101, firstToken: () => {}, lost: () => {} }
     const works: Work[] = []
     works.push(host.start({ ...job, ended: () => void (lastMs = clock.now()) }))
     works.push(host.start({ ...job, ended: () => expect.unreachable('it had left') }))
@@ -173,11 +174,12 @@ describe('a machine', () => {
 
   it('that crashes loses what it works on and what it had kept, and writes no more', () => {
     const clock = new VirtualClock()
-    const host = new FluidHost({ ...profile, blocksKept: 100 }, clock, 100)
+    const host = new FluidHost({ ...profile, blocksKept: 100 }, clock, { blockTokens: 100 })
     const told: string[] = []
     const ask = (name: string, input: number) =>
       host.start({
         inputTokens: input,
+        model: 'm',
         blocks: tens(1),
         outputTokens: 1_000,
         firstToken: () => void told.push(`${name} first`),
@@ -206,6 +208,7 @@ it('a machine whose slots are always full answers as many per second as is recko
   const ask = (output: number) => {
     host.start({
       inputTokens: 800,
+      model: 'm',
       blocks: [],
       outputTokens: output,
       firstToken: () => {},
