@@ -74,3 +74,113 @@ test.each(kinds)('a request for another model ends no generation of %s, and is s
   expect(await late).toBe('one two')
   expect([host.killed, host.loads, host.asked]).toEqual([[], ['b', 'a'], ['a', 'b', 'a']])
 })
+
+test('who waits for a load is told so, by the admin API and in the stream', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { gateway, ask } = await before([host], { relay: { headerHoldMs: 1, heartbeatMs: 50 } })
+  const first = ask('b')
+  await host.begun(1)
+  const response = await fetch(`${gateway.baseUrl}/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-lmx-gateway-queue-events': '1' },
+    body: JSON.stringify({ model: 'b', stream: true, messages: [{ role: 'user', content: 'x' }] }),
+  })
+  const line = (await gateway.admin('GET', '/admin/queue')) as { requests: { load: unknown }[] }
+  expect(line.requests.map(({ load }) => load)).toMatchObject([{ host: 'a', model: 'b', obstacle: null }])
+  const { hosts } = (await gateway.admin('GET', '/admin/hosts')) as { hosts: { memory: unknown }[] }
+  expect(hosts.map(({ memory }) => memory)).toMatchObject([{ resident: [], loading: { model: 'b' }, loadsLastHour: 1 }])
+  host.loaded('b')
+  await host.making(2)
+  host.finish()
+  const told = await response.text()
+  expect(told).toMatch(/"waits_for":"load","load":\{"host":"a","elapsed_seconds":[\d.]+,"eta_seconds":[\d.]+\}/)
+  expect(await first).toBe('one two')
+  const lines = gateway.log.filter(({ message }) => message.startsWith('a host '))
+  expect(lines.map(({ message, fields }) => [message, fields['model']])).toEqual([
+    ['a host loads a model', 'b'],
+    ['a host has loaded a model', 'b'],
+  ])
+})
+
+test('at the end of patience it hears that the model is still being loaded, and when to come back', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { ask } = await before([host], { queue: { classes: { default: { waitMsMax: 100 } } } })
+  const first = ask('b')
+  await host.begun(1)
+  const error: unknown = await ask('b').catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ status: 503, code: 'model_loading' })
+  const after = (error as { headers: Headers }).headers.get('retry-after')
+  expect(Number(after)).toBeGreaterThan(1)
+  host.loaded('b')
+  await host.making(1)
+  host.finish()
+  expect(await first).toBe('one two')
+})
+
+test('a load that fails is told to the one that began it and to those who waited, and nobody tries it at once again', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { gateway, ask } = await before([host])
+  const failed = { status: 503, code: 'model_load_failed' }
+  const first = expect(ask('b')).rejects.toMatchObject({ status: 502 })
+  await host.begun(1)
+  const others = [1, 2, 3].map(() => expect(ask('b')).rejects.toMatchObject(failed))
+  await gaugeReaches(gateway, 'queue_depth', 3)
+  host.failsWith = 500
+  host.loaded('b')
+  await Promise.all([first, ...others, expect(ask('b')).rejects.toMatchObject(failed)])
+  expect([host.loads, host.asked.length]).toEqual([['b'], 1])
+})
+
+test('a load that fails sends those who waited to another host', async () => {
+  const bad = await startLoadingHost({ kind: 'ollama', models: ['b'] })
+  const good = await startLoadingHost({ kind: 'ollama', models: ['b'] })
+  const { gateway, ask } = await before([bad, good], { balancing: { policy: 'fastest' } })
+  const asked = [ask('b').catch(() => 'failed')]
+  await Promise.race([bad.begun(1), good.begun(1)])
+  const [failing, other] = bad.loads.length === 1 ? [bad, good] : [good, bad]
+  asked.push(ask('b'))
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  failing.failsWith = 500
+  failing.loaded('b')
+  await other.begun(1)
+  other.loaded('b')
+  await other.making(1)
+  other.finish()
+  expect(await Promise.all(asked)).toEqual(['failed', 'one two'])
+})
+
+test('a host that has the model is asked before one that would have to load it, as long as waiting costs less', async () => {
+  const warm = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'], resident: ['b'] })
+  const cold = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { gateway, ask } = await before([cold, warm], {}, 1)
+  const first = ask('b')
+  await warm.making(1)
+  const second = ask('b')
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  warm.finish()
+  expect(await first).toBe('one two')
+  await warm.making(1)
+  warm.finish()
+  expect(await second).toBe('one two')
+  expect([cold.loads, cold.asked]).toEqual([[], []])
+})
+
+test('where whoever had it loaded leaves, the next has it, and no second load is begun while it lasts', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { gateway, ask } = await before([host])
+  const left = new AbortController()
+  const body = JSON.stringify({ model: 'b', stream: true, messages: [{ role: 'user', content: 'x' }] })
+  const headers = { 'content-type': 'application/json' }
+  const gone = fetch(`${gateway.baseUrl}/chat/completions`, { method: 'POST', headers, body, signal: left.signal })
+  await host.begun(1)
+  const next = ask('b')
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  left.abort()
+  await expect(gone).rejects.toThrow()
+  await gaugeReaches(gateway, 'queue_depth', 0)
+  host.loaded('b')
+  await host.making(1)
+  host.finish()
+  expect(await next).toBe('one two')
+  expect(host.loads).toEqual(['b'])
+})
