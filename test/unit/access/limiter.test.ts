@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Reservation, Subject } from '../../../src/access/limiter.ts'
 import type { Limits } from '../../../src/access/limits.ts'
+import { limitsOptions } from '../../../src/access/options.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
 
@@ -333,5 +334,24 @@ describe('memory', () => {
       admit(keyOf({ requestsPerMinute: 60 }, null, String(n)), 1).settle(used(1, 1))
     }
     expect(refuse(keyOf({ requestsPerDay: 1 }), 1).code).toBe('quota_exceeded')
+  })
+})
+
+describe('other limits while it runs', () => {
+  it('hold for the next request, whoever asked before, and what was charged stays charged', async () => {
+    const { clock, limiter, ask, admit, refuse } = limiterOf({ default: { tokensPerMinute: 1_000 } }, { ml: {} })
+    const [own, team] = [keyOf({}), keyOf({}, 'ml', 'BBBBBBBB')]
+    admit(own, 900)
+    admit(team, 900)
+    limiter.adopt({ ...limitsOptions.parse({}), default: { tokensPerMinute: 10_000 } }, { ml: { requestsPerDay: 2 } })
+    await clock.advance(180_000)
+    admit(own, 5_000)
+    admit(team, 5_000)
+    expect(refuse(team, 1).code).toBe('quota_exceeded')
+    expect(limiter.hasTeam('ml')).toBe(true)
+    limiter.adopt({ ...limitsOptions.parse({}), default: {} }, {})
+    expect(ask(own, 1_000_000)).not.toBeInstanceOf(GatewayError)
+    expect(ask(team, 1_000_000)).not.toBeInstanceOf(GatewayError)
+    expect(limiter.hasTeam('ml')).toBe(false)
   })
 })
