@@ -16,17 +16,15 @@ import { figuresOf } from './gateway-figures.ts'
 import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
-import { LiveConfig, type ToldParts } from './gateway-reload.ts'
+import { LiveConfig } from './gateway-reload.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
-import { loadMsMax } from './hosts/clocks.ts'
 import { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
 import { ModelCatalog } from './hosts/model-catalog.ts'
-import { ModelLoads } from './hosts/model-loads.ts'
+import { ModelKeeper } from './hosts/model-keeper.ts'
 import { Prober } from './hosts/prober.ts'
-import { ResidencyPlanner } from './hosts/residency.ts'
 import type { Figures } from './http/admin/figures.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
 import { isInside } from './http/client-address.ts'
@@ -78,8 +76,7 @@ class BuiltGateway implements Gateway {
   readonly #decisions: RecentDecisions
   /** Null without an endpoint. */
   readonly #otlp: Otlp | null
-  readonly #planner: ResidencyPlanner
-  readonly #loads: ModelLoads
+  readonly #models: ModelKeeper
   readonly #balancing: Balancing
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
@@ -103,7 +100,17 @@ class BuiltGateway implements Gateway {
     this.#parts = parts
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
-    this.#live = new LiveConfig(config, { ...parts, clock, told: () => this.#toldParts() })
+    const told = () => ({
+      fleet: this.#fleet,
+      catalog: this.#catalog,
+      prober: this.#prober,
+      dispatcher: this.#dispatcher,
+      balancing: this.#balancing,
+      budget: this.#budget,
+      overload: this.#overload,
+      access: this.#access,
+    })
+    this.#live = new LiveConfig(config, { ...parts, clock, told })
     this.#phases = new PhaseTimes(clock)
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
@@ -139,24 +146,19 @@ class BuiltGateway implements Gateway {
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
-    this.#planner = new ResidencyPlanner(() => this.#config.models.residency, {
-      clock,
-      onChange: () => this.#dispatcher.hostsChanged(),
-      order: (order) => this.#loads.order(order),
-    })
-    this.#loads = new ModelLoads({
+    this.#models = new ModelKeeper(() => this.#config, {
       clock,
       log,
       userAgent: this.#userAgent,
-      loadMsMax: (host, model) => loadMsMax(this.#config, host, model),
+      onChange: () => this.#dispatcher.hostsChanged(),
       probe: (host) => void this.#prober.probe(host),
     })
-    const { accessOf } = this.#planner
+    const { accessOf } = this.#models.planner
     this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random, accessOf })
     this.#dispatcher = new Dispatcher(config.queue, {
       clock,
       balancer: this.#balancing.balancer,
-      planner: this.#planner,
+      planner: this.#models.planner,
       events: this.#events,
       decisions: keptBy(this.#decisions, this.#events),
       noWaiting: () => this.#overload.noWaiting(),
@@ -173,7 +175,7 @@ class BuiltGateway implements Gateway {
         if (!host.up) this.#balancing.prefixes.forget(host)
         this.#dispatcher.hostsChanged()
       },
-      onProbed: (host) => this.#loads.probed(host),
+      onProbed: (host) => this.#models.loads.probed(host),
       onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
     const live = this.#live
@@ -206,26 +208,13 @@ class BuiltGateway implements Gateway {
   /** Nothing runs there any more. */
   #forget(host: Host): void {
     this.#dispatcher.forget(host)
-    this.#planner.forget(host)
+    this.#models.planner.forget(host)
     this.#balancing.prefixes.forget(host)
     this.#balancing.speeds.forget(host)
   }
 
   get #config(): ResolvedConfig {
     return this.#live.config
-  }
-
-  #toldParts(): ToldParts {
-    return {
-      fleet: this.#fleet,
-      catalog: this.#catalog,
-      prober: this.#prober,
-      dispatcher: this.#dispatcher,
-      balancing: this.#balancing,
-      budget: this.#budget,
-      overload: this.#overload,
-      access: this.#access,
-    }
   }
 
   #sources(): FigureSources {
@@ -393,8 +382,8 @@ class BuiltGateway implements Gateway {
       clock: this.#clock,
       relay: this.#relay,
       dispatcher: this.#dispatcher,
-      works: [this.#live, this.#overload, this.#figures.recent, this.#retention, zombies, this.#planner],
-      doors: [this.#data, this.#admin, { close: () => this.#prober.stop() }, { close: () => this.#loads.stop() }],
+      works: [this.#live, this.#overload, this.#figures.recent, this.#retention, zombies],
+      doors: [this.#data, this.#admin, { close: () => this.#prober.stop() }, this.#models],
       fleet: this.#fleet,
       ledger: this.#ledger,
       otlp: this.#otlp,

@@ -286,7 +286,7 @@ export class ModelMemory {
   cleared(): void {
     if (this.loadsBy === null) return
     if (this.#loading !== null) this.#endLoad(this.#loading, 'lost')
-    for (const model of [...this.#resident.keys()]) this.#leaves(model)
+    for (const model of this.#resident.keys()) this.#leaves(model)
     this.#presumedOut.clear()
   }
 
@@ -303,7 +303,7 @@ export class ModelMemory {
       this.#presumedOut.delete(model)
       if (!inMemory.has(model)) this.#parts.events.evicted(model)
     }
-    for (const model of [...this.#resident.keys()]) {
+    for (const model of this.#resident.keys()) {
       const isInUse = this.usesOf(model) > 0 || this.usedAtMs(model) >= askedAtMs
       if (inMemory.has(model) || isInUse || askedAtMs < this.#changedAtMs) continue
       this.#leaves(model)

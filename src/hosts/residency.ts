@@ -116,16 +116,19 @@ export class ResidencyPlanner {
   access(host: Host, model: string): ModelAccess {
     const { memory } = host
     if (memory.loadsBy === null) return there
+    if (memory.isResident(model)) return this.#accessToResident(host, model)
     const load = memory.loading
-    if (memory.isResident(model)) {
-      if (load?.isAlone === true || load?.evicts.includes(model) === true) return waiting(this.#restMs(host), 0)
-      return this.#isOut(host, model) ? waiting(waitMsMax, 0) : there
-    }
     const loadMs = this.loadMs(host, model)
     if (load?.model === model && load.by !== null) return { ...waiting(this.#restMs(host), 0), isWarm: true }
     const { inMs } = this.#readiness(host, model)
     if (memory.loadsBy === 'admin') return waiting(Math.min(waitMsMax, inMs + loadMs), 0)
     return { isWarm: load?.model === model, admits: inMs === 0, waitMs: Math.min(waitMsMax, inMs), loadMs }
+  }
+
+  #accessToResident(host: Host, model: string): ModelAccess {
+    const load = host.memory.loading
+    if (load?.isAlone === true || load?.evicts.includes(model) === true) return waiting(this.#restMs(host), 0)
+    return this.#isOut(host, model) ? waiting(waitMsMax, 0) : there
   }
 
   /** As `access`, for whoever asks with what it has at hand. */
@@ -247,12 +250,17 @@ export class ResidencyPlanner {
     const held = this.#heldUp(host, model)
     if (held !== null) return held
     if (memory.room.fits(model, memory.residents.length, [])) return { inMs: 0, evicts: [] }
-    const turn = this.#turns.get(host)
-    if (turn !== undefined && turn.model !== model) return { inMs: waitMsMax, obstacle: 'turn_of_another' }
+    const turn = this.turnAt(host)
+    if (turn !== null && turn !== model) return { inMs: waitMsMax, obstacle: 'turn_of_another' }
     if (this.#places.isMissedLessElsewhere({ host, model }, this.#options().loadsPerHourMax)) {
       return { inMs: waitMsMax, obstacle: 'kept' }
     }
-    const quantumMs = turn === undefined ? this.#quantumRestMs(host) : 0
+    return this.#readinessOver(host, model, turn === null ? this.#quantumRestMs(host) : 0)
+  }
+
+  /** Where something must be put out for it; of what is wanted not before so long. */
+  #readinessOver(host: Host, model: string, quantumMs: number): Readiness {
+    const { memory } = host
     const evicts = victimsFor(host, model)
     const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => memory.usesOf(one) > 0)
     if (isBusy && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }

@@ -1,7 +1,7 @@
 /** Models that an LMX host has on its disk: loaded and unloaded by its admin API, where the gateway has a key and leave. */
 import { expect, test } from 'vitest'
 import type { ConfigInput } from '../../src/config/schema.ts'
-import { clientOf, gatewayBefore, gaugeReaches, type HostInput, startDouble } from '../kit/fleet.ts'
+import { ask as askFor, clientOf, gatewayBefore, gaugeReaches, type HostInput, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import type { LmxDouble, LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'
 import { eventually } from '../kit/within.ts'
@@ -21,11 +21,7 @@ async function studio(
   const gateway = await gatewayBefore(hosts, { models: { residency: quick }, ...config, probe: { everyMs: 200 } })
   const client = clientOf(gateway, { maxRetries: 0 })
   const ask = async (model: string): Promise<string> => {
-    const answer = await client.chat.completions.create({
-      model,
-      messages: [{ role: 'user', content: 'x' }],
-      max_tokens: 3,
-    })
+    const answer = await client.chat.completions.create({ ...askFor('x', 3), model })
     return answer.choices[0]?.message.content?.trim() ?? ''
   }
   return { double, gateway, client, ask }
@@ -59,8 +55,7 @@ test('ten requests at once for a model on its disk cause one load, and are serve
 test('a model that is generating is not unloaded for another: that one is loaded when it is done', async () => {
   const { double, gateway, client, ask } = await studio({ cost: { decodeTokensPerSecond: 20 } }, { modelsLoadedMax: 1 })
   await listed(gateway, 3)
-  const messages = [{ role: 'user' as const, content: 'x' }]
-  const running = await client.chat.completions.create({ model: 'org/a', messages, max_tokens: 20, stream: true })
+  const running = await client.chat.completions.create({ ...askFor('x', 20), model: 'org/a', stream: true })
   const other = ask('org/b')
   await gaugeReaches(gateway, 'queue_depth', 1)
   expect(double.models.unloaded).toEqual([])

@@ -28,9 +28,9 @@ const waitMsMax = 10_000
 export async function startLoadingHost(options: LoadingHostOptions): Promise<LoadingHost> {
   const host = new LoadingHost(options)
   const server = createServer((request, response) => void host.serve(request, response))
-  const { url, close } = await listen(server)
-  host.url = url
-  onTestFinished(close)
+  const listening = await listen(server)
+  host.url = listening.url
+  onTestFinished(() => listening.close())
   return host
 }
 

@@ -53,6 +53,24 @@ describe('one host that holds one model', () => {
     expect(world.faults).toEqual([])
   })
 
+  test('of those that wait for it, the one that was longest away has the next turn', () => {
+    const world = new ResidencyWorld({ slots: 2 })
+    const [host] = world.hosts
+    if (host === undefined) throw new Error('no host')
+    world.ask('a')
+    world.step(400_000)
+    world.ask('b')
+    world.step(31_000)
+    // The one was in memory until then, the other never.
+    world.ask('a')
+    world.ask('c')
+    for (let second = 0; second < 400 && world.planner.turnAt(host) === null; second += 2) {
+      world.ask('b')
+      world.step(2_000)
+    }
+    expect(world.planner.turnAt(host)).toBe('c')
+  })
+
   test('a turn that nobody wants any more is no turn: what was let run out goes on', () => {
     const world = new ResidencyWorld({ slots: 1 })
     world.ask('a')

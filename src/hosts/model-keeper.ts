@@ -1,0 +1,42 @@
+/** All that keeps models in the memory of hosts: what is planned, and what is loaded by admin APIs. */
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { type ClockOverrides, type Clocks, loadMsMax } from './clocks.ts'
+import type { Host } from './host.ts'
+import { ModelLoads } from './model-loads.ts'
+import { type ResidencyOptions, ResidencyPlanner } from './residency.ts'
+
+export interface KeeperOptions {
+  readonly relay: Clocks
+  readonly models: {
+    readonly residency: ResidencyOptions
+    readonly clocks: Readonly<Record<string, ClockOverrides>>
+  }
+}
+
+export interface KeeperParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly userAgent: string
+  /** Something may be given that could not be before. */
+  readonly onChange: () => void
+  /** Asks the host anew what it has. */
+  readonly probe: (host: Host) => void
+}
+
+export class ModelKeeper {
+  readonly planner: ResidencyPlanner
+  readonly loads: ModelLoads
+
+  /** `options`: as they are now. */
+  constructor(options: () => KeeperOptions, parts: KeeperParts) {
+    this.loads = new ModelLoads({ ...parts, loadMsMax: (host, model) => loadMsMax(options(), host, model) })
+    this.planner = new ResidencyPlanner(() => options().models.residency, { ...parts, order: this.loads.order })
+  }
+
+  /** Nothing is begun by time any more; what is being loaded is given up. */
+  async close(): Promise<void> {
+    this.planner.stop()
+    await this.loads.stop()
+  }
+}
