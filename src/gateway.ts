@@ -13,12 +13,13 @@ import type { ReloadCause, ReloadResult } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import { drain } from './gateway-drain.ts'
 import { figuresOf } from './gateway-figures.ts'
+import { fleetOf } from './gateway-fleet.ts'
 import { adminListener, cannotWrite, dataListener, type ListenerParts } from './gateway-listeners.ts'
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig } from './gateway-reload.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
-import { Fleet } from './hosts/fleet.ts'
+import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
@@ -27,7 +28,6 @@ import { ModelKeeper } from './hosts/model-keeper.ts'
 import { Prober } from './hosts/prober.ts'
 import type { Figures } from './http/admin/figures.ts'
 import { bind, openDoor, urlOf } from './http/bind.ts'
-import { isInside } from './http/client-address.ts'
 import type { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { Ledger } from './metering/ledger.ts'
@@ -115,27 +115,15 @@ class BuiltGateway implements Gateway {
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
-    this.#fleet = new Fleet(config, {
-      clock,
-      log,
-      chance: Math.random,
-      resolveName: parts.resolveName,
-      mayConnectTo: (address) => isInside(address, this.#config.admin.hostNetworks),
-      onChange: () => this.#dispatcher.hostsChanged(),
-      onLimitChange: ({ name }, direction, reason) => this.#events.limitChanged(name, direction, reason),
-      loadEvents: {
-        loadBegan: (host, model) => this.#events.loadBegan(host, model),
-        loadEnded: (host, model, result, ms) => this.#events.loadEnded(host, model, result, ms),
-        evicted: (host, model) => this.#events.evicted(host, model),
-      },
-      onJoined: (host) => void this.#prober.probe(host),
-      onLeaving: (host) => {
-        this.#prober.forget(host)
-        this.#zombies.forget(host)
-      },
-      onShrunk: () => this.#dispatcher.hostsLeft(),
-      onLeft: (host) => this.#forget(host),
+    const hearing = () => ({
+      config: this.#config,
+      dispatcher: this.#dispatcher,
+      events: this.#events,
+      prober: this.#prober,
+      zombies: this.#zombies,
+      forget: (host: Host) => this.#forget(host),
     })
+    this.#fleet = fleetOf(config, { clock, log, resolveName: parts.resolveName, hearing })
     this.#catalog = new ModelCatalog(this.#fleet.hosts, config.models.aliases)
     const sources = this.#sources()
     this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
@@ -146,10 +134,9 @@ class BuiltGateway implements Gateway {
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
+    const asking = { clock, log, userAgent: this.#userAgent }
     this.#models = new ModelKeeper(() => this.#config, {
-      clock,
-      log,
-      userAgent: this.#userAgent,
+      ...asking,
       onChange: () => this.#dispatcher.hostsChanged(),
       probe: (host) => void this.#prober.probe(host),
     })
@@ -166,9 +153,7 @@ class BuiltGateway implements Gateway {
       waitingElsewhere: () => this.#access.waiting,
     })
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {
-      clock,
-      log,
-      userAgent: this.#userAgent,
+      ...asking,
       detect: detectKind,
       onChange: (host) => {
         // Whatever it had kept went with it, unless it was only not to be reached, which nobody can tell from here.

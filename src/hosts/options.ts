@@ -190,14 +190,16 @@ export const modelsOptions = z.strictObject({
       keepMsMin: milliseconds
         .max(86_400_000)
         .default(60_000)
-        .describe('A model that was used so short a time ago is not put out for another; at least twice its load'),
+        .describe(
+          'A model that was used so short a time ago is not put out for another, while its quantum (loadShareMax) lasts; at least twice its load',
+        ),
       loadShareMax: z
         .number()
         .min(0.01)
         .max(0.9)
         .default(0.1)
         .describe(
-          'Share of the time of a host that may go into loads: so long is a model that was loaded served before the next',
+          'Share of the time of a host that may go into loads: for so long is a model that was loaded served while it is wanted, and then the next has its turn',
         ),
       loadMsDefault: positiveMilliseconds
         .default(30_000)
