@@ -28,6 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway-parts.ts': ['base', 'hosts', 'metering', 'access', 'config'],
   // Tells every room that has settings of others.
   'gateway-reload.ts': ['gateway-parts.ts', 'base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'config'],
+  'gateway-fleet.ts': ['base', 'hosts', 'queue', 'observe', 'http', 'config'],
   'gateway-drain.ts': ['base', 'metering', 'queue', 'relay', 'observe'],
   'gateway-relay.ts': ['base', 'hosts', 'metering', 'queue', 'relay', 'observe', 'config'],
   'gateway-listeners.ts': [
@@ -48,6 +49,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway-figures.ts',
     'gateway-listeners.ts',
     'gateway-drain.ts',
+    'gateway-fleet.ts',
     'gateway-relay.ts',
     'gateway-reload.ts',
     'base',
