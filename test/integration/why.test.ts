@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { ShownDecision } from '../../src/http/admin/decision-schema.ts'
 import type { ShownRequest } from '../../src/http/admin/requests-schema.ts'
 import { cli } from '../kit/cli-run.ts'
+import { everyPiece } from '../kit/every-piece.ts'
 import { ask, clientOf, gatewayBefore, gaugeReaches, model, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { admin, chat, held, requests } from './admin-line-scene.ts'
@@ -28,8 +29,7 @@ async function served() {
     { name: 'studio', url: studio.url },
     { name: 'mini', url: mini.url },
   ])
-  const stream = await clientOf(gateway).chat.completions.create({ ...ask(canary, 8), stream: true })
-  for await (const _piece of stream);
+  await everyPiece(await clientOf(gateway).chat.completions.create({ ...ask(canary, 8), stream: true }))
   const [line] = await gateway.outcomesOnce(1)
   return { gateway, id: String(line?.fields['id']), host: String(line?.fields['host']), line }
 }
