@@ -23,6 +23,7 @@ export class ModelShelf {
   loads = 0
   /** In all loads so far, evictions included. */
   loadingMs = 0
+  longestMs = 0
 
   constructor(parts: ShelfParts) {
     this.#parts = parts
@@ -61,6 +62,7 @@ export class ModelShelf {
   #loaded(model: string, ms: number): void {
     this.#isLoading = false
     this.loadingMs += ms
+    this.longestMs = Math.max(this.longestMs, ms)
     this.#there.add(model)
     const waiting = this.#wanted.get(model) ?? []
     this.#wanted.delete(model)

@@ -22,6 +22,8 @@ import { workloads } from '../../sim/workloads/workloads.ts'
 const isLong = process.env['TEST_LONG'] === 'true'
 const seeds = Array.from({ length: isLong ? 10 : 3 }, (_, at) => at + 1)
 const requests = isLong ? 5_000 : 1_500
+/** Nine times the mean load, of which one in thirty is forty times as long. */
+const turnSeconds = 9 * 60
 const timeout = isLong ? 1_800_000 : 120_000
 
 function figures(make: (seed: number) => Workload, policy: SimPolicyName): Figures[] {
@@ -103,5 +105,37 @@ describe('a host that fails', { timeout }, () => {
     const byWeight = figures(workloads['W7-slow'].make, 'weighted')
     expect(median(runs, good('meanwhile'))).toBeGreaterThan(median(byWeight, good('meanwhile')) + 5)
     expect(median(runs, good('afterwards'))).toBeGreaterThanOrEqual(median(runs, good('before')) - 1)
+  })
+})
+
+describe('three models that take turns in the memory of two machines', { timeout }, () => {
+  const some = isLong ? seeds : seeds.slice(0, 2)
+  const runs = some.map((seed) => {
+    const simulation = new Simulation(workloads.W6.make(seed), {}, seed)
+    const { overall, streams } = figuresOf(simulation.run())
+    const loadSecondsMax =
+      Math.max(...simulation.hosts.map((host) => simulation.machine(host).shelf?.longestMs ?? 0)) / 1000
+    return { overall, streams, loadSecondsMax }
+  })
+
+  it('take less than a tenth of the time of their hosts to load', () => {
+    expect(medianOf(runs.map(({ overall }) => overall.loadShare))).toBeLessThan(10)
+    for (const { overall } of runs) expect(overall.loadShare).toBeLessThan(13)
+  })
+
+  it('are never put out while they are at work, and nothing is lost', () => {
+    for (const { overall } of runs) expect([overall.killed, overall.lost]).toEqual([0, 0])
+  })
+
+  it('are all served: nobody waits longer than for two loads and two turns of others', () => {
+    for (const { overall, loadSecondsMax } of runs) {
+      expect(overall.waitMax).toBeLessThan(2 * loadSecondsMax + 2 * turnSeconds)
+    }
+  })
+
+  it('what everybody asks for stays where it is', () => {
+    const good = (name: string) => medianOf(runs.map(({ streams }) => streams[name]!.goodShare))
+    expect(good('popular')).toBeGreaterThan(75)
+    expect(good('popular')).toBeGreaterThan(good('second') + 30)
   })
 })
