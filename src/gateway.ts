@@ -163,25 +163,11 @@ class BuiltGateway implements Gateway {
       onProbed: (host) => this.#models.loads.probed(host),
       onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
-    const live = this.#live
-    this.#zombies = new ZombieSlots({
-      clock,
-      get msMax() {
-        return live.config.relay.zombieMsMax
-      },
-      ask: (host) => void this.#prober.probe(host),
-    })
+    this.#zombies = this.#makeZombies()
     const { storage } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock })
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
-    this.#retention = new Retention({
-      store: this.#store.ledger,
-      clock,
-      log,
-      get retentionDays() {
-        return live.config.usage.retentionDays
-      },
-    })
+    this.#retention = this.#makeRetention()
     this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
@@ -224,6 +210,29 @@ class BuiltGateway implements Gateway {
       clientConnections: () => this.#data.connections,
       logDropped: this.#parts.logDropped ?? (() => 0),
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
+    })
+  }
+
+  #makeZombies(): ZombieSlots {
+    const live = this.#live
+    return new ZombieSlots({
+      clock: this.#clock,
+      get msMax() {
+        return live.config.relay.zombieMsMax
+      },
+      ask: (host) => void this.#prober.probe(host),
+    })
+  }
+
+  #makeRetention(): Retention {
+    const live = this.#live
+    return new Retention({
+      store: this.#store.ledger,
+      clock: this.#clock,
+      log: this.#parts.log,
+      get retentionDays() {
+        return live.config.usage.retentionDays
+      },
     })
   }
 

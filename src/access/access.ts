@@ -75,7 +75,7 @@ export class Access {
     this.limiter.adopt(limits, teams)
     this.#lines.adopt({ waitMsMax: limits.waitMsMax ?? Number.POSITIVE_INFINITY, lengthMax: waitingMax })
     // Who waits for a limit may have more of it now.
-    for (const holder of [...this.#lines.lengths().keys()]) this.#lines.lookAgain(holder)
+    for (const holder of this.#lines.lengths().keys()) this.#lines.lookAgain(holder)
   }
 
   /** In order of creation, the revoked ones among them. */

@@ -56,7 +56,7 @@ export function configChange(now: ResolvedConfig, wanted: ResolvedConfig): Confi
       inForce = placed(inForce, path, valueAt(now, path))
     }
   }
-  // As it was, but for places whose value comes from another configuration of the same form.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each place has the value of one of two such configurations
   return { inForce: inForce as ResolvedConfig, changed, waiting }
 }
 

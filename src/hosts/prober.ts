@@ -164,8 +164,19 @@ export class Prober {
     return Math.min(everyMs, goodInARow < rise ? confirmMs : Math.max(confirmMs, host.provenInMs))
   }
 
+  #failed(host: Host, error: unknown, askedAtMs: number): void {
+    host.probeFailed(messageOf(error), this.#fall(error))
+    // Where nothing listens any more, nothing computes.
+    if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
+  }
+
+  #ended(host: Host, changed: boolean): void {
+    this.#tellUntold(host)
+    if (changed) this.#parts.onChange(host)
+    if (host.up) this.#parts.onProbed?.(host)
+  }
+
   async #probeOnce(host: Host): Promise<void> {
-    const { onChange } = this.#parts
     const askedAtMs = this.#parts.clock.now()
     const wasUp = host.up
     const wasProbed = host.probed
@@ -186,15 +197,11 @@ export class Prober {
       if (result.running !== undefined) this.#parts.onRunning?.(host, result.running, askedAtMs)
     } catch (error) {
       if (isSlow(error, host)) return
-      host.probeFailed(messageOf(error), this.#fall(error))
-      // Where nothing listens any more, nothing computes.
-      if (isRefusal(error)) this.#parts.onRunning?.(host, 0, askedAtMs)
+      this.#failed(host, error, askedAtMs)
       changed = wasUp !== host.up || !wasProbed
     }
     if (wasProbed) this.#tell(host, wasUp)
-    this.#tellUntold(host)
-    if (changed) onChange(host)
-    if (host.up) this.#parts.onProbed?.(host)
+    this.#ended(host, changed)
     const { clock } = this.#parts
     const { everyMs } = this.#options
     await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })

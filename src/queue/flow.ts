@@ -77,9 +77,7 @@ export class Flow {
 
   /** The host has gone, and another one may have its number. */
   forget({ number }: Host): void {
-    delete this.#counters[number]
-    delete this.#expected[number]
-    delete this.#lifted[number]
+    for (const list of [this.#counters, this.#expected, this.#lifted]) if (number < list.length) list[number] = 0
   }
 
   /** Up to the least of what others have: first by what is expected anyway, which is then no more to come. */
@@ -132,7 +130,7 @@ export class Flows {
   /** The host has gone, and another one may have its number. */
   forget(host: Host): void {
     for (const flow of this.#flows.values()) flow.forget(host)
-    delete this.#countersOfLast[host.number]
+    this.#countersOfLast[host.number] = 0
   }
 
   granted(flow: Flow, host: Host): void {

@@ -33,10 +33,10 @@ async function startHost(): Promise<ChaosHost> {
 
 async function admin(gateway: GatewayUnderTest, method: string, path: string, body?: unknown): Promise<AdminReply> {
   const call = { token: gateway.adminToken }
-  const ask = (way: string, where: string, more: object = {}) =>
+  const askAs = (way: string, where: string, more: object = {}) =>
     askAdmin(`${gateway.adminUrl}${where}`, way, { ...call, ...more })
-  const reply = await ask(method, path, body === undefined ? {} : { body })
-  const document = await AdminDocument.of({ ask })
+  const reply = await askAs(method, path, body === undefined ? {} : { body })
+  const document = await AdminDocument.of({ ask: askAs })
   document.expectTold(method, path, reply)
   for (const one of document.seen) seen.add(one)
   return reply

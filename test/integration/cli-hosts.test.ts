@@ -98,14 +98,15 @@ test('without a network there is no adding, and what to do is said', async () =>
 })
 
 test('reload says what has changed, what waits, or each problem on a line of its own', async () => {
-  const { run, write, config, file } = await started()
+  const on = await started()
+  const { run, config, file } = on
   expect((await run('reload')).out).toBe('Nothing has changed.')
-  await write({ ...config, balancing: { policy: 'sticky' }, metrics: { enabled: false } })
+  await on.write({ ...config, balancing: { policy: 'sticky' }, metrics: { enabled: false } })
   expect((await run('reload')).out.split('\n')).toEqual([
     'Holds from now on: balancing.policy',
     'Holds once the gateway starts again: metrics.enabled',
   ])
-  await write({ ...config, queue: { lengthMax: -1 }, relay: { choicesMax: 0 } })
+  await on.write({ ...config, queue: { lengthMax: -1 }, relay: { choicesMax: 0 } })
   const { code, out, err } = await run('reload')
   expect({ code, out }).toEqual({ code: 1, out: '' })
   const [first, ...problems] = err.split('\n')

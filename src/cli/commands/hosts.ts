@@ -2,6 +2,7 @@
 import { systemClock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { FlagValues } from '../../config/settings.ts'
+import type { LineHost } from '../../queue/line-view-schema.ts'
 import type { AdminClient } from '../admin-client.ts'
 import type { Command, Flag, Io } from '../command.ts'
 import { inPath, jsonFlag, tell } from '../gateway-answer.ts'
@@ -86,10 +87,7 @@ const drainHost: Command = {
       const waits = flags.get('no-wait')?.at(-1) !== 'true'
       let host = await drained(gateway, name)
       if (waits && host.running > 0) io.err(`${host.running} running at ${printable(host.name)}; waiting for the end.`)
-      while (waits && host.paused && host.running > 0) {
-        await new Promise<void>((resolve) => void systemClock.after(askEveryMs, resolve))
-        host = await drained(gateway, name)
-      }
+      if (waits) host = await onceIdle(gateway, host)
       const runs = host.running === 0 ? 'Nothing runs there any more.' : `${host.running} running there may finish.`
       return tell(flags, io, {
         answer: host,
@@ -98,8 +96,18 @@ const drainHost: Command = {
     }),
 }
 
+/** Or once somebody has resumed it. */
+async function onceIdle(gateway: AdminClient, first: LineHost): Promise<LineHost> {
+  let host = first
+  while (host.paused && host.running > 0) {
+    await new Promise<void>((resolve) => void systemClock.after(askEveryMs, resolve))
+    host = await drained(gateway, first.name)
+  }
+  return host
+}
+
 /** Said again it changes nothing, and tells how far it is. */
-async function drained(gateway: AdminClient, name: string) {
+async function drained(gateway: AdminClient, name: string): Promise<LineHost> {
   const { lineHostSchema } = await import('../../queue/line-view-schema.ts')
   return gateway.askFor(lineHostSchema, 'POST', `hosts/${inPath(name, 'host')}/drain`)
 }

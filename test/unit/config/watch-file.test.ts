@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { FileWatch, type WatchFolder } from '../../../src/config/watch-file.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
-import { eventually } from '../../kit/within.ts'
+import { becomesTrue, eventually } from '../../kit/within.ts'
 
 /** A file of a folder, and what was told of it; time moves as the test says, reading the disk takes its own. */
 async function watched(watchFolder: WatchFolder) {
@@ -30,16 +30,10 @@ async function watched(watchFolder: WatchFolder) {
 
 /** Until it was told of, or as long as a test may take. */
 async function toldOf(on: Awaited<ReturnType<typeof watched>>, count: number): Promise<void> {
-  let over = false
-  const passing = (async () => {
-    while (!over && on.told() < count) await on.pass(50)
-  })()
-  try {
-    await eventually(20_000, 'the change to be told', () => on.told() >= count)
-  } finally {
-    over = true
-    await passing
-  }
+  await becomesTrue(20_000, 'the change to be told', async () => {
+    if (on.told() < count) await on.pass(500)
+    return on.told() >= count
+  })
 }
 
 const silent: WatchFolder = () => ({ close: () => {} })
@@ -92,17 +86,11 @@ test('a file that goes on changing is told of when it has come to rest, and nois
     await on.pass(200)
     expect(on.told()).toBe(0)
   }
-  let over = false
-  const noisy = (async () => {
-    while (!over && on.told() === 0) {
+  await becomesTrue(20_000, 'the change to be told', async () => {
+    for (let i = 0; i < 10; i++) {
       noise()
       await on.pass(50)
     }
-  })()
-  try {
-    await eventually(20_000, 'the change to be told', () => on.told() === 1)
-  } finally {
-    over = true
-    await noisy
-  }
+    return on.told() === 1
+  })
 })
