@@ -100,30 +100,12 @@ class BuiltGateway implements Gateway {
     this.#parts = parts
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
-    const told = () => ({
-      fleet: this.#fleet,
-      catalog: this.#catalog,
-      prober: this.#prober,
-      dispatcher: this.#dispatcher,
-      balancing: this.#balancing,
-      budget: this.#budget,
-      overload: this.#overload,
-      access: this.#access,
-    })
-    this.#live = new LiveConfig(config, { ...parts, clock, told })
+    this.#live = new LiveConfig(config, { ...parts, clock, told: () => this.#hearing() })
     this.#phases = new PhaseTimes(clock)
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
-    const hearing = () => ({
-      config: this.#config,
-      dispatcher: this.#dispatcher,
-      events: this.#events,
-      prober: this.#prober,
-      zombies: this.#zombies,
-      forget: (host: Host) => this.#forget(host),
-    })
-    this.#fleet = fleetOf(config, { clock, log, resolveName: parts.resolveName, hearing })
+    this.#fleet = fleetOf(config, { clock, log, resolveName: parts.resolveName, hearing: () => this.#hearing() })
     this.#catalog = new ModelCatalog(this.#fleet.hosts, config.models.aliases)
     const sources = this.#sources()
     this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
@@ -211,6 +193,24 @@ class BuiltGateway implements Gateway {
       logDropped: this.#parts.logDropped ?? (() => 0),
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
     })
+  }
+
+  /** Who hears of hosts and of settings. */
+  #hearing() {
+    return {
+      config: this.#config,
+      fleet: this.#fleet,
+      catalog: this.#catalog,
+      prober: this.#prober,
+      dispatcher: this.#dispatcher,
+      balancing: this.#balancing,
+      budget: this.#budget,
+      overload: this.#overload,
+      access: this.#access,
+      events: this.#events,
+      zombies: this.#zombies,
+      forget: (host: Host) => this.#forget(host),
+    }
   }
 
   #makeZombies(): ZombieSlots {
