@@ -4,8 +4,9 @@
  * longest prompt has some hundred of them and what lies between two is little beside what a host is spared.
  *
  * The hash is our own: those of OpenSSL take 2.4 µs for 1 kB and 2 µs for the shortest message, this one 0.35 µs
- * and next to nothing. Nobody's safety rests on it: two prompts with one digest would only be sent to one host. It begins
- * with a secret of this process, so that nobody outside can make prompts meet.
+ * and next to nothing. Nobody's safety rests on it: two prompts with one digest would only be sent to one host. All that
+ * goes in is mixed by secrets of this process: where it only begins with one, others can make prompts that meet whatever
+ * the secret is.
  */
 import { randomBytes } from 'node:crypto'
 import type { PromptPiece } from '../wire/prompt-parts.ts'
@@ -22,6 +23,8 @@ export const digestsMax = 512
 export interface PrintSecret {
   readonly left: number
   readonly right: number
+  /** By which words are mixed before they go in: odd, so that none is lost. */
+  readonly factors: readonly [number, number, number, number]
 }
 
 export class PromptPrinter {
@@ -112,8 +115,9 @@ function blockBytes(before: number): number {
 }
 
 function randomSecret(): PrintSecret {
-  const bytes = randomBytes(8)
-  return { left: bytes.readInt32LE(0), right: bytes.readInt32LE(4) }
+  const bytes = randomBytes(24)
+  const odd = (at: number): number => bytes.readInt32LE(at) | 1
+  return { left: bytes.readInt32LE(0), right: bytes.readInt32LE(4), factors: [odd(8), odd(12), odd(16), odd(20)] }
 }
 
 const stepBytes = 8
@@ -125,12 +129,14 @@ const stepBytes = 8
 class TwoWords {
   #left = 0
   #right = 0
+  #factors: PrintSecret['factors'] = [1, 1, 1, 1]
   #of: Buffer | null = null
   #view: DataView = new DataView(new ArrayBuffer(0))
 
-  begin({ left, right }: PrintSecret): void {
+  begin({ left, right, factors }: PrintSecret): void {
     this.#left = left
     this.#right = right
+    this.#factors = factors
     this.#of = null
   }
 
@@ -140,14 +146,15 @@ class TwoWords {
 
   bytes(bytes: Buffer, start: number, end: number): void {
     const view = this.#viewOf(bytes)
+    const [first, second, third, fourth] = this.#factors
     let left = this.#left
     let right = this.#right
     let at = start
     for (; at + stepBytes <= end; at += stepBytes) {
-      left ^= mixLeft(view.getInt32(at, true))
+      left ^= mixed(view.getInt32(at, true), first, second)
       left = (((left << 13) | (left >>> 19)) + right) | 0
       left = (Math.imul(left, 5) + 0x561ccd1b) | 0
-      right ^= mixRight(view.getInt32(at + 4, true))
+      right ^= mixed(view.getInt32(at + 4, true), third, fourth)
       right = (((right << 17) | (right >>> 15)) + left) | 0
       right = (Math.imul(right, 5) + 0x0bcaa747) | 0
     }
@@ -176,9 +183,10 @@ class TwoWords {
   }
 
   #step(low: number, high: number): void {
-    const left = this.#left ^ mixLeft(low)
+    const [first, second, third, fourth] = this.#factors
+    const left = this.#left ^ mixed(low, first, second)
     this.#left = (Math.imul((((left << 13) | (left >>> 19)) + this.#right) | 0, 5) + 0x561ccd1b) | 0
-    const right = this.#right ^ mixRight(high)
+    const right = this.#right ^ mixed(high, third, fourth)
     this.#right = (Math.imul((((right << 17) | (right >>> 15)) + this.#left) | 0, 5) + 0x0bcaa747) | 0
   }
 
@@ -192,20 +200,15 @@ class TwoWords {
   }
 }
 
-function mixLeft(word: number): number {
-  const mixed = Math.imul(word, 0x239b961b)
-  return Math.imul((mixed << 15) | (mixed >>> 17), 0xab0e9789)
-}
-
-function mixRight(word: number): number {
-  const mixed = Math.imul(word, 0xab0e9789)
-  return Math.imul((mixed << 16) | (mixed >>> 16), 0x38b34ae5)
+function mixed(word: number, first: number, second: number): number {
+  const once = Math.imul(word, first)
+  return Math.imul((once << 15) | (once >>> 17), second)
 }
 
 function finish(word: number): number {
-  let mixed = word ^ (word >>> 16)
-  mixed = Math.imul(mixed, 0x7feb352d)
-  mixed ^= mixed >>> 15
-  mixed = Math.imul(mixed, 0x846ca68b)
-  return mixed ^ (mixed >>> 16)
+  let done = word ^ (word >>> 16)
+  done = Math.imul(done, 0x7feb352d)
+  done ^= done >>> 15
+  done = Math.imul(done, 0x846ca68b)
+  return done ^ (done >>> 16)
 }

@@ -38,6 +38,7 @@ export interface PromptPiece {
 
 const COMMA = 44
 const COLON = 58
+const QUOTE = 34
 const LIST_OPEN = 91
 const OBJECT_OPEN = 123
 
@@ -48,13 +49,18 @@ const matchRole = keyMatcher(['role'])
  * message would be another one.
  */
 const mark = Buffer.from('"cache_control"')
+/** What stands behind so many items of a list is one piece: as many messages as a body may have by default. */
+export const listPiecesMax = 4_096
 
-/** A message, an item or a prompt of a list is a piece of its own; empty for a body that has none of it. */
+/**
+ * A message, an item or a prompt of a list is a piece of its own, tokens of a prompt are one together; empty for a body
+ * that has none of it.
+ */
 export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly PromptPiece[] {
   const pieces: PromptPiece[] = []
-  const add = marksIn(bytes)
-    ? (piece: PromptPiece): void => void pieces.push(withoutMarks(piece))
-    : (piece: PromptPiece): void => void pieces.push(piece)
+  // Looked for once: of each piece again, it would be looked for in all that follows as often as there are pieces.
+  const marks = marksIn(bytes)
+  const add = (piece: PromptPiece): void => void pieces.push(marks.length === 0 ? piece : withoutMarks(piece, marks))
   const whole = (keys: readonly PromptKey[], role: PromptPiece['role']): void => {
     for (const key of keys) {
       const span = spans[key]
@@ -66,17 +72,20 @@ export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly Prompt
   for (const key of ownKeys) {
     const span = spans[key]
     if (span === undefined) continue
-    if (bytes[span.start] !== LIST_OPEN) {
+    if (!isListOfTexts(bytes, span)) {
       whole([key], 'own')
       continue
     }
     const kind = keysInOrder.indexOf(key)
     let role: PromptPiece['role'] = 'common'
     const items = new ItemCursor(bytes, span.start)
-    while (items.next()) {
-      const { start, end } = items
+    for (let count = 0; items.next(); count++) {
+      const { start } = items
+      const isRest = count === listPiecesMax - 1
+      const end = isRest ? span.end : items.end
       if (role === 'common' && !isOfSystem(bytes, start)) role = 'own'
       add({ bytes, start, end, kind, role })
+      if (isRest) break
     }
   }
   return pieces
@@ -98,25 +107,46 @@ function isOfSystem(bytes: Buffer, start: number): boolean {
   return false
 }
 
-function marksIn(bytes: Buffer): boolean {
-  return bytes.includes(mark)
+/** Whether it has messages, items or prompts, and not the numbers of tokens. */
+function isListOfTexts(bytes: Buffer, { start }: Span): boolean {
+  if (bytes[start] !== LIST_OPEN) return false
+  const first = bytes[skipSpace(bytes, start + 1)]
+  return first === OBJECT_OPEN || first === QUOTE
+}
+
+/** Where the marks are, the first one first. */
+function marksIn(bytes: Buffer): readonly number[] {
+  const marks: number[] = []
+  for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + mark.length)) marks.push(at)
+  return marks
+}
+
+/** Of sorted numbers, how many are smaller. */
+function countBelow(sorted: readonly number[], limit: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] ?? limit) < limit) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The same piece without the members of that name. */
-function withoutMarks(piece: PromptPiece): PromptPiece {
+function withoutMarks(piece: PromptPiece, marks: readonly number[]): PromptPiece {
   const { bytes, start, end } = piece
   const parts: Buffer[] = []
   let from = start
-  let at = bytes.indexOf(mark, start)
-  while (at !== -1 && at < end) {
+  for (let index = countBelow(marks, start); index < marks.length; index++) {
+    const at = marks[index] ?? end
+    if (at >= end) break
+    // Inside of what another mark took along.
+    if (at < from) continue
     const span = memberAt(bytes, at, from)
-    if (span === null) at += mark.length
-    else {
-      parts.push(bytes.subarray(from, span.start))
-      from = span.end
-      at = from
-    }
-    at = bytes.indexOf(mark, at)
+    if (span === null) continue
+    parts.push(bytes.subarray(from, span.start))
+    from = span.end
   }
   if (parts.length === 0) return piece
   parts.push(bytes.subarray(from, end))

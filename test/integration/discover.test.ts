@@ -19,7 +19,9 @@ const look = (options: Partial<DiscoverOptions>) =>
 
 /** As an LMX announces itself. */
 async function announce(name: string, port: number): Promise<AsyncDisposable> {
-  const bonjour = new Bonjour({ interface: '127.0.0.1', bind: '0.0.0.0', port: mdnsPort })
+  // What it hands on to its sockets is not in its types.
+  const sockets: object = { interface: '127.0.0.1', bind: '0.0.0.0', port: mdnsPort }
+  const bonjour = new Bonjour(sockets)
   const txt = { path: '/.well-known/opta-lmx', service: 'opta-lmx' }
   const service = bonjour.publish({ name, type: 'opta-lmx', port, txt, probe: false })
   await new Promise((resolve) => void service.once('up', resolve))

@@ -4,7 +4,7 @@ import { describe, expect, it, test } from 'vitest'
 import { digestsMax, PromptPrinter } from '../../../src/balancing/prompt-print.ts'
 import type { PromptPiece } from '../../../src/wire/prompt-parts.ts'
 
-const secret = { left: 1, right: 2 }
+const secret = { left: 1, right: 2, factors: [0x239b961b, 0x4cf5ad43, 0x2745937f, 0x38b34ae5] } as const
 const printer = new PromptPrinter(secret)
 
 /** Pieces of messages alone, of one buffer as in a body, at places of any alignment. */
@@ -81,6 +81,18 @@ describe('no two prompts have a digest in common', () => {
   function pair<T>(make: (word: string) => T): [T, T] {
     return [make('low'), make('high')]
   }
+
+  it('nor do two that meet where nothing but the beginning is secret', () => {
+    // Both come to the same by MurmurHash3 with its own constants, whatever it begins with.
+    const texts = ['"Q q}Qs}hihc(g<v*"', '")~\'&.Z0lihv|g<v*"'].map((word) => word.slice(1, -1))
+    for (const by of [printer, new PromptPrinter()]) {
+      const [one, other] = texts.map((word) => {
+        const bytes = Buffer.from(word.repeat(100))
+        return seen([{ bytes, start: 0, end: bytes.length, kind: 1, role: 'own' }], null, by)
+      })
+      expect(one).not.toEqual(other)
+    }
+  })
 
   it('nor do a hundred thousand that differ in a few bits, at any place of a step', () => {
     const texts = new Set<string>()

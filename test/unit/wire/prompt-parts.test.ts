@@ -1,6 +1,6 @@
 /** What of a body is the prompt, in the order of engines, whoever wrote it. */
-import { describe, expect, it, test } from 'vitest'
-import { promptPieces } from '../../../src/wire/prompt-parts.ts'
+import { describe, expect, it, test, vi } from 'vitest'
+import { listPiecesMax, promptPieces } from '../../../src/wire/prompt-parts.ts'
 import { readJsonBody } from '../../../src/wire/request-body.ts'
 
 const rules = { choicesMax: 16, messagesMax: 100 }
@@ -92,5 +92,40 @@ describe('the marks of caches that clients move along', () => {
   it('are part of it where they are text', () => {
     const text = { role: 'user', content: ['cache_control', 'x'] }
     expect(piecesOf({ messages: [text] })).toEqual([own(text)])
+  })
+})
+
+describe('however many there are', () => {
+  const spansOf = (value: unknown) => {
+    const bytes = Buffer.from(JSON.stringify({ model: 'm', input: value }))
+    return { bytes, noticed: readJsonBody(bytes, rules).noticed }
+  }
+
+  it('a mark is looked for once in the whole body, and not once more for each message', () => {
+    const messages = [...Array.from({ length: 90 }, () => user), { ...user, cache_control: { type: 'ephemeral' } }]
+    const { bytes, noticed } = spansOf(messages)
+    const found = vi.spyOn(bytes, 'indexOf')
+    expect(promptPieces(bytes, noticed)).toHaveLength(messages.length)
+    // One for the mark, and one that finds no other.
+    expect(found.mock.calls.filter(([value]) => typeof value !== 'number')).toHaveLength(2)
+  })
+
+  it('up to a bound each item is a piece, and beyond it the rest is one', () => {
+    const pieces = (count: number): number => {
+      const { bytes, noticed } = spansOf(Array.from({ length: count }, (_, at) => `item ${at}`))
+      return promptPieces(bytes, noticed).length
+    }
+    expect([listPiecesMax - 1, listPiecesMax, listPiecesMax + 1].map(pieces)).toEqual([
+      listPiecesMax - 1,
+      listPiecesMax,
+      listPiecesMax,
+    ])
+    const { bytes, noticed } = spansOf(Array.from({ length: listPiecesMax + 1 }, (_, at) => `item ${at}`))
+    const { start, end } = promptPieces(bytes, noticed).at(-1) ?? { start: 0, end: 0 }
+    expect(bytes.toString('utf8', start, end)).toBe(`"item ${listPiecesMax - 1}","item ${listPiecesMax}"]`)
+  })
+
+  it('the tokens of a prompt are one piece', () => {
+    expect(piecesOf({ prompt: [1, 2, 3] })).toEqual([own([1, 2, 3])])
   })
 })
