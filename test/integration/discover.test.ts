@@ -18,32 +18,40 @@ const look = (options: Partial<DiscoverOptions>) =>
   )
 
 /** As an LMX announces itself. */
-async function announce(name: string, port: number): Promise<AsyncDisposable> {
+async function announce(name: string, port: number): Promise<AsyncDisposable & { readonly name: string }> {
   // What it hands on to its sockets is not in its types.
   const sockets: object = { interface: '127.0.0.1', bind: '0.0.0.0', port: mdnsPort }
   const bonjour = new Bonjour(sockets)
   const txt = { path: '/.well-known/opta-lmx', service: 'opta-lmx' }
   const service = bonjour.publish({ name, type: 'opta-lmx', port, txt, probe: false })
-  await new Promise((resolve) => void service.once('up', resolve))
-  return { [Symbol.asyncDispose]: () => new Promise((resolve) => void bonjour.destroy(() => void resolve())) }
+  await new Promise<void>((resolve) => {
+    service.once('up', resolve)
+  })
+  const close = async (): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      bonjour.destroy(resolve)
+    })
+  }
+  return { name, [Symbol.asyncDispose]: close }
 }
 
 const portOf = (url: string): number => Number(new URL(url).port)
 
 test('who announces itself is asked what it is, without anything that loads a model', async () => {
   await using double = await startLmxDouble({ models: ['qwen', 'glm'] })
-  await using _announced = await announce('studio', portOf(double.url))
+  await using announced = await announce('studio', portOf(double.url))
   const { hosts, silent, browseProblem } = await look({ browseMs: 1_500 })
   expect(hosts).toEqual([
     { url: double.url, announcedAs: 'studio', kind: 'lmx', models: ['qwen', 'glm'], problem: null },
   ])
-  expect([silent, browseProblem]).toEqual([[], null])
+  expect([announced.name, silent, browseProblem]).toEqual(['studio', [], null])
   expect(double.inferenceRequests).toEqual([])
 })
 
 test('an announcement of where nothing is leads to nothing', async () => {
-  await using _announced = await announce('ghost', 9)
+  await using announced = await announce('ghost', 9)
   expect(await look({ browseMs: 1_500 })).toEqual({ hosts: [], silent: ['http://127.0.0.1:9'], browseProblem: null })
+  expect(announced.name).toBe('ghost')
 })
 
 test('what answers at an address that is named, whatever it is, and what does not', async () => {
@@ -57,8 +65,9 @@ test('what answers at an address that is named, whatever it is, and what does no
   const { hosts, silent } = await look({ addresses })
   expect(hosts).toMatchObject([
     { url: ollama.url, announcedAs: null, kind: 'ollama', problem: null },
-    { url: locked.url, kind: null, models: [], problem: expect.stringContaining('401') },
+    { url: locked.url, kind: null, models: [] },
   ])
+  expect(hosts[1]?.problem).toContain('401')
   expect(silent).toEqual(['http://127.0.0.1:9'])
   expect(ollama.requests.filter((request) => !request.startsWith('GET '))).toEqual([])
 })

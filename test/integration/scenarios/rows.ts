@@ -20,6 +20,7 @@ export const worksDue: ReadonlySet<string> = new Set([
   'shared access',
   'the line',
   'seeing it',
+  'choosing the host',
 ])
 
 /** Rows of each family, numbered from 01. */
