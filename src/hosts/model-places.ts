@@ -36,7 +36,7 @@ export class ModelPlaces {
 
   /** The host is no more. */
   forget(host: Host): void {
-    for (const [id, candidates] of [...this.#places]) {
+    for (const [id, candidates] of this.#places) {
       if (candidates.some((one) => one.host === host)) this.#places.delete(id)
     }
   }

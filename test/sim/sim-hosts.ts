@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../src/base/clock.ts'
 import type { Host } from '../../src/hosts/host.ts'
 import { hostKind } from '../../src/hosts/kinds/kinds.ts'
 import { probeOptions } from '../../src/hosts/options.ts'
+import type { LoadOrder } from '../../src/hosts/residency.ts'
 import { mayEjectOneMore } from '../../src/hosts/spare-hosts.ts'
 import { knownHost, knownModel } from '../kit/known-hosts.ts'
 import type { Run } from './ended.ts'
@@ -23,6 +24,11 @@ export interface SimHostsParts {
   readonly onForgotten: (host: Host) => void
 }
 
+/** Hosts of each kind, as they are configured. */
+const loaders = {
+  request: { kind: hostKind('lm-studio') },
+  admin: { kind: hostKind('lmx'), adminKey: 'key', allowModelLoads: true },
+}
 const probes = probeOptions.parse({})
 /** As the prober asks a host that is down: soon at first, then at doubled distances. */
 const downAgainMs = 250
@@ -76,6 +82,18 @@ export class SimHosts {
     }
   }
 
+  /** As by an admin API: first what is put out, then the load. */
+  order({ host, model, evicts, by, charge }: LoadOrder): void {
+    const { clock } = this.#parts
+    const beganMs = clock.now()
+    for (const out of evicts) host.memory.unloaded(out)
+    const ready = (): void => {
+      host.memory.loaded(by)
+      charge(clock.now() - beganMs)
+    }
+    if (this.machine(host).shelf?.use(model, ready) === true) ready()
+  }
+
   /** A request could not connect: the host takes no more until a probe says otherwise. */
   connectFailed(host: Host): void {
     host.connectFailed('connection refused')
@@ -92,7 +110,7 @@ export class SimHosts {
     const { clock, chance, model, onChange } = this.#parts
     const mayEject = () => mayEjectOneMore(this.all)
     const loading = this.#models && {
-      kind: hostKind('lm-studio'),
+      ...loaders[this.#models.loadsBy],
       modelsLoadedMax: this.#models.loadedMax,
       lists: null,
     }
@@ -110,10 +128,13 @@ export class SimHosts {
   #lists(host: Host, inMs: number): void {
     const { clock, onChange } = this.#parts
     const { shelf } = this.machine(host)
+    const all = this.#models?.names.map((name) => knownModel(name, shelf?.has(name))) ?? []
+    const listsAll = this.#models?.loadsBy === 'request'
     const list = (): boolean => {
-      const models = this.#models?.names.map((name) => knownModel(name, shelf?.has(name))) ?? []
+      const models = listsAll ? all : all.filter(({ resident }) => resident)
       return host.probeSucceeded({ models }, probes.rise, clock.now())
     }
+    if (!listsAll) host.toldLoadable(all.map((model) => ({ ...model, resident: false })))
     if (inMs === 0) list()
     else if (list()) onChange()
     clock.after(probes.everyMs, () => this.#lists(host, probes.everyMs))

@@ -167,7 +167,11 @@ export class Simulation implements SimGateway {
   }
 
   #makePlanner(): ResidencyPlanner {
-    return new ResidencyPlanner(() => residency, { clock: this.clock, onChange: () => this.dispatcher.hostsChanged() })
+    return new ResidencyPlanner(() => residency, {
+      clock: this.clock,
+      onChange: () => this.dispatcher.hostsChanged(),
+      order: (order) => this.#hosts.order(order),
+    })
   }
 
   #arriveLater(arrival: Arrival): void {

@@ -50,6 +50,8 @@ export interface Fault {
 /** Models of which a host holds so many at once. */
 export interface Models {
   readonly names: readonly string[]
+  /** Hosts load what a request names, or what their admin API is told to. */
+  readonly loadsBy: 'request' | 'admin'
   readonly loadedMax: number
   readonly evictMs: number
   /** Log-normal; of a few loads so many times that. */

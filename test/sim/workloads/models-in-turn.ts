@@ -4,7 +4,7 @@
  */
 import { capacity, m4Max } from '../host-profile.ts'
 import { type Lengths, meanOf } from '../random.ts'
-import { type Arrival, endlessMs, hourMs, patient, type Stream, type Workload } from '../workload.ts'
+import { type Arrival, endlessMs, hourMs, type Models, patient, type Stream, type Workload } from '../workload.ts'
 import { arrivalsOf, inOrder, poisson, randomOf } from './arrivals.ts'
 
 const names = ['popular', 'second', 'third']
@@ -18,7 +18,11 @@ const load = 0.5
 const loads = { medianMs: 24_000, sigma: 0.4, longShare: 0.03, longTimes: 40 }
 const evictMs = 1_000
 
-export function modelsInTurn(seed: number): Workload {
+export function modelsInTurn(loadsBy: Models['loadsBy']): (seed: number) => Workload {
+  return (seed) => workload(seed, loadsBy)
+}
+
+function workload(seed: number, loadsBy: Models['loadsBy']): Workload {
   const durationMs = 4 * hourMs
   const hosts = [1, 2].map((at) => ({ ...m4Max, name: `m4-max-${at}` }))
   const perSecond = load * hosts.reduce((sum, host) => sum + capacity(host, meanOf(input), meanOf(output)), 0)
@@ -32,6 +36,6 @@ export function modelsInTurn(seed: number): Workload {
     const ofModel = arrivalsOf(random, durationMs, { stream, input, output, inputMax, outputMax }, gap)
     return ofModel.map((arrival): Arrival => ({ ...arrival, model: stream.name }))
   })
-  const models = { names, loadedMax: 1, evictMs, loads }
+  const models = { names, loadsBy, loadedMax: 1, evictMs, loads }
   return { hosts, streams, durationMs, arrivals: inOrder(arrivals), models }
 }

@@ -59,7 +59,12 @@ export const workloads = {
   W6: {
     about: 'three models on two machines that hold one at a time and load what they are asked for',
     compares: 'policies',
-    make: modelsInTurn,
+    make: modelsInTurn('request'),
+  },
+  'W6-admin': {
+    about: 'the same where they load what their admin API is told to',
+    compares: 'policies',
+    make: modelsInTurn('admin'),
   },
   W7: {
     about: 'the fastest of three unequal Macs crashes in the tenth minute, for ten minutes',

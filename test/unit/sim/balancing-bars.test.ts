@@ -108,34 +108,40 @@ describe('a host that fails', { timeout }, () => {
   })
 })
 
-describe('three models that take turns in the memory of two machines', { timeout }, () => {
-  const some = isLong ? seeds : seeds.slice(0, 2)
-  const runs = some.map((seed) => {
-    const simulation = new Simulation(workloads.W6.make(seed), {}, seed)
-    const { overall, streams } = figuresOf(simulation.run())
-    const loadSecondsMax =
-      Math.max(...simulation.hosts.map((host) => simulation.machine(host).shelf?.longestMs ?? 0)) / 1000
-    return { overall, streams, loadSecondsMax }
-  })
+describe.each(['W6', 'W6-admin'] as const)(
+  'three models that take turns in the memory of two machines (%s)',
+  {
+    timeout,
+  },
+  (name) => {
+    const some = isLong ? seeds : seeds.slice(0, 2)
+    const runs = some.map((seed) => {
+      const simulation = new Simulation(workloads[name].make(seed), {}, seed)
+      const { overall, streams } = figuresOf(simulation.run())
+      const loadSecondsMax =
+        Math.max(...simulation.hosts.map((host) => simulation.machine(host).shelf?.longestMs ?? 0)) / 1000
+      return { overall, streams, loadSecondsMax }
+    })
 
-  it('take less than a tenth of the time of their hosts to load', () => {
-    expect(medianOf(runs.map(({ overall }) => overall.loadShare))).toBeLessThan(10)
-    for (const { overall } of runs) expect(overall.loadShare).toBeLessThan(13)
-  })
+    it('take less than a tenth of the time of their hosts to load', () => {
+      expect(medianOf(runs.map(({ overall }) => overall.loadShare))).toBeLessThan(10)
+      for (const { overall } of runs) expect(overall.loadShare).toBeLessThan(13)
+    })
 
-  it('are never put out while they are at work, and nothing is lost', () => {
-    for (const { overall } of runs) expect([overall.killed, overall.lost]).toEqual([0, 0])
-  })
+    it('are never put out while they are at work, and nothing is lost', () => {
+      for (const { overall } of runs) expect([overall.killed, overall.lost]).toEqual([0, 0])
+    })
 
-  it('are all served: nobody waits longer than for two loads and two turns of others', () => {
-    for (const { overall, loadSecondsMax } of runs) {
-      expect(overall.waitMax).toBeLessThan(2 * loadSecondsMax + 2 * turnSeconds)
-    }
-  })
+    it('are all served: nobody waits longer than for two loads and two turns of others', () => {
+      for (const { overall, loadSecondsMax } of runs) {
+        expect(overall.waitMax).toBeLessThan(2 * loadSecondsMax + 2 * turnSeconds)
+      }
+    })
 
-  it('what everybody asks for stays where it is', () => {
-    const good = (name: string) => medianOf(runs.map(({ streams }) => streams[name]!.goodShare))
-    expect(good('popular')).toBeGreaterThan(75)
-    expect(good('popular')).toBeGreaterThan(good('second') + 30)
-  })
-})
+    it('what everybody asks for stays where it is', () => {
+      const good = (of: string) => medianOf(runs.map(({ streams }) => streams[of]!.goodShare))
+      expect(good('popular')).toBeGreaterThan(75)
+      expect(good('popular')).toBeGreaterThan(good('second') + 30)
+    })
+  },
+)

@@ -101,9 +101,9 @@ describe.each<[string, SharedBeginnings, number]>([
   ['W3', chatLike, 2_900 / 1_500],
   ['W3-hot', hotter, 2_900 / 1_500],
   ['W3-agent', agentLike, 2_900 / 4_000],
-])('%s, made after a trace,', (_name, load, readPerSecond) => {
-  const { scale } = load
-  const all = [1, 2, 3].map((seed) => sharedBeginnings(load)(seed))
+])('%s, made after a trace,', (_name, asked, readPerSecond) => {
+  const { scale } = asked
+  const all = [1, 2, 3].map((seed) => sharedBeginnings(asked)(seed))
   const arrivals = all.flatMap((one) => one.arrivals)
   const of = (valueOf: (arrival: Arrival) => number, share: number) => quantile(arrivals.map(valueOf), share)
 
@@ -143,9 +143,9 @@ describe.each<[string, SharedBeginnings, number]>([
   it('comes as often as it says, which its hosts can do', () => {
     for (const one of all) {
       expect(one.arrivals).toHaveLength(5_000)
-      within(5_000 / (one.arrivals.at(-1)!.atMs / 1000), load.perSecond, 0.05)
+      within(5_000 / (one.arrivals.at(-1)!.atMs / 1000), asked.perSecond, 0.05)
     }
-    expect(load.perSecond).toBeLessThan(readPerSecond)
+    expect(asked.perSecond).toBeLessThan(readPerSecond)
   })
 
   it('would have to read three of eight tokens only once', () => {
