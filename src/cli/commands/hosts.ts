@@ -1,5 +1,4 @@
 /** `hosts add`, `drain` and `remove`, and `reload`: the fleet of a running gateway is changed. */
-import { systemClock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { FlagValues } from '../../config/settings.ts'
 import type { LineHost } from '../../queue/line-view-schema.ts'
@@ -8,6 +7,7 @@ import type { Command, Flag, Io } from '../command.ts'
 import { inPath, jsonFlag, tell } from '../gateway-answer.ts'
 import { printable, printableLines } from '../printable.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
+import { stay } from '../stay.ts'
 
 // Loaded when they are needed: a start of the gateway would wait for them, too.
 const hostSchemas = () => import('../../http/admin/host-schema.ts')
@@ -100,7 +100,7 @@ const drainHost: Command = {
 async function onceIdle(gateway: AdminClient, first: LineHost): Promise<LineHost> {
   let host = first
   while (host.paused && host.running > 0) {
-    await new Promise<void>((resolve) => void systemClock.after(askEveryMs, resolve))
+    await stay(askEveryMs)
     host = await drained(gateway, first.name)
   }
   return host
