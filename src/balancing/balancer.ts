@@ -9,7 +9,7 @@ import type { Speeds } from './learned-speeds.ts'
 import { type AccessOf, alwaysInMemory, worthTheirLoads } from './model-access.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
-import type { Ask, Chance, Choice, Place, Policy, RoutingReason } from './policy.ts'
+import { type Ask, areAny, type Chance, type Choice, type Place, type Policy, type RoutingReason } from './policy.ts'
 import { noMatch, type Prefixes } from './prefix-memory.ts'
 import { Sessions } from './sessions.ts'
 import type { Speed } from './speed.ts'
@@ -41,7 +41,8 @@ export interface Situation {
 }
 
 interface Known extends Situation {
-  readonly isFree: (candidate: Candidate) => boolean
+  /** Of each candidate. */
+  readonly free: readonly boolean[]
 }
 
 export class Balancer {
@@ -75,19 +76,13 @@ export class Balancer {
   }
 
   #choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    const free = new Set(candidates.filter((one) => this.#isFree(one)))
-    const isFree = (one: Candidate): boolean => free.has(one)
-    const known = { ...situation, isFree }
-    const within = inTiers(candidates, isFree)
-    // What loads is held against hosts that have the model, free or not.
-    const isLooked = ({ host }: Candidate): boolean => situation.mayWait || host.memory.loadsBy !== null
-    const looked = within.filter((one) => isLooked(one) || isFree(one)).map((one) => this.#place(ask, one, known))
+    const free = candidates.map((one) => this.#isFree(one))
+    const looked = this.#looked(ask, candidates, { ...situation, free })
     const worth = worthTheirLoads(ask, looked, this.#accessOf)
     const places = situation.mayWait ? worth : worth.filter((place) => place.isFree)
-    const [first, ...others] = places
-    if (first === undefined || !places.some((place) => place.isFree)) return null
+    if (!areAny(places) || !places.some((place) => place.isFree)) return null
     // Also where there is one alone: a policy that goes by turns must know of each.
-    const choice = this.#policy.choose(ask, [first, ...others])
+    const choice = this.#policy.choose(ask, places)
     const reason = reasonOf(choice, candidates, places)
     const considered = consideredOf(places, choice)
     const { policy } = this.#parts
@@ -112,30 +107,50 @@ export class Balancer {
     )
   }
 
-  #place(ask: Ask, candidate: Candidate, { waitingFor, isFree }: Known): Place {
+  /** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
+  #looked(ask: Ask, candidates: readonly Candidate[], known: Known): readonly Place[] {
+    const { mayWait, free } = known
+    const tierMax = firstTierOf(candidates, free)
+    const lastAt = this.#sessions.lastAt(ask)
+    const places: Place[] = []
+    for (const [at, candidate] of candidates.entries()) {
+      const { host } = candidate
+      if (host.tier > tierMax || !host.available || host.paused) continue
+      const isFree = free[at] === true
+      // What loads is held against hosts that have the model, free or not.
+      if (!isFree && !mayWait && host.memory.loadsBy === null) continue
+      const before = isFree ? null : known.waitingFor(host)
+      places.push(this.#place(ask, candidate, { before, lastHere: host.number === lastAt }))
+    }
+    return places
+  }
+
+  /** `before`: how many wait for it; null where it is free. */
+  #place(ask: Ask, candidate: Candidate, { before, lastHere }: { before: number | null; lastHere: boolean }): Place {
     const { speeds, prefixes } = this.#parts
     const { host, model } = candidate
-    const work = this.#work
+    const { print } = ask.prompt
+    const { input } = ask.tokens
     const speed = speeds.of(host, model)
-    const { prompt, tokens } = ask
-    const { input } = tokens
-    const match = prompt.print === null ? noMatch : prefixes.match(host, model, prompt.print)
+    const match = print === null ? noMatch : prefixes.match(host, model, print)
     const { waitMs, loadMs } = this.#accessOf(candidate)
-    const free = isFree(candidate)
+    // Whoever is beyond a number of slots that has fallen gives its own to nobody.
+    const endsBefore = before === null ? null : host.leases.size - host.health.limit + before
+    const ahead = this.#work.ahead(host, speed, endsBefore)
     const foreign = host.signals.foreignRunning
     return {
       host,
       model,
-      isFree: free,
-      slotWaitMs: free ? 0 : Math.max(waitMs, this.#slotWaitMs(host, speed, waitingFor(host))),
+      isFree: before === null,
+      slotWaitMs: before === null ? 0 : Math.max(waitMs, host.health.busyForMs, ahead.slotWaitMs),
       loadMs,
       running: host.leases.size + foreign,
-      inputAhead: work.inputAhead(host, speed.prefillTokensPerSecond),
-      outputAhead: work.outputAhead(host) + foreign * foreignOutputLeft,
+      inputAhead: ahead.input,
+      outputAhead: ahead.output + foreign * foreignOutputLeft,
       uncachedTokens: Math.max(1, Math.round(input * (1 - match.share))),
       sentTokens: Math.round(input * match.sentShare),
       isHome: match.isHome,
-      lastHere: this.#sessions.isLast(host, ask),
+      lastHere,
       speed,
     }
   }
@@ -145,25 +160,13 @@ export class Balancer {
     const { host } = candidate
     return host.available && host.hasFreeSlot && this.#accessOf(candidate).admits
   }
-
-  /** Until one that is full, or pausing, is likely to take it, with so many before it. */
-  #slotWaitMs(host: Host, speed: Speed, before: number): number {
-    const { limit, busyForMs } = host.health
-    // Whoever is beyond a number of slots that has fallen gives its own to nobody.
-    const until = host.leases.size - limit + before
-    return Math.max(busyForMs, until < 0 ? 0 : this.#work.slotWaitMs(host, speed, until))
-  }
 }
 
-/** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
-function inTiers(candidates: readonly Candidate[], isFree: (candidate: Candidate) => boolean): readonly Candidate[] {
-  let tierMax = Number.POSITIVE_INFINITY
-  for (const candidate of candidates) {
-    const { tier } = candidate.host
-    if (tier < tierMax && isFree(candidate)) tierMax = tier
-  }
-  if (tierMax === Number.POSITIVE_INFINITY) return []
-  return candidates.filter(({ host }) => host.tier <= tierMax && host.available && !host.paused)
+/** Beyond any where none has a slot. */
+function firstTierOf(candidates: readonly Candidate[], free: readonly boolean[]): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const [at, { host }] of candidates.entries()) if (free[at] === true && host.tier < first) first = host.tier
+  return first
 }
 
 /** A policy need not know of those that could not be chosen. */

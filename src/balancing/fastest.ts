@@ -7,10 +7,11 @@ import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import {
   type Ask,
+  areAny,
   type Chance,
   type Choice,
-  freeOf,
   leastOf,
+  narrowed,
   type Place,
   type Places,
   type Policy,
@@ -27,18 +28,24 @@ const equalShare = 0.05
 /** Longer than anything takes: of a host that is as good as standing still. */
 const msMax = 1e12
 
+interface Scored {
+  readonly places: Places
+  /** Of each place, in their order. */
+  readonly scores: readonly number[]
+}
+
 export function fastest(chance: Chance): Policy {
   const ties = new Ties(chance)
   return {
     choose(ask, places) {
       const scores = places.map((place) => finishMs(ask, place))
-      const scoreOf = (place: Place): number => scores[places.indexOf(place)] ?? msMax
-      const free = freeOf(places)
-      const best = ties.among(equalTo(free, scoreOf), decidedBy(ask, free, scoreOf))
-      const waiting = worthWaitingFor(ask, places, { best: best.place, scoreOf })
+      const equalMs = leastFree(places, scores) * (1 + equalShare)
+      const equal = narrowed(places, ({ isFree }, at) => isFree && (scores[at] ?? msMax) <= equalMs)
+      const { place, reason } = ties.among(equal, (home) => isDecidedByPrompt(ask, home, { places, scores }))
+      const waiting = worthWaitingFor(ask, { places, scores }, scores[places.indexOf(place)] ?? msMax)
       if (waiting !== null) return { ...waiting, scores }
-      ties.chosen(best.place)
-      return { ...best, scores }
+      ties.chosen(place)
+      return { place, reason, scores }
     },
   }
 }
@@ -59,20 +66,19 @@ function finite(ms: number): number {
   return ms < msMax ? ms : msMax
 }
 
-/** Those that are as good as the best. */
-function equalTo(places: Places, scoreOf: (place: Place) => number): Places {
-  const least = Math.min(...places.map(scoreOf))
-  return narrowed(places, (place) => scoreOf(place) <= least * (1 + equalShare))
+function leastFree(places: Places, scores: readonly number[]): number {
+  let least = msMax
+  for (const [at, { isFree }] of places.entries()) if (isFree) least = Math.min(least, scores[at] ?? msMax)
+  return least
 }
 
-/** What a place would owe to the prompt that its host has kept: it would not be the best if it had to read all of it. */
-function decidedBy(ask: Ask, places: Places, scoreOf: (place: Place) => number): (place: Place) => boolean {
-  return (place) => {
-    if (!place.isHome) return false
-    const coldMs = finishMs(ask, place, ask.tokens.input)
-    // Of two that are as good it would have been chance.
-    return places.some((other) => other !== place && scoreOf(other) <= coldMs * (1 + equalShare))
-  }
+/** A place owes it to the prompt that its host has kept: it would not be the best if it had to read all of it. */
+function isDecidedByPrompt(ask: Ask, home: Place, { places, scores }: Scored): boolean {
+  if (!home.isHome) return false
+  const coldMs = finishMs(ask, home, ask.tokens.input)
+  // Of two that are as good it would have been chance.
+  const equalMs = coldMs * (1 + equalShare)
+  return places.some((other, at) => other.isFree && other !== home && (scores[at] ?? msMax) <= equalMs)
 }
 
 /**
@@ -80,19 +86,16 @@ function decidedBy(ask: Ask, places: Places, scoreOf: (place: Place) => number):
  * costs less than reading it again where a slot is free. Nobody waits for a host that is only faster: a slot that is
  * there is worth more than a guess of when another one will be.
  */
-function worthWaitingFor(
-  ask: Ask,
-  places: Places,
-  { best, scoreOf }: { best: Place; scoreOf: (place: Place) => number },
-): Choice | null {
+function worthWaitingFor(ask: Ask, { places, scores }: Scored, bestMs: number): Choice | null {
   let choice: Choice | null = null
-  let least = scoreOf(best)
-  for (const place of places) {
-    if (place.isFree || !place.isHome || scoreOf(place) >= least) continue
+  let least = bestMs
+  for (const [at, place] of places.entries()) {
+    const score = scores[at] ?? msMax
+    if (place.isFree || !place.isHome || score >= least) continue
     // Beyond what is gained there at the most, waiting on is a loss however soon the slot may come.
-    const waitMsMax = scoreOf(best) - finishMs(ask, { ...place, slotWaitMs: 0 })
+    const waitMsMax = bestMs - finishMs(ask, { ...place, slotWaitMs: 0 })
     if (place.slotWaitMs >= waitMsMax) continue
-    least = scoreOf(place)
+    least = score
     choice = { place, reason: 'prefix', waitMsMax }
   }
   return choice
@@ -135,14 +138,9 @@ function lastOf(places: Places): Place | null {
 
 /** Those of them where the conversation was before and the least is to be read again; null where there is none. */
 function homeOf(places: Places): Places | null {
-  const [first, ...others] = places.filter(({ isHome }) => isHome)
-  if (first === undefined) return null
-  const least = Math.min(first.uncachedTokens, ...others.map(({ uncachedTokens }) => uncachedTokens))
-  return narrowed([first, ...others], ({ uncachedTokens }) => uncachedTokens <= least)
-}
-
-/** Those that are meant, of which there is one at least. */
-function narrowed(places: Places, isMeant: (place: Place) => boolean): Places {
-  const [first, ...others] = places.filter(isMeant)
-  return first === undefined ? places : [first, ...others]
+  const homes = places.filter(({ isHome }) => isHome)
+  if (!areAny(homes)) return null
+  let least = Number.POSITIVE_INFINITY
+  for (const { uncachedTokens } of homes) least = Math.min(least, uncachedTokens)
+  return narrowed(homes, ({ uncachedTokens }) => uncachedTokens <= least)
 }

@@ -12,6 +12,18 @@ interface HostWorkParts {
   readonly prefixes: Pick<Prefixes, 'told'>
 }
 
+/** What a host has yet to do for those who are there. */
+export interface Ahead {
+  /** Tokens of prompts that it has yet to read, where it reads so fast. */
+  readonly input: number
+  /** Tokens that it has yet to generate. */
+  readonly output: number
+  /** Until a slot is likely to be given back; 0 where one is free. */
+  readonly slotWaitMs: number
+}
+
+const nothing: Ahead = { input: 0, output: 0, slotWaitMs: 0 }
+
 export class HostWork {
   readonly #parts: HostWorkParts
   /** Of hosts that have any. */
@@ -38,59 +50,39 @@ export class HostWork {
     return this.#byHost.get(host)?.together ?? 0
   }
 
-  /** Tokens of prompts that it has yet to read, where it reads so fast: one prompt after the other, as engines do. */
-  inputAhead(host: Host, prefillTokensPerSecond: number): number {
+  /** What is ahead there of one who comes now. `endsBefore`: of slots, those that others are given; null: one is free. */
+  ahead(host: Host, speed: Speed, endsBefore: number | null): Ahead {
     const work = this.#byHost.get(host)
-    if (work === undefined) return 0
-    let tokens = 0
-    let read = (work.readingForMs * prefillTokensPerSecond) / 1_000
-    for (const { isReading, isUnseen, uncachedTokens } of work.all) {
-      if (!isReading) continue
-      const left = Math.max(0, uncachedTokens - read)
-      tokens += left
-      // One that would have shown its first token is still being read, however long that takes.
-      read = isUnseen ? read - (uncachedTokens - left) : 0
-    }
-    return tokens
-  }
-
-  /** Tokens that it has yet to generate. */
-  outputAhead(host: Host): number {
-    const work = this.#byHost.get(host)
-    if (work === undefined) return 0
-    let tokens = 0
-    const { nowMs, together } = work
-    for (const assignment of work.all) tokens += assignment.outputLeft(nowMs, together)
-    return tokens
-  }
-
-  /** Until the (`before` + 1)-th of its slots is likely to be given back, where it is so fast. */
-  slotWaitMs(host: Host, speed: Speed, before = 0): number {
-    const work = this.#byHost.get(host)
-    if (work === undefined) return 0
-    const ends = this.#ends
-    ends.length = 0
+    if (work === undefined) return nothing
     const { nowMs, together } = work
     const step = stepMs(together, speed)
-    let first = Number.POSITIVE_INFINITY
+    const ends = this.#ends
+    ends.length = 0
+    let [input, output] = [0, 0]
+    // One prompt after the other, as engines do.
     let read = (work.readingForMs * speed.prefillTokensPerSecond) / 1_000
-    let toRead = 0
     for (const assignment of work.all) {
-      const { isReading, isUnseen, uncachedTokens } = assignment
+      const { isReading, uncachedTokens } = assignment
       if (isReading) {
         const left = Math.max(0, uncachedTokens - read)
-        toRead += left
-        read = isUnseen ? read - (uncachedTokens - left) : 0
+        input += left
+        // One that would have shown its first token is still being read, however long that takes.
+        read = assignment.isUnseen ? read - (uncachedTokens - left) : 0
       }
-      const leftMs = assignment.outputLeft(nowMs, together) * step + (isReading ? prefillMs(toRead, speed) : 0)
-      if (before > 0) insert(ends, leftMs)
-      else if (leftMs < first) first = leftMs
+      const outputLeft = assignment.outputLeft(nowMs, together)
+      output += outputLeft
+      if (endsBefore !== null) insert(ends, outputLeft * step + (isReading ? prefillMs(input, speed) : 0))
     }
-    if (before === 0) return first
-    const round = Math.floor(before / ends.length)
-    const longest = ends.at(-1) ?? 0
-    return round * longest + (ends[before % ends.length] ?? longest)
+    return { input, output, slotWaitMs: endsBefore === null ? 0 : endOf(ends, endsBefore) }
   }
+}
+
+/** When the (`before` + 1)-th is given back, round after round; at once where more are there than slots. */
+function endOf(ends: readonly number[], before: number): number {
+  if (before < 0) return 0
+  const round = Math.floor(before / ends.length)
+  const longest = ends.at(-1) ?? 0
+  return round * longest + (ends[before % ends.length] ?? longest)
 }
 
 /** Into a list that is sorted, and short. */
@@ -112,7 +104,7 @@ class Work implements Surroundings {
   readonly #clock: Clock
   readonly #onEmpty: () => void
   /** In the order in which they came, and are read. */
-  readonly #all = new Set<Assignment>()
+  readonly #all: Assignment[] = []
   /** When the host came to the prompt that it reads now. */
   #readingSinceMs: number
   #togetherMs = 0
@@ -127,7 +119,7 @@ class Work implements Surroundings {
     this.#changedAtMs = clock.now()
   }
 
-  get all(): ReadonlySet<Assignment> {
+  get all(): readonly Assignment[] {
     return this.#all
   }
 
@@ -136,11 +128,11 @@ class Work implements Surroundings {
   }
 
   get together(): number {
-    return this.#all.size
+    return this.#all.length
   }
 
   get togetherMs(): number {
-    return this.#togetherMs + this.#all.size * (this.nowMs - this.#changedAtMs)
+    return this.#togetherMs + this.#all.length * (this.nowMs - this.#changedAtMs)
   }
 
   get readingForMs(): number {
@@ -152,7 +144,7 @@ class Work implements Surroundings {
     if (this.#reading() === null) this.#readingSinceMs = this.nowMs
     this.#changes()
     const assignment = new Assignment(parts, this, generated)
-    this.#all.add(assignment)
+    this.#all.push(assignment)
     return assignment
   }
 
@@ -168,11 +160,12 @@ class Work implements Surroundings {
   }
 
   ended(assignment: Assignment): void {
-    if (!this.#all.has(assignment)) return
+    const at = this.#all.indexOf(assignment)
+    if (at < 0) return
     if (this.#reading() === assignment) this.#readingSinceMs = this.nowMs
     this.#changes()
-    this.#all.delete(assignment)
-    if (this.#all.size === 0) this.#onEmpty()
+    this.#all.splice(at, 1)
+    if (this.#all.length === 0) this.#onEmpty()
   }
 
   /** To be called before one comes or goes. */

@@ -84,8 +84,17 @@ export type Chance = () => number
 
 /** Those that could take it at once. */
 export function freeOf(places: Places): Places {
-  const [first, ...others] = places.filter(({ isFree }) => isFree)
-  return first === undefined ? places : [first, ...others]
+  return narrowed(places, ({ isFree }) => isFree)
+}
+
+/** Those that are meant, of which there is one at least. */
+export function narrowed(places: Places, isMeant: (place: Place, at: number) => boolean): Places {
+  const meant = places.filter(isMeant)
+  return areAny(meant) ? meant : places
+}
+
+export function areAny(places: readonly Place[]): places is Places {
+  return places.length > 0
 }
 
 /** The place with the least score; among equals any, or the first in the list would get all the light load. */

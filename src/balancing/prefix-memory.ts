@@ -8,6 +8,7 @@ import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
 import { CacheWorth } from './cache-worth.ts'
+import { DigestList } from './digest-list.ts'
 import type { PromptPrint } from './prompt.ts'
 
 export interface PrefixMatch {
@@ -58,8 +59,7 @@ const homeWorthMin = 0.1
 interface Kept {
   /** Monotonic: what came before went with the model, when that left the memory of its host. */
   sinceMs: number
-  /** Digest of a beginning → when it was used last, in s; what was used longest ago comes first. */
-  readonly beginnings: Map<number, number>
+  beginnings: DigestList
   readonly worth: CacheWorth
 }
 
@@ -68,6 +68,8 @@ export class PrefixMemory implements Prefixes {
   readonly #perHostMax: number
   /** A host that was removed takes what is remembered of it along. */
   readonly #byHost = new WeakMap<Host, BoundedMap<string, Kept>>()
+  /** Of what the host that was asked about last has how many. */
+  #likely: { readonly of: readonly number[] | null; readonly count: number } = { of: null, count: 0 }
 
   constructor(perHostMax: number, clock: Clock) {
     this.#perHostMax = perHostMax
@@ -90,21 +92,16 @@ export class PrefixMemory implements Prefixes {
     const kept = this.#keptOf(host, model)
     dropStale(kept, host, model)
     const { beginnings } = kept
-    const now = this.#now()
+    const nowS = this.#nowS()
     // From the longest to the shortest, so that none is ever older, and sooner forgotten, than one that goes on from it.
-    for (let at = digests.length - 1; at >= 0; at--) {
-      const digest = digests[at] ?? 0
-      beginnings.delete(digest)
-      beginnings.set(digest, now)
-    }
-    this.#trim(beginnings)
+    for (let at = digests.length - 1; at >= 0; at--) beginnings.use(digests[at] ?? 0, nowS)
+    while (beginnings.size > this.#perHostMax) beginnings.dropOldest()
   }
 
   forget(host: Host, model?: string): void {
     const byModel = this.#byHost.get(host)
     if (byModel === undefined) return
-    if (model !== undefined) byModel.get(model)?.beginnings.clear()
-    else for (const [, { beginnings }] of byModel.entries()) beginnings.clear()
+    for (const [name, kept] of byModel) if (model === undefined || name === model) kept.beginnings = new DigestList()
   }
 
   told(host: Host, model: string, answer: PrefixTruth): void {
@@ -117,17 +114,25 @@ export class PrefixMemory implements Prefixes {
     return new Map(Array.from(byModel, ([model, { beginnings }]) => [model, beginnings.size]))
   }
 
-  /** How many of the digests are there. Where a longer beginning is, all that are shorter are too: see `remember`. */
-  #countOf(beginnings: ReadonlyMap<number, number>, digests: readonly number[]): number {
-    const oldest = this.#now() - keptMsMax / 1_000
+  /**
+   * How many of the digests are there. Where a longer beginning is, all that are shorter are too (see `remember`), so that
+   * halves find it; but most hosts have the same of a prompt, and that is tried first.
+   */
+  #countOf(beginnings: DigestList, digests: readonly number[]): number {
+    const sinceS = this.#nowS() - keptMsMax / 1_000
+    const has = (count: number): boolean => beginnings.has(digests[count - 1] ?? 0, sinceS)
     let least = 0
     let most = digests.length
+    const likely = this.#likely.of === digests ? this.#likely.count : least
+    if (likely > 0 && !has(likely)) most = likely - 1
+    else if (likely < most && !has(likely + 1)) most = least = likely
+    else least = Math.min(likely + 1, most)
     while (least < most) {
       const middle = (least + most + 1) >> 1
-      const usedAt = beginnings.get(digests[middle - 1] ?? 0)
-      if (usedAt !== undefined && usedAt >= oldest) least = middle
+      if (has(middle)) least = middle
       else most = middle - 1
     }
+    this.#likely = { of: digests, count: least }
     return least
   }
 
@@ -137,23 +142,17 @@ export class PrefixMemory implements Prefixes {
       byModel = new BoundedMap(modelsMax)
       this.#byHost.set(host, byModel)
     }
-    const kept = byModel.get(model) ?? { sinceMs: this.#clock.now(), beginnings: new Map(), worth: new CacheWorth() }
+    const kept = byModel.get(model) ?? {
+      sinceMs: this.#clock.now(),
+      beginnings: new DigestList(),
+      worth: new CacheWorth(),
+    }
     byModel.set(model, kept)
     return kept
   }
 
-  /** Some more than need be, since the way to the first one leads past all that were taken out before. */
-  #trim(beginnings: Map<number, number>): void {
-    if (beginnings.size <= this.#perHostMax) return
-    const rest = this.#perHostMax - Math.floor(this.#perHostMax / 16)
-    for (const digest of beginnings.keys()) {
-      if (beginnings.size <= rest) return
-      beginnings.delete(digest)
-    }
-  }
-
-  /** In whole seconds, which a map holds in less memory. */
-  #now(): number {
+  /** In whole seconds. */
+  #nowS(): number {
     return Math.floor(this.#clock.now() / 1_000)
   }
 }
@@ -161,6 +160,6 @@ export class PrefixMemory implements Prefixes {
 function dropStale(kept: Kept, host: Host, model: string): void {
   const leftAtMs = host.memory.leftAtMs(model)
   if (leftAtMs <= kept.sinceMs) return
-  kept.beginnings.clear()
+  kept.beginnings = new DigestList()
   kept.sinceMs = leftAtMs
 }

@@ -10,9 +10,10 @@ export class Sessions {
   /** The number of a host, so that one that was removed is not kept. */
   readonly #lastAt = new BoundedMap<string, number>(namesMax)
 
-  isLast(host: Host, ask: Ask): boolean {
+  /** The number of the host where it was last; undefined where none is known. */
+  lastAt(ask: Ask): number | undefined {
     const key = keyOf(ask)
-    return key !== null && this.#lastAt.get(key) === host.number
+    return key === null ? undefined : this.#lastAt.get(key)
   }
 
   remember(host: Host, ask: Ask): void {

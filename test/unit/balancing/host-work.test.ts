@@ -37,7 +37,7 @@ class Scene {
       inputTokens: input,
       uncachedTokens: uncached,
       sentTokens: 0,
-      inputAhead: this.work.inputAhead(at, speed.prefillTokensPerSecond),
+      inputAhead: this.work.ahead(at, speed, null).input,
       outputTokens: output,
       speed,
     }
@@ -45,15 +45,15 @@ class Scene {
   }
 
   get inputAhead(): number {
-    return this.work.inputAhead(host, speed.prefillTokensPerSecond)
+    return this.work.ahead(host, speed, null).input
   }
 
   get outputAhead(): number {
-    return this.work.outputAhead(host)
+    return this.work.ahead(host, speed, null).output
   }
 
   slotWaitMs(before = 0): number {
-    return this.work.slotWaitMs(host, speed, before)
+    return this.work.ahead(host, speed, before).slotWaitMs
   }
 }
 
@@ -371,15 +371,15 @@ function expectSums(work: HostWork, there: readonly Kept[], at: typeof host): vo
   expect(work.running(at)).toBe(there.length)
   const seen = there.every(({ one }) => !one.isUnseen)
   const output = there.reduce((sum, { given, generated }) => sum + Math.max(1, given.output - generated.output), 0)
-  if (seen) expect(work.outputAhead(at)).toBe(output)
-  else expect(work.outputAhead(at)).toBeLessThanOrEqual(output)
+  if (seen) expect(work.ahead(at, speed, null).output).toBe(output)
+  else expect(work.ahead(at, speed, null).output).toBeLessThanOrEqual(output)
   // What is ahead is between all that has shown no first token, and that less the prompt which is being read.
   const reading = there.filter(({ one }) => one.isReading)
   const input = reading.reduce((sum, { given }) => sum + given.input, 0)
-  const ahead = work.inputAhead(at, 1_000)
+  const ahead = work.ahead(at, speed, null).input
   expect(ahead).toBeLessThanOrEqual(input)
   if (seen) expect(ahead).toBeGreaterThanOrEqual(input - (reading[0]?.given.input ?? 0))
-  const waits = [0, 1, 7].map((before) => work.slotWaitMs(at, speed, before))
+  const waits = [0, 1, 7].map((before) => work.ahead(at, speed, before).slotWaitMs)
   expect(waits).toEqual(waits.toSorted((a, b) => a - b))
   expect(waits.every((ms) => (there.length > 0 ? ms > 0 : ms === 0))).toBe(true)
 }
