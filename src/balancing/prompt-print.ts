@@ -85,13 +85,15 @@ class Marks {
 
   take({ bytes, end, start }: PromptPiece, endsCommon: boolean): void {
     let from = start
-    while (from < end) {
+    while (from < end && !this.#isFull) {
       const to = Math.min(end, from + this.#last + blockBytes(this.#last) - this.#at)
       this.#hash.bytes(bytes, from, to)
       this.#at += to - from
       from = to
       if (this.#at - this.#last >= blockBytes(this.#last)) this.#mark()
     }
+    // Behind the last beginning that there may be nothing is told apart any more.
+    this.#at += end - from
     this.#messages += 1
     const isLong = this.#at - this.#last >= blockBytes(this.#last) / 2
     if (isLong || endsCommon || this.#messages <= shortMessagesMax) this.#mark()
@@ -102,8 +104,12 @@ class Marks {
     return { digests: this.#digests, ends: this.#ends, bytes: this.#at, commonCount: this.#commonCount }
   }
 
+  get #isFull(): boolean {
+    return this.#digests.length >= digestsMax
+  }
+
   #mark(): void {
-    if (this.#at === this.#last || this.#digests.length === digestsMax) return
+    if (this.#at === this.#last || this.#isFull) return
     this.#digests.push(this.#hash.digest())
     this.#ends.push(this.#at)
     this.#last = this.#at

@@ -64,16 +64,17 @@ export function valueStop(bytes: Buffer, start: number): number {
 
 /** `start` is at the opening quote. */
 function behindString(bytes: Buffer, start: number): number {
-  const near = Math.min(bytes.length, start + shortStringBytes)
   let at = start + 1
-  while (at < near) {
-    const byte = bytes[at]
-    if (byte === QUOTE) return at + 1
-    at += byte === BACKSLASH ? 2 : 1
-  }
-  // From here on at the quotes alone: one with an odd number of backslashes before it is part of the string.
-  const from = at
   for (;;) {
+    // Byte by byte at first, and again behind each quote that is part of the string: where there is one there are many.
+    const near = Math.min(bytes.length, at + shortStringBytes)
+    while (at < near) {
+      const byte = bytes[at]
+      if (byte === QUOTE) return at + 1
+      at += byte === BACKSLASH ? 2 : 1
+    }
+    // From here on at the quotes alone: one with an odd number of backslashes before it is part of the string.
+    const from = at
     at = bytes.indexOf(QUOTE, at)
     if (at === -1) return bytes.length
     let first = at

@@ -22,14 +22,16 @@ export function keyMatcher<Word extends string>(words: readonly Word[]) {
     exact: { word, exact: true } satisfies KeyMatch<Word>,
     folded: { word, exact: false } satisfies KeyMatch<Word>,
   }))
+  // Most keys of a body begin like none of the words, or like few.
+  const byFirst = Map.groupBy(matches, ({ word }) => word.charCodeAt(0))
   const keyBytesMax = escapeBytes * Math.max(...words.map((word) => word.length))
 
   /** `start` is at the opening quote of the key and `end` behind the closing one. */
   return (bytes: Buffer, start: number, end: number): KeyMatch<Word> | null => {
     if (end - start - 2 > keyBytesMax) return null
-    const first = fold(letterAt(bytes, start + 1))
-    for (const match of matches) {
-      if (match.word.charCodeAt(0) !== first) continue
+    const alike = byFirst.get(fold(letterAt(bytes, start + 1)))
+    if (alike === undefined) return null
+    for (const match of alike) {
       const found = compare(bytes, { start: start + 1, end: end - 1 }, match.word)
       if (found !== 'other') return match[found]
     }

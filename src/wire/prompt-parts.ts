@@ -135,23 +135,27 @@ function countBelow(sorted: readonly number[], limit: number): number {
 
 /** The same piece without the members of that name. */
 function withoutMarks(piece: PromptPiece, marks: readonly number[]): PromptPiece {
-  const { bytes, start, end } = piece
-  const parts: Buffer[] = []
-  let from = start
-  for (let index = countBelow(marks, start); index < marks.length; index++) {
-    const at = marks[index] ?? end
-    if (at >= end) break
+  const { start, end } = piece
+  const first = countBelow(marks, start)
+  if ((marks[first] ?? end) >= end) return piece
+  // Alone, so that one that is no JSON inside is not read on through all that follows it.
+  const own = piece.bytes.subarray(start, end)
+  const rest = Buffer.allocUnsafe(own.length)
+  let length = 0
+  let from = 0
+  for (let index = first; index < marks.length; index++) {
+    const at = (marks[index] ?? end) - start
+    if (at >= own.length) break
     // Inside of what another mark took along.
     if (at < from) continue
-    const span = memberAt(bytes, at, from)
+    const span = memberAt(own, at, from)
     if (span === null) continue
-    parts.push(bytes.subarray(from, span.start))
+    length += own.copy(rest, length, from, span.start)
     from = span.end
   }
-  if (parts.length === 0) return piece
-  parts.push(bytes.subarray(from, end))
-  const rest = Buffer.concat(parts)
-  return { ...piece, bytes: rest, start: 0, end: rest.length }
+  if (from === 0) return piece
+  length += own.copy(rest, length, from)
+  return { ...piece, bytes: rest, start: 0, end: length }
 }
 
 /** With the comma that it takes along; null where the word is no key. */

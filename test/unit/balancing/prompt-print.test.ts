@@ -48,6 +48,20 @@ describe('beginnings end', () => {
     expect(new Set(many.digests).size).toBe(many.digests.length)
   })
 
+  it('in no more than so many places, and all of the longest prompt is counted', () => {
+    // Each message as short as it may be for a beginning to end behind it.
+    const bytes = Buffer.alloc(64 * 1_048_576, 'a')
+    const pieces: PromptPiece[] = []
+    for (let start = 0; start < bytes.length; start = pieces.at(-1)?.end ?? 0) {
+      const end = Math.min(bytes.length, start + Math.max(512, Math.ceil(start / 64)))
+      pieces.push({ bytes, start, end, kind: 1, role: 'own' })
+    }
+    expect(pieces.length).toBeGreaterThan(digestsMax)
+    const print = printer.print(pieces, null)
+    expect([print.digests.length, print.ends.length, print.bytes]).toEqual([digestsMax, digestsMax, bytes.length])
+    expect(print.ends.at(-1)).toBeLessThan(bytes.length)
+  })
+
   it('where what is common ends, however little that is and whatever follows', () => {
     const ofSystem = [{ ...messages(['tools'])[0]!, role: 'common' as const }, ...messages(['be good'], 'common')]
     const short = printer.print([...ofSystem, ...messages(['hello'])], null)
