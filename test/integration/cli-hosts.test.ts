@@ -1,4 +1,5 @@
 /** The fleet of a running gateway, changed on the command line. */
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { ChaosHost, pause, wholeRequest } from '../kit/chaos-host.ts'
@@ -92,6 +93,20 @@ test('a drain waits until nothing runs there, unless it is not to', { timeout: 6
   expect(draining.out).toBe('a is given no request until hosts resume. Nothing runs there any more.\n')
 })
 
+test('a drain ends when somebody resumes the host, and drains it no more', { timeout: 60_000 }, async () => {
+  const { run, gateway } = await started()
+  const client = await RawClient.open(gateway.port)
+  onTestFinished(() => client.close())
+  await client.send(chatBytes({ stream: true }))
+  await (await client.response()).has('once')
+  const draining = run('hosts', 'drain', 'a')
+  await becomesTrue(20_000, 'the host to be drained', async () => (await run('hosts', 'list')).out.includes('paused'))
+  await run('hosts', 'resume', 'a')
+  expect((await draining).out).toBe('a was resumed meanwhile, and is given requests: 1 running there.')
+  expect((await run('hosts', 'list')).out).toMatch(/^a +openai +up /m)
+  client.close()
+})
+
 test('without a network there is no adding, and what to do is said', async () => {
   const { run } = await started([])
   const refused = await run('hosts', 'add', 'http://127.0.0.1:1')
@@ -119,4 +134,30 @@ test('reload says what has changed, what waits, or each problem on a line of its
     `${file} queue.lengthMax`,
     `${file} relay.choicesMax`,
   ])
+})
+
+test('the gateway that runs is reached although its file has a mistake, and reload tells that', async () => {
+  const on = await started()
+  const adminPort = new URL(on.gateway.adminUrl).port
+  const here = (...args: readonly string[]) => cli([...args, '--config', on.file])
+  const admin = { port: Number(adminPort) }
+  await on.write({ ...on.config, admin })
+  expect(await here('hosts', 'list')).toMatchObject({ code: 0, err: '' })
+  await on.write({ ...on.config, admin, queue: { lengthMax: -1 } })
+  for (const args of [['hosts', 'list'], ['hosts', 'drain', 'a'], ['queue', 'show']])
+    expect(await here(...args), args.join(' ')).toMatchObject({ code: 0, err: '' })
+  const { code, err } = await here('reload')
+  expect(code).toBe(1)
+  expect(err.split('\n')[0]).toBe('lmx-gateway: The configuration was not taken, and the one before holds:')
+  expect(err).toMatch(/queue\.lengthMax: /)
+
+  await writeFile(on.file, 'admin: { port: none }\n')
+  expect(await here('hosts', 'list')).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/admin\.port: must be a number.*\n.*--admin-port or --admin-url/) as unknown,
+  })
+  for (const text of ['admin: { port: none }\n', 'hosts: [ {\n']) {
+    await writeFile(on.file, text)
+    expect(await here('hosts', 'list', '--admin-port', adminPort), text).toMatchObject({ code: 0 })
+  }
 })

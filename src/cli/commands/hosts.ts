@@ -88,25 +88,28 @@ const drainHost: Command = {
       let host = await drained(gateway, name)
       if (waits && host.running > 0) io.err(`${host.running} running at ${printable(host.name)}; waiting for the end.`)
       if (waits) host = await onceIdle(gateway, host)
-      const runs = host.running === 0 ? 'Nothing runs there any more.' : `${host.running} running there may finish.`
-      return tell(flags, io, {
-        answer: host,
-        text: `${printable(host.name)} is given no request until hosts resume. ${runs}`,
-      })
+      return tell(flags, io, { answer: host, text: drainedText(host) })
     }),
 }
 
-/** Or once somebody has resumed it. */
+function drainedText({ name, paused, running }: LineHost): string {
+  if (!paused) return `${printable(name)} was resumed meanwhile, and is given requests: ${running} running there.`
+  const runs = running === 0 ? 'Nothing runs there any more.' : `${running} running there may finish.`
+  return `${printable(name)} is given no request until hosts resume. ${runs}`
+}
+
+/** Or once somebody has resumed it, or it is gone. */
 async function onceIdle(gateway: AdminClient, first: LineHost): Promise<LineHost> {
+  const { lineViewSchema } = await import('../../queue/line-view-schema.ts')
   let host = first
   while (host.paused && host.running > 0) {
     await stay(askEveryMs)
-    host = await drained(gateway, first.name)
+    const { hosts } = await gateway.askFor(lineViewSchema, 'GET', 'queue?count=1')
+    host = hosts.find(({ name }) => name === first.name) ?? { ...host, running: 0 }
   }
   return host
 }
 
-/** Said again it changes nothing, and tells how far it is. */
 async function drained(gateway: AdminClient, name: string): Promise<LineHost> {
   const { lineHostSchema } = await import('../../queue/line-view-schema.ts')
   return gateway.askFor(lineHostSchema, 'POST', `hosts/${inPath(name, 'host')}/drain`)
