@@ -1,6 +1,13 @@
 /** Where requests for one name may go: hosts that serve it, with room for them where that is known. */
 import type { GatewayError } from '../base/errors.ts'
-import { type ContextAsk, type ContextFit, ContextNeed } from './context-length.ts'
+import {
+  type ContextAsk,
+  type ContextFit,
+  ContextNeed,
+  type ContextPlace,
+  distinctPlaces,
+  placeName,
+} from './context-length.ts'
 import type { Host } from './host.ts'
 import type { Candidate, Route } from './model-catalog.ts'
 import { tooLong } from './too-long.ts'
@@ -18,14 +25,22 @@ export interface CatalogRouteParts {
 }
 
 export class CatalogRoute implements Route {
-  readonly id: string
+  readonly #ofName: string
   readonly #parts: CatalogRouteParts
   readonly #need: ContextNeed | null
 
-  constructor(id: string, parts: CatalogRouteParts, need: ContextNeed | null = null) {
-    this.id = id
+  constructor(ofName: string, parts: CatalogRouteParts, need: ContextNeed | null = null) {
+    this.#ofName = ofName
     this.#parts = parts
     this.#need = need
+  }
+
+  get id(): string {
+    return this.#need === null ? this.#ofName : `${this.#ofName} of ${this.#need.groupAmong(this.#contexts())}`
+  }
+
+  get contexts(): string | null {
+    return this.#need === null ? null : this.#contexts().map(placeName).join(', ')
   }
 
   get model(): string {
@@ -57,18 +72,22 @@ export class CatalogRoute implements Route {
   /** The same where only this host can go on. */
   at(keeper: Host): CatalogRoute {
     const groups = (): Groups => this.#parts.groups().map((group) => group.filter(({ host }) => host === keeper))
-    return new CatalogRoute(`${this.id} at ${keeper.name}`, { ...this.#parts, groups }, this.#need)
+    return new CatalogRoute(`${this.#ofName} at ${keeper.name}`, { ...this.#parts, groups }, this.#need)
   }
 
   /** The same for one request, as soon as its length is known. Throws `context_length_exceeded` where it fits no host, up or not. */
   fitting(ask: ContextAsk): Route {
     const places = this.#parts.groups().flat()
-    const contexts = places.flatMap(({ host, model }) => host.context(model).contextTokens ?? [])
-    const need = new ContextNeed(ask, contexts)
+    const need = new ContextNeed(ask)
     if (places.length > 0 && places.every((candidate) => fitOf(need, candidate) === 'no')) {
       throw tooLong(places, need, this.#parts.endpoint)
     }
-    return new CatalogRoute(`${this.id} of ${need.id}`, this.#parts, need)
+    return new CatalogRoute(this.#ofName, this.#parts, need)
+  }
+
+  #contexts(): readonly ContextPlace[] {
+    const places = this.#parts.groups().flat()
+    return distinctPlaces(places.map(({ host, model }) => host.context(model)))
   }
 }
 

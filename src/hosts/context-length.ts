@@ -72,34 +72,24 @@ export const contextRules = {
 export const contextRuleNames = ['refuses_both', 'refuses_prompt', 'trims', 'trims_by_characters'] as const
 
 /**
- * What a request needs of a context, rounded up to those that there are: requests with the same id fit the same hosts at
- * any time, however many lengths they have.
+ * What a request needs of a context. It is never rounded: what is known of contexts may change while it waits, as where a host
+ * tells that of a model only once it has loaded it.
  */
 export class ContextNeed {
-  readonly id: string
   readonly ask: ContextAsk
-  readonly #bounds: Readonly<Record<ContextRuleName, Bounds>>
+  readonly #bounds = new Map<ContextRuleName, Bounds>()
 
-  /** `contexts`: those of the hosts it could go to, as known now. */
-  constructor(ask: ContextAsk, contexts: readonly number[]) {
+  constructor(ask: ContextAsk) {
     this.ask = ask
-    const known = ask.numCtx === null ? contexts : [...contexts, ask.numCtx]
-    const rounded = (name: ContextRuleName): Bounds => {
-      const { goesFrom, sureFrom } = contextRules[name](ask)
-      return { goesFrom: roundedUp(goesFrom, known), sureFrom: roundedUp(sureFrom, known) }
-    }
-    this.#bounds = {
-      refuses_both: rounded('refuses_both'),
-      refuses_prompt: rounded('refuses_prompt'),
-      trims: rounded('trims'),
-      trims_by_characters: rounded('trims_by_characters'),
-    }
-    const bounds = contextRuleNames.map((name) => `${this.#bounds[name].goesFrom}-${this.#bounds[name].sureFrom}`)
-    this.id = `${new Set(bounds).size === 1 ? bounds[0] : bounds.join(' ')} ${ask.numCtx ?? ''}`.trimEnd()
+  }
+
+  /** Requests with the same fit the same hosts, as long as these are all: few, however many lengths and bounds clients ask for. */
+  groupAmong(places: readonly ContextPlace[]): string {
+    return places.map((place) => fitLetters[this.fits(place)]).join('')
   }
 
   fits(place: ContextPlace): ContextFit {
-    const { goesFrom, sureFrom } = this.#bounds[place.rule]
+    const { goesFrom, sureFrom } = this.#boundsBy(place.rule)
     const tokens = effectiveTokens(place, this.ask.numCtx)
     if (tokens === null) return sureFrom <= unsaidTokens ? 'sure' : 'perhaps'
     if (tokens < goesFrom) return 'no'
@@ -108,7 +98,7 @@ export class ContextNeed {
 
   /** What it would take there, as that server counts: for the eyes of whoever is refused. */
   takes({ rule }: ContextPlace): { readonly total: number; readonly output: number } {
-    const { goesFrom } = contextRules[rule](this.ask)
+    const { goesFrom } = this.#boundsBy(rule)
     const { least, most } = this.ask.outputAsked
     switch (rule) {
       case 'refuses_both':
@@ -119,6 +109,26 @@ export class ContextNeed {
         return { total: goesFrom, output: 0 }
     }
   }
+
+  #boundsBy(rule: ContextRuleName): Bounds {
+    const known = this.#bounds.get(rule)
+    if (known !== undefined) return known
+    const bounds = contextRules[rule](this.ask)
+    this.#bounds.set(rule, bounds)
+    return bounds
+  }
+}
+
+const fitLetters: Readonly<Record<ContextFit, string>> = { sure: 's', perhaps: 'p', no: 'n' }
+
+/** Those that differ, in an order of their own. */
+export function distinctPlaces(places: readonly ContextPlace[]): readonly ContextPlace[] {
+  const byName = new Map(places.map((place) => [placeName(place), place]))
+  return [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, place]) => place)
+}
+
+export function placeName({ rule, contextTokens }: ContextPlace): string {
+  return `${rule} ${contextTokens}`
 }
 
 /** As long as it is there for a request with this `num_ctx`. */
@@ -149,13 +159,4 @@ export function contextTokensOf(
 
 function own(numbers: Readonly<Record<string, number>> | undefined, model: string): number | undefined {
   return numbers !== undefined && Object.hasOwn(numbers, model) ? numbers[model] : undefined
-}
-
-/** The least of the contexts that there are, or of those that are usual, that is as long. */
-function roundedUp(tokens: number, contexts: readonly number[]): number {
-  let least = unsaidTokens
-  while (least < tokens && least < contextTokensSaidMax) least *= 2
-  if (least < tokens) least = Number.POSITIVE_INFINITY
-  for (const context of contexts) if (context >= tokens && context < least) least = context
-  return least
 }

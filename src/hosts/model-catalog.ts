@@ -13,8 +13,10 @@ export interface Candidate {
 
 /** Where a request may go; asked again whenever a host is to be chosen, since hosts come and go while it waits. */
 export interface Route {
-  /** Routes with the same have the same candidates at any time. */
+  /** Routes with the same have the same candidates, as long as `contexts` stay what they are. */
   readonly id: string
+  /** Those of the hosts that it tells apart by its length; null or absent where it does not. */
+  readonly contexts?: string | null
   /** The name the client used: a configured alias or a name that a host lists. */
   readonly model: string
   /** Hosts that may take it now, whether a slot is free or not; without those that failed on it, as if they were down. */

@@ -132,6 +132,7 @@ export class Dispatcher {
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
   hostsChanged(): void {
     this.#hosts.changed()
+    this.#stranded.regrouped(this.#line.regroup())
     this.#holds.recheck()
     if (!this.#paused) this.#models.plan()
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serving.serve(host)

@@ -9,6 +9,8 @@ export class Lane {
   readonly id: string
   readonly route: Route
   readonly excluded: ReadonlySet<Host>
+  /** For which these are one lane. */
+  readonly #contexts: string | null
   waiting = 0
   /** By the class they came with. */
   readonly waitingOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
@@ -25,6 +27,12 @@ export class Lane {
     this.id = id
     this.route = route
     this.excluded = new Set(excluded)
+    this.#contexts = route.contexts ?? null
+  }
+
+  /** Hosts have other contexts by now, so that not all of its requests need have the same candidates any more. */
+  get isOutdated(): boolean {
+    return (this.route.contexts ?? null) !== this.#contexts
   }
 
   /** `change`: a number that is another one whenever hosts may have changed. */
@@ -66,7 +74,7 @@ export class Lane {
   }
 }
 
-/** Requests with the same have the same candidates. */
+/** Requests with the same have the same candidates, as long as hosts have the same contexts. */
 export function laneId(route: Route, excluded: ReadonlySet<Host>): string {
   if (excluded.size === 0) return route.id
   const without = [...excluded].map(({ name }) => name).toSorted()

@@ -121,6 +121,30 @@ export class Line {
     return true
   }
 
+  /** To be called when hosts have changed: those whom other hosts could take than their lane's wait in another one. Which these are. */
+  regroup(): ReadonlySet<Lane> {
+    const outdated = new Set([...this.#lanes.values()].filter((lane) => lane.isOutdated))
+    const made = new Set<Lane>()
+    if (outdated.size === 0) return made
+    const waiters = Array.from(this).filter(({ lane }) => outdated.has(lane))
+    for (const { id } of outdated) this.#lanes.delete(id)
+    for (const waiter of waiters) made.add(this.#move(waiter))
+    return made
+  }
+
+  #move(waiter: Waiter): Lane {
+    const { lane: from, queue, came } = waiter
+    const to = this.laneOf({ route: waiter.request.route, excluded: from.excluded })
+    if (queue !== null) this.#takeOut(waiter)
+    from.waiting--
+    waiter.lane = to
+    if (to.waiting++ === 0) this.#lanes.set(to.id, to)
+    to.waitingOf[came]++
+    if (waiter.heldFor !== null) to.heldOf[came]++
+    if (queue !== null) to.queueOf(waiter.flow, waiter.class).add(waiter)
+    return to
+  }
+
   /** It had its turn, and waits for this host alone. */
   hold(waiter: Waiter, host: Host): void {
     if (!this.#takeOut(waiter)) return

@@ -30,22 +30,29 @@ export class Stranded {
     if (this.#doubtful.size > 0) this.#lookAt(this.#doubtful)
   }
 
+  /** Hosts have other contexts: these have come of others, and may fit nowhere any more. */
+  regrouped(lanes: Iterable<Lane>): void {
+    const known = [...lanes].filter(({ route }) => route.contexts !== '')
+    this.#doubtful = new Set([...this.#doubtful, ...known])
+  }
+
   #lookAt(lanes: Iterable<Lane>): void {
     const { line, isOneUnknown, refuse } = this.#parts
     const waitsForOne = isOneUnknown()
-    const gone = new Map<Lane, GatewayError>()
+    const gone = new Set<Lane>()
     const doubtful = new Set<Lane>()
     for (const lane of lanes) {
       if (lane.waiting === 0) continue
       const error = lane.route.gone(lane.excluded)
-      if (error !== null && !waitsForOne) gone.set(lane, error)
+      if (error !== null && !waitsForOne) gone.add(lane)
       else if (lane.route.candidates(lane.excluded).length === 0) doubtful.add(lane)
     }
     this.#doubtful = doubtful
     if (gone.size === 0) return
     for (const waiter of Array.from(line)) {
-      const error = gone.get(waiter.lane)
-      if (error !== undefined) refuse(waiter, error)
+      // In its own numbers: those of a lane may have any length.
+      const error = gone.has(waiter.lane) ? waiter.request.route.gone(waiter.lane.excluded) : null
+      if (error !== null) refuse(waiter, error)
     }
   }
 }

@@ -19,7 +19,8 @@ interface WaiterParts {
 export class Waiter {
   readonly request: SlotRequest
   readonly flow: Flow
-  readonly lane: Lane
+  /** Another one where hosts have other contexts. */
+  lane: Lane
   // Of the request: whoever leaves is not to look for them elsewhere in memory.
   readonly came: RequestClass
   readonly inputTokens: number

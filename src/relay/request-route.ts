@@ -35,6 +35,10 @@ export class RequestRoute implements Route {
     return this.#route.id
   }
 
+  get contexts(): string | null {
+    return this.#route.contexts ?? null
+  }
+
   /** From now on it leads only where there is room. Throws `context_length_exceeded` where there is none anywhere. */
   estimated({ prompt, output }: ExpectedLength): void {
     if (!this.#isGenerated) return

@@ -9,6 +9,7 @@ import {
   contextRules,
   contextTokensFrom,
   contextTokensOf,
+  distinctPlaces,
 } from '../../../src/hosts/context-length.ts'
 
 function askOf(
@@ -25,7 +26,7 @@ function askOf(
 }
 
 function fitAt(rule: ContextRuleName, ask: ContextAsk, contextTokens: number | null): ContextFit {
-  return new ContextNeed(ask, contextTokens === null ? [] : [contextTokens]).fits({ rule, contextTokens })
+  return new ContextNeed(ask).fits({ rule, contextTokens })
 }
 
 /** The least contexts with which it may go there, and with which it surely fits. */
@@ -86,7 +87,7 @@ describe('a host that does not tell its context', () => {
   })
 })
 
-describe('requests with the same id', () => {
+describe('requests of one group', () => {
   const size = fc.integer({ min: 0, max: 300_000 })
   const anyAsk: fc.Arbitrary<ContextAsk> = fc
     .record({
@@ -96,7 +97,7 @@ describe('requests with the same id', () => {
       media: fc.nat(3),
       outputLikely: fc.nat(4_000),
       bound: fc.option(size),
-      numCtx: fc.option(fc.constantFrom(512, 4_096, 131_072)),
+      numCtx: fc.option(size),
     })
     .map(({ least, more, textBytes, media, outputLikely, bound, numCtx }) => ({
       prompt: { least, most: least + more, textBytes, media },
@@ -104,62 +105,56 @@ describe('requests with the same id', () => {
       outputAsked: { least: bound, most: bound },
       numCtx,
     }))
-  const contexts = fc.array(fc.constantFrom(2_048, 4_096, 8_192, 16_384, 40_960, 131_072, 262_144), { maxLength: 4 })
-  const rules = contextRuleNames
+  const contextTokens = fc.option(fc.constantFrom(2_048, 4_096, 8_192, 16_384, 40_960, 131_072, 262_144))
+  const anyPlaces = fc.array(fc.record({ rule: fc.constantFrom(...contextRuleNames), contextTokens }), { maxLength: 5 })
 
-  it('fit the same hosts, those that come later among them', () => {
+  it('fit the same hosts, each exactly as it would by itself', () => {
+    let alike = 0
     fc.assert(
-      fc.property(
-        anyAsk,
-        anyAsk,
-        contexts,
-        fc.option(fc.integer({ min: 1, max: 300_000 })),
-        (one, other, known, later) => {
-          const [a, b] = [new ContextNeed(one, known), new ContextNeed(other, known)]
-          if (a.id !== b.id) return
-          for (const rule of rules) {
-            const place = { rule, contextTokens: later }
-            expect(a.fits(place)).toBe(b.fits(place))
-          }
-        },
-      ),
+      fc.property(anyAsk, anyAsk, anyPlaces, (one, other, all) => {
+        const places = distinctPlaces(all)
+        const [a, b] = [new ContextNeed(one), new ContextNeed(other)]
+        if (a.groupAmong(places) !== b.groupAmong(places)) return
+        alike++
+        for (const place of all) expect(a.fits(place)).toBe(b.fits(place))
+      }),
       { numRuns: 2_000 },
     )
+    expect(alike).toBeGreaterThan(100)
   })
 
-  it('are told exactly what they would be by themselves, of hosts that are there', () => {
+  it('are told what the rule of the host says', () => {
     fc.assert(
-      fc.property(anyAsk, contexts, (ask, known) => {
-        const need = new ContextNeed(ask, known)
-        for (const contextTokens of known) {
-          for (const rule of rules) {
-            const { goesFrom, sureFrom } = contextRules[rule](ask)
-            const tokens =
-              rule === 'trims_by_characters' ? Math.min(contextTokens, ask.numCtx ?? contextTokens) : contextTokens
-            expect(need.fits({ rule, contextTokens })).toBe(
-              tokens < goesFrom ? 'no' : tokens >= sureFrom ? 'sure' : 'perhaps',
-            )
-          }
-        }
+      fc.property(anyAsk, fc.constantFrom(...contextRuleNames), size, (ask, rule, tokensThere) => {
+        const { goesFrom, sureFrom } = contextRules[rule](ask)
+        const tokens = rule === 'trims_by_characters' ? Math.min(tokensThere, ask.numCtx ?? tokensThere) : tokensThere
+        const fit = new ContextNeed(ask).fits({ rule, contextTokens: tokensThere })
+        expect(fit).toBe(tokens < goesFrom ? 'no' : tokens >= sureFrom ? 'sure' : 'perhaps')
       }),
     )
   })
 
-  it('are few, however many lengths there are', () => {
+  it('are all, where hosts do not differ for them: by num_ctx only where the host reads it, and then by what comes of it', () => {
+    const groups = (rule: ContextRuleName): number =>
+      new Set(
+        Array.from({ length: 5_000 }, (_, numCtx) =>
+          new ContextNeed(askOf({ numCtx })).groupAmong([{ rule, contextTokens: 8_192 }]),
+        ),
+      ).size
+    expect(contextRuleNames.map(groups)).toEqual([1, 1, 1, 2])
+  })
+
+  it('are few groups, however many lengths and bounds there are', () => {
+    const places = [8_192, 131_072].map((contextTokens) => ({ rule: 'refuses_both' as const, contextTokens }))
     const ids = new Set<string>()
     for (let bytes = 100; bytes < 1_000_000; bytes += 997) {
-      const tokens = bytes / 4
-      ids.add(
-        new ContextNeed(
-          askOf({ prompt: { least: tokens / 2, most: tokens * 1.5, textBytes: bytes } }),
-          [8_192, 131_072],
-        ).id,
-      )
+      for (const bound of [null, 1, 1_000, 8_000, 50_000, 500_000]) {
+        const prompt = { least: bytes / 8, most: bytes / 2, textBytes: bytes }
+        ids.add(new ContextNeed(askOf({ prompt, outputAsked: { least: bound, most: bound } })).groupAmong(places))
+      }
     }
-    expect(ids.size).toBeLessThan(30)
-    expect(new ContextNeed(askOf(), [8_192]).id).toBe(
-      new ContextNeed(askOf({ prompt: { most: 1_301, textBytes: 4_004 } }), [8_192]).id,
-    )
+    // Of six that there could be, since what surely fits neither host is too long for the first.
+    expect(ids.size).toBe(5)
   })
 })
 
