@@ -35,6 +35,12 @@ export const lmxModelAdmin: ModelAdmin = {
     return loadAnswer(await call({ method: 'POST', path: '/admin/models/load', body, mayLoad: true }))
   },
 
+  async running(call) {
+    const { status, json } = await call({ method: 'GET', path: '/admin/health' })
+    const running = property(json, 'in_flight_requests')
+    return status === 200 && typeof running === 'number' && running >= 0 ? running : null
+  },
+
   async unload(call: AdminCall, model: string) {
     const { status } = await call({ method: 'POST', path: '/admin/models/unload', body: { model_id: model } })
     // 404: it is out already.

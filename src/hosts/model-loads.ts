@@ -91,8 +91,12 @@ export class ModelLoads {
     const admin = host.kind?.modelAdmin
     if (admin === undefined) return
     try {
-      const problem = await this.#unload(admin, order)
-      if (problem !== null) host.memory.failed(by, 'failed', problem)
+      const obstacle = await this.#unload(admin, order)
+      if (obstacle === 'in_use') {
+        host.memory.postponed(by)
+        return
+      }
+      if (obstacle !== null) host.memory.failed(by, 'failed', obstacle.problem)
       else {
         const answer = await admin.load(this.#callsTo(host, loadMsMax(host, model)), model)
         if (answer.kind === 'ok') host.memory.loaded(by)
@@ -108,15 +112,27 @@ export class ModelLoads {
   }
 
   /** Null when they are out, else why not. */
-  async #unload(admin: ModelAdmin, { host, evicts }: LoadOrder): Promise<string | null> {
+  async #unload(
+    admin: ModelAdmin,
+    { host, evicts }: LoadOrder,
+  ): Promise<'in_use' | { readonly problem: string } | null> {
     for (const model of evicts) {
-      // Nothing was begun with it since; what is there all the same is not ended.
-      if (host.memory.usesOf(model) > 0) return 'another model is in use'
+      if (await this.#isInUse(admin, host, model)) return 'in_use'
       const problem = await admin.unload(this.#callsTo(host, callMsMax), model)
-      if (problem !== null) return problem
+      if (problem !== null) return { problem }
       host.memory.unloaded(model)
     }
     return null
+  }
+
+  /** The host cuts what runs with a model that it unloads: it is asked once more whether others came to it since its last probe. */
+  async #isInUse(admin: ModelAdmin, host: Host, model: string): Promise<boolean> {
+    const { clock } = this.#parts
+    const [askedAtMs, before] = [clock.now(), host.leases.size]
+    const running = await admin.running(this.#callsTo(host, callMsMax))
+    const own = Math.max(before, host.leases.size)
+    if (running !== null) host.signals.toldRunning(running, { own, askedAtMs })
+    return host.memory.usesOf(model) > 0 || host.signals.foreignRunning > 0
   }
 
   #callsTo(host: Host, msMax: number): AdminCall {

@@ -3,6 +3,7 @@ import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { LoadResult, Residency } from './events.ts'
 import type { HostModel, LoadRules, ProbeResult } from './kinds/host-kind.ts'
+import type { Load, LoadBeginning } from './load.ts'
 import { LoadTimes } from './load-times.ts'
 import { LoadsOfHour } from './loads-of-hour.ts'
 import { MemoryRoom } from './memory-room.ts'
@@ -26,20 +27,6 @@ export interface MemoryParts {
   }
 }
 
-export interface Load {
-  readonly model: string
-  /** Monotonic. */
-  readonly sinceMs: number
-  /** Put out for it. */
-  readonly evicts: readonly string[]
-  /** Nothing else may run there meanwhile: whom it puts out is for the host to say. */
-  readonly isAlone: boolean
-  /** The attempt, or the order, that brings it about; null where that was given up and the host may go on. */
-  by: object | null
-  /** Since when that one does. */
-  bySinceMs: number
-}
-
 interface Resident {
   /** Monotonic; never used by this gateway: long ago. */
   usedAtMs: number
@@ -56,6 +43,8 @@ export interface LoadFailure {
 /** How an attempt that began a load ended without an answer, as far as it tells of the load. */
 export type LoadVerdict = 'failed' | 'lost' | 'not_begun' | 'given_up'
 
+/** How soon it may be known that there is more room. */
+const roomLookMs = 60_000
 const againMsMin = 10_000
 const againMsMax = 600_000
 const failuresMax = 1_000
@@ -168,7 +157,10 @@ export class ModelMemory {
 
   failureOf(model: string): LoadFailure | null {
     const failure = this.#failures.get(model)
-    return failure !== undefined && failure.untilMs > this.#nowMs ? failure : null
+    if (failure !== undefined && failure.untilMs > this.#nowMs) return failure
+    const others = [...this.#resident.keys(), ...(this.#loading === null ? [] : [this.#loading.model])]
+    const problem = this.loadsBy === 'admin' && !others.includes(model) ? this.room.problemOf(model, others) : null
+    return problem === null ? null : { model, problem, untilMs: this.#nowMs + roomLookMs, times: 0 }
   }
 
   /** Takes in a probe, and the names that the host lists or could load; true when it changed what is in memory, or on its way there. */
@@ -182,14 +174,14 @@ export class ModelMemory {
   }
 
   /** A request for the model has a slot there. Where it is not in memory, the request is what has it loaded. */
-  began(model: string, use: object): void {
+  began(model: string, use: object, holder: string | null = null): void {
     const uses = this.#uses.get(model) ?? new Set()
     this.#uses.set(model, uses.add(use))
     this.#use.set(model, { count: this.useOf(model) + 1, atMs: this.#nowMs })
     const resident = this.#resident.get(model)
     if (resident !== undefined) resident.usedAtMs = this.#nowMs
     else if (this.loadsBy !== 'request') return
-    else if (this.#loading === null) this.begin(model, use)
+    else if (this.#loading === null) this.begin(model, use, { holder })
     else if (this.#loading.model === model && this.#loading.by === null) {
       this.#loading.by = use
       this.#loading.bySinceMs = this.#nowMs
@@ -197,16 +189,12 @@ export class ModelMemory {
   }
 
   /** A load begins; `evicts` are put out for it, as far as the gateway can say. */
-  begin(
-    model: string,
-    by: object,
-    evicts: readonly string[] = this.#likelyOut(model),
-    isAlone = evicts.length > 0,
-  ): void {
+  begin(model: string, by: object, { evicts = this.#likelyOut(model), holder, ...rest }: LoadBeginning): void {
+    const { isAlone = evicts.length > 0 } = rest
     const nowMs = this.#nowMs
     this.#loading = { model, by, sinceMs: nowMs, bySinceMs: nowMs, evicts, isAlone }
     this.#changedAtMs = nowMs
-    this.loads.began()
+    this.loads.began(holder)
     this.#parts.events.loadBegan(model)
     if (this.loadsBy === 'request') for (const out of evicts) this.#presumeOut(out)
   }
@@ -257,12 +245,23 @@ export class ModelMemory {
     this.#parts.onChange()
   }
 
+  /** The order was not carried out: what it would have put out is in use. */
+  postponed(by: object): void {
+    const load = this.#loading
+    if (load?.by !== by) return
+    this.#endLoad(load, 'refused')
+    this.loads.takeBack()
+    this.#parts.onChange()
+  }
+
   /** There was no room beside what is in memory: some of that must go first. */
   noRoom(by: object, problem: string): void {
     const load = this.#loading
     if (load?.by !== by) return
-    if (this.#resident.size === 0) this.#failed(load, 'refused', problem)
-    else {
+    if (this.#resident.size === 0) {
+      this.room.refusedAlone(load.model)
+      this.#failed(load, 'refused', problem)
+    } else {
       this.room.refused(this.#resident.size)
       this.#endLoad(load, 'refused')
     }
@@ -348,7 +347,9 @@ export class ModelMemory {
     this.#loading = null
     this.#version++
     this.#changedAtMs = this.#nowMs
-    this.#parts.events.loadEnded(load.model, result, this.#nowMs - load.sinceMs)
+    const ms = this.#nowMs - load.sinceMs
+    this.loads.ended(ms)
+    this.#parts.events.loadEnded(load.model, result, ms)
   }
 
   #comes(model: string): void {

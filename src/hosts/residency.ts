@@ -16,6 +16,7 @@ import type { Candidate } from './model-catalog.ts'
 import type { LoadFailure } from './model-memory.ts'
 import { ModelPlaces, victimsFor } from './model-places.ts'
 import type { Obstacle } from './obstacles.ts'
+import { type Demand, WantedModels } from './wanted-models.ts'
 
 export interface ResidencyOptions {
   readonly keepMsMin: number
@@ -30,16 +31,6 @@ export interface ResidencyParts {
   readonly onChange: () => void
   /** Has a model loaded by the admin API of its host; absent where there is none. */
   readonly order?: (order: LoadOrder) => void
-}
-
-/** Requests that wait for one model, whatever its name is at each host. */
-export interface Demand {
-  /** Hosts that may take them, but for their slots. */
-  readonly candidates: readonly Candidate[]
-  /** How long they are likely to wait where the model is; null where that is not known. */
-  readonly waitMs: () => number | null
-  /** So long a host loaded for them. */
-  readonly charge: (host: Host, model: string, ms: number) => void
 }
 
 export interface LoadOrder {
@@ -92,6 +83,14 @@ const there: ModelAccess = { isWarm: true, admits: true, waitMs: 0, loadMs: 0 }
 const waitMsMax = 3_600_000
 /** A load that its request gave up may go on at the host: so many times what it should take it is believed to. */
 const orphanTimes = 1.5
+/**
+ * A few loads are many times as long as the others, and the mean of all is about twice what most take. More than that is the
+ * work of one that was long of late, for which nobody is to wait ten times as long.
+ */
+const medianTimes = 2
+/** What others run at a host is known by its probes. */
+const foreignLookMs = 1_000
+const hourMs = 3_600_000
 /** A load that takes longer than expected is looked at only so often: its end is told. */
 const overdueMs = 1_000
 /** The clock counts whole milliseconds, and a timer may fire a little early. */
@@ -101,8 +100,7 @@ export class ResidencyPlanner {
   readonly #options: () => ResidencyOptions
   readonly #parts: ResidencyParts
   readonly #turns = new Map<Host, Turn>()
-  /** Of the last plan: models that those who wait could be served with at each host. */
-  #wanted: ReadonlyMap<Host, ReadonlySet<string>> = new Map()
+  #wanted = new WantedModels()
   readonly #places = new ModelPlaces()
   #timer: Timer | null = null
   #timerAtMs = Number.POSITIVE_INFINITY
@@ -136,7 +134,16 @@ export class ResidencyPlanner {
 
   /** What loading it there is expected to take. */
   loadMs(host: Host, model: string): number {
-    return host.memory.times.expectedMs(model) ?? this.#options().loadMsDefault
+    const { loadMsDefault } = this.#options()
+    return host.memory.times.expectedMs(model, loadMsDefault) ?? loadMsDefault
+  }
+
+  /** Unless it would have to be loaded there, and loads of this hour are left for others alone: those who wait for it, if any, have a say. */
+  mayLoadFor(holder: string, { host, model }: Candidate): boolean {
+    const { memory } = host
+    if (!memory.mayHaveToLoad(model) || memory.loading?.model === model) return true
+    const holders = [holder, ...(this.#wanted.holders(host, model) ?? [])]
+    return memory.loads.nextInMs(this.#options().loadsPerHourMax, holders) === 0
   }
 
   /** The model whose turn it is there, for which others are let run out; null where none is. */
@@ -146,7 +153,7 @@ export class ResidencyPlanner {
 
   /** To be called when others wait, or wait no more, and when a host may be ready for another model. */
   plan(demands: readonly Demand[]): void {
-    this.#wanted = wantedBy(demands)
+    this.#wanted = new WantedModels(demands)
     for (const { candidates } of demands) this.#places.seen(candidates)
     this.#endTurns()
     let nextMs = Number.POSITIVE_INFINITY
@@ -200,19 +207,19 @@ export class ResidencyPlanner {
   }
 
   /** The time until the demand should be looked at again. */
-  #planFor({ candidates, waitMs, charge }: Demand): number {
+  #planFor({ candidates, waitMs, holder, charge }: Demand): number {
     const open = candidates.filter(({ host }) => host.memory.loadsBy !== null && host.available && !host.paused)
     const isWarm = ({ host, model }: Candidate): boolean => this.access(host, model).isWarm && !this.#isOut(host, model)
     const areWarm = candidates.filter(({ host }) => host.available && !host.paused).some(isWarm)
     const cold = open.filter((one) => !isWarm(one))
     if (cold.length === 0) return Number.POSITIVE_INFINITY
     const readiness = cold.map(({ host, model }) => ({ host, model, ...this.#readiness(host, model) }))
-    const nextMs = Math.min(...readiness.map(({ inMs }) => inMs).filter((inMs) => inMs > 0), waitMsMax)
+    const nextMs = Math.min(...readiness.map(lookInMs).filter((inMs) => inMs > 0), waitMsMax)
     const ready = readiness.find((one) => one.inMs === 0 && one.host.memory.loadsBy === 'admin')
     if (ready !== undefined && 'evicts' in ready && this.#parts.order !== undefined) {
       const { host, model, evicts } = ready
       if (areWarm && (waitMs() ?? 0) <= this.loadMs(host, model)) return nextMs
-      host.memory.begin(model, ready, evicts, false)
+      host.memory.begin(model, ready, { evicts, isAlone: false, holder })
       this.#turns.delete(host)
       this.#parts.order({ host, model, evicts, by: ready, charge: (ms) => charge(host, model, ms) })
       return nextMs
@@ -236,7 +243,9 @@ export class ResidencyPlanner {
   #endTurns(): void {
     for (const [host, { model }] of this.#turns) {
       const isOver = host.memory.isResident(model) || host.memory.failureOf(model) !== null
-      if (isOver || this.#wanted.get(host)?.has(model) !== true || !host.available) this.#turns.delete(host)
+      // Nobody is kept out for what cannot begin: what others run there may go on for long.
+      if (isOver || host.signals.foreignRunning > 0 || !this.#wanted.has(host, model) || !host.available)
+        this.#turns.delete(host)
     }
   }
 
@@ -263,11 +272,27 @@ export class ResidencyPlanner {
     const { memory } = host
     const evicts = victimsFor(host, model)
     const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => memory.usesOf(one) > 0)
-    if (isBusy && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }
+    // With which model is not told.
+    const isForeign = host.signals.foreignRunning > 0
+    if ((isBusy || isForeign) && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }
+    if (isForeign) return { inMs: waitMsMax, obstacle: 'foreign' }
     if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
+    if (this.#isOutnumbered(host, model, evicts)) return { inMs: 0, evicts }
     const patienceMs = this.#places.isElsewhere({ host, model }) ? waitMsMax : quantumMs
     const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, patienceMs)))
     return keptMs > 0 ? { inMs: keptMs, obstacle: 'kept' } : { inMs: 0, evicts }
+  }
+
+  /**
+   * More wait for the model than its slots take at once on top of all that was asked of late of those it would put out, with
+   * which nothing runs just now: these give way before their quantum is over, as far as the loads of an hour take no more of it
+   * than they may.
+   */
+  #isOutnumbered(host: Host, model: string, evicts: readonly string[]): boolean {
+    const { memory } = host
+    const used = evicts.reduce((sum, one) => sum + memory.useOf(one), 0)
+    if (this.#wanted.waiting(host, model) <= used + host.slots) return false
+    return memory.loads.totalMs + this.loadMs(host, model) <= this.#options().loadShareMax * hourMs
   }
 
   /** What stands against a load whatever else is in memory. */
@@ -284,8 +309,8 @@ export class ResidencyPlanner {
     }
     const failure = memory.failureOf(model)
     if (failure !== null) return { inMs: failure.untilMs - this.#parts.clock.now(), obstacle: 'failed' }
-    const hourMs = memory.loads.nextInMs(this.#options().loadsPerHourMax)
-    return hourMs > 0 ? { inMs: hourMs, obstacle: 'loads_per_hour' } : null
+    const inMs = memory.loads.nextInMs(this.#options().loadsPerHourMax, this.#wanted.holders(host, model))
+    return inMs > 0 ? { inMs, obstacle: 'loads_per_hour' } : null
   }
 
   /** Of the load that is under way; of one that takes longer than expected nobody knows. */
@@ -301,15 +326,16 @@ export class ResidencyPlanner {
     const last = host.memory.lastLoad
     if (last === null) return 0
     const { loadMsDefault, loadShareMax: share } = this.#options()
-    const loadMs = Math.max(host.memory.times.meanMs(loadMsDefault), this.loadMs(host, last.model))
-    const quantumMs = (loadMs * (1 - share)) / share
+    const { times } = host.memory
+    const loadMs = Math.max(times.meanMs(loadMsDefault), this.loadMs(host, last.model))
+    const quantumMs = (Math.min(loadMs, medianTimes * times.medianMs(loadMsDefault)) * (1 - share)) / share
     return Math.max(0, last.endedAtMs + quantumMs - this.#parts.clock.now())
   }
 
   /** Until this one, which nothing runs with, may be put out. */
   #keptMs(host: Host, model: string, quantumMs: number): number {
     if (quantumMs === 0) return 0
-    if (this.#wanted.get(host)?.has(model) === true) return quantumMs
+    if (this.#wanted.has(host, model)) return quantumMs
     const keepMs = Math.max(this.#options().keepMsMin, 2 * this.loadMs(host, model))
     return Math.min(quantumMs, Math.max(0, host.memory.usedAtMs(model) + keepMs - this.#parts.clock.now()))
   }
@@ -330,15 +356,10 @@ function waiting(waitMs: number, loadMs: number): ModelAccess {
   return { isWarm: false, admits: false, waitMs, loadMs }
 }
 
-function wantedBy(demands: readonly Demand[]): ReadonlyMap<Host, ReadonlySet<string>> {
-  const wanted = new Map<Host, Set<string>>()
-  for (const { candidates } of demands) {
-    for (const { host, model } of candidates) {
-      const models = wanted.get(host) ?? new Set()
-      wanted.set(host, models.add(model))
-    }
-  }
-  return wanted
+/** What others run may be over at any time, which no timer knows. */
+function lookInMs(readiness: Readiness): number {
+  const isForeign = 'obstacle' in readiness && readiness.obstacle === 'foreign'
+  return isForeign ? foreignLookMs : readiness.inMs
 }
 
 /** Since when none of its hosts has had it: those that were longest without are the first, so that turns go round. */

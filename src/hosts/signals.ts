@@ -22,6 +22,8 @@ export interface SaidSignals {
 const fullIntervals = 1.5
 /** From then on half as much for each interval more, and nothing beyond so many. */
 const intervalsMax = 3
+/** Of a host whose probes told nothing yet. */
+const usualEveryMs = 5_000
 /** More is a fault of the host. */
 const requestsMax = 100_000
 
@@ -55,6 +57,18 @@ export class HostSignals {
     // Who waits there and who runs is not told apart by ours: some of them may well be waiting.
     const foreign = Math.max(0, (running ?? 0) + (queued ?? 0) - own)
     this.#kept = { atMs: askedAtMs, foreign, queued, memoryUsedRatio, cacheUsedRatio, everyMs }
+  }
+
+  /** It told that alone, between its probes. */
+  toldRunning(running: number, { own, askedAtMs }: { own: number; askedAtMs: number }): void {
+    const { queued, memoryUsedRatio, cacheUsedRatio, everyMs = usualEveryMs } = this.#kept ?? {}
+    const foreign = Math.max(0, (countOf(running) ?? 0) + (queued ?? 0) - own)
+    const rest = {
+      queued: queued ?? null,
+      memoryUsedRatio: memoryUsedRatio ?? null,
+      cacheUsedRatio: cacheUsedRatio ?? null,
+    }
+    this.#kept = { atMs: askedAtMs, foreign, ...rest, everyMs }
   }
 
   /** It is another one, or down: what it said means nothing any more. */

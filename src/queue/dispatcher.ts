@@ -303,7 +303,8 @@ export class Dispatcher {
 
   #choose(request: SlotRequest, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
     const waitingFor = (host: Host): number => this.#line.waitingFor(host, (lane) => this.#hosts.takes(lane, host))
-    return this.#parts.balancer.choose(askOf(request), candidates, { mayWait, waitingFor })
+    const open = this.#models.openTo(request.holder, candidates)
+    return this.#parts.balancer.choose(askOf(request), open, { mayWait, waitingFor })
   }
 
   /** It takes any slot again. */

@@ -74,7 +74,7 @@ export class Lease {
     this.#giveBack = giveBack
     this.#onRelease = onRelease
     this.host.leases.add(this)
-    this.host.memory.began(this.model, this)
+    this.host.memory.began(this.model, this, this.bill.flow.id)
     this.#leasesAtGrant = this.host.leases.size
     this.host.health.attemptBegan()
   }

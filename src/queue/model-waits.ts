@@ -3,9 +3,10 @@ import type { Balancer } from '../balancing/balancer.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate } from '../hosts/model-catalog.ts'
-import type { Demand, LoadWait, ResidencyPlanner } from '../hosts/residency.ts'
+import type { LoadWait, ResidencyPlanner } from '../hosts/residency.ts'
+import type { Demand } from '../hosts/wanted-models.ts'
 import { type Costs, costOfLoad, tokenCosts } from './bill.ts'
-import type { Flow } from './flow.ts'
+import type { Flow, Holder } from './flow.ts'
 import type { Lane } from './lane.ts'
 import type { LaneHosts } from './lane-hosts.ts'
 import type { Line } from './line.ts'
@@ -87,11 +88,21 @@ export class ModelWaits {
     return there !== undefined && planner.access(host, there.model).admits
   }
 
+  /** Less those where the model would have to be loaded, and what may be loaded in this hour is left for others. */
+  openTo({ id }: Holder, candidates: readonly Candidate[]): readonly Candidate[] {
+    const { planner } = this.#parts
+    if (planner === undefined || !candidates.some(loads)) return candidates
+    return candidates.filter((candidate) => planner.mayLoadFor(id, candidate))
+  }
+
   #demandOf(lane: Lane, candidates: readonly Candidate[]): Demand {
     const { line, estimateMs } = this.#parts
     const first = line.firstOf(lane)
     return {
       candidates,
+      waiting: lane.waiting,
+      holder: first?.flow.id ?? null,
+      holders: () => holdersOf(lane, first),
       waitMs: () => (first === undefined ? null : estimateMs(first)),
       // Whose request it was to have the model loaded for; those who join have it for nothing.
       charge: (host, model, ms) => this.#charge(first?.flow, host, model, ms),
@@ -107,4 +118,10 @@ export class ModelWaits {
 
 function loads({ host }: Candidate): boolean {
   return host.memory.loadsBy !== null
+}
+
+/** Of whom requests wait there; the first may be in front of all, where it is in no queue. */
+function* holdersOf({ queues }: Lane, first: Waiter | undefined): Iterable<string> {
+  if (first !== undefined) yield first.flow.id
+  for (const { flow } of queues) yield flow.id
 }

@@ -66,6 +66,56 @@ test('a model that is generating is not unloaded for another: that one is loaded
   expect([double.models.unloaded, double.models.ids]).toEqual([['org/a'], ['org/b']])
 })
 
+/** A stream that did not come through the gateway: its pieces so far, and a promise of its end. */
+function strangersStream(double: LmxDouble, model: string, tokens: number) {
+  const text = { now: '' }
+  const body = JSON.stringify({ ...askFor('x', tokens), model, stream: true })
+  const headers = { 'content-type': 'application/json' }
+  const ended = fetch(`${double.url}/v1/chat/completions`, { method: 'POST', headers, body }).then(async (answer) => {
+    const decoder = new TextDecoder()
+    for await (const chunk of answer.body ?? []) text.now += decoder.decode(chunk, { stream: true })
+  })
+  return { text, ended }
+}
+
+test('a model that generates for somebody else is not unloaded either, whether a probe has told of that or not', async () => {
+  const slow = { cost: { decodeTokensPerSecond: 20 } }
+  const { double, gateway, client } = await studio(slow, { modelsLoadedMax: 1 }, { probe: { everyMs: 60_000 } })
+  await listed(gateway, 3)
+  const { text, ended } = strangersStream(double, 'org/a', 20)
+  await eventually(10_000, 'its first piece', () => text.now.includes('w0'))
+  // The last probe saw nobody.
+  const other = client.chat.completions.create({ ...askFor('x', 3), model: 'org/b' }, { timeout: 1_000 })
+  await expect(other).rejects.toThrow()
+  await ended
+  expect(text.now).toContain('w19')
+  expect(text.now).toContain('[DONE]')
+  expect([double.models.unloaded, double.models.ordered]).toEqual([[], []])
+})
+
+test('it has its turn once that one is done', async () => {
+  const { double, gateway, ask } = await studio({ cost: { decodeTokensPerSecond: 20 } }, { modelsLoadedMax: 1 })
+  await listed(gateway, 3)
+  const { text, ended } = strangersStream(double, 'org/a', 20)
+  await eventually(10_000, 'its first piece', () => text.now.includes('w0'))
+  const other = ask('org/b')
+  await ended
+  expect(text.now).toContain('w19')
+  expect(await other).toBe('w0 w1 w2')
+  expect(double.models.unloaded).toEqual(['org/a'])
+})
+
+test('what is known not to fit puts nothing out, and whoever asks for it hears so at once, in numbers', async () => {
+  const huge = { ...onDisk, 'org/huge': { gigabytes: 500 } }
+  const memory = { totalGb: 64, usedGb: 30 }
+  const { double, gateway, ask } = await studio({ models: ['org/a', 'org/b', 'org/c'], onDisk: huge, memory })
+  await listed(gateway, 4)
+  const asked = ask('org/huge')
+  await expect(asked).rejects.toMatchObject({ status: 503, code: 'model_load_failed' })
+  await expect(asked).rejects.toThrow('it has 500.0 GB, and the host has room for 63.6 GB at the most')
+  expect([double.models.ordered, double.models.unloaded, double.models.ids.length]).toEqual([[], [], 3])
+})
+
 test('without leave, or without a key, nothing is loaded and nothing on the disk is offered', async () => {
   const { double, gateway, ask } = await studio({}, { allowModelLoads: false })
   await listed(gateway, 1)

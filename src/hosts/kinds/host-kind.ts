@@ -80,6 +80,8 @@ export interface ModelAdmin {
   /** Bytes that models may still take; null where it does not say. */
   headroom(call: AdminCall): Promise<number | null>
   load(call: AdminCall, model: string): Promise<LoadAnswer>
+  /** Requests that it works on now, whoever sent them; null where it does not say. */
+  running(call: AdminCall): Promise<number | null>
   /** Null when it is out of memory, else why not. */
   unload(call: AdminCall, model: string): Promise<string | null>
 }

@@ -76,3 +76,14 @@ it('the mean of loads counts a long one in full, which the expected time does no
   first.add('a', 400_000)
   expect(first.meanMs(30_000)).toBeCloseTo(0.9 * 30_000 + 0.1 * 400_000, 6)
 })
+
+it('one long load among others moves neither the median nor, as the first, all that is expected', () => {
+  const times = new LoadTimes()
+  expect([times.medianMs(30_000), times.expectedMs('a', 30_000)]).toEqual([30_000, null])
+  times.add('a', 750_000)
+  expect(times.medianMs(30_000)).toBe(30_000)
+  expect(times.expectedMs('a', 30_000)).toBeCloseTo(150_000, 3)
+  expect(times.expectedMs('a')).toBeCloseTo(750_000, 3)
+  for (let load = 0; load < 9; load++) times.add('b', 120_000)
+  expect(times.medianMs(30_000)).toBe(120_000)
+})

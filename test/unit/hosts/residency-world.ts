@@ -2,7 +2,8 @@
 import type { Host } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import type { Candidate } from '../../../src/hosts/model-catalog.ts'
-import { type Demand, type ResidencyOptions, ResidencyPlanner } from '../../../src/hosts/residency.ts'
+import { type ResidencyOptions, ResidencyPlanner } from '../../../src/hosts/residency.ts'
+import type { Demand } from '../../../src/hosts/wanted-models.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost, knownModel } from '../../kit/known-hosts.ts'
 
@@ -15,6 +16,7 @@ export const residencyDefaults: ResidencyOptions = {
 
 interface Ask {
   readonly model: string
+  readonly holder?: string | undefined
   readonly atMs: number
 }
 
@@ -65,8 +67,8 @@ export class ResidencyWorld {
     this.planner = new ResidencyPlanner(() => ({ ...residencyDefaults, ...options }), parts)
   }
 
-  ask(model: string): void {
-    this.waiting.push({ model, atMs: this.clock.now() })
+  ask(model: string, holder?: string): void {
+    this.waiting.push({ model, holder, atMs: this.clock.now() })
     this.serve()
   }
 
@@ -86,7 +88,17 @@ export class ResidencyWorld {
 
   demands(): Demand[] {
     const models = new Set(this.waiting.map(({ model }) => model))
-    return [...models].map((model) => ({ candidates: this.candidates(model), waitMs: () => null, charge: () => {} }))
+    return [...models].map((model) => {
+      const asks = this.waiting.filter((one) => one.model === model)
+      return {
+        candidates: this.candidates(model),
+        waiting: asks.length,
+        waitMs: () => null,
+        holder: asks[0]?.holder ?? null,
+        holders: () => asks.flatMap(({ holder = [] }) => holder),
+        charge: () => {},
+      }
+    })
   }
 
   candidates(model: string): Candidate[] {
@@ -137,7 +149,7 @@ export class ResidencyWorld {
       }
     }
     host.leases.add(use)
-    host.memory.began(ask.model, use)
+    host.memory.began(ask.model, use, ask.holder)
     const contentAtMs = now + loadMs
     this.running.add({ ...ask, host, use, contentAtMs, endsAtMs: contentAtMs + 5_000, isThere: false })
   }

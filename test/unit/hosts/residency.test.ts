@@ -26,7 +26,7 @@ describe('one host that holds one model', () => {
   })
 
   test('twice its load, where that is longer', () => {
-    const world = new ResidencyWorld({ loadMs: () => 100_000 })
+    const world = new ResidencyWorld({ loadMs: () => 100_000, loadMsDefault: 100_000 })
     world.ask('a')
     world.step(106_000)
     world.ask('b')
@@ -95,6 +95,76 @@ describe('one host that holds one model', () => {
     expect(world.planner.waitOf(world.candidates('c'))).toMatchObject({ obstacle: 'loads_per_hour', forMs: null })
     world.step(3_600_000 - 180_000 + 10)
     expect(world.loads).toBe(3)
+  })
+
+  test('the last quarter of the loads of an hour is for whoever caused none of them', () => {
+    const world = new ResidencyWorld({ loadsPerHourMax: 8, loadShareMax: 0.9, keepMsMin: 0, loadMs: () => 1_000 })
+    for (let times = 0; times < 8; times++) {
+      world.ask(times % 2 === 0 ? 'b' : 'c', 'greedy')
+      world.step(60_000)
+    }
+    expect([world.loads, world.waiting.map(({ model }) => model)]).toEqual([6, ['b']])
+    expect(world.planner.mayLoadFor('greedy', world.candidates('a')[0]!)).toBe(false)
+    expect(world.planner.mayLoadFor('modest', world.candidates('a')[0]!)).toBe(true)
+    world.ask('a', 'modest')
+    expect([world.loads, world.hosts[0]?.memory.loading?.model]).toEqual([7, 'a'])
+  })
+
+  test('one load that took many times as long as others makes nobody wait for hours', () => {
+    const world = new ResidencyWorld({ loadMs: () => 700_000 })
+    world.ask('a')
+    world.step(700_000)
+    world.ask('b')
+    let servedMs = 0
+    for (; world.loads === 1 && servedMs < 7_200_000; servedMs += 2_000) {
+      world.ask('a')
+      world.step(2_000)
+    }
+    // Nine times twice what is expected of a load.
+    expect(servedMs).toBeGreaterThan(500_000)
+    expect(servedMs).toBeLessThanOrEqual(9 * 2 * 30_000 + 12_000)
+  })
+
+  test('a host whose model few ask for gives way to a long line for another, and not to a short one', () => {
+    const world = new ResidencyWorld()
+    world.ask('a')
+    world.step(36_000)
+    for (let times = 0; times < 2; times++) world.ask('b')
+    world.step(1_000)
+    expect(world.loads).toBe(1)
+    world.ask('b')
+    expect([world.loads, world.hosts[0]?.memory.loading?.model]).toEqual([2, 'b'])
+  })
+
+  test('no sooner where loads have had their share of the hour', () => {
+    const world = new ResidencyWorld({ loadMs: () => 340_000 })
+    world.ask('a')
+    world.step(346_000)
+    for (let times = 0; times < 20; times++) world.ask('b')
+    world.step(1_000)
+    expect(world.loads).toBe(1)
+  })
+
+  test('nothing is put out while others than the gateway are served there, and nobody is kept out for that', () => {
+    const world = new ResidencyWorld()
+    const [host] = world.hosts
+    if (host === undefined) throw new Error('no host')
+    world.ask('a')
+    world.step(400_000)
+    const told = (running: number): void => {
+      host.signals.told({ running }, { own: 0, askedAtMs: world.clock.now(), everyMs: 5_000 })
+    }
+    told(1)
+    world.ask('b')
+    expect(world.planner.waitOf(world.candidates('b'))).toMatchObject({ obstacle: 'foreign', expectedMs: null })
+    expect([world.loads, world.planner.turnAt(host)]).toEqual([1, null])
+    world.ask('a')
+    expect(world.waiting.map(({ model }) => model)).toEqual(['b'])
+    world.step(6_000)
+    told(0)
+    // Nobody tells the planner: it looks again.
+    world.step(1_002)
+    expect([world.loads, host.memory.loading?.model]).toEqual([2, 'b'])
   })
 
   test('a load that failed is not tried again at once, and later each time', () => {
