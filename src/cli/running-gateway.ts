@@ -1,10 +1,12 @@
 /** Finds the gateway that a command is about, which must run: by its admin API, on this machine as its configuration says, or elsewhere. */
 import { systemClock } from '../base/clock.ts'
+import { formatProblem } from '../config/problem.ts'
 import type { FlagValues } from '../config/settings.ts'
 import type { AdminClient } from './admin-client.ts'
 import type { Flag, Io } from './command.ts'
 import { settingFlags } from './help.ts'
 import { saying } from './open-access.ts'
+import { printable } from './printable.ts'
 import { refuse } from './refuse.ts'
 
 export const gatewayFlags: readonly Flag[] = [
@@ -44,19 +46,25 @@ async function open(flags: FlagValues, io: Io): Promise<AdminClient | null> {
   return null
 }
 
-/** Null where the configuration does not tell; then that was said. */
+/**
+ * Null where the configuration does not tell; then that was said. What else is wrong with it is no reason not to ask: that
+ * gateway runs with another one.
+ */
 async function urlHere(flags: FlagValues, io: Io): Promise<string | null> {
-  const { loadConfig } = await import('../config/load.ts')
-  const loaded = await loadConfig({ flags })
+  const { loadAdmin } = await import('../config/load-admin.ts')
+  const loaded = await loadAdmin({ flags })
   if (loaded.kind === 'bad') {
     refuse(loaded.problems, io)
+    io.err('lmx-gateway: where its admin API is, --admin-port or --admin-url can say as well')
     return null
   }
-  const { bind, port } = loaded.config.admin
+  const { bind, port, unread } = loaded
+  for (const problem of unread) io.err(`Note: of this file nothing counts: ${printable(formatProblem(problem))}`)
   if (port === 0) {
     io.err('lmx-gateway: admin.port is 0, so the gateway took a free one: say where it is with --admin-url')
     return null
   }
+  if (unread.length > 0) io.err(`Note: a gateway at port ${port} is asked; --admin-port and --admin-url name another.`)
   const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[bind] ?? bind
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
 }

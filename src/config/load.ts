@@ -1,29 +1,14 @@
 /** Loads the configuration from flags, environment and file, in this order of precedence, and names every problem at once. */
-import { readFile } from 'node:fs/promises'
-import { cannotRead, fileErrorCode } from '../base/file-problem.ts'
 import { withoutAbsentHosts } from './aliases.ts'
 import { findingsOf, valueAt } from './findings.ts'
-import type { Environment } from './interpolation.ts'
-import { askedFile, type Overlaid, overlay } from './overlay.ts'
-import { type ConfigPath, type Finding, formatPath, type Problem } from './problem.ts'
+import { type Overlaid, overlay } from './overlay.ts'
+import { type ConfigPath, formatPath, type Problem } from './problem.ts'
 import { resolveConfig } from './resolve.ts'
 import { brokenRules } from './rules.ts'
 import { configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
-import type { FlagValues } from './settings.ts'
+import { inOrder, type LoadOptions, placed, readSource, type Source } from './source.ts'
 import { defaultStoragePath, expandedPath } from './storage-path.ts'
 import { mapping } from './untyped.ts'
-import type { PlacedProblem, YamlFile } from './yaml-file.ts'
-
-export const defaultFile = 'lmx-gateway.yaml'
-const fileBytesMax = 1_048_576
-
-export interface LoadOptions {
-  readonly flags: FlagValues
-  /** Default: the process's own. */
-  readonly environment?: Environment
-  /** Where the default file is looked for; default: the working directory. */
-  readonly folder?: string
-}
 
 export type LoadedConfig =
   | {
@@ -38,9 +23,7 @@ export type LoadedConfig =
   | { readonly kind: 'bad'; readonly problems: readonly Problem[]; readonly file: string | null }
 
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
-  // oxlint-disable-next-line no-restricted-properties -- the one place that reads the environment
-  const environment = options.environment ?? process.env
-  const source = await readSource(options, environment)
+  const { environment, ...source } = await readSource(options)
   const { overlaid, notes } = fittedToHosts(overlay(source.yaml?.input ?? {}, environment, options.flags), source)
   const checked = check(overlaid, source)
   const problems = [...source.problems, ...checked.problems]
@@ -62,34 +45,6 @@ function fittedToHosts(overlaid: Overlaid, source: Source): { overlaid: Overlaid
     `${origin} takes the place of the hosts in ${source.label}, ` +
     `so these entries of models.aliases do not count: ${dropped.join(', ')}`
   return { overlaid: { ...overlaid, input }, notes: [note] }
-}
-
-/** The file as far as there is one and it can be read. */
-interface Source {
-  readonly label: string | null
-  readonly yaml: YamlFile | null
-  readonly problems: readonly Problem[]
-}
-
-async function readSource(options: LoadOptions, environment: Environment): Promise<Source> {
-  const asked = askedFile(environment, options.flags)
-  const folder = options.folder === undefined ? '' : `${options.folder}/`
-  const path = asked?.path ?? `${folder}${defaultFile}`
-  let content: Buffer
-  try {
-    content = await readFile(path)
-  } catch (error) {
-    if (asked === null && fileErrorCode(error) === 'ENOENT') return { label: null, yaml: null, problems: [] }
-    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, cannotRead(path, error))] }
-  }
-  if (content.length > fileBytesMax) {
-    const message = `${path} has ${content.length} bytes; a configuration has at most ${fileBytesMax}`
-    return { label: path, yaml: null, problems: [whole(asked?.origin ?? path, message)] }
-  }
-  // Only a start with a file pays for loading the parser.
-  const { readYaml } = await import('./yaml-file.ts')
-  const yaml = readYaml(content.toString('utf8'), environment)
-  return { label: path, yaml, problems: yaml.problems.map((problem) => inFile(path, problem)) }
 }
 
 function check(overlaid: Overlaid, source: Source): { parsed: ParsedConfig | null; problems: Problem[] } {
@@ -137,28 +92,4 @@ function isSecret(path: ConfigPath): boolean {
     path.includes('headers') ||
     /(?:key|token|secret|password)$/i.test(String(path.findLast((part) => typeof part === 'string')))
   )
-}
-
-function placed(finding: Finding, overlaid: Overlaid, source: Source): Problem[] {
-  const origin = overlaid.origin(finding.path)
-  if (origin !== null) return [whole(origin, finding.message)]
-  if (source.yaml === null || source.label === null)
-    return [{ ...whole(null, finding.message), path: formatPath(finding.path) }]
-  // Of a file that is no YAML nothing more can be said.
-  if (!source.yaml.readable) return []
-  return [inFile(source.label, { ...source.yaml.place(finding), path: finding.path, message: finding.message })]
-}
-
-function inFile(file: string, problem: PlacedProblem): Problem {
-  const { line, column, message } = problem
-  return { source: file, line, column, path: formatPath(problem.path), message }
-}
-
-function whole(source: string | null, message: string): Problem {
-  return { source, line: null, column: null, path: '', message }
-}
-
-/** Flags and variables first, then the file from top to bottom. */
-function inOrder(problems: readonly Problem[]): Problem[] {
-  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
 }

@@ -144,7 +144,11 @@ test('the gateway that runs is reached although its file has a mistake, and relo
   await on.write({ ...on.config, admin })
   expect(await here('hosts', 'list')).toMatchObject({ code: 0, err: '' })
   await on.write({ ...on.config, admin, queue: { lengthMax: -1 } })
-  for (const args of [['hosts', 'list'], ['hosts', 'drain', 'a'], ['queue', 'show']])
+  for (const args of [
+    ['hosts', 'list'],
+    ['hosts', 'drain', 'a'],
+    ['queue', 'show'],
+  ])
     expect(await here(...args), args.join(' ')).toMatchObject({ code: 0, err: '' })
   const { code, err } = await here('reload')
   expect(code).toBe(1)

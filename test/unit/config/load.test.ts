@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { defaultFile, loadConfig } from '../../../src/config/load.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { defaultFile } from '../../../src/config/source.ts'
 import { type Given, good, problems } from './loading.ts'
 
 test('every problem is named at once, those of flags first, then the file from top to bottom', async () => {
@@ -82,6 +84,15 @@ describe('flags and variables are named in what is said about them', () => {
     expect(found).toHaveLength(1)
     expect(found[0]).toMatch(expected)
   })
+})
+
+test('a pipe is refused, where reading it would wait for good, and so is a device', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'lmx-gateway-config-'))
+  const pipe = join(own, 'pipe.yaml')
+  execFileSync('mkfifo', [pipe])
+  for (const config of [pipe, '/dev/zero'])
+    expect(await problems({ flags: { config } })).toEqual(['--config: F is no regular file; name one'])
+  await rm(own, { recursive: true })
 })
 
 describe('addresses that others can reach', () => {
