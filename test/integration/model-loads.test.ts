@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { clientOf, gatewayBefore, gaugeReaches } from '../kit/fleet.ts'
+import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { type LoadingHost, type LoadingHostOptions, type LoadingKind, startLoadingHost } from '../kit/loading-host.ts'
+import { becomesTrue } from '../kit/within.ts'
 
 const kinds: readonly LoadingKind[] = ['ollama', 'lm-studio', 'llama-cpp']
 
@@ -12,8 +14,8 @@ async function before(hosts: readonly LoadingHost[], config: Omit<ConfigInput, '
     config,
   )
   const client = clientOf(gateway, { maxRetries: 0 })
-  const ask = async (model: string, stream = true): Promise<string> => {
-    const body = { model, messages: [{ role: 'user' as const, content: 'x' }] }
+  const ask = async (model: string, stream = true, content = 'x'): Promise<string> => {
+    const body = { model, messages: [{ role: 'user' as const, content }] }
     if (!stream) return (await client.chat.completions.create(body)).choices[0]?.message.content ?? ''
     let text = ''
     for await (const chunk of await client.chat.completions.create({ ...body, stream: true })) {
@@ -22,6 +24,14 @@ async function before(hosts: readonly LoadingHost[], config: Omit<ConfigInput, '
     return text
   }
   return { gateway, ask }
+}
+
+/** Resolves when the gateway knows how much the model in memory may hold. */
+async function contextIsKnown(gateway: GatewayUnderTest, tokens: number): Promise<void> {
+  await becomesTrue(5_000, 'the context of the model', async () => {
+    const { data } = (await (await fetch(`${gateway.baseUrl}/models`)).json()) as { data: object[] }
+    return JSON.stringify(data).includes(`${tokens}`)
+  })
 }
 
 /** Turns are over at once. */
@@ -48,6 +58,44 @@ test.each(kinds.flatMap((kind) => [true, false].map((stream) => ({ kind, stream 
     expect([host.loads, host.asked.length]).toEqual([['b'], 10])
   },
 )
+
+test.each([1, 2, 4, 10].flatMap((slots) => [true, false].map((stream) => ({ slots, stream }))))(
+  'all who wait for a load are served, by $slots slots, where the host tells the context of the model only then (streamed: $stream)',
+  async ({ slots, stream }) => {
+    const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'], contextTokens: 4_096 })
+    const { gateway, ask } = await before([host], { probe: { everyMs: 100 } }, slots)
+    const asked = Array.from({ length: 10 }, () => ask('b', stream))
+    await host.begun(1)
+    await gaugeReaches(gateway, 'queue_depth', 9)
+    host.loaded('b')
+    await host.making(1)
+    await contextIsKnown(gateway, 4_096)
+    const ends = setInterval(() => host.finish(), 20)
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['one two']))
+    clearInterval(ends)
+    expect([host.loads, host.asked.length]).toEqual([['b'], 10])
+  },
+)
+
+test('who waits for a load hears that its prompt is too long as soon as the host tells so, in its own numbers', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'], contextTokens: 4_096 })
+  const { gateway, ask } = await before([host], { probe: { everyMs: 100 } }, 1)
+  const first = ask('b')
+  await host.begun(1)
+  const short = ask('b')
+  const long = expect(ask('b', true, 'word '.repeat(5_000))).rejects.toMatchObject({
+    status: 400,
+    code: 'context_length_exceeded',
+    message: expect.stringMatching(/maximum context length is 4096 tokens.* resulted in \d{5} tokens/),
+  })
+  await gaugeReaches(gateway, 'queue_depth', 2)
+  host.loaded('b')
+  await long
+  const ends = setInterval(() => host.finish(), 20)
+  expect(await Promise.all([first, short])).toEqual(['one two', 'one two'])
+  clearInterval(ends)
+  expect(host.asked).toEqual(['b', 'b'])
+})
 
 test.each(kinds)('a request for another model ends no generation of %s, and is served after it', async (kind) => {
   const host = await startLoadingHost({ kind, ...two })

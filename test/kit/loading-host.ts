@@ -15,6 +15,8 @@ export interface LoadingHostOptions {
   readonly resident?: readonly string[]
   /** How many it holds at once; one unless said. */
   readonly modelsMax?: number
+  /** What a model is loaded with, told as long as it is in memory. */
+  readonly contextTokens?: number
 }
 
 interface Generation {
@@ -161,6 +163,7 @@ export class LoadingHost {
       resident: this.#resident,
       loading: new Set(this.#loading.keys()),
       modelsMax: this.#options.modelsMax ?? 1,
+      contextTokens: this.#options.contextTokens,
     })
     if (this.#options.kind === 'llama-cpp') response.setHeader('server', 'llama.cpp')
     if (body === null) sendJson(response, { error: { message: 'not found', type: 'not_found_error', code: 404 } }, 404)
@@ -173,6 +176,7 @@ interface Held {
   readonly resident: ReadonlySet<string>
   readonly loading: ReadonlySet<string>
   readonly modelsMax: number
+  readonly contextTokens: number | undefined
 }
 
 const openAi = (models: readonly string[], more: (id: string) => object = () => ({})) => ({
@@ -181,11 +185,14 @@ const openAi = (models: readonly string[], more: (id: string) => object = () => 
 })
 
 const lists: Readonly<Record<LoadingKind, (url: string, held: Held) => object | null>> = {
-  ollama(url, { models, resident, loading }) {
+  ollama(url, { models, resident, loading, contextTokens }) {
     if (url === '/api/version') return { version: '0.12.6' }
     if (url === '/api/tags') return { models: models.map((name) => ({ name, model: name })) }
     // A runner that is still being loaded stands there, too.
-    if (url === '/api/ps') return { models: [...resident, ...loading].map((name) => ({ name, model: name })) }
+    if (url === '/api/ps') {
+      const there = [...resident].map((name) => ({ name, model: name, context_length: contextTokens }))
+      return { models: [...there, ...[...loading].map((name) => ({ name, model: name }))] }
+    }
     return url === '/v1/models' ? openAi(models) : null
   },
   'lm-studio'(url, { models, resident }) {
