@@ -3,7 +3,7 @@ import { GatewayError } from '../base/errors.ts'
 import type { CatalogRoute } from '../hosts/catalog-route.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { keptReference } from '../wire/kept-reference.ts'
-import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
+import { leastOutputTokens, mostOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -18,7 +18,7 @@ export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RouteParts
   const { maxOutputTokens } = parts.caller
   const outputAsked = {
     least: leastOf(leastOutputTokens(outputLimits), maxOutputTokens),
-    most: leastOf(surestOutputTokens(outputLimits, endpoint.outputLimit), maxOutputTokens),
+    most: leastOf(mostOutputTokens(outputLimits, endpoint.outputLimit), maxOutputTokens),
   }
   // One prompt of several is at least as long as their mean.
   const prompts = endpoint.name === 'completions' ? choices : 1

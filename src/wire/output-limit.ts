@@ -1,15 +1,15 @@
 /** How many tokens an answer may have: as the client asks, and as its key allows. */
 import type { Span } from './json-members.ts'
+import type { TokenBound } from './token-bound.ts'
 
 /** The spellings that some host reads; `n_predict` is llama.cpp's, which takes it beside OpenAI's own. */
 export const outputLimitKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'n_predict'] as const
 export type OutputLimitKey = (typeof outputLimitKeys)[number]
 
-export interface OutputLimit {
+/** Its `tokens` are null for what to some host is no bound: null, 0, a negative number, text. */
+export interface OutputLimit extends TokenBound {
   readonly key: OutputLimitKey
   readonly span: Span
-  /** Null for what is no bound: null, 0, a negative number, or something that the host will refuse. */
-  readonly tokens: number | null
 }
 
 interface Edit {
@@ -33,6 +33,21 @@ export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLi
   let most = 0
   for (const { tokens } of limits) most = Math.max(most, tokens ?? Number.POSITIVE_INFINITY)
   return Number.isFinite(most) ? most : null
+}
+
+/**
+ * The most that a host which goes by the endpoint's own spelling may read as the bound of one choice; null where it finds
+ * none. A host sets so much aside, so that nothing is left out that one host or another takes for a bound.
+ */
+export function mostOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
+  let [most, hasOwn] = [0, false]
+  for (const { key, tokens, inQuotes } of limits) {
+    const bound = tokens ?? inQuotes
+    if (bound === null) continue
+    most = Math.max(most, bound)
+    hasOwn ||= key === own
+  }
+  return hasOwn ? most : null
 }
 
 /**

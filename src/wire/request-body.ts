@@ -5,6 +5,7 @@ import { MemberCursor, notJson, type Span, skipSpace } from './json-members.ts'
 import { type OutputLimit, type OutputLimitKey, outputLimitEdits, outputLimitKeys } from './output-limit.ts'
 import { type PromptSpans, promptKeys } from './prompt-parts.ts'
 import { type NameSpans, nameKeys } from './session-names.ts'
+import { tokensAt } from './token-bound.ts'
 
 export interface RequestBody {
   readonly bytes: Buffer
@@ -43,7 +44,7 @@ export interface Edit {
 export const nameCharsMax = 256
 /** Each character may be written as `\u0065`. */
 const nameBytesMax = 6 * nameCharsMax + 2
-/** The longest way of writing a number that need be understood. */
+/** The longest way of writing a number of choices that need be understood. */
 const numberBytesMax = 32
 
 const QUOTE = 34
@@ -97,10 +98,10 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
     ...usageOf(bytes, spans.stream_options),
     streamEdit: streamEditOf(bytes, spans.stream),
     choices: n * prompts,
-    generations: Math.max(n, nCmpl, readTokens(bytes, spans.best_of) ?? 1) * prompts,
+    generations: Math.max(n, nCmpl, boundAt(bytes, spans.best_of) ?? 1) * prompts,
     outputLimits: outputLimitsOf(bytes, spans),
     hasTools: noticed.tools !== undefined && bytes[noticed.tools.start] === LIST_OPEN,
-    numCtx: readTokens(bytes, noticed.num_ctx),
+    numCtx: boundAt(bytes, noticed.num_ctx),
     previousResponseId: readName(bytes, spans.previous_response_id, 'previous_response_id'),
     noticed,
   }
@@ -257,15 +258,14 @@ function readText(bytes: Buffer, { start, end }: Span): string {
 function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[] {
   return outputLimitKeys.flatMap((key) => {
     const span = spans[key]
-    return span === undefined ? [] : [{ key, span, tokens: readTokens(bytes, span) }]
+    return span === undefined ? [] : [{ key, span, ...tokensAt(bytes, span) }]
   })
 }
 
-/** A whole number from 1 on; null for all else, of which the host may make what it will: to some 0 is no bound. */
-function readTokens(bytes: Buffer, span: Span | undefined): number | null {
-  const text = shortValue(bytes, span)
-  const tokens = /^\d/.test(text) ? Number(text) : Number.NaN
-  return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : null
+/** Whichever way it is written: where some host may read a bound there is one. */
+function boundAt(bytes: Buffer, span: Span | undefined): number | null {
+  const { tokens, inQuotes } = tokensAt(bytes, span)
+  return tokens ?? inQuotes
 }
 
 function readBoolean(bytes: Buffer, span: Span | undefined, param: string): boolean | null {

@@ -62,6 +62,22 @@ describe('a host that tells its context to who has its admin key', () => {
     expect((await post(gateway, ask(textOf(1_000), 2_500))).status).toBe(200)
   })
 
+  test.each(['99999999999999999999', '1e308', '"3500"', `3500.${'0'.repeat(40)}`])(
+    'sets aside what it reads as a number of tokens, however it is written: %s',
+    async (bound) => {
+      const double = await doubleWith(4_096)
+      const gateway = await gatewayBefore([hostAt('studio', double, { adminKey })])
+      const answer = await fetch(`${gateway.baseUrl}/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(ask(textOf(1_000), 7)).replace('"max_tokens":7', `"max_tokens":${bound}`),
+      })
+      const told = (await answer.json()) as Told['body']
+      expect([answer.status, told.error?.code]).toEqual([400, 'context_length_exceeded'])
+      expect(double.inferenceRequests).toEqual([])
+    },
+  )
+
   test('is sent its admin key on paths below /admin alone', async () => {
     const double = await doubleWith(4_096)
     const gateway = await gatewayBefore([hostAt('studio', double, { adminKey })])

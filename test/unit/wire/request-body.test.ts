@@ -49,12 +49,11 @@ describe('readJsonBody', () => {
     })
   })
 
-  test('num_ctx is read where it is a number of tokens, and left to the host where it is not', () => {
-    expect([4_096, 1, null, 0, -1, 1.5, '4096', [1]].map((num_ctx) => readObject({ num_ctx }).numCtx)).toEqual([
-      4_096,
-      1,
-      ...Array.from({ length: 6 }, () => null),
-    ])
+  test('num_ctx is read however a number of tokens may be written, and left to the host where it is none', () => {
+    const none = [null, 0, -1, 1.5, '', '4096.5', 'many', [1]]
+    expect(none.map((num_ctx) => readObject({ num_ctx }).numCtx)).toEqual(none.map(() => null))
+    const written = ['4096', '4096.0', '4.096e3', `4096.${'0'.repeat(60)}`, '"4096"', '" +4_096.0 "', '"\\u0034096"']
+    expect(written.map((text) => read(`{"model":"m","num_ctx":${text}}`).numCtx)).toEqual(written.map(() => 4_096))
     expect(read('{"model":"m"}').numCtx).toBeNull()
     // The last one counts, as where Python reads it.
     expect(read('{"model":"m","num_ctx":1,"num_ctx":2}').numCtx).toBe(2)
