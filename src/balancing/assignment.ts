@@ -13,6 +13,8 @@ export interface Generated {
 export interface AssignmentParts {
   readonly host: Host
   readonly model: string
+  /** Whose prompt it is; null where nothing is remembered of it. */
+  readonly owner: string | null
   /** Of its prompt, as estimated; and of these, what the host is likely to have to read. */
   readonly inputTokens: number
   readonly uncachedTokens: number
@@ -61,6 +63,7 @@ const wholeOutputMin = 16
 export class Assignment implements AssignmentParts {
   readonly host: Host
   readonly model: string
+  readonly owner: string | null
   readonly inputTokens: number
   readonly uncachedTokens: number
   readonly sentTokens: number
@@ -80,6 +83,7 @@ export class Assignment implements AssignmentParts {
   constructor(parts: AssignmentParts, at: Surroundings, generated: Generated) {
     this.host = parts.host
     this.model = parts.model
+    this.owner = parts.owner
     this.inputTokens = parts.inputTokens
     this.uncachedTokens = parts.uncachedTokens
     this.sentTokens = parts.sentTokens
@@ -161,11 +165,11 @@ export class Assignment implements AssignmentParts {
   }
 
   #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {
-    if (cachedInput === null) return
-    const { host, model, inputTokens, sentTokens } = this
+    const { host, model, owner, inputTokens, sentTokens } = this
+    if (cachedInput === null || owner === null) return
     // What was sent before is a share of the prompt, of which the host knows the true size.
     const scale = input === null || inputTokens === 0 ? 1 : input / inputTokens
-    this.#at.prefixes.told(host, model, { sentTokens: sentTokens * scale, cachedTokens: cachedInput })
+    this.#at.prefixes.told(host, model, { owner, sentTokens: sentTokens * scale, cachedTokens: cachedInput })
   }
 
   /** What a host says of its cache is truer than what was remembered of it. */

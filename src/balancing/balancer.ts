@@ -101,8 +101,9 @@ export class Balancer {
     if (print !== null) this.#parts.prefixes.remember(host, model, print)
     this.#sessions.remember(host, ask)
     const { input: inputTokens, output: outputTokens } = ask.tokens
+    const owner = print === null ? null : print.owner
     return this.#work.begin(
-      { host, model, inputTokens, uncachedTokens, sentTokens, inputAhead, outputTokens, speed },
+      { host, model, owner, inputTokens, uncachedTokens, sentTokens, inputAhead, outputTokens, speed },
       generated,
     )
   }
@@ -120,7 +121,7 @@ export class Balancer {
       // What loads is held against hosts that have the model, free or not.
       if (!isFree && !mayWait && host.memory.loadsBy === null) continue
       const before = isFree ? null : known.waitingFor(host)
-      places.push(this.#place(ask, candidate, { before, lastHere: host.number === lastAt }))
+      places.push(this.#place(ask, candidate, { before, lastHere: host === lastAt }))
     }
     return places
   }

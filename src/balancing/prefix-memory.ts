@@ -7,7 +7,7 @@
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
-import { CacheWorth } from './cache-worth.ts'
+import { CacheWorth, type PrefixTruth } from './cache-worth.ts'
 import { DigestList } from './digest-list.ts'
 import type { PromptPrint } from './prompt.ts'
 
@@ -28,13 +28,6 @@ export interface Prefixes {
   forget(host: Host, model?: string): void
   /** An answer of the host told how much of its prompt it had kept. */
   told(host: Host, model: string, answer: PrefixTruth): void
-}
-
-/** Of one prompt, in tokens. */
-export interface PrefixTruth {
-  /** What was sent there before, however much of that was predicted to be there still. */
-  readonly sentTokens: number
-  readonly cachedTokens: number
 }
 
 export const noMatch: PrefixMatch = { share: 0, sentShare: 0, isHome: false }
@@ -84,7 +77,7 @@ export class PrefixMemory implements Prefixes {
     const end = print.ends[count - 1]
     if (end === undefined) return noMatch
     const sentShare = end / print.bytes
-    const worth = kept.worth.now
+    const worth = kept.worth.of(print.owner)
     return { share: sentShare * worth, sentShare, isHome: count > print.commonCount && worth >= homeWorthMin }
   }
 
@@ -145,7 +138,7 @@ export class PrefixMemory implements Prefixes {
     const kept = byModel.get(model) ?? {
       sinceMs: this.#clock.now(),
       beginnings: new DigestList(),
-      worth: new CacheWorth(),
+      worth: new CacheWorth(this.#clock),
     }
     byModel.set(model, kept)
     return kept

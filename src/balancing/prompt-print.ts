@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { PromptPiece } from '../wire/prompt-parts.ts'
-import type { PromptPrint } from './prompt.ts'
+import type { Beginnings } from './prompt.ts'
 
 const blockBytesMin = 1_024
 /** Of what came before, the part that lies between two beginnings. */
@@ -37,7 +37,7 @@ export class PromptPrinter {
   }
 
   /** `owner`: prompts of different ones have no digest in common; null where they may. */
-  print(pieces: readonly PromptPiece[], owner: string | null): PromptPrint {
+  print(pieces: readonly PromptPiece[], owner: string | null): Beginnings {
     const hash = this.#begin(owner)
     const marks = new Marks(hash)
     for (const [index, piece] of pieces.entries()) {
@@ -100,7 +100,7 @@ class Marks {
     if (endsCommon) this.#commonCount = this.#digests.length
   }
 
-  print(): PromptPrint {
+  print(): Beginnings {
     return { digests: this.#digests, ends: this.#ends, bytes: this.#at, commonCount: this.#commonCount }
   }
 

@@ -1,5 +1,5 @@
 /** Makes of a request what its host is chosen by beside its size: digests of its prompt, and names told apart by key. */
-import { type PromptSpans, promptPieces } from '../wire/prompt-parts.ts'
+import { type PromptSpans, promptPieces, usesCache } from '../wire/prompt-parts.ts'
 import type { SessionNames } from '../wire/session-names.ts'
 import type { BalancingOptions } from './options.ts'
 import type { Prompt } from './prompt.ts'
@@ -26,8 +26,10 @@ export class PromptReader {
     // A name says nothing about whoever else uses the same one.
     const named = (name: string | null): string | null => (name === null ? null : printer.nameOf(name, holder))
     const prompt = { session: named(conversation), person: named(person) }
-    if (!enabled || body === null) return { ...prompt, print: null }
+    // Where a host makes no use of what it has kept, there is no place to return to, and nothing to learn of its cache.
+    if (!enabled || body === null || !usesCache(body.bytes, body.noticed)) return { ...prompt, print: null }
     const pieces = promptPieces(body.bytes, body.noticed)
-    return { ...prompt, print: printer.print(pieces, scope === 'key' ? holder : null) }
+    const beginnings = printer.print(pieces, scope === 'key' ? holder : null)
+    return { ...prompt, print: { ...beginnings, owner: printer.nameOf('', holder) } }
   }
 }

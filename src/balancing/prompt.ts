@@ -9,8 +9,13 @@ export interface Prompt {
   readonly person?: string | null
 }
 
-/** Digests of its beginnings: each covers all of the prompt before its end, so that equal ones are equal beginnings. */
-export interface PromptPrint {
+export interface PromptPrint extends Beginnings {
+  /** Whose it is, as nobody outside can read it: what hosts say of prompts of theirs counts for theirs first. */
+  readonly owner: string
+}
+
+/** Digests of what a prompt begins with: each covers all of it before its end, so that equal ones are equal beginnings. */
+export interface Beginnings {
   /** The shortest beginning first. */
   readonly digests: readonly number[]
   /** Where each ends, in bytes of the prompt. */

@@ -7,18 +7,28 @@ import type { Ask } from './policy.ts'
 const namesMax = 20_000
 
 export class Sessions {
-  /** The number of a host, so that one that was removed is not kept. */
-  readonly #lastAt = new BoundedMap<string, number>(namesMax)
+  /** Weakly, so that a host that was removed is not kept; by itself and not by its number, which the next host is given. */
+  readonly #lastAt = new BoundedMap<string, WeakRef<Host>>(namesMax)
+  /** One of each host, however many names were there. */
+  readonly #refs = new WeakMap<Host, WeakRef<Host>>()
 
-  /** The number of the host where it was last; undefined where none is known. */
-  lastAt(ask: Ask): number | undefined {
+  /** The host where it was last; undefined where none is known. */
+  lastAt(ask: Ask): Host | undefined {
     const key = keyOf(ask)
-    return key === null ? undefined : this.#lastAt.get(key)
+    return key === null ? undefined : this.#lastAt.get(key)?.deref()
   }
 
   remember(host: Host, ask: Ask): void {
     const key = keyOf(ask)
-    if (key !== null) this.#lastAt.set(key, host.number)
+    if (key !== null) this.#lastAt.set(key, this.#refOf(host))
+  }
+
+  #refOf(host: Host): WeakRef<Host> {
+    const known = this.#refs.get(host)
+    if (known !== undefined) return known
+    const ref = new WeakRef(host)
+    this.#refs.set(host, ref)
+    return ref
   }
 }
 

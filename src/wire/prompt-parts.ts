@@ -3,7 +3,10 @@ import { ItemCursor, valueStop } from './json-items.ts'
 import { keyMatcher } from './json-key.ts'
 import { MemberCursor, type Span, skipSpace } from './json-members.ts'
 
-/** Change the very beginning, so that nothing of another prompt is of use: gpt-oss tells its effort before anything else. */
+/**
+ * Change the very beginning, so that nothing of another prompt is of use: gpt-oss tells its effort before anything else.
+ * With them what only divides the cache of a host: salts, weights that are added to those of the model, a slot by its number.
+ */
 const seedKeys = [
   'chat_template',
   'chat_template_kwargs',
@@ -11,7 +14,20 @@ const seedKeys = [
   'reasoning',
   'thinking',
   'response_format',
+  // vLLM and SGLang, and SGLang alone.
+  'cache_salt',
+  'extra_key',
+  // llama.cpp, SGLang, MLX, TGI.
+  'lora',
+  'lora_path',
+  'adapters',
+  'adapter_id',
+  // llama.cpp, by its versions.
+  'id_slot',
+  'slot_id',
 ] as const
+/** With them a host reads all of the prompt, whatever it has kept of it. */
+const uncachedKeys = ['cache_prompt', 'prompt_logprobs'] as const
 /**
  * Many conversations have these in common. `tool_choice` is not among them: templates do not show it, and clients change
  * it from turn to turn.
@@ -20,8 +36,9 @@ const commonKeys = ['tools', 'functions', 'documents', 'system', 'instructions']
 const ownKeys = ['messages', 'input', 'prompt'] as const
 const keysInOrder = [...seedKeys, ...commonKeys, ...ownKeys] as const
 
-export const promptKeys: readonly PromptKey[] = keysInOrder
-export type PromptKey = (typeof keysInOrder)[number]
+export const promptKeys = [...keysInOrder, ...uncachedKeys] as const
+export type PromptKey = (typeof promptKeys)[number]
+type PieceKey = (typeof keysInOrder)[number]
 /** Values of a body by their keys; of one that stands there twice the last. */
 export type PromptSpans = Readonly<Partial<Record<PromptKey, Span>>>
 
@@ -40,6 +57,8 @@ const COMMA = 44
 const COLON = 58
 const QUOTE = 34
 const LIST_OPEN = 91
+const LOWER_F = 102
+const LOWER_N = 110
 const OBJECT_OPEN = 123
 
 const ofSystem: readonly Buffer[] = [Buffer.from('"system"'), Buffer.from('"developer"')]
@@ -61,7 +80,7 @@ export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly Prompt
   // Looked for once: of each piece again, it would be looked for in all that follows as often as there are pieces.
   const marks = marksIn(bytes)
   const add = (piece: PromptPiece): void => void pieces.push(marks.length === 0 ? piece : withoutMarks(piece, marks))
-  const whole = (keys: readonly PromptKey[], role: PromptPiece['role']): void => {
+  const whole = (keys: readonly PieceKey[], role: PromptPiece['role']): void => {
     for (const key of keys) {
       const span = spans[key]
       if (span !== undefined) add({ bytes, ...span, kind: keysInOrder.indexOf(key), role })
@@ -89,6 +108,14 @@ export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly Prompt
     }
   }
   return pieces
+}
+
+/** Whether a host may make use of what it has kept, as far as its client has a say in that. */
+export function usesCache(bytes: Buffer, { cache_prompt, prompt_logprobs }: PromptSpans): boolean {
+  // llama.cpp's; whatever else stands there it takes for the default.
+  if (cache_prompt !== undefined && bytes[cache_prompt.start] === LOWER_F) return false
+  // vLLM's: the likelihood of each token of the prompt, which it has kept of none.
+  return prompt_logprobs === undefined || bytes[prompt_logprobs.start] === LOWER_N
 }
 
 /** A message at the beginning that is what others call the system prompt. */

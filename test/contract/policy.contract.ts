@@ -47,6 +47,7 @@ const somePlace = fc.record({
 const somePrint = fc.record({
   digests: fc.array(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { maxLength: 5 }),
   commonCount: fc.integer({ min: 0, max: 6 }),
+  owner: fc.constantFrom('ann', 'ben'),
 })
 
 const someAsk: fc.Arbitrary<Ask> = fc

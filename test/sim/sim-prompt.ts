@@ -7,7 +7,7 @@ const bytesPerToken = 4
 const denseBlocks = 192
 const everyBlock = 8
 
-export function promptOf({ blocks = [], commonBlocks = 0, input }: Arrival, blockTokens: number): Prompt {
+export function promptOf({ blocks = [], commonBlocks = 0, input, stream }: Arrival, blockTokens: number): Prompt {
   if (blocks.length === 0) return noPrompt
   const kept = blocks.flatMap((block, at) => (at < denseBlocks || (at + 1) % everyBlock === 0 ? [{ block, at }] : []))
   const bytes = input * bytesPerToken
@@ -17,6 +17,7 @@ export function promptOf({ blocks = [], commonBlocks = 0, input }: Arrival, bloc
       ends: kept.map(({ at }) => Math.min(bytes, Math.round((at + 1) * blockTokens * bytesPerToken))),
       bytes,
       commonCount: Math.min(commonBlocks, kept.length),
+      owner: stream.key,
     },
     session: null,
   }

@@ -36,6 +36,7 @@ class Scene {
       model: 'm',
       inputTokens: input,
       uncachedTokens: uncached,
+      owner: 'ann',
       sentTokens: 0,
       inputAhead: this.work.ahead(at, speed, null).input,
       outputTokens: output,

@@ -140,7 +140,7 @@ describe('sticky', () => {
   const byPrint = (digests: readonly number[], commonCount: number): Partial<Ask> => ({
     prompt: {
       session: null,
-      print: { digests, ends: digests.map((_, end) => (end + 1) * 1_000), bytes: 9_000, commonCount },
+      print: { digests, ends: digests.map((_, end) => (end + 1) * 1_000), bytes: 9_000, commonCount, owner: 'ann' },
     },
   })
   const all = names.map((name) => at(name))

@@ -1,6 +1,7 @@
 /** Which host has read what: found, forgotten, bounded, and held against what hosts say. */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { doubtHalvesMs, ownersMax } from '../../../src/balancing/cache-worth.ts'
 import { keptMsMax, PrefixMemory } from '../../../src/balancing/prefix-memory.ts'
 import type { PromptPrint } from '../../../src/balancing/prompt.ts'
 import type { Host } from '../../../src/hosts/host.ts'
@@ -11,7 +12,7 @@ import { knownHost } from '../../kit/known-hosts.ts'
 const [a, b] = [knownHost('a'), knownHost('b')]
 
 /** Digests of each beginning of the words, as a chain makes them; the first `commonCount` are common. */
-function printOf(words: string, commonCount = 0): PromptPrint {
+function printOf(words: string, commonCount = 0, owner = 'ann'): PromptPrint {
   const digests: number[] = []
   let digest = 7
   for (const word of words) {
@@ -19,7 +20,7 @@ function printOf(words: string, commonCount = 0): PromptPrint {
     digests.push(digest)
   }
   const ends = digests.map((_, at) => 100 * (at + 1))
-  return { digests, ends, bytes: 100 * digests.length, commonCount }
+  return { digests, ends, bytes: 100 * digests.length, commonCount, owner }
 }
 
 function remembering(perHostMax = 1_000) {
@@ -106,7 +107,7 @@ describe('the memory is bounded', () => {
   function oneByOne(memory: PrefixMemory, prompt: string): number {
     const { digests } = printOf(prompt)
     for (let count = digests.length; count > 0; count--) {
-      const only = { digests: digests.slice(count - 1, count), ends: [1], bytes: 1, commonCount: 0 }
+      const only = { digests: digests.slice(count - 1, count), ends: [1], bytes: 1, commonCount: 0, owner: 'ann' }
       if (memory.match(a, 'm', only).sentShare === 1) return count
     }
     return 0
@@ -131,7 +132,7 @@ describe('the memory is bounded', () => {
 
 describe('a host that says how much it had kept', () => {
   const tell = (memory: PrefixMemory, cachedTokens: number, times = 1, sentTokens = 1_000): void => {
-    for (let time = 0; time < times; time++) memory.told(a, 'm', { sentTokens, cachedTokens })
+    for (let time = 0; time < times; time++) memory.told(a, 'm', { owner: 'ann', sentTokens, cachedTokens })
   }
 
   it('is believed slowly: where it keeps nothing, less and less is predicted until it is no home any more', () => {
@@ -173,5 +174,63 @@ describe('a host that says how much it had kept', () => {
     tell(memory, 0, 100)
     expect(memory.match(a, 'n', printOf('abcd')).share).toBe(1)
     expect(memory.match(b, 'm', printOf('abcd')).share).toBe(1)
+  })
+
+  it('of the prompts of one is no less a home of those of others, whom it may tell otherwise', () => {
+    const { memory } = remembering()
+    memory.remember(a, 'm', printOf('abcd'))
+    tell(memory, 0, 1_000)
+    const of = (owner: string) => memory.match(a, 'm', printOf('abcd', 0, owner))
+    expect(of('ann').isHome).toBe(false)
+    expect(of('ben')).toMatchObject({ isHome: true })
+    expect(of('ben').share).toBeCloseTo(0.5, 2)
+    for (let time = 0; time < 30; time++) {
+      memory.told(a, 'm', { owner: 'ben', sentTokens: 1_000, cachedTokens: 1_000 })
+    }
+    expect(of('ben').share).toBeGreaterThan(0.95)
+    expect([of('ann').isHome, of('eve').isHome]).toEqual([false, true])
+  })
+
+  it('and that has kept nothing of anybody’s is hardly expected to have kept what comes next, whoever sends it', () => {
+    const { memory } = remembering()
+    memory.remember(a, 'm', printOf('abcd'))
+    for (let owner = 0; owner < 30; owner++) {
+      for (let time = 0; time < 30; time++) {
+        memory.told(a, 'm', { owner: `${owner}`, sentTokens: 1_000, cachedTokens: 0 })
+      }
+    }
+    expect(memory.match(a, 'm', printOf('abcd', 0, 'eve'))).toMatchObject({ isHome: false, sentShare: 1 })
+  })
+
+  it('is tried again after a while, since nobody who returns would ask it', () => {
+    const { clock, memory } = remembering()
+    tell(memory, 0, 1_000)
+    const match = () => {
+      memory.remember(a, 'm', printOf('abcd'))
+      return memory.match(a, 'm', printOf('abcd'))
+    }
+    expect(match().isHome).toBe(false)
+    clock.advanceSync(doubtHalvesMs / 5)
+    expect(match().isHome).toBe(true)
+    clock.advanceSync(doubtHalvesMs * 0.8)
+    expect(match().share).toBeCloseTo(0.5, 2)
+    clock.advanceSync(doubtHalvesMs * 10)
+    expect(match().share).toBeGreaterThan(0.99)
+  })
+
+  it('of a bounded number of those whose prompts they were', () => {
+    const { memory } = remembering()
+    memory.remember(a, 'm', printOf('abcd'))
+    tell(memory, 0, 1_000)
+    const share = (): number => memory.match(a, 'm', printOf('abcd')).share
+    const others = (count: number): void => {
+      for (let owner = 0; owner < count; owner++) {
+        memory.told(a, 'm', { owner: `${owner}`, sentTokens: 1_000, cachedTokens: 1_000 })
+      }
+    }
+    others(ownersMax - 1)
+    expect(share()).toBeLessThan(0.01)
+    others(ownersMax)
+    expect(share()).toBeGreaterThan(0.95)
   })
 })

@@ -8,10 +8,10 @@ import { knownHost } from '../../kit/known-hosts.ts'
 import { askFor } from '../../kit/places.ts'
 
 const [a, b] = [knownHost('a'), knownHost('b')]
-const print = { digests: [1], ends: [1], bytes: 1, commonCount: 0 }
+const print = { digests: [1], ends: [1], bytes: 1, commonCount: 0, owner: 'ann' }
 const ask = (prompt: Partial<Prompt>, model = 'm') =>
   askFor({ model, prompt: { session: null, print: null, ...prompt } })
-const isLast = (sessions: Sessions, host: Host, of: Ask): boolean => sessions.lastAt(of) === host.number
+const isLast = (sessions: Sessions, host: Host, of: Ask): boolean => sessions.lastAt(of) === host
 
 it('a conversation was last where it was sent last, and nowhere else', () => {
   const sessions = new Sessions()
@@ -40,4 +40,14 @@ it('of twenty thousand names the oldest goes first', () => {
   const sessions = new Sessions()
   for (let at = 0; at <= 20_000; at++) sessions.remember(a, ask({ session: `s${at}` }))
   expect([0, 1, 20_000].map((at) => isLast(sessions, a, ask({ session: `s${at}` })))).toEqual([false, true, true])
+})
+
+it('a host that takes the place of one that was removed has none of its conversations', async () => {
+  const sessions = new Sessions()
+  const old = knownHost('old')
+  sessions.remember(old, ask({ session: 'one' }))
+  await old.close()
+  const next = knownHost('next')
+  expect(next.number).toBe(old.number)
+  expect(isLast(sessions, next, ask({ session: 'one' }))).toBe(false)
 })

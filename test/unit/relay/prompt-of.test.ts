@@ -28,6 +28,37 @@ function asked({ endpoint = 'chat_completions', reader = prompts, holder = 'ann'
 }
 
 describe('the print', () => {
+  it.each([
+    ['cache_salt', 'one', 'other'],
+    ['extra_key', 'one', 'other'],
+    ['lora', [{ id: 0, scale: 1 }], [{ id: 1, scale: 1 }]],
+    ['lora_path', 'one', 'other'],
+    ['adapters', 'one', 'other'],
+    ['adapter_id', 'one', 'other'],
+    ['id_slot', 0, 1],
+    ['slot_id', 0, 1],
+  ])('has nothing in common with one for which hosts keep another cache: %s', (key, one, other) => {
+    const digests = (more: object) => asked({ body: { ...chat, ...more } }).print?.digests
+    expect(digests({ [key]: one })).toEqual(digests({ [key]: one }))
+    expect(digests({ [key]: one })).not.toEqual(digests({ [key]: other }))
+    expect(digests({ [key]: one })).not.toEqual(digests({}))
+  })
+
+  it('is none where the client wants nothing that was kept', () => {
+    const print = (more: object) => asked({ body: { ...chat, ...more } }).print
+    expect([print({ cache_prompt: false }), print({ prompt_logprobs: 0 })]).toEqual([null, null])
+    for (const more of [{ cache_prompt: true }, { cache_prompt: null }, { prompt_logprobs: null }]) {
+      expect(print(more)).toEqual(print({}))
+    }
+  })
+
+  it('tells whose it is without a name, whatever the prompt', () => {
+    const owner = (holder: string, body: object = chat) => asked({ holder, body }).print?.owner
+    expect(owner('ann')).toBe(owner('ann', { messages: [{ role: 'user', content: 'bye' }] }))
+    expect(owner('ann')).not.toBe(owner('ben'))
+    expect(owner('ann')).not.toContain('ann')
+  })
+
   it.each<[EndpointName, object]>([
     ['chat_completions', chat],
     ['messages', chat],

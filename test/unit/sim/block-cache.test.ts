@@ -46,6 +46,7 @@ describe('the print of a prompt', () => {
       ends: [256, 512, 768],
       bytes: 800,
       commonCount: 2,
+      owner: 's',
     })
   })
 

@@ -101,8 +101,6 @@ describe('however many there are', () => {
     return { bytes, noticed: readJsonBody(bytes, rules).noticed }
   }
 
-  const promptPiecesOf = (text: string) => piecesOf(text).map(([, piece]) => piece)
-
   it('a mark is looked for once in the whole body, and not once more for each message', () => {
     const messages = [...Array.from({ length: 90 }, () => user), { ...user, cache_control: { type: 'ephemeral' } }]
     const { bytes, noticed } = spansOf(messages)
@@ -110,12 +108,6 @@ describe('however many there are', () => {
     expect(promptPieces(bytes, noticed)).toHaveLength(messages.length)
     // One for the mark, and one that finds no other.
     expect(found.mock.calls.filter(([value]) => typeof value !== 'number')).toHaveLength(2)
-  })
-
-  it('what looks like a mark, of an item that is no JSON inside, takes nothing of those behind it along', () => {
-    const crooked = '"a"cache_control":[[ "'
-    const texts = promptPiecesOf(`{"model":"m","input":[${crooked},"b","c"]}`)
-    expect(texts.slice(1)).toEqual(['"b"', '"c"'])
   })
 
   it('up to a bound each item is a piece, and beyond it the rest is one', () => {
