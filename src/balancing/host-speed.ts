@@ -52,12 +52,20 @@ const fixedMsSpread = 200
 const fixedTokens = 200
 /** Until answers have run beside so different numbers of others, what each of these costs is taken from what was believed. */
 const togetherSpread = 0.5
+/**
+ * On a host that is always full the numbers must differ by more, of their mean: there steps are longer for prompts that are
+ * read in between too, the more of them the more answers there are. Carried on to an answer alone that would make a host
+ * look several times faster than it is. Many such answers know it no better, so this doubt does not end with their number.
+ */
+const togetherSpreadOfMean = 0.35
+const doubtMax = 10
 /** Answers of fewer tokens tell less of the time of one. */
 const tokensOfHalfASample = 16
 
 const readMsRange: Range = [0.001, 1_000]
 const stepMsRange: Range = [0.01, 10_000]
-const slowdownRange: Range = [0, 3]
+/** At 1 answers together take as long as one after the other would. */
+const slowdownRange: Range = [0, 1]
 const fixedMsRange: Range = [0, 10_000]
 
 type Range = readonly [number, number]
@@ -122,10 +130,12 @@ export class HostSpeed {
   }
 
   #learnedStep({ slowdown: believed, stepMs }: Pace): Pick<Learned, 'stepMs' | 'slowdown' | 'stepSamples'> {
-    const { samples, meanWeight } = this.#step
+    const { samples, meanWeight, mean, variance } = this.#step
     if (!(meanWeight > 0)) return { stepMs, slowdown: believed, stepSamples: 0 }
+    const enough = (togetherSpreadOfMean * mean) ** 2
+    const doubt = variance > 0 ? Math.min(doubtMax, enough / variance) : doubtMax
     // Draws the slope to so much of the beginning as was believed.
-    const pull = priorSamples * togetherSpread ** 2 * meanWeight
+    const pull = (priorSamples * togetherSpread ** 2 + samples * enough * doubt) * meanWeight
     const fit = this.#step.fit({ aa: pull * believed ** 2, ab: -pull * believed, bb: pull, a: 0, b: 0 })
     const slowdown = fit.start > 0 ? within(slowdownRange, fit.slope / fit.start) : slowdownRange[1]
     return { stepMs: within(stepMsRange, this.#step.startWith(slowdown)), slowdown, stepSamples: samples }

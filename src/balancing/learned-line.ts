@@ -64,6 +64,16 @@ export class LearnedLine {
     return this.#samples > 0 ? this.#weight / this.#samples : 0
   }
 
+  /** Of `x`, as samples count; only where there are any. */
+  get mean(): number {
+    return this.#x / this.#weight
+  }
+
+  /** Likewise. */
+  get variance(): number {
+    return Math.max(0, this.#xx / this.#weight - this.mean ** 2)
+  }
+
   add(sample: LineSample): void {
     const { x, y, scale, share, tells } = sample
     if (!this.#counts(sample)) return

@@ -3,6 +3,7 @@ import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
 import { Believed } from './believed.ts'
+import { FirstTokenJudge, type Judgement, type UntoldFirstToken } from './first-token-judge.ts'
 import { assumedPace, HostSpeed, type Learned, type Pace, paceOf, type SpeedSample, speedOf } from './host-speed.ts'
 import { assumedSpeed, type Speed } from './speed.ts'
 
@@ -19,13 +20,21 @@ export interface Speeds {
   /** What is expected of it, learned or assumed. */
   of(host: Host, model: string): Speed
   observe(host: Host, model: string, sample: SpeedSample): void
+  /** What of its prompt the host had kept, of an answer that does not say it. */
+  judge(host: Host, model: string, told: Omit<UntoldFirstToken, 'prefillTokensPerSecond'>): Judgement
   /** The host is no more, or is another one now. */
   forget(host: Host): void
   /** Pairs of which anything was learned. */
   all(): Iterable<LearnedSpeed>
 }
 
-export const assumedSpeeds: Speeds = { of: () => assumedSpeed, observe: () => {}, forget: () => {}, all: () => [] }
+export const assumedSpeeds: Speeds = {
+  of: () => assumedSpeed,
+  observe: () => {},
+  judge: () => ({ kept: null, isSure: false }),
+  forget: () => {},
+  all: () => [],
+}
 
 /** A host has fewer on its disk, or those not used for longest are forgotten. */
 const modelsPerHostMax = 64
@@ -34,6 +43,7 @@ const freshForMs = 1_000
 
 interface Known {
   readonly measured: HostSpeed
+  readonly judge: FirstTokenJudge
   prior: Pace
   freshUntilMs: number
   /** Null where it must be reckoned anew. */
@@ -43,9 +53,9 @@ interface Known {
 export class LearnedSpeeds implements Speeds {
   readonly #clock: Clock
   readonly #byHost = new Map<Host, BoundedMap<string, Known>>()
-  /** Of models at hosts of which nothing is known. */
-  readonly #unknown = new Map<string, Speed>()
-  #unknownUntilMs = 0
+  /** Of models that a host has not answered with yet, by what is known of the host; null: of all of which nothing is. */
+  readonly #unlearned = new Map<Host | null, Map<string, Speed>>()
+  #unlearnedUntilMs = 0
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock
@@ -54,9 +64,9 @@ export class LearnedSpeeds implements Speeds {
   of(host: Host, model: string): Speed {
     const nowMs = this.#clock.now()
     const models = this.#byHost.get(host)
-    if (models === undefined) return this.#ofUnknown(model, nowMs)
-    const known = models.get(model)
-    if (known === undefined) return speedOf(this.#believed(host, model, nowMs), 0)
+    const known = models?.get(model)
+    // All hosts of which nothing is known are one, or the first asked about would differ from its equals by what came in between.
+    if (known === undefined) return this.#ofUnlearned(models === undefined ? null : host, model, nowMs)
     if (nowMs >= known.freshUntilMs) this.#freshen(known, this.#believed(host, model, nowMs), nowMs)
     known.speed ??= speedNow(known, nowMs)
     return known.speed
@@ -69,8 +79,14 @@ export class LearnedSpeeds implements Speeds {
     known.speed = null
   }
 
+  judge(host: Host, model: string, told: Omit<UntoldFirstToken, 'prefillTokensPerSecond'>): Judgement {
+    const { prefillTokensPerSecond } = this.of(host, model)
+    return this.#known(host, model, this.#clock.now()).judge.judge({ ...told, prefillTokensPerSecond })
+  }
+
   forget(host: Host): void {
     this.#byHost.delete(host)
+    this.#unlearned.delete(host)
   }
 
   *all(): Iterable<LearnedSpeed> {
@@ -87,6 +103,7 @@ export class LearnedSpeeds implements Speeds {
     }
     const known = models.get(model) ?? {
       measured: new HostSpeed(nowMs),
+      judge: new FirstTokenJudge(this.#clock),
       prior: this.#believed(host, model, nowMs),
       freshUntilMs: nowMs + freshForMs,
       speed: null,
@@ -102,16 +119,21 @@ export class LearnedSpeeds implements Speeds {
     known.speed = null
   }
 
-  /** The same for all such hosts, or the first one asked about would differ from its equals by what came in between. */
-  #ofUnknown(model: string, nowMs: number): Speed {
-    if (nowMs >= this.#unknownUntilMs) {
-      this.#unknown.clear()
-      this.#unknownUntilMs = nowMs + freshForMs
+  /** It goes through all that is known of the host and the model: too much for each place of each choice. */
+  #ofUnlearned(host: Host | null, model: string, nowMs: number): Speed {
+    if (nowMs >= this.#unlearnedUntilMs) {
+      this.#unlearned.clear()
+      this.#unlearnedUntilMs = nowMs + freshForMs
     }
-    let speed = this.#unknown.get(model)
+    let speeds = this.#unlearned.get(host)
+    if (speeds === undefined) {
+      speeds = new Map()
+      this.#unlearned.set(host, speeds)
+    }
+    let speed = speeds.get(model)
     if (speed === undefined) {
-      speed = speedOf(this.#believed(null, model, nowMs), 0)
-      this.#unknown.set(model, speed)
+      speed = speedOf(this.#believed(host, model, nowMs), 0)
+      speeds.set(model, speed)
     }
     return speed
   }
