@@ -1,5 +1,6 @@
 /** One attempt at a host, as work that the host has to do. */
 import type { Host } from '../hosts/host.ts'
+import type { Judgement } from './first-token-judge.ts'
 import type { SpeedSample } from './host-speed.ts'
 import type { Speeds } from './learned-speeds.ts'
 import type { Prefixes } from './prefix-memory.ts'
@@ -57,6 +58,8 @@ export interface Surroundings {
 
 /** Of the time of a whole answer no more than so much may be what its prompt is thought to have taken. */
 const readShareMax = 0.25
+/** With so little of its prompt sent before, it matters little whether that was kept. */
+const sentShareTold = 0.25
 /** A whole answer of fewer tokens tells of its request more than of them. */
 const wholeOutputMin = 16
 
@@ -133,12 +136,14 @@ export class Assignment implements AssignmentParts {
 
   /** It went well, and still has its slot: what its host has shown is learned. */
   answered(answer: Answered): void {
-    const { firstTokenMs, outputTokens } = answer
+    const { outputTokens } = answer
     const { host, model, inputAhead, beganAtMs } = this
     const { speeds } = this.#at
     this.#tellOfCache(answer)
-    const inputRead = this.#inputRead(answer)
+    const judged = this.#judged(answer)
+    const inputRead = this.#inputRead(answer, judged)
     const timePerOutputTokenMs = answer.timePerOutputTokenMs ?? this.#timePerTokenOfWhole(answer, inputRead)
+    const firstTokenMs = judged === null || this.#tellsOfReading(judged) ? answer.firstTokenMs : null
     if (firstTokenMs === null && timePerOutputTokenMs === null) return
     const together = this.#togetherMean()
     const sample: SpeedSample = {
@@ -165,18 +170,42 @@ export class Assignment implements AssignmentParts {
   }
 
   #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {
-    const { host, model, owner, inputTokens, sentTokens } = this
+    const { host, model, owner } = this
     if (cachedInput === null || owner === null) return
-    // What was sent before is a share of the prompt, of which the host knows the true size.
-    const scale = input === null || inputTokens === 0 ? 1 : input / inputTokens
-    this.#at.prefixes.told(host, model, { owner, sentTokens: sentTokens * scale, cachedTokens: cachedInput })
+    const sentTokens = this.sentTokens * this.#scaleTo(input)
+    this.#at.prefixes.told(host, model, { owner, sentTokens, cachedTokens: cachedInput })
   }
 
-  /** What a host says of its cache is truer than what was remembered of it. */
-  #inputRead({ tokens: { input, cachedInput } }: Answered): number {
-    if (input === null) return this.uncachedTokens
-    if (cachedInput !== null) return Math.max(0, input - cachedInput)
-    return this.inputTokens > 0 ? (input * this.uncachedTokens) / this.inputTokens : input
+  /** By its first token, where its host does not say what it had kept; null where it does, or nothing shows. */
+  #judged({ firstTokenMs, tokens: { input, cachedInput } }: Answered): Judgement | null {
+    const { host, model, owner, inputAhead } = this
+    if (firstTokenMs === null || cachedInput !== null || owner === null) return null
+    const inputTokens = input ?? this.inputTokens
+    const sentTokens = this.sentTokens * this.#scaleTo(input)
+    const judged = this.#at.speeds.judge(host, model, { inputTokens, sentTokens, inputAhead, firstTokenMs })
+    const { kept } = judged
+    if (kept === null) return judged
+    this.#at.prefixes.told(host, model, { owner, sentTokens, cachedTokens: kept === 'all' ? sentTokens : 0 })
+    return judged
+  }
+
+  /** Where it is not known what the host has read, it is not known how fast. */
+  #tellsOfReading({ kept, isSure }: Judgement): boolean {
+    return this.sentTokens <= sentShareTold * this.inputTokens || (kept !== null && isSure)
+  }
+
+  /** What a host says of its cache is truer than what its first token shows, and both than what was remembered of it. */
+  #inputRead({ tokens: { input, cachedInput } }: Answered, judged: Judgement | null): number {
+    if (input !== null && cachedInput !== null) return Math.max(0, input - cachedInput)
+    if (this.inputTokens === 0) return input ?? this.uncachedTokens
+    const kept = judged?.kept ?? null
+    const sent = kept === null ? this.inputTokens - this.uncachedTokens : kept === 'all' ? this.sentTokens : 0
+    return Math.max(1, this.inputTokens - sent) * this.#scaleTo(input)
+  }
+
+  /** What is known of a prompt as a share of what was estimated, of which its host knows the true size. */
+  #scaleTo(input: number | null): number {
+    return input === null || this.inputTokens === 0 ? 1 : input / this.inputTokens
   }
 
   /** Whole answers do not tell reading and generating apart, but for those that can hardly have read for long. */
