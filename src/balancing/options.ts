@@ -13,6 +13,8 @@ export const policyNames = [
 ] as const
 export type PolicyName = (typeof policyNames)[number]
 
+export const prefixScopes = ['system', 'key', 'all'] as const
+
 export const balancingOptions = z.strictObject({
   policy: z.enum(policyNames).default('fastest').describe('How a host is chosen among those that could serve'),
   prefixes: z
@@ -22,10 +24,10 @@ export const balancingOptions = z.strictObject({
         .default(true)
         .describe('Which host has read the beginning of a prompt before, and so need not read it again, is remembered'),
       scope: z
-        .enum(['all', 'key'])
-        .default('all')
+        .enum(prefixScopes)
+        .default('system')
         .describe(
-          'Whose prompts count: those of all keys, or of each its own alone, so that no key is sent to where another one was by what it guesses of its prompts',
+          'Whose prompts count: of each key its own messages, behind tools and words of the system that all have in common (system); its own alone (key); or those of all (all), by which a key can find out what another one has sent',
         ),
       perHostMax: count
         .max(1_000_000)

@@ -27,6 +27,12 @@ export interface PrintSecret {
   readonly factors: readonly [number, number, number, number]
 }
 
+export interface Owner {
+  readonly holder: string
+  /** From the start, or from the first piece that is its own: prompts of another one have no digest in common from there on. */
+  readonly from: 'start' | 'own'
+}
+
 export class PromptPrinter {
   readonly #secret: PrintSecret
   readonly #hash = new TwoWords()
@@ -36,11 +42,16 @@ export class PromptPrinter {
     this.#secret = secret
   }
 
-  /** `owner`: prompts of different ones have no digest in common; null where they may. */
-  print(pieces: readonly PromptPiece[], owner: string | null): Beginnings {
-    const hash = this.#begin(owner)
+  /** `owner`: null where prompts of all may begin alike. */
+  print(pieces: readonly PromptPiece[], owner: Owner | null): Beginnings {
+    const hash = this.#begin()
+    let isOwned = owner === null
     const marks = new Marks(hash)
     for (const [index, piece] of pieces.entries()) {
+      if (owner !== null && !isOwned && (owner.from === 'start' || piece.role === 'own')) {
+        hash.text(owner.holder)
+        isOwned = true
+      }
       // What a piece is counts too, or a message would be equal to a prompt of the system with the same words.
       hash.word(piece.kind)
       if (piece.role === 'seed') hash.bytes(piece.bytes, piece.start, piece.end)
@@ -51,20 +62,16 @@ export class PromptPrinter {
 
   /** One word for what the owner calls something: nothing can be read from it, and no other owner comes to the same. */
   nameOf(text: string, owner: string): string {
-    const hash = this.#begin(owner)
+    const hash = this.#begin()
+    hash.text(owner)
     const bytes = Buffer.from(text)
     hash.bytes(bytes, 0, bytes.length)
     return hash.digest().toString(36)
   }
 
-  #begin(owner: string | null): TwoWords {
+  #begin(): TwoWords {
     const hash = this.#hash
     hash.begin(this.#secret)
-    if (owner !== null) {
-      const bytes = Buffer.from(owner)
-      hash.word(bytes.length + 1)
-      hash.bytes(bytes, 0, bytes.length)
-    }
     return hash
   }
 }
@@ -148,6 +155,13 @@ class TwoWords {
 
   word(word: number): void {
     this.#step(word, ~word)
+  }
+
+  /** With its length, so that nothing that follows can make it another one. */
+  text(text: string): void {
+    const bytes = Buffer.from(text)
+    this.word(bytes.length + 1)
+    this.bytes(bytes, 0, bytes.length)
   }
 
   bytes(bytes: Buffer, start: number, end: number): void {

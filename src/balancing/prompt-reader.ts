@@ -29,7 +29,10 @@ export class PromptReader {
     // Where a host makes no use of what it has kept, there is no place to return to, and nothing to learn of its cache.
     if (!enabled || body === null || !usesCache(body.bytes, body.noticed)) return { ...prompt, print: null }
     const pieces = promptPieces(body.bytes, body.noticed)
-    const beginnings = printer.print(pieces, scope === 'key' ? holder : null)
+    const beginnings = printer.print(
+      pieces,
+      scope === 'all' ? null : { holder, from: scope === 'key' ? 'start' : 'own' },
+    )
     return { ...prompt, print: { ...beginnings, owner: printer.nameOf('', holder) } }
   }
 }

@@ -51,21 +51,25 @@ async function homesOf(gateway: GatewayUnderTest, key: CreatedKey, asked: Asked 
   return newestHomes(gateway)
 }
 
-test('X28: by default a prompt goes where it was read before, whoever sent it', async () => {
-  const { gateway, first, second } = await twoTenants({})
+test('X28: where all are one team, a prompt goes where it was read before, whoever sent it', async () => {
+  const { gateway, first, second } = await twoTenants({ balancing: { prefixes: { scope: 'all' } } })
   expect(await homesOf(gateway, first)).toEqual([])
   expect(await homesOf(gateway, second)).toHaveLength(1)
 })
 
-test('X28: told apart by key, what one has sent sends no other one anywhere, and says nothing to it', async () => {
-  const { gateway, first, second } = await twoTenants({ balancing: { prefixes: { scope: 'key' } } })
-  expect(await homesOf(gateway, first)).toEqual([])
-  expect(await homesOf(gateway, second)).toEqual([])
-  // Each has its own, all the same.
-  for (const key of [first, second]) expect(await homesOf(gateway, key)).toHaveLength(1)
-})
+test.each<['key' | 'by default']>([['key'], ['by default']])(
+  'X28: told apart by key (%s), what one has sent sends no other one anywhere, and says nothing to it',
+  async (scope) => {
+    const config = scope === 'key' ? { balancing: { prefixes: { scope } } } : {}
+    const { gateway, first, second } = await twoTenants(config)
+    expect(await homesOf(gateway, first)).toEqual([])
+    expect(await homesOf(gateway, second)).toEqual([])
+    // Each has its own, all the same.
+    for (const key of [first, second]) expect(await homesOf(gateway, key)).toHaveLength(1)
+  },
+)
 
-test.each<['all' | 'key']>([['all'], ['key']])(
+test.each<['all' | 'key' | 'system']>([['all'], ['key'], ['system']])(
   'X28: what one calls its conversations leads nobody else to them (scope %s)',
   async (scope) => {
     const { gateway, first, second } = await twoTenants({ balancing: { policy: 'sticky', prefixes: { scope } } })

@@ -75,7 +75,7 @@ describe('beginnings end', () => {
 
 describe('no two prompts have a digest in common', () => {
   const seen = (pieces: PromptPiece[], owner: string | null = null, by = printer): readonly number[] =>
-    by.print(pieces, owner).digests
+    by.print(pieces, owner === null ? null : { holder: owner, from: 'start' }).digests
 
   test.each<[string, readonly number[], readonly number[]]>([
     ['of different words', printOf(['hello']).digests, printOf(['hellp']).digests],
@@ -123,6 +123,18 @@ describe('no two prompts have a digest in common', () => {
     const high = [...digests].filter((digest) => digest >= 2 ** 52).length
     expect(Math.abs(high / digests.size - 0.5)).toBeLessThan(0.02)
   })
+})
+
+test('what is common may be of all, and what follows of one alone', () => {
+  const common = messages(['tools', 'be good'], 'common')
+  const of = (holder: string) =>
+    printer.print([...common, ...messages(['hello', 'hi'])], { holder, from: 'own' }).digests
+  const [ann, ben] = [of('ann'), of('ben')]
+  expect(ann).toHaveLength(4)
+  expect(ann.filter((digest) => ben.includes(digest))).toEqual(ann.slice(0, 2))
+  expect(printer.print(messages(['hello']), { holder: 'ann', from: 'own' }).digests).not.toEqual(
+    printer.print(messages(['hello']), { holder: 'ben', from: 'own' }).digests,
+  )
 })
 
 it('equal beginnings have equal digests, and others have others, whatever the prompts are', () => {

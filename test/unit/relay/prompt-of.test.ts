@@ -86,9 +86,19 @@ describe('the print', () => {
     expect(promptOf(dropped, endpoints[0]!, { headers: {}, prompts, holder: 'ann' }).print).toBeNull()
   })
 
-  it('is the same for all keys, unless each is to have its own', () => {
-    const [ann, bob] = ['ann', 'bob'].map((holder) => asked({ holder }).print?.digests)
-    expect(ann).toEqual(bob)
+  it('is the same for all keys behind words of the system alone, unless all or none are to have theirs in common', () => {
+    const withSystem = { messages: [{ role: 'system', content: 'be good' }, ...chat.messages] }
+    const digests = (holder: string, scope: 'system' | 'all') => {
+      const reader = new PromptReader(balancingOptions.parse({ prefixes: { scope } }).prefixes)
+      const of = (by: string) =>
+        promptOf(bodyOf(withSystem), endpoints[0]!, { headers: {}, prompts: reader, holder: by })
+      return [of('ann'), of(holder)].map(({ print }) => print?.digests ?? [])
+    }
+    const [ann, bob] = digests('bob', 'system')
+    expect(bob?.map((digest) => ann?.includes(digest))).toEqual([true, false])
+    const [annOfAll, bobOfAll] = digests('bob', 'all')
+    expect(annOfAll).toEqual(bobOfAll)
+    expect(asked({ holder: 'ann' }).print?.digests).not.toEqual(asked({ holder: 'bob' }).print?.digests)
     const [annOwn, bobOwn, annAgain] = ['ann', 'bob', 'ann'].map(
       (holder) => asked({ holder, reader: byKey }).print?.digests,
     )
