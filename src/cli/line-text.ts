@@ -1,5 +1,7 @@
 /** The line as people read it. */
 import type { LineHost, LineView } from '../queue/line-view-schema.ts'
+import { loadText, type WaitedLoad } from './load-text.ts'
+import { printable } from './printable.ts'
 import { counted, grouped, more, percent, right, secondsText, section } from './text-table.ts'
 
 export function lineText(line: LineView): string {
@@ -36,7 +38,15 @@ export function lineText(line: LineView): string {
       right('p90'),
     ]),
     ...more(waiting - requests.length),
+    ...loadTexts(requests),
   ].join('\n')
+}
+
+/** Each once, however many wait for it. */
+function loadTexts(requests: LineView['requests']): string[] {
+  const loads = new Map<string, WaitedLoad>()
+  for (const { load } of requests) if (load !== null) loads.set(`${load.host} ${load.model}`, load)
+  return loads.size === 0 ? [] : ['', ...[...loads.values()].map((load) => printable(loadText(load)))]
 }
 
 function stateText({ paused }: LineView): string {

@@ -9,7 +9,7 @@ export interface Load {
   readonly isAlone: boolean
   /** The attempt, or the order, that brings it about; null where that was given up and the host may go on. */
   by: object | null
-  /** Since when that one does. */
+  /** Since when that one does, or nobody knows of it. */
   bySinceMs: number
 }
 

@@ -90,6 +90,7 @@ export class ModelLoads {
     const beganMs = clock.now()
     const admin = host.kind?.modelAdmin
     if (admin === undefined) return
+    let isAsked = false
     try {
       const obstacle = await this.#unload(admin, order)
       if (obstacle === 'in_use') {
@@ -98,13 +99,14 @@ export class ModelLoads {
       }
       if (obstacle !== null) host.memory.failed(by, 'failed', obstacle.problem)
       else {
+        isAsked = true
         const answer = await admin.load(this.#callsTo(host, loadMsMax(host, model)), model)
         if (answer.kind === 'ok') host.memory.loaded(by)
         else if (answer.kind === 'no_room') host.memory.noRoom(by, answer.problem)
         else host.memory.failed(by, answer.kind, answer.problem)
       }
     } catch (error) {
-      host.memory.failed(by, 'lost', messageOf(error))
+      host.memory.failed(by, isAsked ? 'lost' : 'failed', messageOf(error))
     }
     charge(clock.now() - beganMs)
     this.#lookedAtMs.delete(host)

@@ -237,7 +237,7 @@ export class ModelMemory {
     this.#parts.onChange()
   }
 
-  /** The order came to nothing. */
+  /** The order came to nothing; where nobody knows what became of it, the host may go on. */
   failed(by: object, result: Exclude<LoadResult, 'ok'>, problem: string): void {
     const load = this.#loading
     if (load?.by !== by) return
@@ -340,7 +340,9 @@ export class ModelMemory {
     const times = (this.#failures.get(load.model)?.times ?? 0) + 1
     const forMs = Math.min(againMsMax, againMsMin * 2 ** (times - 1))
     this.#failures.set(load.model, { model: load.model, problem, times, untilMs: this.#nowMs + forMs })
-    this.#endLoad(load, result)
+    if (result !== 'lost' || this.loadsBy !== 'admin') return this.#endLoad(load, result)
+    load.by = null
+    load.bySinceMs = this.#nowMs
   }
 
   #endLoad(load: Load, result: LoadResult): void {

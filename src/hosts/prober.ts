@@ -28,6 +28,8 @@ export interface ProberParts {
 const probesAtOnceMax = 8
 /** A host that is down is asked again this soon at first, then at doubled distances up to the ordinary one. */
 const downAgainMs = 250
+/** A host that loads a model is asked this often whether it is there. */
+const loadLookMs = 1_000
 /** A host that was down and answered well is asked again this soon. */
 const confirmMs = 250
 
@@ -160,7 +162,7 @@ export class Prober {
     const { everyMs, rise } = this.#options
     const { failuresInARow, goodInARow } = host
     if (failuresInARow > 0) return Math.min(everyMs, downAgainMs * 2 ** Math.min(failuresInARow, 16))
-    if (host.up) return everyMs
+    if (host.up) return mayTellOfLoad(host) ? Math.min(everyMs, loadLookMs) : everyMs
     return Math.min(everyMs, goodInARow < rise ? confirmMs : Math.max(confirmMs, host.provenInMs))
   }
 
@@ -206,6 +208,12 @@ export class Prober {
     const { everyMs } = this.#options
     await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })
   }
+}
+
+/** Its first content tells of the end of a load only where the answer is streamed to whoever has not left. */
+function mayTellOfLoad({ kind, memory }: Host): boolean {
+  const { tells = false, listsEarly = true } = kind?.loadRules ?? {}
+  return memory.loadsBy === 'request' && memory.loading !== null && tells && !listsEarly
 }
 
 /** A host that computes on the thread that answers is slow, not dead: its requests have clocks of their own. */

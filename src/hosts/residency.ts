@@ -81,7 +81,7 @@ interface Turn {
 const there: ModelAccess = { isWarm: true, admits: true, waitMs: 0, loadMs: 0 }
 /** Nobody looks farther ahead. */
 const waitMsMax = 3_600_000
-/** A load that its request gave up may go on at the host: so many times what it should take it is believed to. */
+/** A load that its request gave up, or that an order has lost, may go on at the host: so many times what it should take it is believed to. */
 const orphanTimes = 1.5
 /**
  * A few loads are many times as long as the others, and the mean of all is about twice what most take. More than that is the
@@ -168,7 +168,8 @@ export class ResidencyPlanner {
     let soonest: LoadFailure | null = null
     for (const { host, model } of candidates) {
       const { memory } = host
-      const failure = memory.isResident(model) || memory.loading?.model === model ? null : memory.failureOf(model)
+      const isOnItsWay = memory.loading?.model === model && memory.loading.by !== null
+      const failure = memory.isResident(model) || isOnItsWay ? null : memory.failureOf(model)
       if (failure === null) return null
       if (soonest === null || failure.untilMs < soonest.untilMs) soonest = failure
     }
@@ -301,7 +302,7 @@ export class ResidencyPlanner {
     const load = memory.loading
     if (load !== null) {
       // Whoever takes up a load that was given up begins none.
-      if (load.model === model && load.by === null) return { inMs: 0, evicts: [] }
+      if (load.model === model && load.by === null && memory.loadsBy === 'request') return { inMs: 0, evicts: [] }
       if (load.by !== null || this.#restMs(host) > 0) {
         return { inMs: Math.max(overdueMs, this.#restMs(host)), obstacle: 'another_load' }
       }
@@ -317,7 +318,8 @@ export class ResidencyPlanner {
   #restMs(host: Host): number {
     const load = host.memory.loading
     if (load === null) return 0
-    const expectedMs = this.loadMs(host, load.model) * (load.by === null ? orphanTimes : 1)
+    const orphanMs = orphanTimes * Math.max(this.loadMs(host, load.model), load.bySinceMs - load.sinceMs)
+    const expectedMs = load.by === null ? orphanMs : this.loadMs(host, load.model)
     return Math.max(0, load.sinceMs + expectedMs - this.#parts.clock.now())
   }
 

@@ -71,11 +71,12 @@ function strangersStream(double: LmxDouble, model: string, tokens: number) {
   const text = { now: '' }
   const body = JSON.stringify({ ...askFor('x', tokens), model, stream: true })
   const headers = { 'content-type': 'application/json' }
-  const ended = fetch(`${double.url}/v1/chat/completions`, { method: 'POST', headers, body }).then(async (answer) => {
+  const read = async (): Promise<void> => {
+    const answer = await fetch(`${double.url}/v1/chat/completions`, { method: 'POST', headers, body })
     const decoder = new TextDecoder()
     for await (const chunk of answer.body ?? []) text.now += decoder.decode(chunk, { stream: true })
-  })
-  return { text, ended }
+  }
+  return { text, ended: read() }
 }
 
 test('a model that generates for somebody else is not unloaded either, whether a probe has told of that or not', async () => {
@@ -152,6 +153,17 @@ test('what is not on the disk any more is refused with the reason, and no downlo
   await expect(ask('org/c')).rejects.toMatchObject(refused)
   expect(double.models.ordered).toEqual(['org/c'])
   expect(double.requests.filter(({ path }) => path.includes('confirm'))).toEqual([])
+})
+
+test('a load that took too long may go on at the host: no other begins there until it must be over', async () => {
+  const config = { relay: { loadMsMax: 1_000 }, models: { residency: { ...quick, loadMsDefault: 60_000 } } }
+  const { double, gateway, client, ask } = await studio({ holdLoads: true }, { modelsLoadedMax: 3 }, config)
+  await listed(gateway, 3)
+  await expect(ask('org/b')).rejects.toMatchObject({ status: 503, code: 'model_load_failed' })
+  const other = client.chat.completions.create({ ...askFor('x', 3), model: 'org/c' }, { timeout: 1_000 })
+  await expect(other).rejects.toThrow()
+  expect(double.models.ordered).toEqual(['org/b'])
+  double.models.endLoads()
 })
 
 test('a host that dies during a load is waited for no longer than it takes to say so', async () => {

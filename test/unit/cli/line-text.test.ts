@@ -72,6 +72,15 @@ test('the line: its state, its hosts, what waits and for whom, and how much more
   ])
 })
 
+test('of a model that no host has in memory it says what is being loaded, once for all who wait for it', () => {
+  const load = { host: 'studio', model: 'qwen-4bit', forMs: 12_000, expectedMs: 18_000, obstacle: null }
+  const requests = ['r1', 'r2'].map((id) => ({ ...line.requests[0]!, id, load }))
+  const lines = lineText({ ...line, requests }).split('\n')
+  const words = 'No host has the model in memory: studio has been loading qwen-4bit for 12.0 s, some 18.0 s more.'
+  expect(lines.slice(-2)).toEqual(['', words])
+  expect(lines.filter((one) => one === words)).toHaveLength(1)
+})
+
 test('an empty line of which nothing is known says no more than that', () => {
   const empty = {
     waiting: 0,

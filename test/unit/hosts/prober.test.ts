@@ -8,14 +8,14 @@ import { FakeClock } from '../../kit/fake-clock.ts'
 import { healthDefaults, hostParts, knownModel, sloDefaults } from '../../kit/known-hosts.ts'
 
 /** A prober before one host that answers, or not, as `isAlive` says at that time. */
-function probed(isAlive: (ms: number) => boolean, options: { rise?: number } = {}) {
+function probed(isAlive: (ms: number) => boolean, options: { rise?: number; kind?: HostKind } = {}) {
   const clock = new FakeClock()
   const startMs = clock.now()
   const probes: number[] = []
   const told: string[] = []
   const at = (): number => clock.now() - startMs
   const kind = {
-    ...hostKind('openai'),
+    ...(options.kind ?? hostKind('openai')),
     async probe() {
       probes.push(at())
       if (!isAlive(at())) throw new Error('connection refused')
@@ -41,6 +41,20 @@ function probed(isAlive: (ms: number) => boolean, options: { rise?: number } = {
   onTestFinished(() => prober.stop())
   return { clock, host, prober, probes, told }
 }
+
+it('a host that loads a model is asked each second whether it is there', async () => {
+  const { clock, host, prober, probes } = probed(() => true, { kind: hostKind('lm-studio') })
+  await prober.start()
+  const use = {}
+  host.memory.began('other', use)
+  await clock.advance(20_000)
+  const [first, second] = probes.filter((ms) => ms > 6_000)
+  expect(second! - first!).toBeLessThanOrEqual(1_200)
+  host.memory.ended('other', use, 'failed')
+  const ended = probes.length
+  await clock.advance(20_000)
+  expect(probes.length - ended).toBeLessThanOrEqual(6)
+})
 
 describe('rising', () => {
   it('the second look comes soon after the first good one, and then the host is up', async () => {
