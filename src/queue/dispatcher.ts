@@ -86,19 +86,19 @@ export class Dispatcher {
     this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
     this.#hosts = new LaneHosts(parts.clock)
     this.#decisions = new ToldDecisions(parts.clock, parts.decisions)
-    const { clock, events } = parts
+    const { clock, events, isOneUnknown = () => false } = parts
     const paused = (): boolean => this.#paused
     const common = { line: this.#line, hosts: this.#hosts }
     const grantNext = (waiter: Waiter): boolean => this.#grantNext(waiter)
-    this.#serving = new Serving({ ...common, shares: this.#shares, paused, grantNext })
     const refuse = (waiter: Waiter, error: GatewayError): void => this.#strand(waiter, error)
     const estimateMs = (waiter: Waiter): number | null => this.#told.reckon(waiter).p50Ms
-    this.#models = new ModelWaits({ ...common, ...parts, refuse, estimateMs })
+    const serve = (host: Host): void => this.#serving.serve(host)
+    this.#models = new ModelWaits({ ...common, ...parts, refuse, estimateMs, paused, serve })
     const { loadOf, admits } = this.#models
+    this.#serving = new Serving({ ...common, shares: this.#shares, admits, paused, grantNext })
     this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused, loadOf })
     const gaveBack = (asked: string): void => events.gaveBack(asked)
     this.#giveBack = new GiveBack({ ...common, shares: this.#shares, admits, gaveBack })
-    const isOneUnknown = parts.isOneUnknown ?? (() => false)
     this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
     this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, offer })
@@ -125,7 +125,7 @@ export class Dispatcher {
     if (failed !== null) return this.#refuse(request, 'no_host', failed)
     const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost }), decision)
     this.#flows.rests(flow)
-    if (!this.#paused) this.#models.planFor(lane)
+    this.#models.waitsChanged(lane)
     return turn
   }
 
@@ -134,7 +134,7 @@ export class Dispatcher {
     this.#hosts.changed()
     this.#stranded.regrouped(this.#line.regroup())
     this.#holds.recheck()
-    if (!this.#paused) this.#models.plan()
+    this.#models.plan()
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serving.serve(host)
     this.#makeRoom()
     this.#stranded.lookAgain()
@@ -351,8 +351,7 @@ export class Dispatcher {
     bill.close()
     this.#shares.released(lease)
     this.#flows.released(bill.flow)
-    // Another model may have its turn there now, and whoever waits for one that could not be loaded goes elsewhere.
-    if (host.memory.loadsBy !== null && this.#line.size > 0) this.hostsChanged()
+    this.#models.released(host)
     this.#serving.serve(host)
     this.#makeRoom()
   }
@@ -382,7 +381,7 @@ export class Dispatcher {
     this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
     if (outcome === 'timeout' || outcome === 'left') this.#told.givenUp(waiter, waitMs)
     this.#flows.rests(flow)
-    if (!this.#paused) this.#models.planFor(waiter.lane)
+    this.#models.waitsChanged(waiter.lane)
     return true
   }
 

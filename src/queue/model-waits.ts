@@ -1,5 +1,6 @@
 /** Those who wait for a model that no host has in memory: what is planned for them, what they are told, and when they wait no more. */
 import type { Balancer } from '../balancing/balancer.ts'
+import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate } from '../hosts/model-catalog.ts'
@@ -13,6 +14,7 @@ import type { Line } from './line.ts'
 import type { Waiter } from './waiter.ts'
 
 export interface ModelWaitsParts {
+  readonly clock: Clock
   readonly line: Line
   readonly hosts: LaneHosts
   /** Absent where hosts have all their models in memory. */
@@ -21,32 +23,67 @@ export interface ModelWaitsParts {
   readonly balancer: Pick<Balancer, 'speedOf'>
   readonly costs?: Costs
   readonly refuse: (waiter: Waiter, error: GatewayError) => void
+  /** Nobody is given anything. */
+  readonly paused: () => boolean
+  /** Gives what is free at a host to those who go next. */
+  readonly serve: (host: Host) => void
 }
 
 const retryAfterMsMin = 1_000
 
 export class ModelWaits {
   readonly #parts: ModelWaitsParts
+  /** Something has changed since the last plan, and the next one comes at the end of this turn of events. */
+  #isDue = false
 
   constructor(parts: ModelWaitsParts) {
     this.#parts = parts
   }
 
-  /** To be called when others wait than before, or when hosts have changed. */
+  /** To be called when hosts have changed. */
   plan(): void {
-    const { planner, line } = this.#parts
-    if (planner === undefined) return
-    const demands: Demand[] = []
+    const { planner, line, hosts, paused } = this.#parts
+    if (planner === undefined || paused()) return
+    this.#isDue = false
+    // Requests of many lengths, and for several endpoints, wait for the same models at the same hosts.
+    const alike = new Map<string, { readonly candidates: readonly Candidate[]; readonly lanes: Lane[] }>()
     for (const lane of line.lanes()) {
-      const candidates = this.#parts.hosts.candidates(lane)
-      if (candidates.some(loads)) demands.push(this.#demandOf(lane, candidates))
+      const candidates = hosts.candidates(lane)
+      if (!candidates.some(loads)) continue
+      const id = candidates.map(({ host, model }) => `${host.number} ${model}`).join('\n')
+      const known = alike.get(id)
+      if (known === undefined) alike.set(id, { candidates, lanes: [lane] })
+      else known.lanes.push(lane)
     }
-    planner.plan(demands)
+    planner.plan(Array.from(alike.values(), ({ candidates, lanes }) => this.#demandOf(lanes, candidates)))
   }
 
-  /** The same where it makes a difference to a lane. */
-  planFor(lane: Lane): void {
-    if (this.#parts.hosts.candidates(lane).some(loads)) this.plan()
+  /** To be called when others wait in a lane than before: once for all that happens in a turn of events. */
+  waitsChanged(lane: Lane): void {
+    if (this.#parts.hosts.candidates(lane).some(loads)) this.#planSoon()
+  }
+
+  /** To be called when a slot of a host is free: another model may have its turn there, or those that could not be loaded go elsewhere. */
+  released(host: Host): void {
+    if (host.memory.loadsBy !== null && this.#parts.line.size > 0) this.#planSoon()
+  }
+
+  #planSoon(): void {
+    const { planner, clock } = this.#parts
+    if (planner === undefined || this.#isDue) return
+    this.#isDue = true
+    clock.afterTurn(() => {
+      if (this.#isDue) this.#planAndServe()
+    })
+  }
+
+  #planAndServe(): void {
+    const { line, hosts, serve } = this.#parts
+    this.#isDue = false
+    if (line.size === 0) return
+    this.plan()
+    for (const host of hosts.ofAll(line.lanes())) if (host.memory.loadsBy !== null) serve(host)
+    this.refuseFailed()
   }
 
   /** Whoever waits for what could not be loaded anywhere hears so, instead of waiting for the next time that it is tried. */
@@ -95,14 +132,16 @@ export class ModelWaits {
     return candidates.filter((candidate) => planner.mayLoadFor(id, candidate))
   }
 
-  #demandOf(lane: Lane, candidates: readonly Candidate[]): Demand {
+  /** Of lanes with the same candidates. */
+  #demandOf(lanes: readonly Lane[], candidates: readonly Candidate[]): Demand {
     const { line, estimateMs } = this.#parts
-    const first = line.firstOf(lane)
+    const firsts = lanes.flatMap((lane) => line.firstOf(lane) ?? [])
+    const first = firsts.reduce<Waiter | undefined>((a, b) => (a === undefined || b.order < a.order ? b : a), undefined)
     return {
       candidates,
-      waiting: lane.waiting,
+      waiting: lanes.reduce((sum, { waiting }) => sum + waiting, 0),
       holder: first?.flow.id ?? null,
-      holders: () => holdersOf(lane, first),
+      holders: () => holdersOf(lanes, firsts),
       waitMs: () => (first === undefined ? null : estimateMs(first)),
       // Whose request it was to have the model loaded for; those who join have it for nothing.
       charge: (host, model, ms) => this.#charge(first?.flow, host, model, ms),
@@ -120,8 +159,8 @@ function loads({ host }: Candidate): boolean {
   return host.memory.loadsBy !== null
 }
 
-/** Of whom requests wait there; the first may be in front of all, where it is in no queue. */
-function* holdersOf({ queues }: Lane, first: Waiter | undefined): Iterable<string> {
-  if (first !== undefined) yield first.flow.id
-  for (const { flow } of queues) yield flow.id
+/** Of whom requests wait there; the first of a lane may be in front of all, where it is in no queue. */
+function* holdersOf(lanes: readonly Lane[], firsts: readonly Waiter[]): Iterable<string> {
+  for (const { flow } of firsts) yield flow.id
+  for (const { queues } of lanes) for (const { flow } of queues) yield flow.id
 }

@@ -10,6 +10,8 @@ interface ServingParts {
   readonly line: Line
   readonly hosts: LaneHosts
   readonly shares: Shares
+  /** A slot of the host would be of use to those in the lane, as far as its model goes. */
+  readonly admits: (lane: Lane, host: Host) => boolean
   /** Nobody is given anything. */
   readonly paused: () => boolean
   /** It is given a slot, or waits for one host alone; false, and it waits on, where none is there for it. */
@@ -37,14 +39,26 @@ export class Serving {
   }
 
   #serve(host: Host): void {
-    const { line, hosts, shares, paused, grantNext } = this.#parts
+    const { line, hosts, shares, admits, paused, grantNext } = this.#parts
     // Those for whom it is not the right one just now keep nobody waiting who comes behind them.
     const declined = new Set<Lane>()
-    const fits = (lane: Lane): boolean => !declined.has(lane) && hosts.takes(lane, host)
+    // Where many wait for models that it has not, a host is not chosen for each of them in turn.
+    const admitted = new Map<Lane, boolean>()
+    const loads = host.memory.loadsBy !== null
+    const isAdmitted = (lane: Lane): boolean => {
+      const known = admitted.get(lane)
+      if (known !== undefined) return known
+      const is = admits(lane, host)
+      admitted.set(lane, is)
+      return is
+    }
+    const fits = (lane: Lane): boolean => !declined.has(lane) && hosts.takes(lane, host) && (!loads || isAdmitted(lane))
     while (!paused() && line.size > 0 && host.available && host.hasFreeSlot) {
       const next = line.next({ host, fits, isShort: shares.at(host) })
       if (next === undefined) return
       if (!grantNext(next)) declined.add(next.lane)
+      // What it was given may have begun a load.
+      else admitted.clear()
     }
   }
 }
