@@ -17,6 +17,7 @@ const flags: readonly Flag[] = [
   { name: 'tps', value: 'N', help: 'Tokens per second of one stream alone (default: 40; 0: no pause)' },
   { name: 'ttft-ms', value: 'N', help: 'Fixed time to the first token (default: 300)' },
   { name: 'prefill-tps', value: 'N', help: 'Prompt tokens read per second (default: 800; 0: no pause)' },
+  { name: 'keeps-prefixes', value: '', help: 'Messages at the beginning that were read before take no time again' },
   { name: 'batch-slowdown', value: 'N', help: 'How much each further stream slows all (default: 0.28)' },
   { name: 'tokens-per-chunk', value: 'N', help: 'Tokens in one chunk (default: 1)' },
   { name: 'answer-tokens', value: 'N', help: 'Words of an answer without max_tokens (default: 120)' },
@@ -74,6 +75,7 @@ function optionsFrom(values: FlagValues): LmxDoubleOptions {
     slotWaitMs: numberOf(values, 'slot-wait-ms') ?? 30_000,
     answerTokens: wholeNumberOf(values, 'answer-tokens') ?? 120,
     seed: wholeNumberOf(values, 'seed') ?? 1,
+    keepsPrefixes: values.get('keeps-prefixes')?.at(-1) === 'true',
     echo: values.get('echo')?.at(-1) === 'true',
     cost: {
       decodeTokensPerSecond: numberOf(values, 'tps') ?? 40,

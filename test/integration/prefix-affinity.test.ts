@@ -202,6 +202,18 @@ test('a host that tells again and again that it has kept nothing is the home of 
   expect(homes.slice(-10).flat()).toEqual([])
 })
 
+test('of hosts that never tell what they had kept, those that keep nothing are no homes before long, by their first tokens', async () => {
+  const homesAfter = async (keepsPrefixes: boolean): Promise<readonly string[]> => {
+    const slow = { ...cost, prefillTokensPerSecond: 10_000 }
+    const { gateway, converse } = await stage(['a'], () => ({ keepsPrefixes, cost: slow }))
+    // One after the other, of 100 to 200 ms where all is read: whatever else takes time here is little beside that.
+    const conversations = [1_000, 1_500, 2_000].map((tokens) => converse(tokens, `talk of ${tokens}`))
+    for (let turn = 0; turn < 13; turn++) for (const one of conversations) await one.turn()
+    return newestHomes(gateway)
+  }
+  expect([await homesAfter(true), await homesAfter(false)]).toEqual([['a'], []])
+})
+
 test('with prefixes off nothing is remembered of a prompt', async () => {
   const { gateway, converse } = await stage(['a', 'b'], undefined, { balancing: { prefixes: { enabled: false } } })
   const conversation = converse(10_000, 'long ago')
