@@ -21,6 +21,13 @@ function choose(places: readonly Place[], ask: Partial<Ask> = {}, policy = faste
   return policy.choose(askFor(ask), [first!, ...others])
 }
 
+/** How many of so many requests, one after the other, each was given. */
+function wentTo(count: number, places: readonly Place[], ask: Partial<Ask> = {}): { a: number; b: number } {
+  const policy = fastest(() => 0.5)
+  const went = Array.from({ length: count }, () => choose(places, ask, policy).place.host.name)
+  return { a: went.filter((name) => name === 'a').length, b: went.filter((name) => name === 'b').length }
+}
+
 const score = (place: Place, ask: Partial<Ask> = {}): number | null | undefined => choose([place], ask).scores?.[0]
 
 describe('what it reckons, in ms', () => {
@@ -135,6 +142,43 @@ describe('among those that are as good', () => {
     )
     expect(went.slice(2)).toEqual(went.slice(0, -2))
     expect(new Set(went)).toEqual(new Set(['a', 'b']))
+  })
+
+  it('work is shared evenly, and not only turns, when long and short requests alternate', () => {
+    const policy = fastest(() => 0.5)
+    const given = new Map([
+      ['a', 0],
+      ['b', 0],
+    ])
+    for (let turn = 0; turn < 1_000; turn++) {
+      const output = turn % 2 === 0 ? 300 : 200
+      const { name } = choose([at('a'), at('b')], { tokens: { input: 1_000, output } }, policy).place.host
+      given.set(name, given.get(name)! + output)
+    }
+    const [a, b] = [given.get('a')!, given.get('b')!]
+    expect(Math.abs(a - b)).toBeLessThanOrEqual(0.02 * Math.max(a, b))
+  })
+
+  it('a difference that nobody feels is none, and none that the few answers behind a speed may have made', () => {
+    const short = { tokens: { input: 20, output: 0 } }
+    const [quick, quicker] = [
+      { uncachedTokens: 20, speed: { ...speed, prefillTokensPerSecond: 1_000 } },
+      { uncachedTokens: 20, speed: { ...speed, prefillTokensPerSecond: 4_000 } },
+    ]
+    const long = { tokens: { input: 1_000, output: 0 } }
+    const learned = (samples: number, prefillTokensPerSecond: number) => ({
+      speed: { ...speed, samples, prefillTokensPerSecond },
+    })
+    expect(wentTo(10, [at('a', quick), at('b', quicker)], short)).toEqual({ a: 5, b: 5 })
+    expect(wentTo(8, [at('a', learned(10, 1_000)), at('b', learned(10, 1_150))], long)).toEqual({ a: 4, b: 4 })
+    expect(wentTo(8, [at('a', learned(1_000, 1_000)), at('b', learned(1_000, 1_150))], long)).toEqual({ a: 0, b: 8 })
+  })
+
+  it('one that is not far behind has a try now and then, or what made it look slower could never be put right', () => {
+    const behind = at('a', { speed: { ...speed, prefillTokensPerSecond: 800, decodeTokensPerSecond: 40 } })
+    expect(wentTo(90, [behind, at('b')])).toEqual({ a: 10, b: 80 })
+    const far = at('a', { speed: half })
+    expect(wentTo(90, [far, at('b')])).toEqual({ a: 0, b: 90 })
   })
 
   it('the one that has kept more of the conversation', () => {
