@@ -245,9 +245,15 @@ export class ResidencyPlanner {
     for (const [host, { model }] of this.#turns) {
       const isOver = host.memory.isResident(model) || host.memory.failureOf(model) !== null
       // Nobody is kept out for what cannot begin: what others run there may go on for long.
-      if (isOver || host.signals.foreignRunning > 0 || !this.#wanted.has(host, model) || !host.available)
-        this.#turns.delete(host)
+      const isBlocked = host.signals.foreignRunning > 0 || this.#cannotBegin(host, model)
+      if (isOver || isBlocked || !this.#wanted.has(host, model) || !host.available) this.#turns.delete(host)
     }
+  }
+
+  /** Not for what runs there: another host is the better one for it by now, or has it, or loads have used up the hour. */
+  #cannotBegin(host: Host, model: string): boolean {
+    const readiness = this.#readiness(host, model)
+    return 'obstacle' in readiness && (readiness.obstacle === 'kept' || readiness.obstacle === 'loads_per_hour')
   }
 
   #isOut(host: Host, model: string): boolean {
