@@ -2,11 +2,12 @@
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate } from '../hosts/model-catalog.ts'
+import type { ModelAccess } from '../hosts/residency.ts'
 import type { Assignment, Generated } from './assignment.ts'
-import type { Considered, Decision } from './decision.ts'
+import { consideredOf, type Decision, type NotTaken } from './decision.ts'
 import { HostWork } from './host-work.ts'
 import type { Speeds } from './learned-speeds.ts'
-import { type AccessOf, alwaysInMemory, worthTheirLoads } from './model-access.ts'
+import { type AccessOf, allTaken, alwaysInMemory, inMemory, type Sorted, worthTheirLoads } from './model-access.ts'
 import type { PolicyName } from './options.ts'
 import { policies } from './policies.ts'
 import { type Ask, areAny, type Chance, type Choice, type Place, type Policy, type RoutingReason } from './policy.ts'
@@ -27,9 +28,6 @@ export interface BalancerParts {
   readonly accessOf?: AccessOf
 }
 
-/** A record of a choice is kept for long: of a larger fleet it names some. */
-const consideredMax = 16
-
 /** What an answer of others has yet to generate: half of one of ordinary length, since nothing is known of it. */
 const foreignOutputLeft = 128
 
@@ -40,9 +38,17 @@ export interface Situation {
   readonly waitingFor: (host: Host) => number
 }
 
-interface Known extends Situation {
-  /** Of each candidate. */
-  readonly free: readonly boolean[]
+interface Seen {
+  readonly access: ModelAccess
+  /** How many wait for it; null where it is free. */
+  readonly before: number | null
+  readonly lastHere: boolean
+}
+
+/** Hosts that were looked at, each with what is between the request and the model there. */
+interface Looked {
+  readonly places: Place[]
+  readonly access: ModelAccess[]
 }
 
 export class Balancer {
@@ -76,15 +82,14 @@ export class Balancer {
   }
 
   #choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    const free = candidates.map((one) => this.#isFree(one))
-    const looked = this.#looked(ask, candidates, { ...situation, free })
-    const worth = worthTheirLoads(ask, looked, this.#accessOf)
-    const places = situation.mayWait ? worth : worth.filter((place) => place.isFree)
-    if (!areAny(places) || !places.some((place) => place.isFree)) return null
+    const { places: looked, access } = this.#looked(ask, candidates, situation)
+    const sorted = looked.some(loads) ? worthTheirLoads(ask, looked, access) : allTaken(looked)
+    const { places, leftOut } = situation.mayWait ? sorted : lessFull(sorted)
+    if (!areAny(places) || !places.some(isFree)) return null
     // Also where there is one alone: a policy that goes by turns must know of each.
     const choice = this.#policy.choose(ask, places)
-    const reason = reasonOf(choice, candidates, places)
-    const considered = consideredOf(places, choice)
+    const reason = reasonOf(choice, candidates, sorted)
+    const considered = consideredOf(places, choice, leftOut)
     const { policy } = this.#parts
     return { policy, place: choice.place, reason, considered, waitMsMax: choice.waitMsMax ?? 0 }
   }
@@ -109,32 +114,34 @@ export class Balancer {
   }
 
   /** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
-  #looked(ask: Ask, candidates: readonly Candidate[], known: Known): readonly Place[] {
-    const { mayWait, free } = known
-    const tierMax = firstTierOf(candidates, free)
+  #looked(ask: Ask, candidates: readonly Candidate[], { mayWait, waitingFor }: Situation): Looked {
+    const accesses = this.#accessOf(candidates)
+    const tierMax = firstTierOf(candidates, accesses)
     const lastAt = this.#sessions.lastAt(ask)
-    const places: Place[] = []
+    // What loads is held against hosts that have the model, free or not.
+    const alsoFull = mayWait || candidates.some(loads)
+    const looked: Looked = { places: [], access: [] }
     for (const [at, candidate] of candidates.entries()) {
       const { host } = candidate
       if (host.tier > tierMax || !host.available || host.paused) continue
-      const isFree = free[at] === true
-      // What loads is held against hosts that have the model, free or not.
-      if (!isFree && !mayWait && host.memory.loadsBy === null) continue
-      const before = isFree ? null : known.waitingFor(host)
-      places.push(this.#place(ask, candidate, { before, lastHere: host === lastAt }))
+      const access = accesses[at] ?? inMemory
+      const isFree = host.hasFreeSlot && access.admits
+      if (!isFree && !alsoFull) continue
+      const before = isFree ? null : waitingFor(host)
+      looked.places.push(this.#place(ask, candidate, { access, before, lastHere: host === lastAt }))
+      looked.access.push(access)
     }
-    return places
+    return looked
   }
 
-  /** `before`: how many wait for it; null where it is free. */
-  #place(ask: Ask, candidate: Candidate, { before, lastHere }: { before: number | null; lastHere: boolean }): Place {
+  #place(ask: Ask, candidate: Candidate, { access, before, lastHere }: Seen): Place {
     const { speeds, prefixes } = this.#parts
     const { host, model } = candidate
     const { print } = ask.prompt
     const { input } = ask.tokens
     const speed = speeds.of(host, model)
     const match = print === null ? noMatch : prefixes.match(host, model, print)
-    const { waitMs, loadMs } = this.#accessOf(candidate)
+    const { waitMs, loadMs } = access
     // Whoever is beyond a number of slots that has fallen gives its own to nobody.
     const endsBefore = before === null ? null : host.leases.size - host.health.limit + before
     const ahead = this.#work.ahead(host, speed, endsBefore)
@@ -155,38 +162,39 @@ export class Balancer {
       speed,
     }
   }
+}
 
-  /** Whether it could be given a slot there at once. */
-  #isFree(candidate: Candidate): boolean {
-    const { host } = candidate
-    return host.available && host.hasFreeSlot && this.#accessOf(candidate).admits
-  }
+function loads({ host }: Candidate): boolean {
+  return host.memory.loadsBy !== null
+}
+
+function isFree(place: Place): boolean {
+  return place.isFree
 }
 
 /** Beyond any where none has a slot. */
-function firstTierOf(candidates: readonly Candidate[], free: readonly boolean[]): number {
+function firstTierOf(candidates: readonly Candidate[], accesses: readonly ModelAccess[]): number {
   let first = Number.POSITIVE_INFINITY
-  for (const [at, { host }] of candidates.entries()) if (free[at] === true && host.tier < first) first = host.tier
+  for (const [at, { host }] of candidates.entries()) {
+    if (host.tier < first && host.available && host.hasFreeSlot && accesses[at]?.admits === true) first = host.tier
+  }
   return first
 }
 
-/** A policy need not know of those that could not be chosen. */
-function reasonOf(
-  { place, reason }: Choice,
-  candidates: readonly Candidate[],
-  places: readonly Place[],
-): RoutingReason {
-  if (candidates.length === 1) return 'only_host'
-  if (candidates.some(({ host }) => host.tier < place.host.tier)) return 'overflow'
-  return places.length === 1 ? 'only_free_host' : reason
+function lessFull({ places, leftOut }: Sorted): Pick<Sorted, 'places' | 'leftOut'> {
+  const full = places.flatMap((place): NotTaken[] => (place.isFree ? [] : [{ place, why: 'full' }]))
+  return full.length === 0 ? { places, leftOut } : { places: places.filter(isFree), leftOut: [...full, ...leftOut] }
 }
 
-function consideredOf(places: readonly Place[], { place: chosen, scores }: Choice): readonly Considered[] {
-  const all = places.map((place, at) => ({ place, score: scores?.[at] ?? null }))
-  if (all.length <= consideredMax) return all
-  // The chosen one is always among them.
-  return [...all.filter(({ place }) => place === chosen), ...all.filter(({ place }) => place !== chosen)].slice(
-    0,
-    consideredMax,
-  )
+/** A policy need not know of those that could not be chosen. */
+function reasonOf(choice: Choice, candidates: readonly Candidate[], { places, leftOut, warm }: Sorted): RoutingReason {
+  const { place, reason } = choice
+  if (candidates.length === 1) return 'only_host'
+  if (candidates.some(({ host }) => host.tier < place.host.tier)) return 'overflow'
+  if (!place.isFree) return reason
+  const free = places.filter(isFree).length
+  const notWorthIt = leftOut.filter(({ why, place: { isFree: hasSlot } }) => why === 'load' && hasSlot).length
+  if (free + notWorthIt === 1) return 'only_free_host'
+  if (warm > 0 && places.indexOf(place) >= warm) return 'load'
+  return free === 1 ? 'in_memory' : reason
 }

@@ -1,8 +1,8 @@
 /** A decision as it is kept: what was known of each place in whole numbers, without the hosts themselves. */
-import type { Decision } from './decision.ts'
+import type { Considered, Decision } from './decision.ts'
 import type { DecisionRecord, PlaceRecord } from './events.ts'
-import type { Ask, Place } from './policy.ts'
-import { prefillMs } from './speed.ts'
+import { firstTokenMs, readMs } from './place-times.ts'
+import type { Ask } from './policy.ts'
 
 /** Whose decision it is. */
 export type Decided = Pick<DecisionRecord, 'atMs' | 'request' | 'requestId' | 'key' | 'waitedMs'>
@@ -29,26 +29,25 @@ export function decisionRecord(decision: Decision, ask: Ask, of: Decided): Decis
 
 /** Each slot that is given makes them: in one pass, and without lists on the way. */
 function placesOf({ place: chosen, considered }: Decision, ask: Ask): DecisionRecord['places'] {
-  const places: [PlaceRecord, ...PlaceRecord[]] = [placeRecord(chosen, null, ask)]
-  for (const { place, score } of considered) {
-    if (place === chosen) places[0] = placeRecord(place, score, ask)
-    else places.push(placeRecord(place, score, ask))
+  const places: [PlaceRecord, ...PlaceRecord[]] = [placeRecord({ place: chosen, score: null, leftOut: null }, ask)]
+  for (const one of considered) {
+    if (one.place === chosen) places[0] = placeRecord(one, ask)
+    else places.push(placeRecord(one, ask))
   }
   return places
 }
 
 /** Whole numbers take half of the memory that others do. */
-function placeRecord(place: Place, score: number | null, { tokens }: Ask): PlaceRecord {
+function placeRecord({ place, score, leftOut }: Considered, { tokens }: Ask): PlaceRecord {
   const { slotWaitMs, loadMs, inputAhead, uncachedTokens, speed } = place
-  const readMs = prefillMs(inputAhead + uncachedTokens, speed)
   return {
     host: place.host.name,
     model: place.model,
     isFree: place.isFree,
     slotWaitMs: Math.round(slotWaitMs),
     loadMs: Math.round(loadMs),
-    prefillMs: Math.round(readMs),
-    firstTokenMs: Math.round(slotWaitMs + loadMs + readMs),
+    prefillMs: Math.round(readMs(place)),
+    firstTokenMs: Math.round(firstTokenMs(place)),
     cachedTokens: Math.max(0, Math.round(tokens.input - uncachedTokens)),
     isHome: place.isHome,
     running: place.running,
@@ -58,5 +57,6 @@ function placeRecord(place: Place, score: number | null, { tokens }: Ask): Place
     decodeTokensPerSecond: Math.round(speed.decodeTokensPerSecond),
     samples: Math.ceil(speed.samples),
     score: score === null ? null : Math.round(score),
+    leftOut,
   }
 }

@@ -1,5 +1,6 @@
 /** What the choice of a host tells those who look on: plain data, which keeps no host and no request alive. */
 import type { RequestClass } from '../base/request-class.ts'
+import type { LeftOut } from './decision.ts'
 import type { PolicyName } from './options.ts'
 import type { RoutingReason } from './policy.ts'
 
@@ -11,9 +12,9 @@ export interface PlaceRecord {
   readonly isFree: boolean
   readonly slotWaitMs: number
   readonly loadMs: number
-  /** For the prompts that are read before it, and what must be read of its own. */
+  /** What must be read of its own prompt. */
   readonly prefillMs: number
-  /** Until its first token: the three together. */
+  /** Until its first token: that and its load behind the longer of the wait for a slot and what is read before it. */
   readonly firstTokenMs: number
   /** Of its prompt, as predicted. */
   readonly cachedTokens: number
@@ -29,6 +30,8 @@ export interface PlaceRecord {
   readonly samples: number
   /** Null where the policy has none; the less, the better. */
   readonly score: number | null
+  /** Why it could not be chosen; null where it could. */
+  readonly leftOut: LeftOut | null
 }
 
 /** What a host was in the end, of an attempt that it was chosen for. */

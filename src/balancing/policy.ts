@@ -54,6 +54,7 @@ export const routingReasons = [
   'sticky',
   'overflow',
   'load',
+  'in_memory',
 ] as const
 export type RoutingReason = (typeof routingReasons)[number]
 

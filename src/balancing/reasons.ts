@@ -1,10 +1,11 @@
 /** What the words mean by which a choice of a host is explained: for README, and for people who ask. */
+import type { LeftOut } from './decision.ts'
 import type { RoutingReason } from './policy.ts'
 
 /** Each completes: it was given this host, since … */
 export const reasonMeanings: Readonly<Record<RoutingReason, string>> = {
   only_host: 'no other host could take it',
-  only_free_host: 'no other host had a slot free',
+  only_free_host: 'no other host of its tier had a slot free for the model',
   prefix: 'this host has read the beginning of its prompt before, and need not read it again',
   session: 'by what its client calls the conversation, this host had the turn before',
   fastest: 'it is likely to be done there first, or to hold up others the least',
@@ -16,4 +17,13 @@ export const reasonMeanings: Readonly<Record<RoutingReason, string>> = {
   sticky: 'its conversation belongs to this host, or to the next where that one is full',
   overflow: 'no host of a lower tier had a slot free',
   load: 'it is sooner done where the model must be loaded first than where it is in memory',
+  in_memory:
+    'it is sooner done where the model is in memory than at the others that had a slot free, which must load it first',
+}
+
+/** Each completes: it could not be chosen, since … */
+export const leftOutMeanings: Readonly<Record<LeftOut, string>> = {
+  load: 'the model must be loaded there first, and it is sooner done where it is in memory',
+  other_models: 'other models are at work there, are being loaded or have their turn',
+  full: 'it had no slot free, and the request waits for no host alone any more',
 }

@@ -1,10 +1,10 @@
 /** Why a request went where it did, as people read it: each choice of a host, what was known of each, and how true it was. */
-import { reasonMeanings } from '../balancing/reasons.ts'
-import { obstacleSentences } from '../hosts/obstacles.ts'
+import { leftOutMeanings, reasonMeanings } from '../balancing/reasons.ts'
 import type { ShownDecision } from '../http/admin/decision-schema.ts'
 import type { EndedRequest } from '../http/admin/ended-request-schema.ts'
 import type { ShownRequest } from '../http/admin/requests-schema.ts'
 import type { LineView } from '../queue/line-view-schema.ts'
+import { loadText } from './load-text.ts'
 import { printable } from './printable.ts'
 import { counted, grouped, percent, right, secondsText, table } from './text-table.ts'
 
@@ -60,6 +60,7 @@ function decisionText(decision: ShownDecision, number: number): string {
       ),
     ),
     ...(places.some(({ samples }) => samples === 0) ? ['   * assumed: nothing was learned yet'] : []),
+    ...leftOutText(decision),
     ...holdText(decision),
     ...cameText(decision),
   ].join('\n')
@@ -85,8 +86,15 @@ function placeRow(place: ShownDecision['places'][number], isChosen: boolean): st
     grouped(place.outputAhead),
     `${grouped(place.prefillTokensPerSecond)}${assumed}`,
     `${grouped(place.decodeTokensPerSecond)}${assumed}`,
-    place.score === null ? '-' : grouped(place.score),
+    place.score === null ? (place.leftOut === null ? '-' : 'out') : grouped(place.score),
   ]
+}
+
+function leftOutText({ places }: ShownDecision): string[] {
+  const meanings = new Map<string, string>(Object.entries(leftOutMeanings))
+  return places.flatMap(({ host, leftOut }) =>
+    leftOut === null ? [] : [printable(`   not ${host}: ${meanings.get(leftOut) ?? leftOut}`)],
+  )
 }
 
 const holdEnds: Readonly<Record<string, string>> = {
@@ -149,15 +157,6 @@ function liveText(live: NonNullable<ShownRequest['live']>, waiting: WaitingNow |
   ]
     .map(printable)
     .join('\n')
-}
-
-/** What it waits for before all else. */
-function loadText({ host, model, forMs, expectedMs, obstacle }: NonNullable<WaitingNow['load']>): string {
-  const soon = expectedMs === null ? '' : `, some ${secondsText(expectedMs)} more`
-  if (forMs !== null)
-    return `No host has the model in memory: ${host} has been loading ${model} for ${secondsText(forMs)}${soon}.`
-  const why = obstacle === null ? '' : `: ${obstacleSentences[obstacle]}`
-  return `No host has the model in memory; ${host} is to load ${model}, and has not begun${why}${soon}.`
 }
 
 function endText({ status, end, error, attempts, durationMs }: EndedRequest): string {

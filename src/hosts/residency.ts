@@ -129,8 +129,9 @@ export class ResidencyPlanner {
     return this.#isOut(host, model) ? waiting(waitMsMax, 0) : there
   }
 
-  /** As `access`, for whoever asks with what it has at hand. */
-  readonly accessOf = ({ host, model }: Candidate): ModelAccess => this.access(host, model)
+  /** As `access`, of each of them: what all have in common is reckoned once. */
+  readonly accessOf = (candidates: readonly Candidate[]): readonly ModelAccess[] =>
+    this.#places.during(() => candidates.map(({ host, model }) => this.access(host, model)))
 
   /** What loading it there is expected to take. */
   loadMs(host: Host, model: string): number {
@@ -156,11 +157,9 @@ export class ResidencyPlanner {
     this.#wanted = new WantedModels(demands)
     for (const { candidates } of demands) this.#places.seen(candidates)
     this.#endTurns()
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const demand of demands.toSorted((a, b) => awaySinceMs(a) - awaySinceMs(b))) {
-      nextMs = Math.min(nextMs, this.#planFor(demand))
-    }
-    this.#wakeIn(nextMs)
+    const inTurn = demands.toSorted((a, b) => awaySinceMs(a) - awaySinceMs(b))
+    const inMs = this.#places.during(() => inTurn.map((demand) => this.#planFor(demand)))
+    this.#wakeIn(Math.min(Number.POSITIVE_INFINITY, ...inMs))
   }
 
   /** Null unless loading it failed lately at each of those that could take the request. */
@@ -221,6 +220,7 @@ export class ResidencyPlanner {
       const { host, model, evicts } = ready
       if (areWarm && (waitMs() ?? 0) <= this.loadMs(host, model)) return nextMs
       host.memory.begin(model, ready, { evicts, isAlone: false, holder })
+      this.#places.changed()
       this.#turns.delete(host)
       this.#parts.order({ host, model, evicts, by: ready, charge: (ms) => charge(host, model, ms) })
       return nextMs
@@ -285,7 +285,9 @@ export class ResidencyPlanner {
     if (isForeign) return { inMs: waitMsMax, obstacle: 'foreign' }
     if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
     if (this.#isOutnumbered(host, model, evicts)) return { inMs: 0, evicts }
-    const patienceMs = this.#places.isElsewhere({ host, model }) ? waitMsMax : quantumMs
+    const patienceMs = this.#places.isElsewhere({ host, model }, this.#options().loadsPerHourMax)
+      ? waitMsMax
+      : quantumMs
     const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, patienceMs)))
     return keptMs > 0 ? { inMs: keptMs, obstacle: 'kept' } : { inMs: 0, evicts }
   }

@@ -19,6 +19,7 @@ export function placeRecord(differing: Partial<PlaceRecord> = {}): PlaceRecord {
     decodeTokensPerSecond: 60,
     samples: 12,
     score: 900,
+    leftOut: null,
     ...differing,
   }
 }

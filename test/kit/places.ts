@@ -34,7 +34,13 @@ export function askFor(more: Partial<Ask> = {}): Ask {
 
 export function decisionFor(host: Host, model = 'm'): Decision {
   const place = placeAt(host.name, { host, model })
-  return { policy: 'least-busy', place, reason: 'only_host', considered: [{ place, score: null }], waitMsMax: 0 }
+  return {
+    policy: 'least-busy',
+    place,
+    reason: 'only_host',
+    considered: [{ place, score: null, leftOut: null }],
+    waitMsMax: 0,
+  }
 }
 
 /** What a lease of the host is made with. */

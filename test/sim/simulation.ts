@@ -13,7 +13,7 @@ import { OwnLines } from '../../src/access/own-lines.ts'
 import { type Balancing, makeBalancing } from '../../src/balancing/balancing.ts'
 import { balancingOptions } from '../../src/balancing/options.ts'
 import type { Host } from '../../src/hosts/host.ts'
-import { type Candidate, ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
+import { ModelCatalog, type Route } from '../../src/hosts/model-catalog.ts'
 import { modelsOptions } from '../../src/hosts/options.ts'
 import { ResidencyPlanner } from '../../src/hosts/residency.ts'
 import { RetryBudget } from '../../src/hosts/retry-budget.ts'
@@ -214,7 +214,7 @@ function balancingOf(name: SimPolicyName, { clock, random, planner }: BalancingO
   return makeBalancing(options, {
     clock,
     chance: random.next,
-    ...(planner === null ? {} : { accessOf: ({ host, model: at }: Candidate) => planner.access(host, at) }),
+    ...(planner === null ? {} : { accessOf: planner.accessOf }),
     ...(makePolicy === undefined ? {} : { makePolicy }),
   })
 }

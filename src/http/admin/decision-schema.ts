@@ -11,8 +11,10 @@ const place = z.strictObject({
   free: z.boolean().describe('It had a slot free'),
   slotWaitMs: milliseconds('until it would have one'),
   loadMs: milliseconds('until it has the model in memory'),
-  prefillMs: milliseconds('to read the prompts before it, and what it must read of its own'),
-  firstTokenMs: milliseconds('to the first token: the three together'),
+  prefillMs: milliseconds('to read what it must read of its own prompt'),
+  firstTokenMs: milliseconds(
+    'to the first token: its load and that, behind the longer of the wait for a slot and of what is read before it',
+  ),
   cachedTokens: amount.describe('Of the prompt, what the host is likely to have kept'),
   home: z.boolean().describe('This conversation was there before'),
   running: amount.describe('Requests at the host'),
@@ -25,6 +27,12 @@ const place = z.strictObject({
     .number()
     .nullable()
     .describe('What the policy made of it: the less, the better; null where it makes nothing of the kind'),
+  leftOut: z
+    .string()
+    .nullable()
+    .describe(
+      'Why it could not be chosen: load (it is sooner done where the model is in memory), other_models (these keep the model from being loaded there now), full; null where it could',
+    ),
 })
 
 const hold = z.strictObject({

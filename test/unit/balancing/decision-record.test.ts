@@ -7,6 +7,7 @@ import { knownHost } from '../../kit/known-hosts.ts'
 import { askFor, placeAt } from '../../kit/places.ts'
 
 const of = { atMs: 1_000.4, request: 'id-1', requestId: 'req-1', key: 'alice', waitedMs: 12.6 }
+const held = { policy: 'fastest', reason: 'prefix', waitMsMax: 10_000 } as const
 const speed = { prefillTokensPerSecond: 1_000, decodeTokensPerSecond: 50, slowdown: 0.3, samples: 2.4 }
 
 it('the one that was chosen stands first, with what it was chosen by in whole numbers', () => {
@@ -18,8 +19,8 @@ it('the one that was chosen stands first, with what it was chosen by in whole nu
       place: chosen,
       reason: 'prefix',
       considered: [
-        { place: other, score: null },
-        { place: chosen, score: 1_234.5 },
+        { place: other, score: null, leftOut: null },
+        { place: chosen, score: 1_234.5, leftOut: null },
       ],
       waitMsMax: 0,
     },
@@ -34,7 +35,7 @@ it('the one that was chosen stands first, with what it was chosen by in whole nu
       isFree: true,
       slotWaitMs: 0,
       loadMs: 100,
-      prefillMs: 750,
+      prefillMs: 250,
       firstTokenMs: 851,
       cachedTokens: 750,
       isHome: true,
@@ -45,10 +46,27 @@ it('the one that was chosen stands first, with what it was chosen by in whole nu
       decodeTokensPerSecond: 50,
       samples: 3,
       score: 1_235,
+      leftOut: null,
     },
-    expect.objectContaining({ host: 'mini', isFree: false, slotWaitMs: 900, firstTokenMs: 2_150, score: null }),
+    expect.objectContaining({
+      host: 'mini',
+      isFree: false,
+      slotWaitMs: 900,
+      firstTokenMs: 2_150,
+      score: null,
+      leftOut: null,
+    }),
   ])
   expect(record.hold).toBeNull()
+})
+
+it('of a full host what is read there is not told as a wait once more: it is read while one waits for a slot', () => {
+  const full = { isFree: false, slotWaitMs: 9_000, inputAhead: 8_000, uncachedTokens: 500, speed }
+  const firstTokens = [placeAt('studio', full), placeAt('studio', { ...full, slotWaitMs: 2_000 })].map((place) => {
+    const considered = [{ place, score: null, leftOut: null }]
+    return decisionRecord({ ...held, place, considered }, askFor(), of).places[0].firstTokenMs
+  })
+  expect(firstTokens).toEqual([9_500, 8_500])
 })
 
 it('a host that is full is waited for', () => {
@@ -57,7 +75,7 @@ it('a host that is full is waited for', () => {
     policy: 'fastest',
     place,
     reason: 'prefix',
-    considered: [{ place, score: 1 }],
+    considered: [{ place, score: 1, leftOut: null }],
     waitMsMax: 2_000.5,
   } as const
   expect(decisionRecord(decision, askFor(), of).hold).toEqual({ waitMsMax: 2_001, ended: null })
@@ -69,7 +87,7 @@ it('one that was chosen is told of though it is not among those that were consid
     policy: 'fastest',
     place,
     reason: 'fastest',
-    considered: [{ place: other, score: 1 }],
+    considered: [{ place: other, score: 1, leftOut: null }],
     waitMsMax: 0,
   } as const
   expect(decisionRecord(decision, askFor(), of).places.map(({ host }) => host)).toEqual(['studio', 'mini'])
@@ -81,7 +99,7 @@ it('nothing of it leads to a host, a body or a function: it is what its JSON is'
     policy: 'fastest',
     place,
     reason: 'only_host',
-    considered: [{ place, score: null }],
+    considered: [{ place, score: null, leftOut: null }],
     waitMsMax: 0,
   } as const
   const record = decisionRecord(decision, askFor(), of)

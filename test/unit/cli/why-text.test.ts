@@ -116,7 +116,7 @@ test('an attempt that came to nothing, and the next', () => {
   )
   const text = whyText({ live: null, ended: endedRequest(outcome()), decisions: [first, second] }, null)
   expect(text).toContain('   it came to nothing after 30 ms: upstream_unreachable')
-  expect(text).toContain('\n2. mini: no other host had a slot free (only_free_host)')
+  expect(text).toContain('\n2. mini: no other host of its tier had a slot free for the model (only_free_host)')
 })
 
 test.each([
