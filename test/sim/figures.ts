@@ -1,5 +1,6 @@
 /** The figures of merit of one run: of everything, and of each stream of requests. */
 import type { Ended, Run, ToldWait } from './ended.ts'
+import { usualPatienceMs } from './workload.ts'
 
 /** Waits that a person notices. */
 const noticedMs = 2_000
@@ -42,6 +43,7 @@ export const streamFigures = {
   perTokenP95: { head: 'p95 ms', digits: 0, worse: 'higher' },
   goodShare: { head: 'good %', digits: 1, worse: 'lower' },
   goodPerSecond: { head: 'good tok/s', digits: 1, worse: 'lower' },
+  refusedShare: { head: `refused % at ${usualPatienceMs / 1000} s`, digits: 0, worse: 'higher' },
 } as const satisfies Readonly<Record<string, Figure>>
 
 type Overall = Readonly<Record<keyof typeof overallFigures, number>>
@@ -53,15 +55,18 @@ export interface Figures {
   readonly streams: Readonly<Record<string, OfStream>>
 }
 
-export function figuresOf(run: Run): Figures {
-  const byStream = Map.groupBy(run.ended, ({ arrival }) => arrival.stream.name)
+/** `impatient`: the same requests with the patience of the gateway; what it refuses of them stands beside the rest. */
+export function figuresOf(run: Run, impatient: Run | null = null): Figures {
+  const byStream = byStreamOf(run)
+  const byImpatient = impatient === null ? null : byStreamOf(impatient)
   const noticed = run.told.filter(({ waitMs }) => waitMs > noticedMs)
   return {
     overall: {
       requests: run.ended.length,
       outputPerSecond: run.written / (run.durationMs / 1000),
       gapMax: run.gapMax,
-      gapBound: run.gapBound,
+      // Where models take turns in memory, a key whose model is not there falls behind by no choice of the line.
+      gapBound: Number.isNaN(run.loads) ? run.gapBound : Number.NaN,
       gapMean: run.gapMean,
       jain: run.jain.length === 0 ? Number.NaN : sumOf(run.jain, (index) => index) / run.jain.length,
       waitMax: run.ended.reduce((most, one) => Math.max(most, waitedMs(one)), 0) / 1000,
@@ -77,12 +82,23 @@ export function figuresOf(run: Run): Figures {
       p50NearNoticed: coverage(noticed).p50Near,
     },
     streams: Object.fromEntries(
-      [...byStream].map(([name, ended]) => [name, figuresOfStream(ended, run.durationMs / 1000)]),
+      [...byStream].map(([name, ended]) => [
+        name,
+        { ...figuresOfStream(ended, run.durationMs / 1000), refusedShare: refusedShare(byImpatient?.get(name) ?? []) },
+      ]),
     ),
   }
 }
 
-function figuresOfStream(ended: readonly Ended[], seconds: number): OfStream {
+function byStreamOf({ ended }: Run): Map<string, Ended[]> {
+  return Map.groupBy(ended, ({ arrival }) => arrival.stream.name)
+}
+
+function refusedShare(ended: readonly Ended[]): number {
+  return percent(ended.filter(({ ending }) => ending === 'refused').length, ended.length)
+}
+
+function figuresOfStream(ended: readonly Ended[], seconds: number): Omit<OfStream, 'refusedShare'> {
   const firstTokens = ended.filter(({ ending }) => ending !== 'refused').map(firstTokenMs)
   const perToken = ended.filter(({ ending }) => ending === 'done').map(timePerTokenMs)
   const good = ended.filter(isGood)

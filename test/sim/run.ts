@@ -15,6 +15,7 @@ interface Task {
   readonly about: string
   readonly compares: Compared
   readonly make: (seed: number) => Workload
+  readonly impatient?: (seed: number) => Workload
 }
 
 try {
@@ -41,14 +42,17 @@ function main(given: SimArguments): void {
   else if (adaptive !== null) console.log(adaptiveTable(adaptive))
 }
 
-function rowsOf({ make, compares }: Task, { seeds, orders, policies }: SimArguments): Result[] {
+function rowsOf({ make, impatient, compares }: Task, { seeds, orders, policies }: SimArguments): Result[] {
   const ofOrders = orders ?? (compares === 'orders' ? simOrderNames : ['token-fair'])
   const ofPolicies = policies ?? (compares === 'policies' ? simPolicyNames : ['fastest'])
   return ofOrders.flatMap((order) =>
     ofPolicies.map((policy) => ({
       order,
       policy,
-      runs: seeds.map((seed): Figures => figuresOf(new Simulation(make(seed), { order, policy }, seed).run())),
+      runs: seeds.map((seed): Figures => {
+        const run = (of: (seed: number) => Workload) => new Simulation(of(seed), { order, policy }, seed).run()
+        return figuresOf(run(make), impatient === undefined ? null : run(impatient))
+      }),
     })),
   )
 }

@@ -2,6 +2,7 @@
 import type { Limits } from '../../src/access/limits.ts'
 import type { RequestClass } from '../../src/base/request-class.ts'
 import type { HostSlo } from '../../src/hosts/options.ts'
+import { queueOptions } from '../../src/queue/options.ts'
 import type { HostProfile } from './host-profile.ts'
 
 /** Requests of one key that are alike and are judged together. */
@@ -84,6 +85,8 @@ export interface Workload {
 /** An hour in which waiting has no end, so that every order has the same requests to serve. */
 export const hourMs = 3_600_000
 export const endlessMs = 24 * hourMs
+/** How long the gateway lets a request wait where nothing else is configured. */
+export const usualPatienceMs = queueOptions.parse({}).waitMsMax
 
 /** What a person accepts. */
 export const personal = { firstTokenMs: 10_000, timePerOutputTokenMs: 100 }

@@ -1,7 +1,7 @@
 /** The workloads by name; adding one is a file and a line here. */
 
 import { equalMacs } from '../host-profile.ts'
-import type { Workload } from '../workload.ts'
+import { usualPatienceMs, type Workload } from '../workload.ts'
 import { agents } from './agents.ts'
 import { codeBursts } from './code-bursts.ts'
 import { conversations } from './conversations.ts'
@@ -17,6 +17,8 @@ export interface NamedWorkload {
   readonly about: string
   readonly compares: Compared
   readonly make: (seed: number) => Workload
+  /** The same with the patience of the gateway, where many would be refused by it. */
+  readonly impatient?: (seed: number) => Workload
 }
 
 export const workloads = {
@@ -60,11 +62,13 @@ export const workloads = {
     about: 'three models on two machines that hold one at a time and load what they are asked for',
     compares: 'policies',
     make: modelsInTurn('request'),
+    impatient: modelsInTurn('request', usualPatienceMs),
   },
   'W6-admin': {
     about: 'the same where they load what their admin API is told to',
     compares: 'policies',
     make: modelsInTurn('admin'),
+    impatient: modelsInTurn('admin', usualPatienceMs),
   },
   W7: {
     about: 'the fastest of three unequal Macs crashes in the tenth minute, for ten minutes',
