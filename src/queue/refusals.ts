@@ -28,6 +28,12 @@ interface InAll {
   readonly rules: QueueRules
 }
 
+/**
+ * Requests that no two hosts tell apart share a lane: by model, endpoint, hosts left and room for the prompt. Each slot that is
+ * given back looks at all lanes, so that their number has a bound; `lengthMaxPerKey` bounds those of one key well below it.
+ */
+export const lanesWaitingMax = 512
+
 const nobody: Waiting = { requests: 0, tokens: 0 }
 
 /** Whether one more with so many tokens may wait, for whatever it is. */
@@ -60,16 +66,15 @@ export function notLetIn(obstacle: Obstacle, estimate: WaitEstimate): Refusal {
 }
 
 /** Which bound keeps a newcomer out: one of its own key's, or one of everybody's; null where none does. */
-function boundMet(
-  { class: ofClass, tokens }: SlotRequest,
-  { flow, ...inAll }: InAll & { readonly flow: Flow },
-): 'key' | 'all' | null {
+function boundMet(request: SlotRequest, { flow, ...inAll }: InAll & { readonly flow: Flow }): 'key' | 'all' | null {
   const { line, rules } = inAll
+  const { class: ofClass, tokens } = request
   const wanted = tokens.input + tokens.output
   // Whatever its size, one may wait: it would not be smaller later.
   const ownTokens = flow.waiting === 0 ? 0 : flow.waitingTokens + wanted
   if (flow.waiting >= rules.lengthMaxPerKey || ownTokens > rules.tokensMaxPerKey) return 'key'
   if (!hasRoom(wanted, inAll)) return 'all'
+  if (line.laneCount >= lanesWaitingMax && line.laneOf(request).waiting === 0) return 'all'
   return line.waitingOf(ofClass) >= rules.classes[ofClass].lengthMax ? 'all' : null
 }
 
