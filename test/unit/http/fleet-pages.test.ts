@@ -65,7 +65,7 @@ test('each model has its own figures', () => {
 })
 
 test('a model whose requests were counted as of another, for want of series, has none that look like zero', () => {
-  const models = read(allAtOnce(scene(100, { seriesMax: 30 }).steps()))
+  const models = read(allAtOnce(scene(100, { seriesMax: 60 }).steps()))
   expect(models.find(({ model }) => model === 'm0')).toMatchObject({ requests: { total: 2 } })
   expect(models.find(({ model }) => model === 'm99')).toMatchObject({ requests: null, objectives: null })
 })

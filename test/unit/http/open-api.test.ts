@@ -65,8 +65,11 @@ test('a body is required but where a request without one says all that is needed
     pauseLine: false,
     resumeLine: false,
     cancelRequest: false,
+    addHost: true,
+    drainHost: false,
     pauseHost: false,
     resumeHost: false,
+    reloadConfiguration: false,
   })
 })
 

@@ -211,7 +211,7 @@ export function attempted(
       return trip
     },
   }
-  const lease = { host: { transport }, assignment: { firstToken: () => {} } } as unknown as Lease
+  const lease = { host: { transport }, firstToken: () => {} } as unknown as Lease
   const heldUpMs: number[] = []
   const events = { heldUp: (ms: number) => void heldUpMs.push(ms) }
   const parts = { lease, limits: attemptLimits, clock, owner, events, meter, fresh }
