@@ -108,7 +108,8 @@ class Marks {
   }
 
   print(): Beginnings {
-    return { digests: this.#digests, ends: this.#ends, bytes: this.#at, commonCount: this.#commonCount }
+    const whole = this.#hash.digest()
+    return { digests: this.#digests, ends: this.#ends, bytes: this.#at, whole, commonCount: this.#commonCount }
   }
 
   get #isFull(): boolean {

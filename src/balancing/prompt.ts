@@ -21,6 +21,8 @@ export interface Beginnings {
   /** Where each ends, in bytes of the prompt. */
   readonly ends: readonly number[]
   readonly bytes: number
+  /** Digest of all of it, which the last of those above may fall short of. */
+  readonly whole?: number
   /** As many of the first digests lie in what many conversations have in common: tools and the words of the system. */
   readonly commonCount: number
 }

@@ -1,12 +1,12 @@
 /**
- * Requests that hosts do not survive. One that two hosts broke off is given to no third for a while, whoever sends it:
- * else one prompt, sent again and again by a client that means well, takes down the whole fleet.
+ * Requests that hosts do not survive. One that two hosts broke off, before its answer began or in the middle of it, is given
+ * to no third for a while: else one prompt, sent again and again by a client that means well, takes down the whole fleet.
+ * Somebody who means ill changes a word each time, and is not stopped by this.
  */
-import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Endpoint } from '../wire/endpoints.ts'
+import type { RequestMarks } from './request-marks.ts'
 
 /** One host may have gone for a reason of its own. */
 const hostsMax = 2
@@ -17,6 +17,7 @@ const rememberedMs = 600_000
 const suspectsMax = 1_000
 
 interface Suspect {
+  /** Of its body; 0 where that is not what it is known by. */
   readonly bytes: number
   /** Names of hosts. */
   readonly droppedBy: Set<string>
@@ -26,9 +27,9 @@ interface Suspect {
 
 export class LethalPrompts {
   readonly #clock: Clock
-  /** By fingerprint, the one that was dropped the longest ago first. */
+  /** By what they are known by, the one that was dropped the longest ago first. */
   readonly #suspects = new Map<string, Suspect>()
-  /** How many suspects are so long: any other request need not be looked at. */
+  /** How many suspects are so long: the body of any other request need not be looked at. */
   readonly #lengths = new Map<number, number>()
 
   constructor(clock: Clock) {
@@ -39,28 +40,34 @@ export class LethalPrompts {
     return this.#suspects.size
   }
 
-  /** The host closed the connection on this request; of one whose answer had begun there are no bytes left to know it by. */
-  dropped(host: Host, endpoint: Endpoint, request: { readonly bytes: Uint8Array } | null): void {
-    const body = request?.bytes
-    if (body === undefined || body.length === 0) return
+  /** The host closed the connection on this request. */
+  dropped(host: Host, { ofPrompt, ofBody, bodyBytes }: RequestMarks): void {
     this.#forgetOld()
-    const fingerprint = fingerprintOf(endpoint, body)
-    const known = this.#suspects.get(fingerprint)
+    if (ofPrompt !== null) this.#suspect(ofPrompt, 0, host)
+    if (ofBody !== null) this.#suspect(ofBody, bodyBytes, host)
+  }
+
+  /** Throws where no host is to be given this request now. */
+  check(marks: RequestMarks): void {
+    if (marks.ofPrompt !== null) this.#refuse(marks.ofPrompt)
+    if (this.#lengths.has(marks.bodyBytes)) this.#refuse(marks.ofBody)
+  }
+
+  #suspect(mark: string, bytes: number, host: Host): void {
+    const known = this.#suspects.get(mark)
     const { droppedBy = new Set<string>() } = known ?? {}
     if (droppedBy.size < hostsMax) droppedBy.add(host.name)
-    if (known !== undefined) this.#forget(fingerprint, known)
-    this.#suspects.set(fingerprint, { bytes: body.length, droppedBy, lastMs: this.#clock.now() })
-    this.#lengths.set(body.length, (this.#lengths.get(body.length) ?? 0) + 1)
+    if (known !== undefined) this.#forget(mark, known)
+    this.#suspects.set(mark, { bytes, droppedBy, lastMs: this.#clock.now() })
+    this.#lengths.set(bytes, (this.#lengths.get(bytes) ?? 0) + 1)
     for (const [oldest, suspect] of this.#suspects) {
       if (this.#suspects.size <= suspectsMax) break
       this.#forget(oldest, suspect)
     }
   }
 
-  /** Throws where no host is to be given this request now. */
-  check(endpoint: Endpoint, body: Uint8Array): void {
-    if (!this.#lengths.has(body.length)) return
-    const suspect = this.#suspects.get(fingerprintOf(endpoint, body))
+  #refuse(mark: string | null): void {
+    const suspect = mark === null ? undefined : this.#suspects.get(mark)
     if (suspect === undefined || suspect.droppedBy.size < hostsMax) return
     const retryAfterMs = suspect.lastMs + refusedMs - this.#clock.now()
     if (retryAfterMs <= 0) return
@@ -83,8 +90,4 @@ export class LethalPrompts {
     if (left === 0) this.#lengths.delete(bytes)
     else this.#lengths.set(bytes, left)
   }
-}
-
-function fingerprintOf({ path }: Endpoint, body: Uint8Array): string {
-  return `${path} ${hash('sha256', body, 'base64')}`
 }

@@ -29,6 +29,7 @@ import { promptOf } from './prompt-of.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestAccount } from './request-account.ts'
 import { RequestAttempts } from './request-attempts.ts'
+import { RequestMarks } from './request-marks.ts'
 import { RequestRecord } from './request-record.ts'
 import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
@@ -56,6 +57,7 @@ export class RelayedRequest implements AttemptOwner {
   readonly #onSettled: () => void
   readonly #requestsLive: () => number
   readonly #failover: Failover
+  readonly #marks: RequestMarks
   readonly #line: LineTurns
   readonly #attempts: RequestAttempts
   readonly #answer: ClientAnswer
@@ -79,9 +81,10 @@ export class RelayedRequest implements AttemptOwner {
     const trace = parts.tracing.begin(exchange.headers)
     this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
     this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
-    this.#failover = new Failover(parts.retryBudget, (host) => parts.lethal.dropped(host, endpoint, this.#body))
+    this.#marks = new RequestMarks(endpoint, () => this.#body)
+    this.#failover = new Failover(parts.retryBudget, (host) => parts.lethal.dropped(host, this.#marks))
     this.#line = new LineTurns(parts)
-    const common = { endpoint, exchange, caller, record: this.#record }
+    const common = { endpoint, exchange, caller, record: this.#record, marks: this.#marks }
     this.#attempts = new RequestAttempts(parts, { ...common, account: this.#account, owner: this })
     this.#answer = new ClientAnswer(parts, { ...common, failover: this.#failover })
     exchange.stallMsMax = parts.options.clientStallMsMax
@@ -113,11 +116,8 @@ export class RelayedRequest implements AttemptOwner {
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
   async run(): Promise<void> {
     try {
-      const got = await readInbound(this.#exchange, this.#endpoint, {
-        ...this.#parts,
-        caller: this.caller,
-        work: this.#work,
-      })
+      const parts = { ...this.#parts, caller: this.caller, work: this.#work }
+      const got = await readInbound(this.#exchange, this.#endpoint, parts)
       this.#release = got.release
       if (this.#settled) this.#releaseBody()
       else this.#queue(got.body)
@@ -166,6 +166,7 @@ export class RelayedRequest implements AttemptOwner {
 
   commit(status: number, headers: Readonly<Record<string, string>>): void {
     this.#answer.begin()
+    this.#marks.bytesGo()
     this.#dropBody()
     if (this.#reading === null) this.#answer.head(status, headers)
     // After the headers, which tell of the failover too.
@@ -223,7 +224,7 @@ export class RelayedRequest implements AttemptOwner {
     const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
     this.#record.model = route.model
     this.#record.class = ofClass
-    this.#parts.lethal.check(this.#endpoint, body.bytes)
+    this.#parts.lethal.check(this.#marks)
     // A wish that nobody understands is refused before a host is asked for anything.
     wantsReceipt(exchange.headers)
     this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))
@@ -243,22 +244,21 @@ export class RelayedRequest implements AttemptOwner {
   #admitted(route: Route, ofClass: RequestClass): void {
     this.#exchange.setHeaders(this.caller.limitHeaders())
     this.#parts.retryBudget.deposit()
-    this.#askForSlot(this.#queuedAs(route, ofClass), 'newcomer')
+    const queued = this.#queuedAs(route, ofClass)
+    this.#parts.lethal.check(this.#marks)
+    this.#askForSlot(queued, 'newcomer')
   }
 
   #queuedAs(route: Route, ofClass: RequestClass): Queued {
     const { holder: id, key: name, weight } = this.caller
+    const source = { headers: this.#exchange.headers, prompts: this.#parts.prompts, holder: id, marks: this.#marks }
     return {
       label: this.#record.label,
       route,
       class: ofClass,
       holder: { id, name, weight },
       tokens: this.#account.expected,
-      prompt: promptOf(this.#body, this.#endpoint, {
-        headers: this.#exchange.headers,
-        prompts: this.#parts.prompts,
-        holder: id,
-      }),
+      prompt: promptOf(this.#body, this.#endpoint, source),
       granted: (lease, waitMs) => {
         this.#record.granted(lease, waitMs)
         this.#startOrRelease(lease)
@@ -322,9 +322,9 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   #situation() {
+    const { repeatable } = this.#endpoint
     const elsewhere = (): boolean => this.#hasHosts()
-    const requestsLive = this.#requestsLive()
-    return { contentSent: this.#answer.begun, repeatable: this.#endpoint.repeatable, requestsLive, elsewhere }
+    return { contentSent: this.#answer.begun, repeatable, requestsLive: this.#requestsLive(), elsewhere }
   }
 
   // --- the end

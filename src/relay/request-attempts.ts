@@ -13,6 +13,7 @@ import { type EndCode, endedByClient } from './outcome.ts'
 import { receiptFor } from './receipt.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { Progress, RequestAccount } from './request-account.ts'
+import type { RequestMarks } from './request-marks.ts'
 import { RequestMeter } from './request-meter.ts'
 import type { RequestRecord } from './request-record.ts'
 import { attemptTrace } from './request-trace.ts'
@@ -22,6 +23,7 @@ export interface RequestAttemptsSettings {
   readonly exchange: Exchange
   readonly caller: Caller
   readonly record: RequestRecord
+  readonly marks: RequestMarks
   readonly account: RequestAccount
   readonly owner: AttemptOwner
 }
@@ -59,9 +61,9 @@ export class RequestAttempts {
 
   /** `fresh`: on a connection of its own. */
   start(lease: Lease, body: RequestBody, fresh: boolean): void {
-    const { endpoint, exchange, caller, record, owner } = this.#request
+    const { endpoint, exchange, caller, record, marks, owner } = this.#request
     // It may have waited while others were sent that are the same.
-    if (!fresh) this.#parts.lethal.check(endpoint, body.bytes)
+    if (!fresh) this.#parts.lethal.check(marks)
     const trace = attemptTrace(record.trace, exchange.headers)
     record.attemptBegan(lease, trace.spanId)
     const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease, trace }, body)

@@ -1,10 +1,20 @@
 /** A prompt that its hosts do not survive: two may be lost to it, and the others are spared, whoever sends it again. */
 import { expect, test } from 'vitest'
-import { pause, reset, wholeRequest } from '../../kit/chaos-host.ts'
+import { halfClose, pause, reset, wholeRequest } from '../../kit/chaos-host.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { gaugeReaches } from '../../kit/fleet.ts'
+import { chunkBytes, sseHeadBytes } from '../../kit/http-bytes.ts'
 import { firstOfEquals, says } from './first-host.ts'
-import { chatAnswer, chatBytes, errorOf, model, type Scene, type SceneOptions, scenario } from './scene.ts'
+import {
+  chatAnswer,
+  chatBytes,
+  contentFrame,
+  errorOf,
+  model,
+  type Scene,
+  type SceneOptions,
+  scenario,
+} from './scene.ts'
 
 const names = ['a', 'b', 'c', 'd'] as const
 const fleet: SceneOptions = {
@@ -49,16 +59,47 @@ test('U55: two hosts are lost to it and no third: sent again it is refused with 
   })
 })
 
-test('another prompt is answered meanwhile, were it other by one byte', () =>
+test('another prompt is answered meanwhile, or the same one that asks for fewer tokens, were it other by one byte', () =>
   scenario(fleet, async (scene) => {
     dies(scene)
     await scene.ask(lethal())
     recovers(scene)
-    for (const other of [lethal({ user: 'the wore' }), lethal({ seed: 1 })])
+    for (const other of [lethal({ messages: [{ role: 'user', content: 'the wore' }] }), lethal({ max_tokens: 9 })])
       expect((await scene.ask(other)).status).toBe(200)
     expect(errorOf(await scene.ask(lethal())).code).toBe('upstream_crashed')
     return { requests: 4, attempts: attemptsAt(scene) }
   }))
+
+test('it is known again whatever else of the request differs', () =>
+  scenario(fleet, async (scene) => {
+    dies(scene)
+    await scene.ask(lethal())
+    for (const other of [lethal({ user: 'the wore' }), lethal({ seed: 1 }), lethal({ metadata: { id: '2' } })])
+      expect(errorOf(await scene.ask(other)).code).toBe('upstream_crashed')
+    expect(hostsAsked(scene)).toBe(2)
+    return { requests: 4, attempts: attemptsAt(scene) }
+  }))
+
+test.each([
+  ['by its prompt', {}],
+  ['by all of its bytes, where no prompts are remembered', { balancing: { prefixes: { enabled: false } } }],
+])('hosts that go down after the first words count too, and it is known again %s', (_by, more) =>
+  scenario({ ...fleet, config: more }, async (scene) => {
+    for (const name of names) {
+      scene.host(name).playAlways(wholeRequest, sseHeadBytes(), chunkBytes(contentFrame('Once')), halfClose)
+    }
+    const asked = lethal({ stream: true })
+    for (let time = 0; hostsAsked(scene) < 2 && time < 20; time++) {
+      const answer = await scene.ask(asked)
+      expect([answer.status, answer.body.toString().includes('Once')]).toEqual([200, true])
+    }
+    const before = attemptsAt(scene)
+    expect(errorOf(await scene.ask(asked)).code).toBe('upstream_crashed')
+    expect(attemptsAt(scene)).toEqual(before)
+    const attempts = Object.values(before).reduce((sum, count) => sum + count, 0)
+    return { requests: attempts + 1, attempts: before }
+  }),
+)
 
 test('after the minute it may be tried once more; the first host that is lost to it then is the last', () => {
   const clock = new FakeClock()

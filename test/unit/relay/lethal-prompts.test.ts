@@ -2,21 +2,24 @@
 import { expect, it } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { LethalPrompts } from '../../../src/relay/lethal-prompts.ts'
+import { RequestMarks } from '../../../src/relay/request-marks.ts'
 import { type EndpointName, endpoints } from '../../../src/wire/endpoints.ts'
+import { readJsonBody } from '../../../src/wire/request-body.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost } from '../../kit/known-hosts.ts'
 
 const [a, b] = [knownHost('a'), knownHost('b')]
 const named = (wanted: EndpointName) => endpoints.find(({ name }) => name === wanted)!
 const [chat, completions] = [named('chat_completions'), named('completions')]
-const body = (text: string): Buffer => Buffer.from(text)
+const marksOf = (text: string, endpoint = chat): RequestMarks =>
+  new RequestMarks(endpoint, () => ({ bytes: Buffer.from(text) }))
 
 function begun() {
   const clock = new FakeClock()
   const lethal = new LethalPrompts(clock)
   const isRefused = (text: string, endpoint = chat): boolean => {
     try {
-      lethal.check(endpoint, body(text))
+      lethal.check(marksOf(text, endpoint))
       return false
     } catch (error) {
       expect(error).toBeInstanceOf(GatewayError)
@@ -24,7 +27,7 @@ function begun() {
     }
   }
   const dropped = (text: string, ...hosts: (typeof a)[]): void => {
-    for (const host of hosts) lethal.dropped(host, chat, { bytes: body(text) })
+    for (const host of hosts) lethal.dropped(host, marksOf(text))
   }
   return { clock, lethal, isRefused, dropped }
 }
@@ -56,7 +59,7 @@ it('forgets what it was ten minutes ago, and nothing where no bytes are left to 
   await clock.advance(600_000)
   dropped('old', b)
   expect(isRefused('old')).toBe(false)
-  lethal.dropped(a, chat, null)
+  lethal.dropped(a, new RequestMarks(chat, () => null))
   dropped('', a, b)
   expect([isRefused(''), lethal.size]).toEqual([false, 1])
 })
@@ -70,4 +73,43 @@ it('keeps the last thousand, however many there are, and looks at none that is o
   // As many again of another length: of the first ones nothing is left.
   for (const text of all) dropped(`${text}.`, a, b)
   expect([lethal.size, all.filter((text) => isRefused(text))]).toEqual([1_000, []])
+})
+
+it('knows a prompt again by its print when its bytes are gone, for the same model, bound and prompt alone', () => {
+  const { lethal } = begun()
+  const marked = (model: string, max: number | null, whole: number): RequestMarks => {
+    const marks = new RequestMarks(chat, () => null)
+    const bound = max === null ? '' : `,"max_tokens":${max}`
+    const read = readJsonBody(Buffer.from(`{"model":"${model}"${bound}}`), { choicesMax: 1, messagesMax: 1 })
+    marks.read(read, { digests: [1], ends: [1], bytes: 9, whole, commonCount: 0, owner: 'ann' })
+    return marks
+  }
+  const refuses = (marks: RequestMarks): boolean => {
+    try {
+      lethal.check(marks)
+      return false
+    } catch {
+      return true
+    }
+  }
+  for (const host of [a, b]) lethal.dropped(host, marked('m', 5, 7))
+  const asked = [marked('m', 5, 7), marked('n', 5, 7), marked('m', null, 7), marked('m', 5, 8)]
+  expect(asked.map(refuses)).toEqual([true, false, false, false])
+})
+
+it('knows what has no print by its bytes, looked at before they go, but where an answer that begins is done', () => {
+  const { lethal, isRefused } = begun()
+  for (const [text, endpoint] of [
+    ['kept', chat],
+    ['not', named('embeddings')],
+  ] as const) {
+    for (const host of [a, b]) {
+      let bytes = Buffer.from(text)
+      const marks = new RequestMarks(endpoint, () => ({ bytes }))
+      marks.bytesGo()
+      bytes = Buffer.alloc(0)
+      lethal.dropped(host, marks)
+    }
+  }
+  expect([isRefused('kept'), isRefused('not', named('embeddings'))]).toEqual([true, false])
 })
