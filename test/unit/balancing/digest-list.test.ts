@@ -10,7 +10,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant('drop') },
 )
 
-it('has what a map has, drops what was used longest ago, and uses its room again', () => {
+it('has what a map has, drops what was used longest ago, and uses its room again', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 600, size: 'max' }), fc.nat(1_000), (steps, sinceS) => {
       const list = new DigestList()
