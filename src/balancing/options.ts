@@ -33,7 +33,7 @@ export const balancingOptions = z.strictObject({
         .max(1_000_000)
         .default(20_000)
         .describe(
-          'Beginnings of prompts that are remembered of each host and model: some 50 bytes of memory each, and each stands for 1 kB of a prompt or more',
+          'Beginnings of prompts that are remembered of each host and model: some 50 bytes of memory each. The first sixteen messages of a prompt have one each, then each kB or more',
         ),
     })
     .prefault({}),

@@ -10,11 +10,23 @@ type Speeds = StatsPage['speeds']['lastMinute']
 const speedColumns = ['tok/s', 'stream tok/s', 'batch', 'prefill tok/s', 'ttft p50', 'p95'].map(right)
 
 export function hostsText({ hosts }: HostsPage): string {
-  const columns = ['host', 'kind', 'state', right('running'), right('slots'), ...speedColumns, right('errors')]
+  const columns = [
+    'host',
+    'kind',
+    'state',
+    right('tier'),
+    right('weight'),
+    right('running'),
+    right('slots'),
+    ...speedColumns,
+    right('errors'),
+  ]
   const rows = hosts.map((host) => [
     host.name,
     host.kind ?? '-',
     stateOf(host),
+    grouped(host.tier),
+    String(host.weight),
     grouped(host.inFlight),
     grouped(host.limit),
     ...speedCells(host.speeds.lastMinute),
@@ -79,8 +91,9 @@ export function statsText(stats: StatsPage): string {
   ].join('\n')
 }
 
-function stateOf({ up, paused, draining, ejected }: Host): string {
+function stateOf({ up, paused, pausedFor, inFlight, draining, ejected }: Host): string {
   if (draining) return 'leaving'
+  if (pausedFor === 'drain') return inFlight > 0 ? 'draining' : 'drained'
   if (paused) return 'paused'
   if (!up) return 'down'
   return ejected ? 'ejected' : 'up'

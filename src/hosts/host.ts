@@ -16,6 +16,9 @@ import { Transport } from './transport.ts'
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
 const keyRefusedMs = 60_000
 
+/** What it is paused for: for a while, or until nothing runs there, so that it may be switched off. */
+export type PauseCause = 'pause' | 'drain'
+
 /** By this process so far, and the numbers of those that are closed: lists by number stay as short as the fleet was large. */
 let hostsMade = 0
 const numbersFree: number[] = []
@@ -42,7 +45,7 @@ export class Host {
   #settings: HostSettings
   readonly #parts: HostParts
   readonly #adaptive: AdaptiveSlots
-  #paused = false
+  #pausedFor: PauseCause | null = null
   #onIdle: (() => void) | null = null
   #closed = false
   #up = false
@@ -138,22 +141,27 @@ export class Host {
   }
 
   get hasFreeSlot(): boolean {
-    return !this.#paused && this.leases.size < this.health.limit && this.health.busyForMs === 0
+    return !this.paused && this.leases.size < this.health.limit && this.health.busyForMs === 0
   }
 
   /** Somebody wants it to take no new requests; it is not down for that. */
   get paused(): boolean {
-    return this.#paused
+    return this.#pausedFor !== null
   }
 
   /** Requests at the host go on, and so do probes; no other gets a slot. */
-  pause(): void {
-    this.#paused = true
+  pause(cause: PauseCause = 'pause'): void {
+    this.#pausedFor = cause
+  }
+
+  /** Null where it is not paused. */
+  get pausedFor(): PauseCause | null {
+    return this.#pausedFor
   }
 
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
+    if (!this.paused) return
+    this.#pausedFor = null
     this.#parts.onChange()
   }
 

@@ -63,7 +63,7 @@ test('a host is added with its key from the environment, shown, drained, resumed
   expect((await run('hosts', 'drain', 'b')).out).toBe(
     'b is given no request until hosts resume. Nothing runs there any more.',
   )
-  expect((await run('hosts', 'list')).out).toMatch(/^b +openai +paused /m)
+  expect((await run('hosts', 'list')).out).toMatch(/^b +openai +drained +1 +1 /m)
   expect((await run('hosts', 'resume', 'b')).out).toBe('b is given requests.')
   expect((await run('hosts', 'remove', 'b')).out).toBe('b is taken out.')
   const removed = JSON.parse((await run('hosts', 'remove', 'a', '--json')).out) as unknown
@@ -100,7 +100,7 @@ test('a drain ends when somebody resumes the host, and drains it no more', { tim
   await client.send(chatBytes({ stream: true }))
   await (await client.response()).has('once')
   const draining = run('hosts', 'drain', 'a')
-  await becomesTrue(20_000, 'the host to be drained', async () => (await run('hosts', 'list')).out.includes('paused'))
+  await becomesTrue(20_000, 'the host to be drained', async () => (await run('hosts', 'list')).out.includes('draining'))
   await run('hosts', 'resume', 'a')
   expect((await draining).out).toBe('a was resumed meanwhile, and is given requests: 1 running there.')
   expect((await run('hosts', 'list')).out).toMatch(/^a +openai +up /m)

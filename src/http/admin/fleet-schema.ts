@@ -11,6 +11,12 @@ const hostPage = z.strictObject({
   up: z.boolean(),
   problem: z.string().nullable().describe('Why it takes no work'),
   paused: z.boolean().describe('By an operator: it is given no request until it is resumed'),
+  pausedFor: z
+    .enum(['pause', 'drain'])
+    .nullable()
+    .describe('drain: once it has no request any more it may be switched off; null where it is not paused'),
+  tier: amount.describe('Those of a lower one are filled before'),
+  weight: z.number().describe('Its share where hosts are weighted'),
   draining: z.boolean().describe('It has left the fleet, and goes when what runs there has ended'),
   ejected: z.boolean().describe('Its requests failed one after the other'),
   slots: amount.describe('Requests that it may have at once while it is well'),

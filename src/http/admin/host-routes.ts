@@ -82,10 +82,10 @@ function setting(verb: 'drain' | 'pause' | 'resume', summary: string): AdminRout
     refusals: ['not_found'],
     handle: async ({ id, actor }, parts) => {
       const host = hostOf(parts, id)
-      const isToPause = verb !== 'resume'
-      if (host.paused !== isToPause) {
-        if (isToPause) host.pause()
-        else host.resume()
+      const cause = verb === 'resume' ? null : verb
+      if (host.pausedFor !== cause) {
+        if (cause === null) host.resume()
+        else host.pause(cause)
         await note(parts, { actor, action: `host.${verb}`, detail: { host: host.name } })
       }
       return { json: lineHost(host) }

@@ -24,6 +24,9 @@ const host: HostsPage['hosts'][number] = {
   problem: null,
   source: 'configuration',
   paused: false,
+  pausedFor: null,
+  tier: 1,
+  weight: 1,
   draining: false,
   ejected: false,
   slots: 4,
@@ -64,11 +67,11 @@ test('hosts: what each does, how fast it is, and what is wrong with those that t
   const down = { ...host, name: 'mini', kind: null, up: false, problem: 'connection refused', errors: null }
   const hosts = [host, down, { ...host, name: 'out', ejected: true }, { ...host, name: 'off', up: false, paused: true }]
   expect(hostsText({ hosts }).split('\n')).toEqual([
-    'host    kind  state    running  slots  tok/s  stream tok/s  batch  prefill tok/s  ttft p50    p95  errors',
-    'studio  lmx   up             2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
-    'mini    -     down           2      3   93.5          48.5    2.0              -     0.4 s  4.0 s       -',
-    'out     lmx   ejected        2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
-    'off     lmx   paused         2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
+    'host    kind  state    tier  weight  running  slots  tok/s  stream tok/s  batch  prefill tok/s  ttft p50    p95  errors',
+    'studio  lmx   up          1       1        2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
+    'mini    -     down        1       1        2      3   93.5          48.5    2.0              -     0.4 s  4.0 s       -',
+    'out     lmx   ejected     1       1        2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
+    'off     lmx   paused      1       1        2      3   93.5          48.5    2.0              -     0.4 s  4.0 s   1,002',
     '',
     'what is wrong',
     'mini: connection refused',
