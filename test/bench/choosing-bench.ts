@@ -5,10 +5,12 @@ import { balancingOptions, type PolicyName, policyNames } from '../../src/balanc
 import type { Ask } from '../../src/balancing/policy.ts'
 import { noPrompt, type Prompt } from '../../src/balancing/prompt.ts'
 import type { PromptReader } from '../../src/balancing/prompt-reader.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import type { Host } from '../../src/hosts/host.ts'
+import { hostKind } from '../../src/hosts/kinds/kinds.ts'
+import { ResidencyPlanner } from '../../src/hosts/residency.ts'
 import { readJsonBody } from '../../src/wire/request-body.ts'
-import { knownHost } from '../kit/known-hosts.ts'
+import { knownHost, knownModel } from '../kit/known-hosts.ts'
 import { SeededRandom } from '../soak/seeded-random.ts'
 import { median } from './statistics.ts'
 
@@ -17,8 +19,13 @@ export interface ToChoosingBench {
   readonly steps: number
 }
 
+/** `learned`: each host has shown how fast it is. `cold`: each holds three other models, and would have to load this one. */
+export type ChoiceCase = 'learned' | 'cold'
+
 export interface FromChoosingBench {
   readonly choiceUs: Readonly<Record<PolicyName, ChoiceUs>>
+  /** Of the default policy. */
+  readonly caseUs: Readonly<Record<ChoiceCase, ChoiceUs>>
   /** Digests of the beginnings of a prompt, for each kB of it; by the length of its body in kB. */
   readonly printUsPerKb: readonly { readonly kb: number; readonly us: number }[]
 }
@@ -47,11 +54,12 @@ process.on('disconnect', () => process.exit(0))
 
 function measured({ steps }: ToChoosingBench): FromChoosingBench {
   const choiceUs = Object.fromEntries(policyNames.map((policy) => [policy, choiceUsOf(policy, steps)]))
-  return { choiceUs: choiceUs as Record<PolicyName, ChoiceUs>, printUsPerKb: kbsMeasured.map(printUsOf) }
+  const caseUs = { learned: choiceUsOf('fastest', steps, 'learned'), cold: coldChoiceUsOf(steps) }
+  return { choiceUs: choiceUs as Record<PolicyName, ChoiceUs>, caseUs, printUsPerKb: kbsMeasured.map(printUsOf) }
 }
 
 /** A quarter of the hosts are full, as a fleet is at which the choice matters; each other has some to do. */
-function choiceUsOf(policy: PolicyName, steps: number): ChoiceUs {
+function choiceUsOf(policy: PolicyName, steps: number, of?: ChoiceCase): ChoiceUs {
   const random = new SeededRandom(1)
   const balancing = makeBalancing(balancingOptions.parse({ policy }), {
     clock: systemClock,
@@ -72,12 +80,62 @@ function choiceUsOf(policy: PolicyName, steps: number): ChoiceUs {
     const running = at % 4 === 0 ? slots : slots / 2
     while (host.leases.size < running) host.leases.add(given(random.of(asks as [Ask, ...Ask[]]), host))
   }
+  if (of === 'learned') for (const host of fleet) learn(balancing, host)
   const chosen = Array.from({ length: Math.ceil(steps / runs) }, () => random.of(asks as [Ask, ...Ask[]]))
-  const choose = (): void => {
-    for (const ask of chosen) balancer.choose(ask, candidates, situation)
+  return costOf(chosen, (ask) => balancer.choose(ask, candidates, situation))
+}
+
+/** Some answers of each host, no two alike. */
+function learn({ speeds }: Balancing, host: Host): void {
+  for (let at = 1; at <= 20; at++) {
+    speeds.observe(host, 'm', {
+      inputRead: 200 * at,
+      inputAhead: 0,
+      firstTokenMs: 250 * at,
+      timePerOutputTokenMs: 20 + at,
+      outputTokens: 200,
+      together: 1 + (at % 4),
+      beganAtMs: systemClock.now(),
+    })
   }
-  for (let done = 0; done < 2_000; done += chosen.length) choose()
-  const costs = Array.from({ length: runs }, () => cpuUs(choose) / chosen.length)
+}
+
+function coldChoiceUsOf(steps: number): ChoiceUs {
+  const parts = { clock: systemClock, onChange: () => {} }
+  const planner = new ResidencyPlanner(() => residencyDefaults, parts)
+  const options = balancingOptions.parse({})
+  const { accessOf } = planner
+  const { balancer } = makeBalancing(options, { clock: systemClock, chance: Math.random, accessOf })
+  const candidates = Array.from({ length: hosts }, (_, at) => ({ host: loadedHost(`host-${at}`, parts), model: 'm' }))
+  const demand = { candidates, waiting: 1, waitMs: () => null, holder: null, holders: () => [], charge: () => {} }
+  planner.plan([demand])
+  const ask = { ...noAsk, tokens: { input: 1_000, output: 300 } }
+  const asks = Array.from({ length: Math.ceil(steps / runs) }, () => ask)
+  const costs = costOf(asks, (one) => balancer.choose(one, candidates, { mayWait: true, waitingFor: () => 0 }))
+  planner.stop()
+  return costs
+}
+
+const others = ['a', 'b', 'c']
+const residencyDefaults = { keepMsMin: 60_000, loadShareMax: 0.1, loadMsDefault: 30_000, loadsPerHourMax: 20 }
+
+function loadedHost(name: string, parts: { readonly clock: Clock; readonly onChange: () => void }): Host {
+  const host = knownHost(name, { kind: hostKind('ollama'), slots, lists: null, parts })
+  host.probeSucceeded({ models: [...others, 'm'].map((id) => knownModel(id, id !== 'm')) })
+  for (const model of others) {
+    const use = {}
+    host.memory.began(model, use)
+    host.memory.ended(model, use, null)
+  }
+  return host
+}
+
+function costOf(asks: readonly Ask[], choose: (ask: Ask) => unknown): ChoiceUs {
+  const all = (): void => {
+    for (const ask of asks) choose(ask)
+  }
+  for (let done = 0; done < 2_000; done += asks.length) all()
+  const costs = Array.from({ length: runs }, () => cpuUs(all) / asks.length)
   return { median: median(costs), least: Math.min(...costs) }
 }
 
