@@ -86,7 +86,7 @@ test('who waits for a load hears that its prompt is too long as soon as the host
   const long = expect(ask('b', true, 'word '.repeat(5_000))).rejects.toMatchObject({
     status: 400,
     code: 'context_length_exceeded',
-    message: expect.stringMatching(/maximum context length is 4096 tokens.* resulted in \d{5} tokens/),
+    message: expect.stringMatching(/maximum context length is 4096 tokens.* resulted in \d{5} tokens/) as string,
   })
   await gaugeReaches(gateway, 'queue_depth', 2)
   host.loaded('b')
