@@ -5,12 +5,16 @@ import type { ContextAsk } from '../hosts/context-length.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Candidate, Route } from '../hosts/model-catalog.ts'
 import type { Endpoint, EndpointName } from '../wire/endpoints.ts'
+import type { PromptExtent } from '../wire/prompt-characters.ts'
 import type { ExpectedLength } from './caller.ts'
 
 /** What the request itself says of its length. */
 export interface AskedLength extends Pick<ContextAsk, 'outputAsked' | 'numCtx'> {
   /** Its body may hold so many prompts, each with a context of its own. */
   readonly prompts: number
+  /** What of its body is a prompt: the rest, as metadata, is none of it. */
+  readonly extent: PromptExtent
+  readonly bodyBytes: number
 }
 
 /** Those whose prompt is read as one, with the answer behind it. */
@@ -42,9 +46,12 @@ export class RequestRoute implements Route {
   /** From now on it leads only where there is room. Throws `context_length_exceeded` where there is none anywhere. */
   estimated({ prompt, output }: ExpectedLength): void {
     if (!this.#isGenerated) return
-    const { outputAsked, numCtx, prompts } = this.#asked
-    const least = Math.floor(prompt.least / prompts)
-    this.#route = this.#ofModel.fitting({ prompt: { ...prompt, least }, outputLikely: output, outputAsked, numCtx })
+    const { outputAsked, numCtx, prompts, extent, bodyBytes } = this.#asked
+    const { textBytes } = prompt
+    const ofPrompt = Math.max(0, textBytes - (bodyBytes - extent.bytes)) / Math.max(1, textBytes)
+    const least = Math.floor((prompt.least * ofPrompt) / prompts)
+    const size = { ...prompt, least, textBytes: Math.max(0, textBytes - (bodyBytes - extent.characters)) }
+    this.#route = this.#ofModel.fitting({ prompt: size, outputLikely: output, outputAsked, numCtx })
   }
 
   candidates(excluded?: ReadonlySet<Host>): readonly Candidate[] {

@@ -4,6 +4,7 @@ import type { CatalogRoute } from '../hosts/catalog-route.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { keptReference } from '../wire/kept-reference.ts'
 import { leastOutputTokens, mostOutputTokens } from '../wire/output-limit.ts'
+import { promptExtent } from '../wire/prompt-characters.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
 import type { RelayParts } from './relay-parts.ts'
@@ -22,7 +23,9 @@ export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RouteParts
   }
   // One prompt of several is at least as long as their mean.
   const prompts = endpoint.name === 'completions' ? choices : 1
-  return new RequestRoute(catalogRouteOf(body, endpoint, parts), endpoint, { outputAsked, numCtx, prompts })
+  const extent = promptExtent(body.bytes, body.noticed)
+  const asked = { outputAsked, numCtx, prompts, extent, bodyBytes: body.bytes.length }
+  return new RequestRoute(catalogRouteOf(body, endpoint, parts), endpoint, asked)
 }
 
 function catalogRouteOf(

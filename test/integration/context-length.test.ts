@@ -78,6 +78,19 @@ describe('a host that tells its context to who has its admin key', () => {
     },
   )
 
+  test('counts the characters of the prompt: no others of the body, and each once however it is written', async () => {
+    const double = await doubleWith(4_096)
+    const gateway = await gatewayBefore([hostAt('studio', double, { adminKey })])
+    const escaped = JSON.stringify(ask('Я'.repeat(3_300), 200)).replaceAll('Я', '\\u042f')
+    const bodies = [JSON.stringify({ ...ask('Hello', 8), metadata: { z: 'y'.repeat(40_000) } }), escaped]
+    for (const body of bodies) {
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(`${gateway.baseUrl}/chat/completions`, { method: 'POST', headers, body })
+      expect([answer.status, (await answer.text()).includes('error')]).toEqual([200, false])
+    }
+    expect((await post(gateway, ask('Я'.repeat(17_000), 8))).status).toBe(400)
+  })
+
   test('is sent its admin key on paths below /admin alone', async () => {
     const double = await doubleWith(4_096)
     const gateway = await gatewayBefore([hostAt('studio', double, { adminKey })])
