@@ -9,7 +9,7 @@ import { type ReloadCause, Reloader, type ReloadResult, type ReloadState, type T
 import type { ResolvedConfig } from './config/schema.ts'
 import { FileWatch } from './config/watch-file.ts'
 import type { GatewayParts } from './gateway-parts.ts'
-import type { Fleet } from './hosts/fleet.ts'
+import type { CheckedHosts, Fleet } from './hosts/fleet.ts'
 import type { ModelCatalog } from './hosts/model-catalog.ts'
 import type { Prober } from './hosts/prober.ts'
 import { type CostOf, costs } from './metering/prices.ts'
@@ -91,16 +91,16 @@ export class LiveConfig {
     const { inForce, changed, waiting } = configChange(this.#config, wanted)
     const told = this.#parts.told()
     // All that can fail, before anything has changed.
-    told.fleet.check(inForce)
+    const hosts = told.fleet.check(inForce)
     this.#config = inForce
     this.#costOf = costs(inForce.usage.prices)
-    const hosts = tell(inForce, told)
+    const change = tell(inForce, hosts, told)
     this.#parts.onConfig?.(inForce)
-    return { changed, waiting, hostsJoined: hosts.joined, hostsLeft: hosts.left, hostsChanged: hosts.changed }
+    return { changed, waiting, hostsJoined: change.joined, hostsLeft: change.left, hostsChanged: change.changed }
   }
 }
 
-function tell(config: ResolvedConfig, told: ToldParts) {
+function tell(config: ResolvedConfig, hosts: CheckedHosts, told: ToldParts) {
   const { fleet, catalog, prober, dispatcher, balancing, budget, overload, access } = told
   const { limits, teams, queue } = config
   // Before hosts leave: who waits for a name that leads elsewhere now is not to hear that nobody has it.
@@ -111,7 +111,7 @@ function tell(config: ResolvedConfig, told: ToldParts) {
   dispatcher.adopt(queue)
   balancing.balancer.adopt(config.balancing.policy)
   access.adopt({ limits, teams, waitingMax: queue.lengthMaxPerKey })
-  const change = fleet.adopt(config)
+  const change = fleet.adopt(hosts)
   dispatcher.hostsChanged()
   dispatcher.hostsLeft()
   return change

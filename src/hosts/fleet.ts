@@ -62,6 +62,12 @@ interface Member {
 /** A host as it is wanted, its files read. */
 type Wanted = Omit<Member, 'host'>
 
+/** Hosts as a configuration has them, with all read and looked at that can fail. */
+export interface CheckedHosts {
+  readonly options: FleetOptions
+  readonly hosts: readonly Wanted[]
+}
+
 /** What the transport waits for a connection beyond the relay's own clock. */
 const connectMarginMs = 1_000
 
@@ -94,13 +100,12 @@ export class Fleet {
   }
 
   /** Throws a StartError where a file that a host names cannot be used; nothing has changed then. */
-  check(options: FleetOptions): void {
-    this.#prepared(options.hosts)
+  check(options: FleetOptions): CheckedHosts {
+    return { options, hosts: this.#prepared(options.hosts) }
   }
 
-  /** As the configuration has it now. What an operator added stays, unless it has a host of that name or place, too. */
-  adopt(options: FleetOptions): FleetChange {
-    const inFile = this.#prepared(options.hosts)
+  /** As the configuration has it now; nothing of it can fail any more. What an operator added stays, unless it has a host of that name or place, too. */
+  adopt({ options, hosts: inFile }: CheckedHosts): FleetChange {
     this.#options = options
     for (const name of this.#takenOut) if (!inFile.some((one) => one.options.name === name)) this.#takenOut.delete(name)
     const wanted = inFile.filter((one) => !this.#takenOut.has(one.options.name))

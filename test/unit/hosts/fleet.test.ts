@@ -1,7 +1,10 @@
 /** Hosts join, take other settings and leave; time and servers are elsewhere. */
+import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { addressIn, Fleet, type FleetOptions, type NamedHost } from '../../../src/hosts/fleet.ts'
 import type { Host } from '../../../src/hosts/host.ts'
+import { certificateFolder } from '../../kit/certificate-files.ts'
+import { certificate } from '../../kit/certificates.ts'
 import { healthDefaults, hostParts, knownModel, sloDefaults } from '../../kit/known-hosts.ts'
 
 const host = (name: string, more: Partial<NamedHost> = {}): NamedHost => ({
@@ -66,12 +69,16 @@ describe('as the configuration has it', () => {
   test('one list for good shows what is there now, in the order of the configuration', () => {
     const { fleet, told } = fleetOf(host('a'), host('b'))
     const { hosts } = fleet
-    expect(fleet.adopt(optionsOf([host('c'), host('a')]))).toEqual({ joined: ['c'], left: ['b'], changed: [] })
+    expect(fleet.adopt(fleet.check(optionsOf([host('c'), host('a')])))).toEqual({
+      joined: ['c'],
+      left: ['b'],
+      changed: [],
+    })
     expect(names(hosts)).toEqual(['c', 'a'])
     // Whoever is told asks the list, so it is whole by then; who waits in vain hears so once who joined is there.
     expect(told).toEqual(['leaving b', 'left b', 'joined c', 'changed', 'shrunk'])
     told.length = 0
-    expect(fleet.adopt(optionsOf([host('c'), host('a')]))).toEqual({ joined: [], left: [], changed: [] })
+    expect(fleet.adopt(fleet.check(optionsOf([host('c'), host('a')])))).toEqual({ joined: [], left: [], changed: [] })
     expect(told).toEqual([])
   })
 
@@ -81,7 +88,7 @@ describe('as the configuration has it', () => {
     before.probeSucceeded({ models: [knownModel('m')] })
     const release = hold(before)
     const more = { slots: 3, tier: 2, weight: 5, apiKey: 'k', models: ['extra'], clocks: { connectMsMax: 9_000 } }
-    expect(fleet.adopt(optionsOf([host('a', more)])).changed).toEqual(['a'])
+    expect(fleet.adopt(fleet.check(optionsOf([host('a', more)]))).changed).toEqual(['a'])
     expect(named('a')).toBe(before)
     expect(before).toMatchObject({ slots: 3, tier: 2, weight: 5, apiKey: 'k', up: true, draining: false })
     expect([before.serves('m'), before.serves('extra'), before.serves('other')]).toEqual([true, true, false])
@@ -97,7 +104,7 @@ describe('as the configuration has it', () => {
     const { fleet, named, told } = fleetOf(host('a'))
     const before = named('a')
     const release = hold(before)
-    expect(fleet.adopt(optionsOf([host('a', more)]))).toEqual({ joined: ['a'], left: ['a'], changed: [] })
+    expect(fleet.adopt(fleet.check(optionsOf([host('a', more)])))).toEqual({ joined: ['a'], left: ['a'], changed: [] })
     expect(named('a')).not.toBe(before)
     expect([...fleet.leaving]).toEqual([before])
     told.length = 0
@@ -106,11 +113,19 @@ describe('as the configuration has it', () => {
     expect([...fleet.leaving]).toEqual([])
   })
 
+  test('what was checked is taken as it was read: a file that is gone by then stops nothing half way', () => {
+    const { fleet } = fleetOf(host('a'))
+    const file = certificateFolder().write('ca.pem', certificate('authority', { authority: true }).cert)
+    const checked = fleet.check(optionsOf([host('a'), host('b', { url: 'https://b.test', ca: file })]))
+    rmSync(file)
+    expect(fleet.adopt(checked).joined).toEqual(['b'])
+    expect(names(fleet.hosts)).toEqual(['a', 'b'])
+  })
+
   test('a file that cannot be used changes nothing', () => {
     const { fleet, told } = fleetOf(host('a'))
     const broken = optionsOf([host('b', { url: 'https://b.test', ca: '/no/such.pem' })])
     expect(() => fleet.check(broken)).toThrow(/ca of the host b/)
-    expect(() => fleet.adopt(broken)).toThrow(/ca of the host b/)
     expect(names(fleet.hosts)).toEqual(['a'])
     expect(told).toEqual([])
   })
@@ -122,7 +137,7 @@ describe('leaving', () => {
     const b = named('b')
     b.probeSucceeded({ models: [] })
     const [one, two] = [hold(b), hold(b)]
-    fleet.adopt(optionsOf([host('a')]))
+    fleet.adopt(fleet.check(optionsOf([host('a')])))
     expect(b).toMatchObject({ draining: true, available: false })
     one()
     expect(told).not.toContain('left b')
@@ -135,8 +150,8 @@ describe('leaving', () => {
     const { fleet, named, told } = fleetOf(host('a'), host('b'))
     const b = named('b')
     const release = hold(b)
-    fleet.adopt(optionsOf([host('a')]))
-    fleet.adopt(optionsOf([host('a'), host('b')]))
+    fleet.adopt(fleet.check(optionsOf([host('a')])))
+    fleet.adopt(fleet.check(optionsOf([host('a'), host('b')])))
     expect(named('b')).toBe(b)
     expect(b).toMatchObject({ draining: false })
     release()
@@ -147,7 +162,7 @@ describe('leaving', () => {
     const { fleet } = fleetOf(host('a'))
     const numbers = new Set<number>()
     for (let i = 0; i < 50; i++) {
-      fleet.adopt(optionsOf([host(`h${i}`)]))
+      fleet.adopt(fleet.check(optionsOf([host(`h${i}`)])))
       for (const { number } of fleet.hosts) numbers.add(number)
       await Promise.resolve()
     }
@@ -160,39 +175,43 @@ describe('by an operator', () => {
     const { fleet, named } = fleetOf(host('a'))
     fleet.add(host('b'))
     expect([fleet.sourceOf(named('a')), fleet.sourceOf(named('b'))]).toEqual(['configuration', 'operator'])
-    fleet.adopt(optionsOf([host('a'), host('c')]))
+    fleet.adopt(fleet.check(optionsOf([host('a'), host('c')])))
     expect(names(fleet.hosts)).toEqual(['a', 'c', 'b'])
     const b = named('b')
-    expect(fleet.adopt(optionsOf([host('b', { slots: 9 })]))).toEqual({ joined: [], left: ['a', 'c'], changed: ['b'] })
+    expect(fleet.adopt(fleet.check(optionsOf([host('b', { slots: 9 })])))).toEqual({
+      joined: [],
+      left: ['a', 'c'],
+      changed: ['b'],
+    })
     expect(named('b')).toBe(b)
     expect(fleet.sourceOf(b)).toBe('configuration')
     fleet.add(host('d'))
-    expect(fleet.adopt(optionsOf([host('other', { url: 'http://d.test:1/' })])).left).toEqual(['b', 'd'])
+    expect(fleet.adopt(fleet.check(optionsOf([host('other', { url: 'http://d.test:1/' })]))).left).toEqual(['b', 'd'])
   })
 
   test('taken out, it stays away while the file has it, until it is added, or the file had it no more', () => {
     const { fleet, named } = fleetOf(host('a'), host('b'))
     fleet.remove(named('b'))
-    fleet.adopt(optionsOf([host('a'), host('b', { slots: 2 })]))
+    fleet.adopt(fleet.check(optionsOf([host('a'), host('b', { slots: 2 })])))
     expect(names(fleet.hosts)).toEqual(['a'])
     fleet.add(host('b'))
     expect(names(fleet.hosts)).toEqual(['a', 'b'])
-    fleet.adopt(optionsOf([host('a'), host('b')]))
+    fleet.adopt(fleet.check(optionsOf([host('a'), host('b')])))
     expect(fleet.sourceOf(named('b'))).toBe('configuration')
 
     fleet.remove(named('b'))
-    fleet.adopt(optionsOf([host('a')]))
-    fleet.adopt(optionsOf([host('a'), host('b')]))
+    fleet.adopt(fleet.check(optionsOf([host('a')])))
+    fleet.adopt(fleet.check(optionsOf([host('a'), host('b')])))
     expect(names(fleet.hosts)).toEqual(['a', 'b'])
   })
 
   test('at an address, it goes when the networks are others', () => {
     const { fleet, allow } = fleetOf(host('a'))
     fleet.add(host('b', { url: 'http://10.0.0.1:1' }))
-    fleet.adopt(optionsOf([host('a', { slots: 2 })]))
+    fleet.adopt(fleet.check(optionsOf([host('a', { slots: 2 })])))
     expect(names(fleet.hosts)).toEqual(['a', 'b'])
     allow('10.0.0.2')
-    expect(fleet.adopt(optionsOf([host('a')])).left).toEqual(['b'])
+    expect(fleet.adopt(fleet.check(optionsOf([host('a')]))).left).toEqual(['b'])
   })
 })
 
