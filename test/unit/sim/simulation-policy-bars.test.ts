@@ -31,31 +31,49 @@ function figures(make: (seed: number) => Workload, policy: SimPolicyName): Figur
 }
 const median = (runs: readonly Figures[], valueOf: (run: Figures) => number) => medianOf(runs.map(valueOf))
 
-describe.each<[string, SharedBeginnings, boolean]>([
-  ['chats', chatLike, false],
-  ['chats, hotter', hotter, false],
-  ['agents', agentLike, true],
-  ['agents, hotter', agentLikeHotter, true],
-])('before three unequal Macs: %s', { timeout }, (_name, load, isOfLongPrompts) => {
+/** In points of goodput; somewhat below what was measured, so that a part of `fastest` that no longer works shows. */
+interface Ahead {
+  readonly ofLmetric: number
+  readonly ofLeastBusy: number
+  /** What it is worth to know how fast hosts are, and what they have read. */
+  readonly ofBlind: number
+  readonly ofForgetful: number
+}
+
+describe.each<[string, SharedBeginnings, Ahead]>([
+  ['chats', chatLike, { ofLmetric: 1.2, ofLeastBusy: 2, ofBlind: 0.5, ofForgetful: 0 }],
+  ['chats, hotter', hotter, { ofLmetric: 2, ofLeastBusy: 4, ofBlind: 1, ofForgetful: 0 }],
+  ['agents', agentLike, { ofLmetric: 5.5, ofLeastBusy: 10, ofBlind: 2.5, ofForgetful: 1 }],
+  ['agents, hotter', agentLikeHotter, { ofLmetric: 4.5, ofLeastBusy: 10, ofBlind: 2, ofForgetful: 1 }],
+])('before three unequal Macs: %s', { timeout }, (_name, load, ahead) => {
   const make = sharedBeginnings({ ...load, requests })
   const good = (run: Figures) => run.streams['chat']!.goodShare
   const p95 = (run: Figures) => run.streams['chat']!.firstTokenP95
-  const runs = Object.fromEntries(policyNames.map((policy) => [policy, figures(make, policy)]))
-  const { fastest = [], lmetric = [], 'least-busy': leastBusy = [] } = runs
+  const fastest = figures(make, 'fastest')
+  const others = new Map(policyNames.filter((name) => name !== 'fastest').map((name) => [name, figures(make, name)]))
+  const isAhead = (runs: readonly Figures[], by: number) =>
+    expect(median(fastest, good)).toBeGreaterThanOrEqual(median(runs, good) + by)
 
-  it('fastest has the goodput of lmetric but for a point', () => {
-    expect(median(fastest, good)).toBeGreaterThanOrEqual(median(lmetric, good) - 1)
+  it('fastest has more goodput than lmetric and least-busy', () => {
+    isAhead(others.get('lmetric')!, ahead.ofLmetric)
+    isAhead(others.get('least-busy')!, ahead.ofLeastBusy)
   })
 
-  it('fastest has its first tokens within a tenth of the best policy', () => {
-    const best = Math.min(...Object.values(runs).map((one) => median(one, p95)))
-    expect(median(fastest, p95)).toBeLessThanOrEqual(1.1 * best)
+  it('fastest has its first tokens in less than three quarters of the time of the best other policy', () => {
+    const best = Math.min(...[...others.values()].map((one) => median(one, p95)))
+    expect(median(fastest, p95)).toBeLessThanOrEqual(0.75 * best)
   })
 
-  it('fastest beats least-busy', () => {
-    // With long prompts by far: what reading them takes is what one host has more of than another.
-    expect(median(fastest, good)).toBeGreaterThan(median(leastBusy, good) + (isOfLongPrompts ? 5 : 0))
-    expect(median(fastest, p95)).toBeLessThan(median(leastBusy, p95) * (isOfLongPrompts ? 0.75 : 1))
+  it('fastest owes that to the speeds it has learned', () => {
+    const blind = figures(make, 'fastest-blind')
+    isAhead(blind, ahead.ofBlind)
+    expect(median(fastest, p95)).toBeLessThanOrEqual(0.95 * median(blind, p95))
+  })
+
+  it('fastest owes that to what it remembers of prompts', () => {
+    const forgetful = figures(make, 'fastest-forgetful')
+    isAhead(forgetful, ahead.ofForgetful)
+    expect(median(fastest, p95)).toBeLessThan(median(forgetful, p95))
   })
 })
 
@@ -117,7 +135,8 @@ describe.each(['W6', 'W6-admin'] as const)(
     const some = isLong ? seeds : seeds.slice(0, 2)
     const runs = some.map((seed) => {
       const simulation = new Simulation(workloads[name].make(seed), {}, seed)
-      const { overall, streams } = figuresOf(simulation.run())
+      const impatient = new Simulation(workloads[name].impatient(seed), {}, seed).run()
+      const { overall, streams } = figuresOf(simulation.run(), impatient)
       const loadSecondsMax =
         Math.max(...simulation.hosts.map((host) => simulation.machine(host).shelf?.longestMs ?? 0)) / 1000
       return { overall, streams, loadSecondsMax }
@@ -142,6 +161,10 @@ describe.each(['W6', 'W6-admin'] as const)(
       const good = (of: string) => medianOf(runs.map(({ streams }) => streams[of]!.goodShare))
       expect(good('popular')).toBeGreaterThan(75)
       expect(good('popular')).toBeGreaterThan(good('second') + 30)
+      // With the patience that is usual it is hardly ever refused, whereas of the others many are: their turn is longer in coming.
+      const refused = (of: string) => medianOf(runs.map(({ streams }) => streams[of]!.refusedShare))
+      expect(refused('popular')).toBeLessThan(5)
+      expect(refused('third')).toBeLessThan(75)
     })
   },
 )
