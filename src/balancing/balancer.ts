@@ -1,8 +1,8 @@
 /** Chooses a host for a request: gathers what is known of each, asks the policy, and keeps account of what was given to whom. */
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Candidate } from '../hosts/model-catalog.ts'
 import type { ModelAccess } from '../hosts/residency.ts'
+import type { Candidate } from '../hosts/route.ts'
 import type { Assignment, Generated } from './assignment.ts'
 import { consideredOf, type Decision, type NotTaken } from './decision.ts'
 import { HostWork } from './host-work.ts'

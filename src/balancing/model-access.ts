@@ -1,6 +1,7 @@
 /** Which of the hosts that do not hold all models at once are worth a load, and which are out of the question just now. */
-import type { Candidate } from '../hosts/model-catalog.ts'
+
 import type { ModelAccess } from '../hosts/residency.ts'
+import type { Candidate } from '../hosts/route.ts'
 import type { NotTaken } from './decision.ts'
 import { firstTokenMs, writeMs } from './place-times.ts'
 import type { Ask, Place } from './policy.ts'

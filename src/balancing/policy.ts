@@ -1,6 +1,6 @@
 /** What a balancing policy is: a choice among the places where a request could go, by what is known of each. */
 import type { RequestClass } from '../base/request-class.ts'
-import type { Candidate } from '../hosts/model-catalog.ts'
+import type { Candidate } from '../hosts/route.ts'
 import type { Prompt } from './prompt.ts'
 import type { Speed } from './speed.ts'
 

@@ -9,7 +9,7 @@ import {
   placeName,
 } from './context-length.ts'
 import type { Host } from './host.ts'
-import type { Candidate, Route } from './model-catalog.ts'
+import type { Candidate, Route } from './route.ts'
 import { tooLong } from './too-long.ts'
 
 /** Candidates in groups, in the order of preference. */

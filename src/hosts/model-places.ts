@@ -1,7 +1,7 @@
 /** Where models could be that not all hosts hold at once, and what would be missed where they are loaded. */
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Host } from './host.ts'
-import type { Candidate } from './model-catalog.ts'
+import type { Candidate } from './route.ts'
 
 const placesMax = 10_000
 /** Of two that are missed about alike neither is spared. */

@@ -12,7 +12,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from './host.ts'
-import type { Candidate } from './model-catalog.ts'
+import type { Candidate } from './route.ts'
 import type { LoadFailure } from './model-memory.ts'
 import { ModelPlaces, victimsFor } from './model-places.ts'
 import type { Obstacle } from './obstacles.ts'

@@ -1,7 +1,7 @@
 /** What is said of a request that no host of its model has room for: as the servers say it whose clients read such sentences. */
 import { GatewayError } from '../base/errors.ts'
 import { type ContextNeed, effectiveTokens } from './context-length.ts'
-import type { Candidate } from './model-catalog.ts'
+import type { Candidate } from './route.ts'
 
 /** Of the places the one with the most room is told of. */
 export function tooLong(places: readonly Candidate[], need: ContextNeed, endpoint: string): GatewayError {

@@ -1,6 +1,6 @@
 /** Which models are waited for at which hosts, and by whom: as of the last plan. */
 import type { Host } from './host.ts'
-import type { Candidate } from './model-catalog.ts'
+import type { Candidate } from './route.ts'
 
 /** Requests that wait for one model, whatever its name is at each host. */
 export interface Demand {

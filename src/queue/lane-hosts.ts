@@ -1,7 +1,7 @@
 /** Which hosts could take what waits in a lane, asked of its route once for each change of the hosts. */
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Candidate } from '../hosts/model-catalog.ts'
+import type { Candidate } from '../hosts/route.ts'
 import type { Lane } from './lane.ts'
 
 /** Hosts tell of what changes, but for one thing that passes by time alone: that one refused the gateway's key. */

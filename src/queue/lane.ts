@@ -1,7 +1,7 @@
 /** All waiting requests that the same hosts could take: whether one of them fits a slot is asked once for all. */
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
-import type { Candidate, Route } from '../hosts/model-catalog.ts'
+import type { Candidate, Route } from '../hosts/route.ts'
 import type { Flow } from './flow.ts'
 import { FlowQueue } from './flow-queue.ts'
 

@@ -1,5 +1,5 @@
 /** A flow that comes again has no claim on what others had while it did not wait. */
-import type { Candidate } from '../hosts/model-catalog.ts'
+import type { Candidate } from '../hosts/route.ts'
 import type { Flow, Flows } from './flow.ts'
 import type { Lane } from './lane.ts'
 import type { LaneHosts } from './lane-hosts.ts'

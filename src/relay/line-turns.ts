@@ -2,7 +2,7 @@
 import type { Prompt } from '../balancing/prompt.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
-import type { Route } from '../hosts/model-catalog.ts'
+import type { Route } from '../hosts/route.ts'
 import type { Holder } from '../queue/flow.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place, RequestLabel, Turn } from '../queue/slot-request.ts'

@@ -2,7 +2,7 @@
 import type { Timer } from '../base/clock.ts'
 import type { ErrorCode, GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
-import type { Route } from '../hosts/model-catalog.ts'
+import type { Route } from '../hosts/route.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'

@@ -31,6 +31,12 @@ export function openAiList(
   return { path: '/v1/models', member: 'data', id: 'id', resident, ...(contextTokens && { contextTokens }) }
 }
 
+/** Of servers that hold one model at a time and say how long its context is. */
+export const servedModelList = openAiList(
+  () => true,
+  (model) => property(model, 'max_model_len'),
+)
+
 /** Throws when the host refuses the key or cannot be reached; any other failure is told in the result. */
 export function readModelList(answer: ProbeAnswer, form: ListForm): ProbeResult {
   const { path } = form

@@ -1,7 +1,7 @@
 /** SGLang: continuous batching on GPUs, with a tree of cached prefixes. */
 import { property } from '../../wire/json-value.ts'
 import type { HostKind } from './host-kind.ts'
-import { listEntries, openAiList, readModelList } from './model-list.ts'
+import { listEntries, readModelList, servedModelList } from './model-list.ts'
 import { requireKeyTaken } from './probe-checks.ts'
 import { gauge } from './prometheus-text.ts'
 
@@ -29,13 +29,7 @@ export const sglang: HostKind = {
   async probe(get) {
     const answer = await get(listPath)
     requireKeyTaken(answer, listPath)
-    return readModelList(
-      answer,
-      openAiList(
-        () => true,
-        (model) => property(model, 'max_model_len'),
-      ),
-    )
+    return readModelList(answer, servedModelList)
   },
 
   /** Where it was started with --enable-metrics. */

@@ -1,7 +1,7 @@
 /** vLLM: continuous batching on GPUs. */
 import { property } from '../../wire/json-value.ts'
 import type { HostKind } from './host-kind.ts'
-import { listEntries, openAiList, readModelList } from './model-list.ts'
+import { listEntries, readModelList, servedModelList } from './model-list.ts'
 import { requireOk } from './probe-checks.ts'
 import { gauge } from './prometheus-text.ts'
 
@@ -30,13 +30,7 @@ export const vllm: HostKind = {
   async probe(get) {
     // 200 with an empty body; 503 once the engine behind the server has died, which it does not come back from.
     requireOk(await get('/health'), '/health')
-    return readModelList(
-      await get('/v1/models'),
-      openAiList(
-        () => true,
-        (model) => property(model, 'max_model_len'),
-      ),
-    )
+    return readModelList(await get('/v1/models'), servedModelList)
   },
 
   /** Open without a key; one series of each for every engine behind the server. */

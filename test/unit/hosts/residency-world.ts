@@ -1,8 +1,8 @@
 /** Hosts that cannot hold all models, a line of requests before them, and the planner between: played in virtual time. */
 import type { Host } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
-import type { Candidate } from '../../../src/hosts/model-catalog.ts'
 import { type ResidencyOptions, ResidencyPlanner } from '../../../src/hosts/residency.ts'
+import type { Candidate } from '../../../src/hosts/route.ts'
 import type { Demand } from '../../../src/hosts/wanted-models.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { knownHost, knownModel } from '../../kit/known-hosts.ts'
