@@ -38,7 +38,7 @@ const unsaidTokens = 32_768
 /** LMX generates so much where no bound is given, and sets that, or the bound, aside. */
 const lmxOutputDefault = 2_048
 /** By its source: four characters are a token, a picture is 765 (its inference/context.py). */
-const lmxBytesPerToken = 4
+const lmxCharactersPerToken = 4
 const lmxTokensPerMedia = 765
 
 /**
@@ -62,12 +62,17 @@ export const contextRules = {
     sureFrom: prompt.most + outputLikely,
   }),
   /** The same, by characters, so that it is known when it does. */
-  trims_by_characters: ({ prompt, outputAsked }: ContextAsk): Bounds => {
-    const counted = Math.ceil(prompt.textBytes / lmxBytesPerToken) + lmxTokensPerMedia * prompt.media
-    const from = Math.max(counted, prompt.least) + (outputAsked.most ?? lmxOutputDefault)
+  trims_by_characters: (ask: ContextAsk): Bounds => {
+    const from = trimsBelow(ask, ask.prompt.characters?.() ?? ask.prompt.textBytes)
     return { goesFrom: from, sureFrom: from }
   },
 } as const satisfies Record<string, (ask: ContextAsk) => Bounds>
+
+/** A context of fewer tokens is one for which LMX trims a prompt of so many characters. */
+function trimsBelow({ prompt, outputAsked }: ContextAsk, characters: number): number {
+  const counted = Math.ceil(characters / lmxCharactersPerToken) + lmxTokensPerMedia * prompt.media
+  return Math.max(counted, prompt.least) + (outputAsked.most ?? lmxOutputDefault)
+}
 
 export const contextRuleNames = ['refuses_both', 'refuses_prompt', 'trims', 'trims_by_characters'] as const
 
@@ -89,8 +94,11 @@ export class ContextNeed {
   }
 
   fits(place: ContextPlace): ContextFit {
-    const { goesFrom, sureFrom } = this.#boundsBy(place.rule)
     const tokens = effectiveTokens(place, this.ask.numCtx)
+    // Nearly every prompt has room even if each of its bytes were a character, and need not be gone through.
+    const isShort = trimsBelow(this.ask, this.ask.prompt.textBytes) <= (tokens ?? unsaidTokens)
+    if (place.rule === 'trims_by_characters' && isShort) return 'sure'
+    const { goesFrom, sureFrom } = this.#boundsBy(place.rule)
     if (tokens === null) return sureFrom <= unsaidTokens ? 'sure' : 'perhaps'
     if (tokens < goesFrom) return 'no'
     return tokens >= sureFrom ? 'sure' : 'perhaps'

@@ -50,7 +50,9 @@ export class RequestRoute implements Route {
     const { textBytes } = prompt
     const ofPrompt = Math.max(0, textBytes - (bodyBytes - extent.bytes)) / Math.max(1, textBytes)
     const least = Math.floor((prompt.least * ofPrompt) / prompts)
-    const size = { ...prompt, least, textBytes: Math.max(0, textBytes - (bodyBytes - extent.characters)) }
+    const withoutRest = (ofPromptItself: number): number => Math.max(0, textBytes - (bodyBytes - ofPromptItself))
+    const characters = (): number => withoutRest(extent.characters())
+    const size = { ...prompt, least, textBytes: withoutRest(extent.bytes), characters }
     this.#route = this.#ofModel.fitting({ prompt: size, outputLikely: output, outputAsked, numCtx })
   }
 

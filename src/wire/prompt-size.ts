@@ -8,6 +8,8 @@ export interface PromptSize {
   readonly most: number
   /** Of the request's body, without the data of pictures and sound. */
   readonly textBytes: number
+  /** Of the same, where they are fewer; to be asked only where it decides something. */
+  readonly characters?: () => number
   /** Pictures, sounds and files. */
   readonly media: number
 }
