@@ -30,8 +30,9 @@ export class ModelKeeper {
 
   /** `options`: as they are now. */
   constructor(options: () => KeeperOptions, parts: KeeperParts) {
-    this.loads = new ModelLoads({ ...parts, loadMsMax: (host, model) => loadMsMax(options(), host, model) })
-    this.planner = new ResidencyPlanner(() => options().models.residency, { ...parts, order: this.loads.order })
+    const within = { ...parts, loadMsMax: (host: Host, model: string) => loadMsMax(options(), host, model) }
+    this.loads = new ModelLoads(within)
+    this.planner = new ResidencyPlanner(() => options().models.residency, { ...within, order: this.loads.order })
   }
 
   /** Nothing is begun by time any more; what is being loaded is given up. */

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { LoadResult, Residency } from './events.ts'
 import type { HostModel, LoadRules, ProbeResult } from './kinds/host-kind.ts'
 import type { Load, LoadBeginning } from './load.ts'
+import { LoadBudget } from './load-budget.ts'
 import { LoadTimes } from './load-times.ts'
 import { LoadsOfHour } from './loads-of-hour.ts'
 import { MemoryRoom } from './memory-room.ts'
@@ -55,6 +56,7 @@ const longAgo = Number.NEGATIVE_INFINITY
 export class ModelMemory {
   readonly times = new LoadTimes()
   readonly loads: LoadsOfHour
+  readonly budget: LoadBudget
   readonly room: MemoryRoom
   readonly #parts: MemoryParts
   readonly #resident = new Map<string, Resident>()
@@ -76,6 +78,7 @@ export class ModelMemory {
   constructor(parts: MemoryParts) {
     this.#parts = parts
     this.loads = new LoadsOfHour(parts.clock)
+    this.budget = new LoadBudget(parts.clock)
     this.room = new MemoryRoom({
       clock: parts.clock,
       modelsMaxKnown: () => parts.modelsMax() ?? this.#modelsMaxTold,
@@ -351,6 +354,7 @@ export class ModelMemory {
     this.#changedAtMs = this.#nowMs
     const ms = this.#nowMs - load.sinceMs
     this.loads.ended(ms)
+    this.budget.spend(ms)
     this.#parts.events.loadEnded(load.model, result, ms)
   }
 

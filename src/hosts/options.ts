@@ -191,7 +191,7 @@ export const modelsOptions = z.strictObject({
         .max(86_400_000)
         .default(60_000)
         .describe(
-          'A model that was used so short a time ago is not put out for another, while its quantum (loadShareMax) lasts; at least twice its load',
+          'A model that was used so short a time ago is not put out for another, at least twice its load, once the time for loads (loadShareMax) is used up and while its quantum lasts',
         ),
       loadShareMax: z
         .number()
@@ -199,7 +199,7 @@ export const modelsOptions = z.strictObject({
         .max(0.9)
         .default(0.1)
         .describe(
-          'Share of the time of a host that may go into loads: for so long is a model that was loaded served while it is wanted, and then the next has its turn',
+          'Share of the time of a host that may go into loads, saved up to that of 20 min: as long as some of it is left, what nobody waits for gives way at once, and what is wanted is served for so long that loads take no more, and then the next has its turn',
         ),
       loadMsDefault: positiveMilliseconds
         .default(30_000)

@@ -4,7 +4,8 @@
  *
  * 1. One load at a time on a host, and one for all who wait for the model.
  * 2. A model is put out only while nothing runs with it. Where a host chooses itself whom to put out, nothing else may run there.
- * 3. It stays for as long as it is used and `keepMsMin`, or twice its load, beyond that.
+ * 3. One that nothing runs with and nobody waits for gives way at once, as far as `loadShareMax` of the time, some of it saved,
+ *    is left for loads. When that is used up it stays for as long as it is used and `keepMsMin`, or twice its load, beyond that.
  * 4. Whoever is wanted elsewhere gives way all the same once its quantum is over: so long after a load that loads take no more
  *    than `loadShareMax` of the time. Then nothing new is begun with it, and the model that was longest away has its turn.
  * 5. Of several hosts the one gives way whose models are missed least: what everybody asks for stays where it is, and the others
@@ -29,6 +30,8 @@ export interface ResidencyParts {
   readonly clock: Clock
   /** By time alone something may be given that could not be before. */
   readonly onChange: () => void
+  /** How long a load may take; endless where nobody says. */
+  readonly loadMsMax?: (host: Host, model: string) => number
   /** Has a model loaded by the admin API of its host; absent where there is none. */
   readonly order?: (order: LoadOrder) => void
 }
@@ -69,6 +72,12 @@ export interface LoadWait {
   readonly expectedMs: number | null
   /** Why it is not being loaded; null where it is. */
   readonly obstacle: Obstacle | null
+}
+
+/** How far it is worth waiting beyond patience: so much longer until this is to be asked again, and no longer than a load may take. */
+export interface Beyond {
+  readonly ms: number
+  readonly inAllMsMax: number
 }
 
 /** It is this model's turn, for which nothing new is begun with those of `out`. */
@@ -173,6 +182,18 @@ export class ResidencyPlanner {
       if (soonest === null || failure.untilMs < soonest.untilMs) soonest = failure
     }
     return soonest && { problem: soonest.problem, inMs: soonest.untilMs - this.#parts.clock.now() }
+  }
+
+  /** Null where the end of what they wait for is not known: where it may be in vain. */
+  beyondOf(candidates: readonly Candidate[]): Beyond | null {
+    const wait = this.waitOf(candidates)
+    const at = candidates.find(({ host, model }) => host.name === wait?.host && model === wait.model)
+    if (wait === null || at === undefined || wait.obstacle === 'failed') return null
+    const inAllMsMax = this.#parts.loadMsMax?.(at.host, at.model) ?? waitMsMax
+    // A load that takes longer than it should, and a turn that begins when the last answer there has ended.
+    const mayBeSoon = wait.forMs !== null || this.turnAt(at.host) === at.model
+    const ms = Math.max(wait.expectedMs ?? 0, mayBeSoon ? overdueMs : 0)
+    return ms === 0 ? null : { ms, inAllMsMax }
   }
 
   /** What those wait for that could go to these; null where one of these has the model in memory. */
@@ -285,10 +306,11 @@ export class ResidencyPlanner {
     if (isForeign) return { inMs: waitMsMax, obstacle: 'foreign' }
     if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
     if (this.#isOutnumbered(host, model, evicts)) return { inMs: 0, evicts }
-    const patienceMs = this.#places.isElsewhere({ host, model }, this.#options().loadsPerHourMax)
-      ? waitMsMax
-      : quantumMs
-    const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, patienceMs)))
+    const { loadsPerHourMax, loadShareMax } = this.#options()
+    const isElsewhere = this.#places.isElsewhere({ host, model }, loadsPerHourMax)
+    const savedInMs = isElsewhere ? waitMsMax : memory.budget.nextInMs(this.loadMs(host, model), loadShareMax)
+    const mostMs = { wanted: isElsewhere ? waitMsMax : quantumMs, idle: savedInMs }
+    const keptMs = Math.max(0, ...evicts.map((one) => this.#keptMs(host, one, mostMs)))
     return keptMs > 0 ? { inMs: keptMs, obstacle: 'kept' } : { inMs: 0, evicts }
   }
 
@@ -342,12 +364,12 @@ export class ResidencyPlanner {
     return Math.max(0, last.endedAtMs + quantumMs - this.#parts.clock.now())
   }
 
-  /** Until this one, which nothing runs with, may be put out. */
-  #keptMs(host: Host, model: string, quantumMs: number): number {
-    if (quantumMs === 0) return 0
-    if (this.#wanted.has(host, model)) return quantumMs
+  /** Until this one, which nothing runs with, may be put out: no longer than so, while it is waited for and while it is not. */
+  #keptMs(host: Host, model: string, { wanted, idle }: { readonly wanted: number; readonly idle: number }): number {
+    if (wanted === 0) return 0
+    if (this.#wanted.has(host, model)) return wanted
     const keepMs = Math.max(this.#options().keepMsMin, 2 * this.loadMs(host, model))
-    return Math.min(quantumMs, Math.max(0, host.memory.usedAtMs(model) + keepMs - this.#parts.clock.now()))
+    return Math.min(wanted, idle, Math.max(0, host.memory.usedAtMs(model) + keepMs - this.#parts.clock.now()))
   }
 
   #wakeIn(ms: number): void {

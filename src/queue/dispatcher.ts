@@ -240,8 +240,7 @@ export class Dispatcher {
       if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
-    waiter.patienceEndsAtMs = waiter.sinceMs + patienceMs
-    waiter.patience = this.#parts.clock.after(patienceMs, () => this.#timeOut(waiter))
+    waiter.bePatient(this.#parts.clock, patienceMs, () => this.#timeOut(waiter, patienceMs))
     this.#promoteLater(waiter)
     if (decision !== null) {
       this.#holds.begin(waiter, decision)
@@ -363,15 +362,16 @@ export class Dispatcher {
     waiter.request.refused(error, 0)
   }
 
-  #timeOut(waiter: Waiter): void {
-    const { request } = waiter
+  #timeOut(waiter: Waiter, patienceMs: number): void {
     this.#holds.overdue(waiter)
+    const { request, isWaiting } = waiter
+    const beyondMs = isWaiting ? this.#models.beyondMs(waiter, patienceMs) : 0
+    if (beyondMs > 0) return waiter.bePatient(this.#parts.clock, beyondMs, () => this.#timeOut(waiter, patienceMs))
     const estimate = this.estimateOf(waiter)
     if (!this.#remove(waiter, 'timeout')) return
     this.#parts.events.rejected(request.route.model, 'timeout')
-    const busyForMs = this.#hosts.busyForMs(waiter.lane)
-    const patienceMs = this.waitMsMax(request.class)
-    request.refused(patienceOver(request.route.model, estimate, { patienceMs, busyForMs }), busyForMs)
+    const told = { patienceMs: this.waitMsMax(request.class), busyForMs: this.#hosts.busyForMs(waiter.lane) }
+    request.refused(patienceOver(request.route.model, estimate, told), told.busyForMs)
   }
 
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {

@@ -30,6 +30,8 @@ export interface ModelWaitsParts {
 }
 
 const retryAfterMsMin = 1_000
+/** What comes with the end of a load is served first. */
+const marginMs = 1_000
 
 export class ModelWaits {
   readonly #parts: ModelWaitsParts
@@ -115,6 +117,18 @@ export class ModelWaits {
     const { planner, hosts } = this.#parts
     const candidates = hosts.candidates(lane)
     return planner !== undefined && candidates.some(loads) ? planner.waitOf(candidates) : null
+  }
+
+  /**
+   * How much longer it is worth waiting beyond patience, for a load or a turn whose end is known, so that nobody is refused
+   * moments before the model is there. 0 where it would be in vain, or longer than a load may take.
+   */
+  beyondMs({ lane, sinceMs }: Waiter, patienceMs: number): number {
+    const { planner, hosts, clock, paused } = this.#parts
+    const beyond = paused() ? null : (planner?.beyondOf(hosts.candidates(lane)) ?? null)
+    if (beyond === null) return 0
+    const goneMs = clock.now() - sinceMs - patienceMs
+    return goneMs + beyond.ms <= beyond.inAllMsMax ? beyond.ms + marginMs : 0
   }
 
   /** A slot of the host would be of use to those in the lane. */

@@ -1,6 +1,6 @@
 /** One request in the line. */
 import type { Hold } from '../balancing/events.ts'
-import type { Timer } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
@@ -67,6 +67,13 @@ export class Waiter {
     this.tokens = request.tokens.input + request.tokens.output
     this.sinceMs = sinceMs
   }
+
+  /** From now on for so long. */
+  bePatient(clock: Clock, forMs: number, onEnd: () => void): void {
+    this.patienceEndsAtMs = clock.now() + forMs
+    this.patience = clock.after(forMs, onEnd)
+  }
+
   stopTimers(): void {
     this.patience?.cancel()
     this.promotion?.cancel()

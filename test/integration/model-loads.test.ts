@@ -1,4 +1,5 @@
 /** Hosts that load what a request names: one load for all who wait, none that ends what others generate, and none waited for in vain. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { clientOf, gatewayBefore, gaugeReaches } from '../kit/fleet.ts'
@@ -150,9 +151,43 @@ test('who waits for a load is told so, by the admin API and in the stream', asyn
   ])
 })
 
-test('at the end of patience it hears that the model is still being loaded, and when to come back', async () => {
+test('a model that nobody asks for gives way at once: who asks for one and then for another is served after the load', async () => {
   const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
-  const { ask } = await before([host], { queue: { classes: { default: { waitMsMax: 100 } } } })
+  // No time of a test is as long as a model is kept by default.
+  const { ask } = await before([host])
+  for (const [at, model] of ['a', 'b', 'a'].entries()) {
+    const asked = ask(model)
+    await host.begun(at + 1)
+    host.loaded(model)
+    await host.making(1)
+    host.finish()
+    expect(await asked).toBe('one two')
+  }
+  expect([host.loads, host.killed]).toEqual([['a', 'b', 'a'], []])
+})
+
+test('who waits for a load is not refused while it is likely to end', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const { gateway, ask } = await before([host], { queue: { classes: { default: { waitMsMax: 100 } } } })
+  const asked = [ask('b')]
+  await host.begun(1)
+  asked.push(ask('b'))
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  // Several times its patience.
+  await sleep(500)
+  host.loaded('b')
+  await host.making(2)
+  host.finish()
+  expect(await Promise.all(asked)).toEqual(['one two', 'one two'])
+})
+
+test('at the end of patience it hears that the model is still being loaded, and when to come back, where that is longer than a load may take', async () => {
+  const host = await startLoadingHost({ kind: 'ollama', models: ['a', 'b'] })
+  const residency = { loadMsDefault: 400_000 }
+  const { ask } = await before([host], {
+    queue: { classes: { default: { waitMsMax: 100 } } },
+    models: { residency },
+  })
   const first = ask('b')
   await host.begun(1)
   const error: unknown = await ask('b').catch((thrown: unknown) => thrown)
