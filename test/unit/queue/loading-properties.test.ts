@@ -1,6 +1,7 @@
 /** Whatever happens to a line before hosts that load models: nobody waits beside an idle one that has what is waited for. */
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { knownModel } from '../../kit/known-hosts.ts'
 import { type Asker, LoadingWorld } from './loading-world.ts'
 
 const isLong = process.env['TEST_LONG'] === 'true'
@@ -57,6 +58,32 @@ it('is served, or told that it fits nowhere', () => {
   )
 }, 600_000)
 
+const ask = { kind: 'ask', times: 2, model: 'b', length: 6_000, numCtx: 512, key: 'bob' } as const
+const up = { kind: 'reach', pick: 0, up: true } as const
+const down = { ...up, up: false } as const
+
+it('is served by the only host, which fell during its slow start', () => {
+  const world = new LoadingWorld([1])
+  for (const one of [down, up, ask, down]) play(world, one)
+  world.probeAll()
+  expect(world.hosts[0]?.up).toBe(true)
+  settleAll(world)
+  expect(world.askers.map(({ state }) => state)).toEqual(['over', 'over'])
+})
+
+it('is served by a host that must prove itself first, where the one that is up is too small', () => {
+  const world = new LoadingWorld([1, 1])
+  const [proving, small] = world.hosts
+  for (const one of [down, up]) play(world, one)
+  small?.probeSucceeded({ models: [{ ...knownModel('b'), contextTokens: 512 }] })
+  for (const one of [ask, down]) play(world, one)
+  world.probeAll()
+  expect([proving?.up, small?.up]).toEqual([false, true])
+  expect(world.in('waiting')).not.toEqual([])
+  settleAll(world)
+  expect(world.askers.map(({ state }) => state)).toEqual(['over', 'over'])
+})
+
 function play(world: LoadingWorld, one: Step): void {
   const host = 'pick' in one ? world.hosts[one.pick % world.hosts.length] : undefined
   switch (one.kind) {
@@ -97,9 +124,8 @@ function picked(from: readonly Asker[], at: number): Asker | undefined {
 
 /** Whoever is left is served in time, or refused. */
 function settleAll(world: LoadingWorld): void {
-  for (const host of world.hosts) host.probeSucceeded({ models: null })
-  world.dispatcher.hostsChanged()
   for (let turn = 0; turn < 2_000 && world.in('waiting').length + world.in('running').length > 0; turn++) {
+    world.probeAll()
     for (const asker of world.in('running')) {
       world.content(asker)
       asker.lease?.succeeded()

@@ -5,6 +5,7 @@ import type { Host } from '../../../src/hosts/host.ts'
 import { hostKind } from '../../../src/hosts/kinds/kinds.ts'
 import { ModelCatalog } from '../../../src/hosts/model-catalog.ts'
 import { ResidencyPlanner } from '../../../src/hosts/residency.ts'
+import { canSpare } from '../../../src/hosts/spare-hosts.ts'
 import { Dispatcher } from '../../../src/queue/dispatcher.ts'
 import type { Lease } from '../../../src/queue/lease.ts'
 import { queueOptions } from '../../../src/queue/options.ts'
@@ -43,7 +44,8 @@ export class LoadingWorld {
     const onChange = (): void => this.dispatcher.hostsChanged()
     this.hosts = slots.map((count, at) => {
       const kind = hostKind('ollama')
-      return knownHost(`h${at}`, { kind, slots: count, lists: null, parts: { clock, onChange } })
+      const parts = { clock, onChange, canSpare: (one: Host) => canSpare(one, this.hosts) }
+      return knownHost(`h${at}`, { kind, slots: count, lists: null, parts })
     })
     for (const host of this.hosts) host.probeSucceeded({ models: names.map((id) => knownModel(id, false)) })
     this.#catalog = new ModelCatalog(this.hosts, {})
@@ -122,6 +124,11 @@ export class LoadingWorld {
     })
     this.clock.advanceSync(1)
     if (host.probeSucceeded({ models })) this.dispatcher.hostsChanged()
+  }
+
+  /** They answer from now on; one that fell during its slow start is up only once it has waited for that. */
+  probeAll(): void {
+    for (const host of this.hosts) if (host.probeSucceeded({ models: null })) this.dispatcher.hostsChanged()
   }
 
   /** Rule 2 of the line: nobody waits beside an idle host that has the model in memory and room for the prompt. */
