@@ -3,7 +3,7 @@ import { GatewayError } from '../base/errors.ts'
 import { CatalogRoute } from './catalog-route.ts'
 import type { Host } from './host.ts'
 import type { HostModel } from './kinds/host-kind.ts'
-import type { Candidate } from './route.ts'
+import { type Candidate, unavailable } from './route.ts'
 import { ServingIndex } from './serving-index.ts'
 
 export interface ListedModel extends HostModel {
@@ -184,10 +184,6 @@ function listing(name: string, hosts: readonly Host[]): ListedModel | null {
 
 function listed(model: HostModel, contextTokens: number): ListedModel {
   return { ...model, longestContextTokens: contextTokens > 0 ? contextTokens : null }
-}
-
-export function unavailable(name: string): GatewayError {
-  return new GatewayError('no_upstream_available', `No host that serves "${name}" can be reached now.`)
 }
 
 function ownModel(id: string): HostModel {

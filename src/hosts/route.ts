@@ -1,5 +1,5 @@
 /** Where a request may go: what whoever chooses a host, or waits for one, knows of a name. */
-import type { GatewayError } from '../base/errors.ts'
+import { GatewayError } from '../base/errors.ts'
 import type { Host } from './host.ts'
 
 /** A host that could serve a request, and the name the model has there. */
@@ -20,4 +20,9 @@ export interface Route {
   candidates(excluded?: ReadonlySet<Host>): readonly Candidate[]
   /** What a newcomer would be told where none of the other hosts has it any more, up or not; null while one does. */
   gone(excluded?: ReadonlySet<Host>): GatewayError | null
+}
+
+/** While none of its hosts can be asked. */
+export function unavailable(name: string): GatewayError {
+  return new GatewayError('no_upstream_available', `No host that serves "${name}" can be reached now.`)
 }
