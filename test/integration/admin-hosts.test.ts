@@ -150,7 +150,11 @@ test('a host that is drained finishes what it has, and is given nothing until it
   for (const verb of ['drain', 'pause', 'resume'])
     expect(await admin(gateway, 'POST', `/admin/hosts/nobody/${verb}`)).toMatchObject({ status: 404 })
   const actions = gateway.log.filter(({ message }) => message === 'admin change').map(({ fields }) => fields['action'])
-  expect(actions.filter((action) => String(action).startsWith('host.'))).toEqual(['host.drain', 'host.pause', 'host.resume'])
+  expect(actions.filter((action) => String(action).startsWith('host.'))).toEqual([
+    'host.drain',
+    'host.pause',
+    'host.resume',
+  ])
 })
 
 test('a host that is taken out finishes what it has, stays away through a reload, and comes back when it is added', async () => {
