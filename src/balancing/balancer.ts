@@ -125,9 +125,9 @@ export class Balancer {
       const { host } = candidate
       if (host.tier > tierMax || !host.available || host.paused) continue
       const access = accesses[at] ?? inMemory
-      const isFree = host.hasFreeSlot && access.admits
-      if (!isFree && !alsoFull) continue
-      const before = isFree ? null : waitingFor(host)
+      const couldBegin = host.hasFreeSlot && access.admits
+      if (!couldBegin && !alsoFull) continue
+      const before = couldBegin ? null : waitingFor(host)
       looked.places.push(this.#place(ask, candidate, { access, before, lastHere: host === lastAt }))
       looked.access.push(access)
     }

@@ -13,10 +13,10 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from './host.ts'
-import type { Candidate } from './route.ts'
 import type { LoadFailure } from './model-memory.ts'
 import { ModelPlaces, victimsFor } from './model-places.ts'
 import type { Obstacle } from './obstacles.ts'
+import type { Candidate } from './route.ts'
 import { type Demand, WantedModels } from './wanted-models.ts'
 
 export interface ResidencyOptions {

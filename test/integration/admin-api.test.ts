@@ -394,7 +394,7 @@ test('a whole gateway says what a key has left of its own limits, and what it us
     name: 'limited',
     limits: [
       { limit: 'requestsPerMinute', of: 'key', maximum: 60 },
-      { limit: 'concurrentRequests', of: 'key', maximum: 2, remaining: 2, resetMs: 0 },
+      { limit: 'concurrentRequests', remaining: 2 },
     ],
   })
   expect(await gateway.admin('GET', '/admin/usage')).toMatchObject({ by: ['key'], rows: [], total: { requests: 0 } })

@@ -74,7 +74,8 @@ function strangersStream(double: LmxDouble, model: string, tokens: number) {
   const read = async (): Promise<void> => {
     const answer = await fetch(`${double.url}/v1/chat/completions`, { method: 'POST', headers, body })
     const decoder = new TextDecoder()
-    for await (const chunk of answer.body ?? []) text.now += decoder.decode(chunk, { stream: true })
+    const chunks: AsyncIterable<Uint8Array> | null = answer.body
+    for await (const chunk of chunks ?? []) text.now += decoder.decode(chunk, { stream: true })
   }
   return { text, ended: read() }
 }

@@ -105,8 +105,10 @@ describe('requests of one group', () => {
       outputAsked: { least: bound, most: bound },
       numCtx,
     }))
-  const contextTokens = fc.option(fc.constantFrom(2_048, 4_096, 8_192, 16_384, 40_960, 131_072, 262_144))
-  const anyPlaces = fc.array(fc.record({ rule: fc.constantFrom(...contextRuleNames), contextTokens }), { maxLength: 5 })
+  const anyContext = fc.option(fc.constantFrom(2_048, 4_096, 8_192, 16_384, 40_960, 131_072, 262_144))
+  const anyPlaces = fc.array(fc.record({ rule: fc.constantFrom(...contextRuleNames), contextTokens: anyContext }), {
+    maxLength: 5,
+  })
 
   it('fit the same hosts, each exactly as it would by itself', () => {
     let alike = 0

@@ -135,7 +135,14 @@ describe('the budget', () => {
       return next
     }
     clock.advanceSync(10_000)
-    expect([500, 2_000, 0, 9_000, 500, 500].map(lost)).toEqual([...Array(5).fill('in_line'), 'none'])
+    expect([500, 2_000, 0, 9_000, 500, 500].map(lost)).toEqual([
+      'in_line',
+      'in_line',
+      'in_line',
+      'in_line',
+      'in_line',
+      'none',
+    ])
     host.health.attemptEnded({ kind: 'ok' })
     clock.advanceSync(20_000)
     // One has come back by itself, which pays for one that is owed. What began after the first loss has its own failure.
