@@ -35,8 +35,13 @@ export async function loadAdmin(options: LoadOptions): Promise<AdminPlace> {
   if (faults.length > 0) return { kind: 'bad', problems: faults }
   const input = withoutBlanks(valueAt(overlaid.input, sectionPath) ?? {})
   const result = placeOptions.safeParse(input)
-  if (result.success) return { kind: 'good', ...result.data, unread: isUnread ? source.problems : [] }
-  const issues = result.error.issues.map((issue) => ({ ...issue, path: [...sectionPath, ...issue.path] }))
+  const ofPlace = result.error?.issues ?? []
+  // A word that is none of the section may have been meant to be one of the two.
+  const ofWords = adminOptions.safeParse(input).error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? []
+  if (result.success && ofWords.length === 0) {
+    return { kind: 'good', ...result.data, unread: isUnread ? source.problems : [] }
+  }
+  const issues = [...ofPlace, ...ofWords].map((issue) => ({ ...issue, path: [...sectionPath, ...issue.path] }))
   const hidden = (path: ConfigPath): boolean => source.yaml?.interpolated(path) ?? false
   const findings = findingsOf(issues, { input: overlaid.input, hidden })
   return { kind: 'bad', problems: findings.flatMap((finding) => placed(finding, overlaid, source)) }

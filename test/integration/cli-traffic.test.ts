@@ -127,7 +127,9 @@ describe('shown of what has been', () => {
     const scene = await busy()
     const { run } = scene
     const hosts = await run('hosts', 'list')
-    expect(hosts.out).toMatch(/^host +kind +state +running +slots +tok\/s .* errors\nstudio +lmx +up +1 +1 /)
+    expect(hosts.out).toMatch(
+      /^host +kind +state +tier +weight +running +slots +tok\/s .* errors\nstudio +lmx +up +1 +1 +1 +1 /,
+    )
     const models = await run('models', 'list')
     expect(models.out).toMatch(/^model +hosts +waiting .* goodput\norg\/stub-a +1\/1 +1 /)
     const stats = await run('stats')
