@@ -34,17 +34,21 @@ export async function loadAdmin(options: LoadOptions): Promise<AdminPlace> {
   const faults = source.problems.filter(({ path }) => isOurs(path) && overlaid.origin(path.split('.')) === null)
   if (faults.length > 0) return { kind: 'bad', problems: faults }
   const input = withoutBlanks(valueAt(overlaid.input, sectionPath) ?? {})
-  const result = placeOptions.safeParse(input)
-  const ofPlace = result.error?.issues ?? []
-  // A word that is none of the section may have been meant to be one of the two.
-  const ofWords = adminOptions.safeParse(input).error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? []
-  if (result.success && ofWords.length === 0) {
-    return { kind: 'good', ...result.data, unread: isUnread ? source.problems : [] }
+  const wrong = wrongIn(input)
+  if (wrong.length === 0) {
+    return { kind: 'good', ...placeOptions.parse(input), unread: isUnread ? source.problems : [] }
   }
-  const issues = [...ofPlace, ...ofWords].map((issue) => ({ ...issue, path: [...sectionPath, ...issue.path] }))
+  const issues = wrong.map((issue) => ({ ...issue, path: [...sectionPath, ...issue.path] }))
   const hidden = (path: ConfigPath): boolean => source.yaml?.interpolated(path) ?? false
   const findings = findingsOf(issues, { input: overlaid.input, hidden })
   return { kind: 'bad', problems: findings.flatMap((finding) => placed(finding, overlaid, source)) }
+}
+
+/** Of the two, and a word that is none of the section, which may have been meant to be one of them. */
+function wrongIn(input: unknown): readonly z.core.$ZodIssue[] {
+  const ofPlace = placeOptions.safeParse(input).error?.issues ?? []
+  const ofSection = adminOptions.safeParse(input).error?.issues ?? []
+  return [...ofPlace, ...ofSection.filter(({ code }) => code === 'unrecognized_keys')]
 }
 
 /** Of what was wrong with values already when the file was read: a variable that is not set. */

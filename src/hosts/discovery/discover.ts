@@ -9,7 +9,7 @@ import { Prober } from '../prober.ts'
 import { isNeighbour, urlsOf } from './addresses.ts'
 import { browse } from './mdns.ts'
 
-export { knownPorts, urlsOf } from './addresses.ts'
+export { urlsOf } from './addresses.ts'
 
 export interface DiscoverOptions {
   /** As `urlsOf` takes them. */
