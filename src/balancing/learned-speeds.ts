@@ -5,7 +5,7 @@ import type { Host } from '../hosts/host.ts'
 import { Believed } from './believed.ts'
 import { FirstTokenJudge, type Judgement, type UntoldFirstToken } from './first-token-judge.ts'
 import { assumedPace, HostSpeed, type Learned, type Pace, paceOf, type SpeedSample, speedOf } from './host-speed.ts'
-import { assumedSpeed, type Speed } from './speed.ts'
+import type { Speed } from './speed.ts'
 
 export type { SpeedSample } from './host-speed.ts'
 
@@ -26,14 +26,6 @@ export interface Speeds {
   forget(host: Host): void
   /** Pairs of which anything was learned. */
   all(): Iterable<LearnedSpeed>
-}
-
-export const assumedSpeeds: Speeds = {
-  of: () => assumedSpeed,
-  observe: () => {},
-  judge: () => ({ kept: null, isSure: false }),
-  forget: () => {},
-  all: () => [],
 }
 
 /** A host has fewer on its disk, or those not used for longest are forgotten. */

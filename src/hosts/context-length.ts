@@ -74,8 +74,6 @@ function trimsBelow({ prompt, outputAsked }: ContextAsk, characters: number): nu
   return Math.max(counted, prompt.least) + (outputAsked.most ?? lmxOutputDefault)
 }
 
-export const contextRuleNames = ['refuses_both', 'refuses_prompt', 'trims', 'trims_by_characters'] as const
-
 /**
  * What a request needs of a context. It is never rounded: what is known of contexts may change while it waits, as where a host
  * tells that of a model only once it has loaded it.

@@ -5,12 +5,14 @@ import {
   type ContextFit,
   ContextNeed,
   type ContextRuleName,
-  contextRuleNames,
   contextRules,
   contextTokensFrom,
   contextTokensOf,
   distinctPlaces,
 } from '../../../src/hosts/context-length.ts'
+
+/** In the order in which they stand there. */
+const contextRuleNames = Object.keys(contextRules) as ContextRuleName[]
 
 function askOf(
   more: Partial<Omit<ContextAsk, 'prompt'>> & { prompt?: Partial<ContextAsk['prompt']> } = {},
