@@ -123,10 +123,11 @@ describe('several hosts', () => {
   test('share the load: the one with fewer requests in flight gets the next', async () => {
     const left = await heldHost()
     const right = await heldHost()
-    const gateway = await gatewayBefore([
+    const hosts = [
       { name: 'left', url: left.double.url, slots: 4 },
       { name: 'right', url: right.double.url, slots: 4 },
-    ])
+    ]
+    const gateway = await gatewayBefore(hosts, { balancing: { policy: 'least-busy' } })
     const client = clientOf(gateway)
     const answers: Promise<unknown>[] = []
     for (let index = 1; index <= 6; index += 1) {

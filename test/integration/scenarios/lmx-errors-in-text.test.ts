@@ -76,7 +76,7 @@ describe('U33: busy, before any content', () => {
       scene.host('b').playAlways(...capture('chat.stream'))
       await expectServedByB(scene, 'retry_refused')
       await clock.advance(999)
-      await expectServedByB(scene, 'only_host')
+      await expectServedByB(scene, 'only_free_host')
       await clock.advance(1)
       expect((await scene.ask(asked)).header('x-lmx-gateway-host')).toBe('a')
       return { requests: 3, attempts: { a: 2, b: 2 } }
