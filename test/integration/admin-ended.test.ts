@@ -65,8 +65,9 @@ test('the decision behind each: who had room, what failed, and what was told of 
   const client = clientOf(gateway)
   const failedOver = async () => (await ended(gateway)).find(({ attempts }) => attempts === 2)
   // Among equals chance decides which host comes first.
-  while ((await failedOver()) === undefined) {
-    await client.chat.completions.create({ model, messages: [{ role: 'user', content: 'x' }] })
+  for (let at = 0; (await failedOver()) === undefined; at++) {
+    // Nobody has read it before.
+    await client.chat.completions.create({ model, messages: [{ role: 'user', content: `question ${at}` }] })
   }
   const { attemptsMade, host } = (await failedOver()) as EndedRequest
   const [first, second] = attemptsMade
