@@ -26,8 +26,8 @@ const hostPage = z.strictObject({
     .strictObject({
       ageMs: amount.describe('Milliseconds since it was asked'),
       queued: amount.nullable().describe('Requests that wait at the host itself'),
-      memoryUsedRatio: amount.nullable().describe('Of its memory, from 0 to 1'),
-      cacheUsedRatio: amount.nullable().describe('Of what it keeps for prompts and answers under way, from 0 to 1'),
+      memoryUsedRatio: z.number().nullable().describe('Of its memory, from 0 to 1'),
+      cacheUsedRatio: z.number().nullable().describe('Of what it keeps for prompts and answers under way, from 0 to 1'),
     })
     .nullable()
     .describe('What it last said of its load, whoever caused it: a hint, each part null where it does not tell'),
