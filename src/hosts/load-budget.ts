@@ -5,7 +5,7 @@
 import type { Clock } from '../base/clock.ts'
 
 /** So long is saved for. */
-const savedForMs = 1_200_000
+const savedForMs = 300_000
 /** As many are kept until somebody asks. */
 const loadsMax = 100
 

@@ -199,7 +199,7 @@ export const modelsOptions = z.strictObject({
         .max(0.9)
         .default(0.1)
         .describe(
-          'Share of the time of a host that may go into loads, saved up to that of 20 min: as long as some of it is left, what nobody waits for gives way at once, and what is wanted is served for so long that loads take no more, and then the next has its turn',
+          'Share of the time of a host that may go into loads, saved up to that of 5 min: as long as some of it is left, what nobody waits for gives way at once, and what is wanted is served for so long that loads take no more, and then the next has its turn',
         ),
       loadMsDefault: positiveMilliseconds
         .default(30_000)

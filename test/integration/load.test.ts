@@ -106,7 +106,7 @@ test('a mixture with faults and clients that leave: one outcome each, and nothin
     },
     async (index) => {
       const fault = index % 2 === 0 ? '{"cutAfterTokens":3}' : '{"internalError":true}'
-      const stream = await client.chat.completions.create({ ...ask(`[[fault:${fault}]]`, 8), stream: true })
+      const stream = await client.chat.completions.create({ ...ask(`[[fault:${fault}]] ${index}`, 8), stream: true })
       for await (const chunk of stream) expect(chunk.choices).toHaveLength(1)
     },
     async (index) => client.completions.create({ model, prompt: `prompt ${index}`, max_tokens: 8 }),

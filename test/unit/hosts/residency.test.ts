@@ -22,24 +22,24 @@ describe('one host that holds one model', () => {
   })
 
   test('when that is used up it is kept so long after its last use, and a host that has rested loads at once again', () => {
-    // A tenth of 20 min is saved: four loads of 30 s.
-    const world = new ResidencyWorld()
-    for (const model of ['a', 'b', 'c', 'a']) {
+    // A tenth of 5 min is saved: two loads of 14 s.
+    const world = new ResidencyWorld({ loadMs: () => 14_000, loadMsDefault: 14_000 })
+    for (const model of ['a', 'b']) {
       world.ask(model)
-      world.step(36_000)
+      world.step(20_000)
     }
-    expect(world.loads).toBe(4)
-    world.ask('b')
+    expect(world.loads).toBe(2)
+    world.ask('a')
     // Used until a second ago.
     world.step(58_980)
-    expect([world.loads, world.residents]).toEqual([4, ['a']])
+    expect([world.loads, world.residents]).toEqual([2, ['b']])
     world.step(30)
-    expect([world.loads, world.hosts[0]?.memory.loading?.model]).toEqual([5, 'b'])
+    expect([world.loads, world.hosts[0]?.memory.loading?.model]).toEqual([3, 'a'])
     world.step(1_500_000)
-    world.ask('a')
-    world.step(36_000)
     world.ask('b')
-    expect(world.loads).toBe(7)
+    world.step(20_000)
+    world.ask('a')
+    expect(world.loads).toBe(5)
   })
 
   test('twice its load, where that is longer', () => {
@@ -280,8 +280,8 @@ test('while all models are wanted at any time, loads take no more of the time of
     world.step(5_000)
   }
   expect(world.loads).toBeGreaterThan(20)
-  // But for what was saved at first, a tenth of 20 min, and the load that may be under way at the end.
-  expect(world.loadedMs / (hours * 3_600_000)).toBeLessThanOrEqual(0.1 + (20_000 + 120_000) / (hours * 3_600_000))
+  // But for what was saved at first, a tenth of 5 min, and the load that may be under way at the end.
+  expect(world.loadedMs / (hours * 3_600_000)).toBeLessThanOrEqual(0.1 + (20_000 + 30_000) / (hours * 3_600_000))
   // Each has its turn: three others, each for its load, its quantum of nine times that, and what still runs.
   expect(world.longestWaitMs()).toBeLessThanOrEqual(models.length * (20_000 * 10 + 5_000 + 1_000))
   expect(world.faults).toEqual([])
