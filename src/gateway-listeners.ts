@@ -71,7 +71,7 @@ export function dataListener(parts: ListenerParts): Listener {
     notReadyBecause,
     degradedBecause: () => (ledger.state().problem === null ? records.problem : cannotWrite),
   })
-  return new Listener(app, limitsOf(config), clock, () => overload.stage === 'none', {
+  return new Listener(app, limitsOf(live), clock, () => overload.stage === 'none', {
     tls: tls === undefined ? undefined : new TlsFiles(tls, { clock, log }),
     cors: new Cors(corsOrigins),
   })
@@ -116,14 +116,21 @@ export function adminListener(parts: ListenerParts): Listener {
     currency: usage.currency,
     limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),
   })
-  return new Listener(app, limitsOf(config), clock, undefined, { headers: adminHeaders })
+  return new Listener(app, limitsOf(live), clock, undefined, { headers: adminHeaders })
 }
 
 function trafficOf({ dispatcher, relay, recent, decisions, hosts, catalog, budget, access }: ListenerParts) {
   return { dispatcher, relay, recent, decisions, hosts, catalog, budget, forLimits: access }
 }
 
-function limitsOf({ server, relay }: ResolvedConfig) {
+function limitsOf(live: ListenerParts['live']) {
+  const { server } = live.config
   const connectionsMax = Math.min(server.connectionsMax, roomForConnections())
-  return { ...server, connectionsMax, clientStallMsMax: relay.clientStallMsMax }
+  return {
+    ...server,
+    connectionsMax,
+    get clientStallMsMax() {
+      return live.config.relay.clientStallMsMax
+    },
+  }
 }

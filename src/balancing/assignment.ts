@@ -63,16 +63,8 @@ const sentShareTold = 0.25
 /** A whole answer of fewer tokens tells of its request more than of them. */
 const wholeOutputMin = 16
 
-export class Assignment implements AssignmentParts {
-  readonly host: Host
-  readonly model: string
-  readonly owner: string | null
-  readonly inputTokens: number
-  readonly uncachedTokens: number
-  readonly sentTokens: number
-  readonly inputAhead: number
-  readonly outputTokens: number
-  readonly speed: Speed
+export class Assignment {
+  readonly parts: AssignmentParts
   /** Monotonic. */
   readonly beganAtMs: number
   #isReading = true
@@ -84,15 +76,7 @@ export class Assignment implements AssignmentParts {
   #togetherFrom: { readonly atMs: number; readonly togetherMs: number }
 
   constructor(parts: AssignmentParts, at: Surroundings, generated: Generated) {
-    this.host = parts.host
-    this.model = parts.model
-    this.owner = parts.owner
-    this.inputTokens = parts.inputTokens
-    this.uncachedTokens = parts.uncachedTokens
-    this.sentTokens = parts.sentTokens
-    this.inputAhead = parts.inputAhead
-    this.outputTokens = parts.outputTokens
-    this.speed = parts.speed
+    this.parts = parts
     this.beganAtMs = at.nowMs
     this.#generated = generated
     this.#at = at
@@ -111,13 +95,13 @@ export class Assignment implements AssignmentParts {
 
   /** Tokens that are expected still to come; one at the least, or its host would be done with it. */
   outputLeft(nowMs: number, together: number): number {
-    return Math.max(1, this.outputTokens - this.#output(nowMs, together))
+    return Math.max(1, this.parts.outputTokens - this.#output(nowMs, together))
   }
 
   /** From now on its host does not tell how far it has come: that follows from the time. */
   goesUnseen(): void {
     if (this.#unseen !== null) return
-    const readMs = this.#isReading ? prefillMs(this.inputAhead + this.uncachedTokens, this.speed) : 0
+    const readMs = this.#isReading ? prefillMs(this.parts.inputAhead + this.parts.uncachedTokens, this.parts.speed) : 0
     const sinceMs = this.#isReading ? this.beganAtMs + readMs : this.#at.nowMs
     this.#unseen = { sinceMs, output: this.#generated.output }
   }
@@ -137,7 +121,8 @@ export class Assignment implements AssignmentParts {
   /** It went well, and still has its slot: what its host has shown is learned. */
   answered(answer: Answered): void {
     const { outputTokens } = answer
-    const { host, model, inputAhead, beganAtMs } = this
+    const { beganAtMs } = this
+    const { host, model, inputAhead } = this.parts
     const { speeds } = this.#at
     this.#tellOfCache(answer)
     const judged = this.#judged(answer)
@@ -166,22 +151,22 @@ export class Assignment implements AssignmentParts {
     const { output } = this.#generated
     if (this.#unseen === null) return output
     const forMs = Math.max(0, nowMs - this.#unseen.sinceMs)
-    return Math.max(output, this.#unseen.output + forMs / stepMs(together, this.speed))
+    return Math.max(output, this.#unseen.output + forMs / stepMs(together, this.parts.speed))
   }
 
   #tellOfCache({ tokens: { input, cachedInput } }: Answered): void {
-    const { host, model, owner } = this
+    const { host, model, owner } = this.parts
     if (cachedInput === null || owner === null) return
-    const sentTokens = this.sentTokens * this.#scaleTo(input)
+    const sentTokens = this.parts.sentTokens * this.#scaleTo(input)
     this.#at.prefixes.told(host, model, { owner, sentTokens, cachedTokens: cachedInput })
   }
 
   /** By its first token, where its host does not say what it had kept; null where it does, or nothing shows. */
   #judged({ firstTokenMs, tokens: { input, cachedInput } }: Answered): Judgement | null {
-    const { host, model, owner, inputAhead } = this
+    const { host, model, owner, inputAhead } = this.parts
     if (firstTokenMs === null || cachedInput !== null || owner === null) return null
-    const inputTokens = input ?? this.inputTokens
-    const sentTokens = this.sentTokens * this.#scaleTo(input)
+    const inputTokens = input ?? this.parts.inputTokens
+    const sentTokens = this.parts.sentTokens * this.#scaleTo(input)
     const judged = this.#at.speeds.judge(host, model, { inputTokens, sentTokens, inputAhead, firstTokenMs })
     const { kept } = judged
     if (kept === null) return judged
@@ -191,27 +176,28 @@ export class Assignment implements AssignmentParts {
 
   /** Where it is not known what the host has read, it is not known how fast. */
   #tellsOfReading({ kept, isSure }: Judgement): boolean {
-    return this.sentTokens <= sentShareTold * this.inputTokens || (kept !== null && isSure)
+    return this.parts.sentTokens <= sentShareTold * this.parts.inputTokens || (kept !== null && isSure)
   }
 
   /** What a host says of its cache is truer than what its first token shows, and both than what was remembered of it. */
   #inputRead({ tokens: { input, cachedInput } }: Answered, judged: Judgement | null): number {
     if (input !== null && cachedInput !== null) return Math.max(0, input - cachedInput)
-    if (this.inputTokens === 0) return input ?? this.uncachedTokens
+    if (this.parts.inputTokens === 0) return input ?? this.parts.uncachedTokens
     const kept = judged?.kept ?? null
-    const sent = kept === null ? this.inputTokens - this.uncachedTokens : kept === 'all' ? this.sentTokens : 0
-    return Math.max(1, this.inputTokens - sent) * this.#scaleTo(input)
+    const sent =
+      kept === null ? this.parts.inputTokens - this.parts.uncachedTokens : kept === 'all' ? this.parts.sentTokens : 0
+    return Math.max(1, this.parts.inputTokens - sent) * this.#scaleTo(input)
   }
 
   /** What is known of a prompt as a share of what was estimated, of which its host knows the true size. */
   #scaleTo(input: number | null): number {
-    return input === null || this.inputTokens === 0 ? 1 : input / this.inputTokens
+    return input === null || this.parts.inputTokens === 0 ? 1 : input / this.parts.inputTokens
   }
 
   /** Whole answers do not tell reading and generating apart, but for those that can hardly have read for long. */
   #timePerTokenOfWhole({ wholeMs, outputTokens }: Answered, inputRead: number): number | null {
     if (wholeMs === null || outputTokens < wholeOutputMin) return null
-    const readMs = prefillMs(this.inputAhead + inputRead, this.#at.speeds.of(this.host, this.model))
+    const readMs = prefillMs(this.parts.inputAhead + inputRead, this.#at.speeds.of(this.parts.host, this.parts.model))
     return readMs <= readShareMax * wholeMs ? (wholeMs - readMs) / outputTokens : null
   }
 

@@ -62,7 +62,8 @@ export class HostWork {
     // One prompt after the other, as engines do.
     let read = (work.readingForMs * speed.prefillTokensPerSecond) / 1_000
     for (const assignment of work.all) {
-      const { isReading, uncachedTokens } = assignment
+      const { isReading } = assignment
+      const { uncachedTokens } = assignment.parts
       if (isReading) {
         const left = Math.max(0, uncachedTokens - read)
         input += left
@@ -184,7 +185,7 @@ class Work implements Surroundings {
   #settleUnseen(speed: Speed): void {
     for (const assignment of this.#all) {
       if (!assignment.isReading) continue
-      const readMs = prefillMs(assignment.uncachedTokens, speed)
+      const readMs = prefillMs(assignment.parts.uncachedTokens, speed)
       if (!assignment.isUnseen || readMs > this.readingForMs) return
       assignment.wasRead()
       this.#readingSinceMs += readMs

@@ -1,4 +1,5 @@
 /** The last requests that ended, as their outcomes have them, so that one can be looked at after the fact. */
+import { Ring } from '../base/ring.ts'
 import type { Outcome } from '../relay/outcome.ts'
 import { isRefusedAtDoor } from './access-log.ts'
 
@@ -7,8 +8,8 @@ const refusedShare = 0.1
 
 /** Refusals at the door are kept apart and are fewer: whoever makes a million of them pushes out no real request. */
 export class RecentRequests {
-  readonly #served: Ring
-  readonly #refused: Ring
+  readonly #served: Ring<Ended>
+  readonly #refused: Ring<Ended>
   #ended = 0
 
   constructor(max: number) {
@@ -46,30 +47,4 @@ interface Ended {
   readonly outcome: Outcome
   /** Of all that ended, in order. */
   readonly number: number
-}
-
-class Ring {
-  readonly #max: number
-  readonly #kept: Ended[] = []
-  #oldest = 0
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  add(ended: Ended): void {
-    if (this.#kept.length < this.#max) this.#kept.push(ended)
-    else if (this.#max > 0) {
-      this.#kept[this.#oldest] = ended
-      this.#oldest = (this.#oldest + 1) % this.#max
-    }
-  }
-
-  *newestFirst(): Generator<Ended, undefined> {
-    const [kept, oldest] = [[...this.#kept], this.#oldest]
-    for (let back = 1; back <= kept.length; back++) {
-      const ended = kept[(oldest + kept.length - back) % kept.length]
-      if (ended !== undefined) yield ended
-    }
-  }
 }

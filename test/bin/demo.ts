@@ -58,8 +58,8 @@ const file = join(folder, 'lmx-gateway.yaml')
 await writeFile(
   file,
   `hosts:
-  - { name: studio, url: "${studio.url}", slots: 3 }
-  - { name: mini, url: "${mini.url}", slots: 2 }
+  - { name: studio, url: "${studio.url}", slots: 3, contextTokensMax: 32768 }
+  - { name: mini, url: "${mini.url}", slots: 2, contextTokensMax: 32768 }
 models:
   aliases: { fast: ${sharedModel}, large: ${largeModel} }
 storage: { path: "${join(folder, 'gateway.db')}" }

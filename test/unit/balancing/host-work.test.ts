@@ -334,19 +334,20 @@ class Course {
   }
 
   there(at: typeof host): readonly Kept[] {
-    return this.open.filter(({ one }) => one.host === at)
+    return this.open.filter(({ one }) => one.parts.host === at)
   }
 
   #countFrom(kept: Kept): void {
     kept.fromMs = this.scene.clock.now()
-    kept.fromSum = this.#sums.get(kept.one.host) ?? 0
+    kept.fromSum = this.#sums.get(kept.one.parts.host) ?? 0
   }
 
   #expectTogether({ one, fromMs, fromSum }: Kept): void {
     const { clock, observed } = this.scene
     one.answered(answered({ timePerOutputTokenMs: 20 }))
     const forMs = clock.now() - fromMs
-    const mean = forMs > 0 ? ((this.#sums.get(one.host) ?? 0) - fromSum) / forMs : this.there(one.host).length
+    const mean =
+      forMs > 0 ? ((this.#sums.get(one.parts.host) ?? 0) - fromSum) / forMs : this.there(one.parts.host).length
     expect(observed.at(-1)?.together).toBeCloseTo(mean)
   }
 }
