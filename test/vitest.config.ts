@@ -7,12 +7,17 @@ import { CountsReporter } from './kit/reporter.ts'
 interface ProjectLimits {
   pool: 'threads' | 'forks'
   testTimeoutMs: number
+  /** How often a test that failed is tried again. */
+  retry: number
 }
 
+/** CI shares its machine: what waits for sockets and processes gets a second chance there, which the reporter tells of. */
+const again = process.env['CI'] === 'true' ? 1 : 0
+
 /** The deadlines here are a last net; a test names what it waits for with `within` (test/kit/within.ts). */
-const fast: ProjectLimits = { pool: 'threads', testTimeoutMs: 5_000 }
-const sockets: ProjectLimits = { pool: 'forks', testTimeoutMs: 30_000 }
-const processes: ProjectLimits = { pool: 'forks', testTimeoutMs: 120_000 }
+const fast: ProjectLimits = { pool: 'threads', testTimeoutMs: 5_000, retry: 0 }
+const sockets: ProjectLimits = { pool: 'forks', testTimeoutMs: 30_000, retry: again }
+const processes: ProjectLimits = { pool: 'forks', testTimeoutMs: 120_000, retry: again }
 
 const project = (name: string, limits: ProjectLimits) => ({
   extends: true as const,
@@ -22,6 +27,7 @@ const project = (name: string, limits: ProjectLimits) => ({
     pool: limits.pool,
     testTimeout: limits.testTimeoutMs,
     hookTimeout: limits.testTimeoutMs,
+    retry: limits.retry,
   },
 })
 

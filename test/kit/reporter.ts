@@ -1,4 +1,7 @@
-/** Writes how many tests passed, failed and were skipped to a file, three numbers, so that CI can add up several runs. */
+/**
+ * Writes how many tests passed, failed and were skipped to a file, three numbers, so that CI can add up several runs, and
+ * names those that passed only when they were tried again: a test that does so often is to be mended.
+ */
 
 import { writeFileSync } from 'node:fs'
 import type { Reporter, SerializedError, TestModule } from 'vitest/node'
@@ -17,10 +20,19 @@ export class CountsReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    for (const name of passedLate(modules)) console.log(`passed only when tried again: ${name}`)
     if (this.#file === undefined) return
     const { passed, failed, skipped } = countTests(modules, unhandledErrors.length)
     writeFileSync(this.#file, `${passed} ${failed} ${skipped}\n`)
   }
+}
+
+function passedLate(modules: readonly TestModule[]): string[] {
+  return modules.flatMap((module) =>
+    [...module.children.allTests()]
+      .filter((test) => test.diagnostic()?.flaky === true)
+      .map((test) => `${module.relativeModuleId} > ${test.fullName}`),
+  )
 }
 
 /** A file that could not be loaded and an error outside every test count as one failure each. */
