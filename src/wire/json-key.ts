@@ -32,18 +32,18 @@ export function keyMatcher<Word extends string>(words: readonly Word[]) {
     const alike = byFirst.get(fold(letterAt(bytes, start + 1)))
     if (alike === undefined) return null
     for (const match of alike) {
-      const found = compare(bytes, { start: start + 1, end: end - 1 }, match.word)
+      const found = compare(bytes, start + 1, end - 1, match.word)
       if (found !== 'other') return match[found]
     }
     return null
   }
 }
 
-function compare(bytes: Buffer, raw: { start: number; end: number }, word: string): 'exact' | 'folded' | 'other' {
-  let at = raw.start
+function compare(bytes: Buffer, start: number, end: number, word: string): 'exact' | 'folded' | 'other' {
+  let at = start
   let exact = true
   for (let index = 0; index < word.length; index++) {
-    if (at >= raw.end) return 'other'
+    if (at >= end) return 'other'
     const letter = letterAt(bytes, at)
     const wanted = word.charCodeAt(index)
     if (letter !== wanted || isOddEscape(bytes, at)) {
@@ -52,7 +52,7 @@ function compare(bytes: Buffer, raw: { start: number; end: number }, word: strin
     }
     at += letterBytes(bytes, at)
   }
-  if (at !== raw.end) return 'other'
+  if (at !== end) return 'other'
   return exact ? 'exact' : 'folded'
 }
 

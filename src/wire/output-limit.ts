@@ -29,10 +29,14 @@ export function leastOutputTokens(limits: readonly OutputLimit[]): number | null
  * spelling is absent, or one of them is no bound. Chat's newer one, `max_completion_tokens`, is not known to all hosts.
  */
 export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
-  if (own === null || !limits.some(({ key }) => key === own)) return null
   let most = 0
-  for (const { tokens } of limits) most = Math.max(most, tokens ?? Number.POSITIVE_INFINITY)
-  return Number.isFinite(most) ? most : null
+  let hasOwn = false
+  for (const { key, tokens } of limits) {
+    if (tokens === null) return null
+    most = Math.max(most, tokens)
+    hasOwn ||= key === own
+  }
+  return hasOwn ? most : null
 }
 
 /**
@@ -40,7 +44,8 @@ export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLi
  * none. A host sets so much aside, so that nothing is left out that one host or another takes for a bound.
  */
 export function mostOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
-  let [most, hasOwn] = [0, false]
+  let most = 0
+  let hasOwn = false
   for (const { key, tokens, inQuotes } of limits) {
     const bound = tokens ?? inQuotes
     if (bound === null) continue

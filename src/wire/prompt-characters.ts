@@ -14,10 +14,32 @@ const BACKSLASH = 92
 const LOWER_U = 117
 
 export function promptExtent(body: Buffer, noticed: PromptSpans): PromptExtent {
-  const spans = promptKeys.flatMap((key) => noticed[key] ?? [])
-  return {
-    bytes: spans.reduce((sum, { start, end }) => sum + end - start, 0),
-    characters: () => spans.reduce((sum, span) => sum + charactersIn(body, span), 0),
+  return new SpansExtent(body, noticed)
+}
+
+class SpansExtent implements PromptExtent {
+  readonly bytes: number
+  readonly #body: Buffer
+  readonly #noticed: PromptSpans
+
+  constructor(body: Buffer, noticed: PromptSpans) {
+    this.#body = body
+    this.#noticed = noticed
+    let bytes = 0
+    for (const key of promptKeys) {
+      const span = noticed[key]
+      if (span !== undefined) bytes += span.end - span.start
+    }
+    this.bytes = bytes
+  }
+
+  characters(): number {
+    let characters = 0
+    for (const key of promptKeys) {
+      const span = this.#noticed[key]
+      if (span !== undefined) characters += charactersIn(this.#body, span)
+    }
+    return characters
   }
 }
 

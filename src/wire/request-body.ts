@@ -49,8 +49,11 @@ const numberBytesMax = 32
 
 const QUOTE = 34
 const LIST_OPEN = 91
+const BACKSLASH = 92
 const OBJECT_OPEN = 123
+const LOWER_F = 102
 const LOWER_N = 110
+const LOWER_T = 116
 
 /** The keys by which the gateway decides; twice in one body, gateway and host could disagree on which one counts. */
 const decisiveKeys = [
@@ -90,12 +93,14 @@ export function readJsonBody(bytes: Buffer, { choicesMax, messagesMax }: BodyRul
   const n = readCount(bytes, spans.n, 'n', choicesMax)
   // llama.cpp's own name for it, which counts there before the other.
   const nCmpl = readCount(bytes, spans.n_cmpl, 'n_cmpl', choicesMax)
+  const usage = usageOf(bytes, spans.stream_options)
   return {
     bytes,
     model,
     modelSpan: spans.model ?? { start: 0, end: 0 },
     stream: readBoolean(bytes, spans.stream, 'stream') ?? false,
-    ...usageOf(bytes, spans.stream_options),
+    usageAsked: usage.asked,
+    usageEdit: usage.edit,
     streamEdit: streamEditOf(bytes, spans.stream),
     choices: n * prompts,
     generations: Math.max(n, nCmpl, boundAt(bytes, spans.best_of) ?? 1) * prompts,
@@ -185,14 +190,14 @@ function checkDecisiveKey(param: string, exact: boolean, seen: boolean): void {
   }
 }
 
-function usageOf(bytes: Buffer, options: Span | undefined): { usageAsked: boolean; usageEdit: Edit } {
+function usageOf(bytes: Buffer, options: Span | undefined): { readonly asked: boolean; readonly edit: Edit } {
   if (options === undefined) {
     // Behind the opening brace; a body that is let through has a model, so a comma is right.
     const text = '"stream_options":{"include_usage":true},'
-    return { usageAsked: false, usageEdit: { span: emptySpan(skipSpace(bytes, 0) + 1), text } }
+    return { asked: false, edit: { span: emptySpan(skipSpace(bytes, 0) + 1), text } }
   }
   if (bytes[options.start] === LOWER_N) {
-    return { usageAsked: false, usageEdit: { span: options, text: '{"include_usage":true}' } }
+    return { asked: false, edit: { span: options, text: '{"include_usage":true}' } }
   }
   const param = 'stream_options'
   if (bytes[options.start] !== OBJECT_OPEN) {
@@ -206,10 +211,10 @@ function usageOf(bytes: Buffer, options: Span | undefined): { usageAsked: boolea
     checkDecisiveKey(`${param}.${match.word}`, match.exact, asked !== undefined)
     asked = { start: cursor.valueStart, end: cursor.valueEnd }
   }
-  const usageAsked = readBoolean(bytes, asked, `${param}.include_usage`) ?? false
-  if (asked !== undefined) return { usageAsked, usageEdit: { span: asked, text: 'true' } }
+  const isAsked = readBoolean(bytes, asked, `${param}.include_usage`) ?? false
+  if (asked !== undefined) return { asked: isAsked, edit: { span: asked, text: 'true' } }
   const text = cursor.count === 0 ? '"include_usage":true' : '"include_usage":true,'
-  return { usageAsked, usageEdit: { span: emptySpan(options.start + 1), text } }
+  return { asked: isAsked, edit: { span: emptySpan(options.start + 1), text } }
 }
 
 function streamEditOf(bytes: Buffer, stream: Span | undefined): Edit {
@@ -248,6 +253,7 @@ export function tooLongName(param: string): GatewayError {
 }
 
 function readText(bytes: Buffer, { start, end }: Span): string {
+  if (isPlain(bytes, start + 1, end - 1)) return bytes.toString('latin1', start + 1, end - 1)
   try {
     return String(JSON.parse(bytes.toString('utf8', start, end)))
   } catch {
@@ -255,29 +261,44 @@ function readText(bytes: Buffer, { start, end }: Span): string {
   }
 }
 
+/** Each byte is a letter as it stands there, as in almost any name. */
+function isPlain(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte < 32 || byte > 126 || byte === BACKSLASH) return false
+  }
+  return true
+}
+
 function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[] {
-  return outputLimitKeys.flatMap((key) => {
+  const limits: OutputLimit[] = []
+  for (const key of outputLimitKeys) {
     const span = spans[key]
-    return span === undefined ? [] : [{ key, span, ...tokensAt(bytes, span) }]
-  })
+    if (span === undefined) continue
+    const { tokens, inQuotes } = tokensAt(bytes, span)
+    limits.push({ key, span, tokens, inQuotes })
+  }
+  return limits
 }
 
 /** Whichever way it is written: where some host may read a bound there is one. */
 function boundAt(bytes: Buffer, span: Span | undefined): number | null {
+  if (span === undefined) return null
   const { tokens, inQuotes } = tokensAt(bytes, span)
   return tokens ?? inQuotes
 }
 
 function readBoolean(bytes: Buffer, span: Span | undefined, param: string): boolean | null {
-  const text = shortValue(bytes, span)
-  if (text === 'null') return null
-  if (text === 'true' || text === 'false') return text === 'true'
+  // Words are whole where the cursor let them through, so that the first letter tells which one it is.
+  const first = span === undefined ? LOWER_N : bytes[span.start]
+  if (first === LOWER_N) return null
+  if (first === LOWER_T || first === LOWER_F) return first === LOWER_T
   throw new GatewayError('invalid_request', `"${param}" must be true or false.`, { param })
 }
 
 function readCount(bytes: Buffer, span: Span | undefined, param: 'n' | 'n_cmpl', choicesMax: number): number {
+  if (span === undefined || bytes[span.start] === LOWER_N) return 1
   const text = shortValue(bytes, span)
-  if (text === 'null') return 1
   // Quotes and brackets make no number; NaN is no integer.
   const n = /^[-\d]/.test(text) ? Number(text) : Number.NaN
   if (Number.isInteger(n) && n >= 1 && n <= choicesMax) return n
@@ -285,8 +306,7 @@ function readCount(bytes: Buffer, span: Span | undefined, param: 'n' | 'n_cmpl',
 }
 
 /** The bytes of a literal or number; of anything longer no more than is needed to see that it is none. */
-function shortValue(bytes: Buffer, span: Span | undefined): string {
-  if (span === undefined) return 'null'
+function shortValue(bytes: Buffer, span: Span): string {
   return span.end - span.start > numberBytesMax ? '' : bytes.toString('latin1', span.start, span.end)
 }
 

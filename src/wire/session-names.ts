@@ -42,7 +42,9 @@ export type NameSpans = Readonly<Partial<Record<(typeof nameKeys)[number], Span>
 
 const nestedConversationKeys = ['session_id', 'conversation_id', 'chat_id'] as const
 const nestedPersonKey = 'user_id'
-const matchNested = keyMatcher([...nestedConversationKeys, nestedPersonKey])
+type NestedKey = (typeof nestedConversationKeys)[number] | typeof nestedPersonKey
+const matchNested = keyMatcher<NestedKey>([...nestedConversationKeys, nestedPersonKey])
+const unnamed: SessionNames = { conversation: null, person: null }
 
 /** A longer one is no name: it is left aside, as one is with control characters. */
 export const sessionNameCharsMax = 512
@@ -51,47 +53,55 @@ const nameBytesMax = 6 * sessionNameCharsMax + 2
 const OBJECT_OPEN = 123
 
 export function sessionNames(headers: HeaderFields, bytes: Buffer, spans: NameSpans): SessionNames {
-  const own = (key: keyof NameSpans): string | null => textAt(bytes, spans[key])
   const nested = nestedNames(bytes, spans[nestedKey])
-  const named = (name: string): string | null => nameOf(headers[name])
   return {
-    conversation: conversationOf(headers) ?? first(conversationKeys, own) ?? nested.conversation,
-    person: first(personHeaders, named) ?? first(personKeys, own) ?? nested.person,
+    conversation: conversationOf(headers) ?? firstIn(bytes, spans, conversationKeys) ?? nested.conversation,
+    person: firstOf(headers, personHeaders) ?? firstIn(bytes, spans, personKeys) ?? nested.person,
   }
 }
 
 function conversationOf(headers: HeaderFields): string | null {
-  const session = first(conversationHeaders, (name) => nameOf(headers[name]))
+  const session = firstOf(headers, conversationHeaders)
   const agent = nameOf(headers[agentHeader])
   return session === null || agent === null ? session : `${session} ${agent}`
 }
 
 function nestedNames(bytes: Buffer, span: Span | undefined): SessionNames {
-  const found = new Map<string, Span>()
-  if (span !== undefined && bytes[span.start] === OBJECT_OPEN) {
-    try {
-      const cursor = new MemberCursor(bytes, span.start)
-      while (cursor.next()) {
-        const match = matchNested(bytes, cursor.keyStart, cursor.keyEnd)
-        if (match?.exact === true) found.set(match.word, { start: cursor.valueStart, end: cursor.valueEnd })
-      }
-    } catch {
-      // It is no JSON inside, which is for the host to say.
+  if (span === undefined || bytes[span.start] !== OBJECT_OPEN) return unnamed
+  const found: { [Key in NestedKey]?: Span } = {}
+  try {
+    const cursor = new MemberCursor(bytes, span.start)
+    while (cursor.next()) {
+      const match = matchNested(bytes, cursor.keyStart, cursor.keyEnd)
+      if (match?.exact === true) found[match.word] = { start: cursor.valueStart, end: cursor.valueEnd }
     }
+  } catch {
+    // It is no JSON inside, which is for the host to say.
   }
-  const own = (key: string): string | null => textAt(bytes, found.get(key))
-  const user = own(nestedPersonKey)
+  const user = textAt(bytes, found[nestedPersonKey])
   // Claude Code puts user, account and session into this one field.
   const hasSession = user?.includes('session') === true
   return {
-    conversation: first(nestedConversationKeys, own) ?? (hasSession ? user : null),
+    conversation: firstIn(bytes, found, nestedConversationKeys) ?? (hasSession ? user : null),
     person: hasSession ? null : user,
   }
 }
 
-function first<Name>(names: readonly Name[], read: (name: Name) => string | null): string | null {
+function firstOf(headers: HeaderFields, names: readonly string[]): string | null {
   for (const name of names) {
-    const value = read(name)
+    const value = nameOf(headers[name])
+    if (value !== null) return value
+  }
+  return null
+}
+
+function firstIn<Key extends string>(
+  bytes: Buffer,
+  spans: { readonly [K in Key]?: Span },
+  keys: readonly Key[],
+): string | null {
+  for (const key of keys) {
+    const value = textAt(bytes, spans[key])
     if (value !== null) return value
   }
   return null

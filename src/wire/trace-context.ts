@@ -29,9 +29,9 @@ export function traceHeaders(
 }
 
 /** What is passed on, unchanged, by who takes no part in the trace. */
-export function passedTraceHeaders(headers: HeaderFields): Record<string, string> {
+export function passedTraceHeaders(headers: HeaderFields): Readonly<Record<string, string>> {
   const traceparent = headers['traceparent']
-  if (typeof traceparent !== 'string' || parsedParent(traceparent) === null) return {}
+  if (typeof traceparent !== 'string' || parsedParent(traceparent) === null) return none
   const tracestate = parsedState(headers['tracestate'])
   return tracestate === null ? { traceparent } : { traceparent, tracestate }
 }
@@ -54,6 +54,7 @@ function parsedParent(header: HeaderFields[string]): Omit<TraceContext, 'state'>
   return { traceId, parentSpanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 }
 }
 
+const none: Readonly<Record<string, string>> = {}
 const stateCharsMax = 512
 const stateMembersMax = 32
 const stateMember = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/

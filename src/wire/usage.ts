@@ -19,7 +19,7 @@ const usageKey = Buffer.from('"usage"')
 /** Reads a `usage` object; null when it says nothing. What cannot be believed is left out, and that it was there is told. */
 export function readUsage(usage: unknown): ReportedUsage | null {
   if (!isObject(usage)) return null
-  const output = firstCount(usage, 'completion_tokens', 'output_tokens')
+  const output = count(usage, 'completion_tokens') ?? count(usage, 'output_tokens')
   const input = wholeInput(usage, output !== undefined)
   const rejected = isIncredible(usage) || undefined
   if (input === undefined && output === undefined) return rejected ? { rejected } : null
@@ -70,7 +70,7 @@ function usageValue(tail: Buffer): number {
 
 /** Anthropic's input_tokens leave cached ones out; a reranker reports a total alone. */
 function wholeInput(usage: JsonObject, hasOutput: boolean): number | undefined {
-  const input = firstCount(usage, 'prompt_tokens', 'input_tokens')
+  const input = count(usage, 'prompt_tokens') ?? count(usage, 'input_tokens')
   if (input === undefined) return hasOutput ? undefined : count(usage, 'total_tokens')
   const cacheRead = count(usage, 'cache_read_input_tokens') ?? 0
   const cacheWritten = count(usage, 'cache_creation_input_tokens') ?? 0
@@ -90,32 +90,32 @@ const inputDetails = ['prompt_tokens_details', 'input_tokens_details']
 const outputDetails = ['completion_tokens_details', 'output_tokens_details']
 
 function isIncredible(usage: JsonObject): boolean {
-  return (
-    countKeys.some((key) => isNoCount(usage[key])) ||
-    inputDetails.some((holder) => isNoCount(property(usage[holder], 'cached_tokens'))) ||
-    outputDetails.some((holder) => isNoCount(property(usage[holder], 'reasoning_tokens')))
-  )
+  for (const key of countKeys) if (isNoCount(usage[key])) return true
+  for (const holder of inputDetails) if (isNoCount(property(usage[holder], 'cached_tokens'))) return true
+  for (const holder of outputDetails) if (isNoCount(property(usage[holder], 'reasoning_tokens'))) return true
+  return false
 }
 
-function withoutAbsent(
-  usage: {
-    readonly [Field in keyof ReportedUsage]-?: ReportedUsage[Field] | undefined
-  },
-): ReportedUsage {
-  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined))
+/** Reports are merged field by field, so that what is absent must not be there. */
+function withoutAbsent({
+  input,
+  cachedInput,
+  output,
+  reasoning,
+  rejected,
+}: { readonly [Field in keyof ReportedUsage]-?: ReportedUsage[Field] | undefined }): ReportedUsage {
+  const reported: { -readonly [Field in keyof ReportedUsage]: ReportedUsage[Field] } = {}
+  if (input !== undefined) reported.input = input
+  if (cachedInput !== undefined) reported.cachedInput = cachedInput
+  if (output !== undefined) reported.output = output
+  if (reasoning !== undefined) reported.reasoning = reasoning
+  if (rejected !== undefined) reported.rejected = rejected
+  return reported
 }
 
 function firstCountIn(usage: JsonObject, holders: readonly string[], key: string): number | undefined {
   for (const holder of holders) {
     const value = count(usage[holder], key)
-    if (value !== undefined) return value
-  }
-  return undefined
-}
-
-function firstCount(usage: unknown, ...keys: string[]): number | undefined {
-  for (const key of keys) {
-    const value = count(usage, key)
     if (value !== undefined) return value
   }
   return undefined
