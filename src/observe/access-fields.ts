@@ -1,13 +1,13 @@
 /** What the access line of a request has: the list of its fields, and the only one; README prints it. */
 import { endToEndTokensPerSecondOf, type Outcome, otherNameOf, tokensPerSecondOf } from '../relay/outcome.ts'
 
-type Value = string | number | boolean | null
+export type AccessValue = string | number | boolean | null
 
 export interface AccessField {
   readonly type: 'text' | 'number' | 'boolean'
   readonly unit: 'ms' | 'tokens' | 'ms/token' | 'tok/s' | null
   readonly meaning: string
-  readonly of: (outcome: Outcome) => Value
+  readonly of: (outcome: Outcome) => AccessValue
 }
 
 /** In the order of the line. A value that is unknown, or does not exist for the request, is null. */
@@ -68,7 +68,8 @@ function milliseconds(meaning: string, of: (outcome: Outcome) => number | null):
   return number('ms', meaning, (outcome) => rounded(of(outcome), 1))
 }
 
-function rounded(value: number | null, digits: number): number | null {
-  const scale = 10 ** digits
+/** To tenths or hundredths. */
+function rounded(value: number | null, digits: 1 | 2): number | null {
+  const scale = digits === 1 ? 10 : 100
   return value === null ? null : Math.round(value * scale) / scale
 }

@@ -2,6 +2,7 @@
 import type { Log, LogFields } from '../base/log.ts'
 import { endedByHost, type Outcome } from '../relay/outcome.ts'
 import { accessFields } from './access-fields.ts'
+import { jsonValue } from './safe-text.ts'
 
 /** The message of every access-log line. */
 export const accessMessage = 'request'
@@ -10,15 +11,19 @@ export const accessMessage = 'request'
  * A request that was refused at the door, before anything of it was read, or for a limit. Anybody can make as many of
  * them as the network carries, and neither the disk nor the memory is theirs to fill.
  */
-export function isRefusedAtDoor({ end, status, model, asked }: Readonly<Record<DoorField, unknown>>): boolean {
+export function isRefusedAtDoor({ end, status, model, askedModel }: Pick<Outcome, DoorField>): boolean {
+  return isOfDoor(end, status, model, askedModel)
+}
+
+type DoorField = 'end' | 'status' | 'model' | 'askedModel'
+
+function isOfDoor(end: unknown, status: unknown, model: unknown, asked: unknown): boolean {
   return end === 'GA' && (status === 429 || (model === null && asked === null))
 }
 
-type DoorField = 'end' | 'status' | 'model' | 'asked'
-
 /** The line of such a one. */
-export function isOfDoor(message: string, { end, status, model, asked = null }: LogFields): boolean {
-  return message === accessMessage && isRefusedAtDoor({ end, status, model, asked })
+export function isDoorLine(message: string, { end, status, model, asked = null }: LogFields): boolean {
+  return message === accessMessage && isOfDoor(end, status, model, asked)
 }
 
 /** What such lines tell, together. */
@@ -26,15 +31,27 @@ export function refusedAlike({ endpoint, status, error, key }: LogFields): unkno
   return [endpoint, status, error, key]
 }
 
-const fields = Object.entries(accessFields)
-
 export function accessLog(log: Log): (outcome: Outcome) => void {
   return (outcome) => {
     // Failures that are not the caller's own stay visible when the level leaves the ordinary lines out.
     const level = outcome.status >= 500 || endedByHost(outcome.end) ? 'warn' : 'info'
     if (log.writes?.(level) === false) return
-    const line: Record<string, LogFields[string]> = {}
-    for (const [name, { of }] of fields) line[name] = of(outcome)
-    log(level, accessMessage, line)
+    if (log.writeJson === undefined || isRefusedAtDoor(outcome)) log(level, accessMessage, fieldsOf(outcome))
+    else log.writeJson(level, accessMessage, jsonOf(outcome))
   }
+}
+
+const fields = Object.entries(accessFields).map(([name, { of }]) => ({ name, of, jsonName: `,${jsonValue(name)}:` }))
+
+function fieldsOf(outcome: Outcome): LogFields {
+  const line: Record<string, LogFields[string]> = {}
+  for (const { name, of } of fields) line[name] = of(outcome)
+  return line
+}
+
+/** Every request has such a line: written at once, where an object of so many fields would be ten times its size. */
+function jsonOf(outcome: Outcome): string {
+  let json = ''
+  for (const { jsonName, of } of fields) json += jsonName + jsonValue(of(outcome))
+  return json
 }

@@ -3,6 +3,7 @@ import type { LogFields, LogLevel } from '../base/log.ts'
 import { accessMessage } from './access-log.ts'
 import { accessText } from './access-text.ts'
 import type { Paint } from './paint.ts'
+import { cut, jsonValue, printable } from './safe-text.ts'
 
 export interface Line {
   /** Unix. */
@@ -12,15 +13,35 @@ export interface Line {
   readonly fields: LogFields
 }
 
-/** A value longer than this is cut: nobody reads on, and a client may not fill the disk through its own request. */
-const valueBytesMax = 1_024
+/** Of JSON, up to the fields of the line. */
+function jsonHead({ timeMs, level, message }: Omit<Line, 'fields'>): string {
+  return `{"time":"${isoTime(timeMs)}","level":"${level}","msg":${jsonValue(message)}`
+}
 
-export function jsonLine({ timeMs, level, message, fields }: Line): string {
-  const entry: Record<string, unknown> = { time: new Date(timeMs).toISOString(), level, msg: cut(message) }
-  for (const [name, value] of Object.entries(fields)) {
-    if (!(name in entry)) entry[name] = typeof value === 'string' ? cut(value) : value
+export function jsonLine(line: Line): string {
+  let text = jsonHead(line)
+  for (const [name, value] of Object.entries(line.fields)) {
+    if (value !== undefined && !headNames.has(name)) text += `,${jsonValue(name)}:${jsonValue(value)}`
   }
-  return `${printable(JSON.stringify(entry))}\n`
+  return `${text}}\n`
+}
+
+/** The same of fields that are JSON already: `,"name":value` of each. */
+export function jsonLineOf(line: Omit<Line, 'fields'>, fieldsJson: string): string {
+  return `${jsonHead(line)}${fieldsJson}}\n`
+}
+
+const headNames: ReadonlySet<string> = new Set(['time', 'level', 'msg'])
+
+/** Up to the seconds, of the last line: most lines follow one of the same second. */
+let second = { startsMs: Number.NaN, text: '' }
+
+function isoTime(timeMs: number): string {
+  const ms = timeMs - second.startsMs
+  if (ms >= 0 && ms < 1_000) return `${second.text}${String(Math.trunc(ms)).padStart(3, '0')}Z`
+  const text = new Date(timeMs).toISOString()
+  second = { startsMs: Math.floor(timeMs / 1_000) * 1_000, text: text.slice(0, -'000Z'.length) }
+  return text
 }
 
 /** `12:03:04.567Z warn  Host is down  host=studio problem="connection refused"` */
@@ -49,24 +70,4 @@ function textValue(value: string | number | boolean): string {
   if (typeof value !== 'string') return String(value)
   const short = cut(value)
   return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : JSON.stringify(short)
-}
-
-const encoded = new Uint8Array(valueBytesMax)
-
-function cut(text: string): string {
-  // UTF-8 needs at most three bytes for a UTF-16 unit.
-  if (text.length * 3 <= valueBytesMax) return text
-  // Stops before the first character that does not fit, so none is split.
-  const { read } = new TextEncoder().encodeInto(text, encoded)
-  return read < text.length ? `${text.slice(0, read)}…` : text
-}
-
-/**
- * What JSON leaves as it is and a terminal, a pager or a JavaScript-based log reader would not: DEL and the C1 controls
- * (U+009B begins an ANSI sequence), the line and paragraph separators, and marks that turn the order of the text around.
- */
-const unprintable = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
-
-function printable(line: string): string {
-  return line.replace(unprintable, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -1,8 +1,8 @@
 /** Writes the log: one line per message, JSON or text, safe to read whatever the values are, never waiting for its reader. */
 import type { Clock } from '../base/clock.ts'
 import type { Log, LogFields, LogLevel } from '../base/log.ts'
-import { accessMessage, isOfDoor, refusedAlike } from './access-log.ts'
-import { jsonLine, textLine } from './log-lines.ts'
+import { accessMessage, isDoorLine, refusedAlike } from './access-log.ts'
+import { jsonLine, jsonLineOf, textLine } from './log-lines.ts'
 import type { LogOptions } from './options.ts'
 import { coloured, plain } from './paint.ts'
 import { RepeatedLines } from './repeated-lines.ts'
@@ -22,12 +22,14 @@ export interface WrittenLog extends Log {
   dropped(): number
   /** From now on. */
   setLevel(level: LogLevel): void
-  /** Tells of repeated lines now, before the process ends. */
+  /** Tells of repeated lines now, and writes what waits for the end of the turn, before the process ends. */
   flush(): void
 }
 
 /** What waits for a reader that does not keep up, for instance a paused terminal or a full pipe; then lines are dropped. */
 const backlogCharsMax = 1_048_576
+/** Of lines that wait for the end of the turn: what a pipe takes at once. */
+const heldCharsMax = 65_536
 
 /** Requests without a good key of each second that have a line of their own; more are counted. */
 const refusedLinesFree = 20
@@ -37,7 +39,7 @@ const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 export function createLog(
   options: Pick<LogOptions, 'format' | 'level'>,
   out: LogSink,
-  clock: Pick<Clock, 'wallMs' | 'after'>,
+  clock: Pick<Clock, 'wallMs' | 'after' | 'afterTurn'>,
 ): WrittenLog {
   const asText = options.format === 'text' || (options.format === 'auto' && out.isTTY === true)
   const paint = out.hasColors?.() === true ? coloured : plain
@@ -45,7 +47,7 @@ export function createLog(
     const line = { timeMs: clock.wallMs(), level, message, fields }
     return asText ? textLine(line, paint) : jsonLine(line)
   }
-  const outlet = new Outlet(out, (dropped) => lineOf('warn', 'Log lines were dropped', { dropped }))
+  const outlet = new Outlet(out, clock, (dropped) => lineOf('warn', 'Log lines were dropped', { dropped }))
   const write: Log = (level, message, fields = {}) => outlet.write(lineOf(level, message, fields))
   const repeated = new RepeatedLines(clock, write)
   const refused = new RepeatedLines(clock, write, { freeLines: refusedLinesFree, likeness: refusedAlike })
@@ -57,36 +59,65 @@ export function createLog(
   const log: Log = (level, message, fields = {}) => {
     if (!writes(level)) return
     // Each request has its line, however many failed, if only it came in.
-    if (isOfDoor(message, fields)) refused.write(level, message, fields)
+    if (isDoorLine(message, fields)) refused.write(level, message, fields)
     else if (rank[level] < rank.warn || message === accessMessage) write(level, message, fields)
     else repeated.write(level, message, fields)
+  }
+  const writeJson = (level: LogLevel, message: string, fieldsJson: string): void => {
+    if (writes(level)) outlet.hold(jsonLineOf({ timeMs: clock.wallMs(), level, message }, fieldsJson))
   }
   const flush = (): void => {
     refused.flush()
     repeated.flush()
+    outlet.flush()
   }
-  return Object.assign(log, { writes, setLevel, dropped: () => outlet.dropped, flush })
+  const written = { writes, setLevel, dropped: () => outlet.dropped, flush }
+  return Object.assign(log, asText ? written : { ...written, writeJson })
 }
 
 /** Hands lines to the sink while it takes them, keeps a bounded backlog while it does not, and counts the rest. */
 class Outlet {
   dropped = 0
   readonly #sink: LogSink
+  readonly #clock: Pick<Clock, 'afterTurn'>
   readonly #notice: (dropped: number) => string
+  /** Lines that are written at the end of the turn; none unless the sink takes them. */
+  #held = ''
+  #heldLines = 0
   #backlog: string[] = []
   #backlogChars = 0
   #droppedBefore = 0
   #state: 'open' | 'full' | 'broken' = 'open'
 
-  constructor(sink: LogSink, notice: (dropped: number) => string) {
+  constructor(sink: LogSink, clock: Pick<Clock, 'afterTurn'>, notice: (dropped: number) => string) {
     this.#sink = sink
+    this.#clock = clock
     this.#notice = notice
     sink.on('drain', () => this.#drain())
     // A log without a reader (EPIPE) is no reason to stop serving.
     sink.on('error', () => this.#break())
   }
 
+  /** At the end of the turn: a write costs more than the line, and many requests end in one turn. */
+  hold(line: string): void {
+    if (this.#state !== 'open') return this.write(line)
+    if (this.#heldLines === 0) this.#clock.afterTurn(() => this.flush())
+    this.#held += line
+    this.#heldLines += 1
+    if (this.#held.length > heldCharsMax) this.flush()
+  }
+
+  flush(): void {
+    if (this.#heldLines === 0) return
+    const lines = this.#held
+    this.#held = ''
+    this.#heldLines = 0
+    this.#pass(lines)
+  }
+
+  /** Behind those that are held. */
   write(line: string): void {
+    this.flush()
     if (this.#state === 'open') this.#pass(line)
     else if (this.#state === 'full' && this.#backlogChars + line.length <= backlogCharsMax) this.#keep(line)
     else this.dropped += 1
@@ -114,7 +145,9 @@ class Outlet {
 
   #break(): void {
     this.#state = 'broken'
-    this.dropped += this.#backlog.length
+    this.dropped += this.#backlog.length + this.#heldLines
+    this.#held = ''
+    this.#heldLines = 0
     this.#backlog = []
     this.#backlogChars = 0
   }

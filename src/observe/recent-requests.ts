@@ -18,7 +18,7 @@ export class RecentRequests {
   }
 
   add(outcome: Outcome): void {
-    const ring = isRefusedAtDoor({ ...outcome, asked: outcome.askedModel }) ? this.#refused : this.#served
+    const ring = isRefusedAtDoor(outcome) ? this.#refused : this.#served
     ring.add({ outcome, number: this.#ended++ })
   }
 

@@ -36,7 +36,7 @@ export class Otlp {
 
   /** Of what is refused at the door there is no end, and its sender alone would decide that it is recorded: the log counts it. */
   requestEnded(outcome: Outcome): void {
-    if (!isRefusedAtDoor({ ...outcome, asked: outcome.askedModel })) this.#exports?.spans?.ended(outcome)
+    if (!isRefusedAtDoor(outcome)) this.#exports?.spans?.ended(outcome)
   }
 
   /** Spans, and rounds of metrics, that the receiver did not take. */

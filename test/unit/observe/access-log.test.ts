@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { LogFields, LogLevel } from '../../../src/base/log.ts'
 import { accessLog } from '../../../src/observe/access-log.ts'
+import { createLog } from '../../../src/observe/log-writer.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
+import { FakeClock } from '../../kit/fake-clock.ts'
 import { outcome } from '../../kit/scripted-sources.ts'
 
 function lineOf(differing: Partial<Outcome> = {}): { level: LogLevel; message: string; fields: LogFields } {
@@ -137,5 +139,36 @@ describe('the line of a request', () => {
     ['a host that stopped after the status', { status: 200, end: 'uD' }, 'warn'],
   ] as const)('is at the level of what happened: %s', (_, differing, level) => {
     expect(lineOf(differing).level).toBe(level)
+  })
+})
+
+describe('the line of a request as JSON', () => {
+  /** Written as any other line, and as that of a request is. */
+  function bothOf(differing: Partial<Outcome>): [string, string] {
+    const texts = ['', '']
+    const [any, own] = texts.map((_, at) => {
+      const sink = { write: (text: string) => Boolean((texts[at] += text)), on: () => {} }
+      return createLog({ format: 'json', level: 'info' }, sink, new FakeClock(0, Date.UTC(2026, 0, 2, 3, 4, 5, 6)))
+    })
+    accessLog((level, message, fields) => any!(level, message, fields))(outcome(differing))
+    accessLog(own!)(outcome(differing))
+    any!.flush()
+    own!.flush()
+    return [texts[0]!, texts[1]!]
+  }
+
+  it.each([
+    ['a good answer', {}],
+    [
+      'a figure that is none',
+      { durationMs: Number.NaN, ttftMs: Number.POSITIVE_INFINITY, timePerOutputTokenMs: 1 / 3 },
+    ],
+    ['a name that would leave its line', { model: null, askedModel: 'a"\\\r\n\u001b[31m\u009b2J\u202e\u2028\ud800é' }],
+    ['an id that is too long', { requestId: '€'.repeat(400) }],
+    ['a host that broke off', { status: 502, end: 'UD', errorCode: 'upstream_tls_error' }],
+  ] as const)('is byte for byte that of its fields: %s', (_, differing) => {
+    const [ofFields, ofRequest] = bothOf(differing)
+    expect(ofRequest).toBe(ofFields)
+    expect(JSON.parse(ofRequest)).toMatchObject({ time: '2026-01-02T03:04:05.006Z', msg: 'request' })
   })
 })

@@ -203,6 +203,49 @@ describe('a hostile value', () => {
   })
 })
 
+describe('lines of requests', () => {
+  it('of one turn are written together, and before whatever else is said', async () => {
+    const time = new FakeClock()
+    const sink = new Sink()
+    const log = createLog(json, sink, time)
+    const writes: string[] = []
+    sink.write = (text) => writes.push(text) > 0
+    for (const id of ['a', 'b']) accessLog(log)(outcome({ id }))
+    expect(writes).toEqual([])
+    await time.advance(0)
+    expect(writes.map(idsIn)).toEqual([['a', 'b']])
+    accessLog(log)(outcome({ id: 'c' }))
+    log('error', 'Host is down')
+    expect(writes.slice(1).map(idsIn)).toEqual([['c'], [undefined]])
+    accessLog(log)(outcome({ id: 'd' }))
+    log.flush()
+    expect(idsIn(writes.at(-1)!)).toEqual(['d'])
+    await time.advance(1_000)
+    expect(writes).toHaveLength(4)
+  })
+
+  it('wait for a reader that does not keep up, and are counted where it went away', async () => {
+    const time = new FakeClock()
+    const sink = new Sink()
+    const log = createLog(json, sink, time)
+    sink.paused = true
+    log('info', 'filled the pipe')
+    accessLog(log)(outcome({ id: 'a' }))
+    sink.resume()
+    accessLog(log)(outcome({ id: 'b' }))
+    expect(sink.entries().map((entry) => entry['id'])).toEqual([undefined, 'a'])
+    sink.emit('error', new Error('EPIPE'))
+    await time.advance(0)
+    expect(log.dropped()).toBe(1)
+    expect(sink.entries()).toHaveLength(2)
+  })
+})
+
+function idsIn(text: string): unknown[] {
+  const lines = text.trimEnd().split('\n')
+  return lines.map((line) => (JSON.parse(line) as Record<string, unknown>)['id'])
+}
+
 describe('a reader that does not keep up', () => {
   /** With the 1,024 characters of its value a line is a little over 1 KiB, so some 950 of them fill 1 MiB. */
   const value = 'x'.repeat(1_024)
