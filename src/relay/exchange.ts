@@ -1,39 +1,17 @@
 /** One client's request and the answer to it, from the first byte read to the last one written. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../base/clock.ts'
-import { GatewayError } from '../base/errors.ts'
-import type { ByteShare, NoRoom } from '../queue/byte-budget.ts'
+import type { GatewayError } from '../base/errors.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
-import { GrowingBytes } from '../wire/growing-bytes.ts'
 import type { HeaderFields } from '../wire/headers.ts'
+import { type BodyLimits, BodyReader } from './body-reader.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** How much of a refused body is still read, so that the client gets to see the answer before the connection closes. */
 const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
-/** To a caller whose own requests are in its way; when one of them ends, nobody knows. */
-const ownRetryAfterMs = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
-
-/** What a body may be and how fast it must come. */
-export interface BodyLimits {
-  readonly bytesMax: number
-  /** For the whole body. */
-  readonly msMax: number
-  /** For the first bytes; from then on each `bytesPerSecondMin` that came buy it a second, counted from the start. */
-  readonly graceMs: number
-  readonly bytesPerSecondMin: number
-  readonly budget: ByteShare
-}
-
-/** Emitted on a request, with the GatewayError to answer, when what comes as its body breaks the rules of HTTP. */
-export const brokenBody = Symbol('broken body')
-
-/** The client left before its request was whole. */
-export class ClientLeft extends Error {
-  override readonly name = 'ClientLeft'
-}
 
 export class Exchange {
   readonly requestId: string
@@ -105,37 +83,7 @@ export class Exchange {
    * Rejects with ClientLeft, or with a GatewayError for a body that is too large, too slow or over the budget.
    */
   readBody(limits: BodyLimits): Promise<Buffer> {
-    const { bytesMax, budget } = limits
-    const declared = Number(this.headers['content-length'] ?? 0)
-    if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax))
-    const incoming = this.#incoming
-    return new Promise((resolve, reject) => {
-      const body = new GrowingBytes()
-      const settle = (done: () => void): void => {
-        stopWatch()
-        incoming.off('data', onData).off('end', onEnd).off('close', onClose).off(brokenBody, fail)
-        done()
-      }
-      const fail = (error: Error): void =>
-        settle(() => {
-          budget.give(body.size)
-          reject(error)
-        })
-      const stopWatch = this.#watchBody(limits, body, fail)
-      const onData = (chunk: Buffer): void => {
-        if (body.size + chunk.length > bytesMax) {
-          fail(tooLarge(bytesMax))
-          return
-        }
-        const noRoom = budget.take(chunk.length)
-        if (noRoom === null) body.add(chunk)
-        else fail(overBudget(noRoom))
-      }
-      const onEnd = (): void => settle(() => resolve(body.bytes()))
-      const onClose = (): void => fail(new ClientLeft())
-      if (this.#left || incoming.destroyed) onClose()
-      else incoming.on('data', onData).on('end', onEnd).on('close', onClose).on(brokenBody, fail)
-    })
+    return new BodyReader(this.#incoming, limits, this.#clock).read()
   }
 
   /** Headers for whatever answer follows. */
@@ -207,32 +155,6 @@ export class Exchange {
     })
   }
 
-  /** A timer that is set anew only when it fires: bytes move the deadline without touching it. Returns how to stop it. */
-  #watchBody(limits: BodyLimits, body: GrowingBytes, fail: (error: GatewayError) => void): () => void {
-    const { msMax, graceMs, bytesPerSecondMin } = limits
-    const startedAtMs = this.#clock.now()
-    const leftMs = (): number => {
-      const earnedMs = Math.max(graceMs, (body.size / bytesPerSecondMin) * 1_000)
-      return startedAtMs + Math.min(msMax, earnedMs) - this.#clock.now()
-    }
-    let timer: Timer
-    const judge = (): void => {
-      const left = leftMs()
-      if (left > 0) arm(left)
-      else fail(new GatewayError('request_timeout', 'The body took too long.'))
-    }
-    const arm = (delayMs: number): void => {
-      timer = this.#clock.after(delayMs, () => {
-        const left = leftMs()
-        if (left > 0) arm(left)
-        // After time that was lost the rest may wait in the socket.
-        else timer = this.#clock.afterTurn(judge)
-      })
-    }
-    arm(leftMs())
-    return () => timer.cancel()
-  }
-
   /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
   #watchReader(): void {
     this.#stall.clear()
@@ -268,15 +190,4 @@ export class Exchange {
       }
     })
   }
-}
-
-function tooLarge(bytesMax: number): GatewayError {
-  return new GatewayError('request_too_large', `The request body is larger than ${bytesMax} bytes.`)
-}
-
-/** What is a caller's own doing is told as one of its limits: others are not refused for it. */
-function overBudget(noRoom: NoRoom): GatewayError {
-  if (noRoom === 'all') return new GatewayError('queue_full', 'The waiting requests hold too many bytes already.')
-  const message = 'Your requests hold too many bytes at once; let some of them end.'
-  return new GatewayError('concurrency_limit_exceeded', message, { retryAfterMs: ownRetryAfterMs })
 }

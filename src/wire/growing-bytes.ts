@@ -2,9 +2,17 @@
 
 const firstBytes = 16_384
 
+const none = Buffer.alloc(0)
+
 export class GrowingBytes {
-  #buffer: Buffer = Buffer.alloc(0)
+  readonly #expectedBytes: number
+  #buffer: Buffer = none
   #size = 0
+
+  /** So many will come if all goes well, and no room is made for more than that; NaN where it is not known. */
+  constructor(expectedBytes = Number.NaN) {
+    this.#expectedBytes = expectedBytes
+  }
 
   get size(): number {
     return this.#size
@@ -21,12 +29,14 @@ export class GrowingBytes {
   }
 
   bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#size)
+    return this.#size === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#size)
   }
 
   #reserve(bytes: number): void {
     if (bytes <= this.#buffer.length) return
-    const grown = Buffer.allocUnsafe(Math.max(firstBytes, bytes, this.#size * 2))
+    // Doubled, so that small pieces are not moved each time; never all that was announced, which is easily said.
+    const ahead = Math.max(firstBytes, this.#size * 2)
+    const grown = Buffer.allocUnsafe(Math.max(bytes, ahead > this.#expectedBytes ? this.#expectedBytes : ahead))
     this.#buffer.copy(grown, 0, 0, this.#size)
     this.#buffer = grown
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
-import { type BodyLimits, ClientLeft, type Exchange } from '../../../src/relay/exchange.ts'
+import { type BodyLimits, ClientLeft } from '../../../src/relay/body-reader.ts'
+import type { Exchange } from '../../../src/relay/exchange.ts'
 import { chunkBytes, finalChunk, requestBytes } from '../../kit/http-bytes.ts'
 import type { RawClient } from '../../kit/raw-client.ts'
 import { eventually, within } from '../../kit/within.ts'
