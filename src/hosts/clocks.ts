@@ -83,12 +83,17 @@ const clockNames = [
 export type Clocks = Readonly<Record<(typeof clockNames)[number], number>>
 export type ClockOverrides = { readonly [Name in keyof Clocks]?: number | undefined }
 
-/** The clocks for one attempt; what is given later wins. */
-export function clocksOf(forAll: Clocks, ...overrides: readonly (ClockOverrides | undefined)[]): Clocks {
-  const chosen = { ...forAll }
-  for (const one of overrides) {
-    for (const name of clockNames) chosen[name] = one?.[name] ?? chosen[name]
-  }
+export const noOverrides: ClockOverrides = {}
+
+/** The clocks for one attempt; what is given later wins. Those for all themselves where nothing else is given, as for nearly every attempt. */
+export function clocksOf(forAll: Clocks, ofHost?: ClockOverrides, ofModel?: ClockOverrides): Clocks {
+  return overridden(overridden(forAll, ofHost), ofModel)
+}
+
+function overridden(before: Clocks, overrides: ClockOverrides | undefined): Clocks {
+  if (overrides === undefined || overrides === noOverrides) return before
+  const chosen = { ...before }
+  for (const name of clockNames) chosen[name] = overrides[name] ?? chosen[name]
   return chosen
 }
 

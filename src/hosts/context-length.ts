@@ -80,7 +80,7 @@ function trimsBelow({ prompt, outputAsked }: ContextAsk, characters: number): nu
  */
 export class ContextNeed {
   readonly ask: ContextAsk
-  readonly #bounds = new Map<ContextRuleName, Bounds>()
+  readonly #bounds: Partial<Record<ContextRuleName, Bounds>> = {}
 
   constructor(ask: ContextAsk) {
     this.ask = ask
@@ -88,7 +88,9 @@ export class ContextNeed {
 
   /** Requests with the same fit the same hosts, as long as these are all: few, however many lengths and bounds clients ask for. */
   groupAmong(places: readonly ContextPlace[]): string {
-    return places.map((place) => fitLetters[this.fits(place)]).join('')
+    let fits = ''
+    for (const place of places) fits += fitLetters[this.fits(place)]
+    return fits
   }
 
   fits(place: ContextPlace): ContextFit {
@@ -117,11 +119,8 @@ export class ContextNeed {
   }
 
   #boundsBy(rule: ContextRuleName): Bounds {
-    const known = this.#bounds.get(rule)
-    if (known !== undefined) return known
-    const bounds = contextRules[rule](this.ask)
-    this.#bounds.set(rule, bounds)
-    return bounds
+    this.#bounds[rule] ??= contextRules[rule](this.ask)
+    return this.#bounds[rule]
   }
 }
 

@@ -29,7 +29,7 @@ export class HostModels {
     this.#version++
   }
 
-  /** Another number whenever `serves` may say something else of any name. */
+  /** Another number whenever `serves` or `contextTokens` may say something else of any name. */
   get version(): number {
     return this.#version
   }
@@ -66,9 +66,11 @@ export class HostModels {
     const after = new Map(all.map((model) => [model.id, withContext(model, before?.get(model.id))]))
     this.#listed = after
     this.#isDoubted = false
-    const isSame = before?.size === after.size && [...after.keys()].every((id) => before.has(id))
+    const isSame =
+      before?.size === after.size &&
+      [...after].every(([id, { contextTokens }]) => before.has(id) && before.get(id)?.contextTokens === contextTokens)
     if (!isSame) this.#version++
-    return !isSame || [...after].some(([id, { contextTokens }]) => before.get(id)?.contextTokens !== contextTokens)
+    return !isSame
   }
 
   /** What the gateway may have it load; true as `take` is. */
@@ -84,6 +86,7 @@ export class HostModels {
     const loadable = this.#loadable.find(({ id }) => id === model)
     if (loadable !== undefined) {
       this.#listed = new Map([...this.#listed, [model, loadable]])
+      this.#version++
       return
     }
     this.#isDoubted = true

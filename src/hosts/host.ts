@@ -1,6 +1,6 @@
 /** One inference host: who it is, what it serves, whether it may take work now. */
 import { AdaptiveSlots, type AnswerSpeed, type SlotChange } from './adaptive-slots.ts'
-import type { ClockOverrides } from './clocks.ts'
+import { type ClockOverrides, noOverrides } from './clocks.ts'
 import type { ContextPlace } from './context-length.ts'
 import type { HostState } from './events.ts'
 import { Health } from './health.ts'
@@ -36,13 +36,13 @@ export class Host {
   readonly health: Health
   /** Which models are in its memory. */
   readonly memory: ModelMemory
-  /** Null until detected. */
-  kind: HostKind | null
   /** One sentence on why the host takes no work, or null. */
   problem: string | null = 'not probed yet'
   /** False until the first probe ended. */
   probed = false
   #settings: HostSettings
+  #kind: HostKind | null
+  #kindsKnown = 0
   readonly #parts: HostParts
   readonly #adaptive: AdaptiveSlots
   #pausedFor: PauseCause | null = null
@@ -64,7 +64,7 @@ export class Host {
     this.name = settings.name
     this.url = new URL(settings.url)
     this.basePath = this.url.pathname.replace(/\/+$/, '')
-    this.kind = settings.kind
+    this.#kind = settings.kind
     this.transport = new Transport(this.url.origin, {
       ...options,
       keepAliveMs: () => this.#settings.keepAliveMs ?? this.kind?.keepAliveMs,
@@ -92,6 +92,16 @@ export class Host {
       settings: () => this.#settings,
       events: parts.loadEvents,
     })
+  }
+
+  /** Null until detected. */
+  get kind(): HostKind | null {
+    return this.#kind
+  }
+
+  set kind(kind: HostKind | null) {
+    this.#kind = kind
+    this.#kindsKnown++
   }
 
   /** An environment variable that is set but empty is no key. */
@@ -123,7 +133,7 @@ export class Host {
   }
 
   get clocks(): ClockOverrides {
-    return this.#settings.clocks ?? {}
+    return this.#settings.clocks ?? noOverrides
   }
 
   get up(): boolean {
@@ -226,9 +236,9 @@ export class Host {
     return this.#models.listed
   }
 
-  /** Another number whenever it may serve other names. */
-  get namesVersion(): number {
-    return this.#models.version
+  /** Another number whenever it may serve other names, or these at other endpoints or with other contexts. */
+  get servingVersion(): number {
+    return this.#models.version + this.#kindsKnown
   }
 
   /** Whether it was last seen to serve the name, or is configured to. */

@@ -4,6 +4,7 @@ import { CatalogRoute } from './catalog-route.ts'
 import type { Host } from './host.ts'
 import type { HostModel } from './kinds/host-kind.ts'
 import { type Candidate, unavailable } from './route.ts'
+import { type Groups, ServedName } from './served-name.ts'
 import { ServingIndex } from './serving-index.ts'
 
 export interface ListedModel extends HostModel {
@@ -27,6 +28,10 @@ export class ModelCatalog {
   readonly #hosts: readonly Host[]
   readonly #serving: ServingIndex
   #aliases: ReadonlyMap<string, Aliases[string]>
+  /** By endpoint and name, of names that hosts serve: each request asks for one. */
+  readonly #served = new Map<string, Map<string, ServedName>>()
+  /** As of which version of what hosts serve. */
+  #servedAsOf = -1
 
   /** `hosts` may change in place. */
   constructor(hosts: readonly Host[], aliases: Aliases) {
@@ -38,6 +43,7 @@ export class ModelCatalog {
   /** Routes that are out already lead where these say. */
   adopt(aliases: Aliases): void {
     this.#aliases = new Map(Object.entries(aliases))
+    this.#served.clear()
   }
 
   /**
@@ -47,17 +53,17 @@ export class ModelCatalog {
   route(name: string, endpoint: string, shown: Shown = anyName): CatalogRoute {
     const missing = this.#missing(name, endpoint, shown)
     if (missing !== null) throw missing
-    return new CatalogRoute(`${endpoint} ${name}`, {
+    return new CatalogRoute({
       model: name,
       endpoint,
-      groups: () => this.#capable(name, endpoint),
+      served: () => this.#servedAt(endpoint, name),
       nobody: () => this.#missing(name, endpoint, shown) ?? unavailable(name),
     })
   }
 
   #missing(name: string, endpoint: string, shown: Shown): GatewayError | null {
+    if (this.#servedAt(endpoint, name).places.length > 0) return null
     if (this.#targets(name).length === 0) return this.#unknown(name, shown)
-    if (this.#capable(name, endpoint).length > 0) return null
     return new GatewayError('not_found', `No host that serves "${name}" offers this endpoint.`)
   }
 
@@ -114,10 +120,28 @@ export class ModelCatalog {
     return listed(ownModel(name), Math.max(...contexts))
   }
 
-  #capable(name: string, endpoint: string): Candidate[][] {
+  #servedAt(endpoint: string, name: string): ServedName {
+    const { version } = this.#serving
+    if (version !== this.#servedAsOf) {
+      this.#served.clear()
+      this.#servedAsOf = version
+    }
+    const known = this.#served.get(endpoint)?.get(name)
+    if (known !== undefined) return known
+    const served = new ServedName(`${endpoint} ${name}`, this.#capable(name, endpoint))
+    // Whatever clients make up is not kept.
+    if (served.places.length > 0) {
+      const ofEndpoint = this.#served.get(endpoint) ?? new Map<string, ServedName>()
+      this.#served.set(endpoint, ofEndpoint.set(name, served))
+    }
+    return served
+  }
+
+  #capable(name: string, endpoint: string): Groups {
     return this.#targets(name)
       .map((group) => group.filter(({ host }) => host.kind?.lacks.has(endpoint) !== true))
       .filter((group) => group.length > 0)
+      .map((group) => group.map(({ host, model }) => ({ host, model, context: host.context(model) })))
   }
 
   /** Groups in order of preference, without empty ones; a host is in a group when it was last seen to serve the name. */

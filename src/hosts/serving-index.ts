@@ -22,10 +22,17 @@ export class ServingIndex {
   #seen: readonly Seen[] = []
   #byName: ReadonlyMap<string, readonly Host[]> = new Map()
   #sorted: readonly string[] | null = null
+  #version = 0
 
   /** `hosts` may change in place. */
   constructor(hosts: readonly Host[]) {
     this.#hosts = hosts
+  }
+
+  /** Another number whenever hosts serve other names, have other endpoints or contexts, or are others. */
+  get version(): number {
+    this.#refresh()
+    return this.#version
   }
 
   /** In the order of the fleet. */
@@ -54,7 +61,7 @@ export class ServingIndex {
     let isSame = hosts.length === seen.length
     for (let at = 0; isSame && at < hosts.length; at++) {
       const before = seen[at]
-      isSame = before?.host === hosts[at] && before?.version === hosts[at]?.namesVersion
+      isSame = before?.host === hosts[at] && before?.version === hosts[at]?.servingVersion
     }
     if (!isSame) this.#changed()
   }
@@ -63,12 +70,13 @@ export class ServingIndex {
     const known = new Map(this.#seen.map((one) => [one.host, one]))
     const seen = this.#hosts.map((host): Seen => {
       const before = known.get(host)
-      if (before?.version === host.namesVersion) return before
-      return { host, version: host.namesVersion, listed: host.models, configured: host.configuredModels }
+      if (before?.version === host.servingVersion) return before
+      return { host, version: host.servingVersion, listed: host.models, configured: host.configuredModels }
     })
     const changed = seen.filter((one) => known.get(one.host) !== one)
     const isSameFleet = seen.length === this.#seen.length && seen.every(({ host }, at) => this.#seen[at]?.host === host)
     this.#seen = seen
+    this.#version++
     this.#sorted = null
     if (!isSameFleet || changed.length > changedOneByOneMax) this.#makeAll()
     else for (const one of changed) this.#makeOnly(namesOfEither(known.get(one.host), one))
