@@ -9,11 +9,12 @@ import {
   Histogram,
   isAmount,
   type LabelValues,
+  otherLabel,
   Scalar,
   type Series,
 } from './series.ts'
 
-export type { Exemplar } from './series.ts'
+export { type Exemplar, otherLabel } from './series.ts'
 
 type Definitions = typeof metricDefinitions
 type NameOf<T extends MetricDefinition['type']> = {
@@ -32,9 +33,6 @@ export interface Classes {
   readonly counts: ArrayLike<number>
   readonly sum: number
 }
-
-/** What a label says when its true value is unknown to us or would cost a series too many. */
-export const otherLabel = 'other'
 
 /** The labels whose values come from hosts and clients; hosts are configured, and the values of all others are written in the code. */
 const openLabels: ReadonlySet<string> = new Set(['model', 'key'])
@@ -125,8 +123,9 @@ export class SeriesTable {
 
   observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number, exemplar: Exemplar | null = null): void {
     if (!isAmount(value)) return
-    const atSeconds = this.#options.clock.wallMs() / 1_000
-    this.#histogram(name, labels).observe(value, exemplar === null ? null : { labels: exemplar, value, atSeconds })
+    const histogram = this.#histogram(name, labels)
+    if (exemplar === null) return histogram.observe(value, null)
+    histogram.observe(value, { labels: exemplar, value, atSeconds: this.#options.clock.wallMs() / 1_000 })
   }
 
   set<N extends GaugeName>(name: N, labels: Labels<N>, value: number): void {
@@ -141,7 +140,7 @@ export class SeriesTable {
   /** Whether there is a series of its own for them. */
   has<N extends MetricName>(name: N, labels: Labels<N>): boolean {
     const family = this.#family(name)
-    return family.series.has(keyOf(family, labels))
+    return family.asked(labels) !== undefined || family.series.has(keyOf(family, labels))
   }
 
   /** For whoever adds to it often: it stays what it is as long as the table's generation does. */
@@ -211,7 +210,7 @@ export class SeriesTable {
   }
 
   #remove(family: Family, key: string): void {
-    family.series.delete(key)
+    family.remove(key)
     this.#lines -= family.linesPerSeries
   }
 
@@ -235,8 +234,15 @@ export class SeriesTable {
 
   /** The series of a label set. One that exists stays what it is, even if its model is no longer known or the budget is spent. */
   #find(family: Family, labels: LabelValues): Series {
+    return family.asked(labels) ?? this.#findByKey(family, labels)
+  }
+
+  #findByKey(family: Family, labels: LabelValues): Series {
     const existing = family.series.get(keyOf(family, labels))
-    if (existing !== undefined) return existing
+    if (existing !== undefined) {
+      family.keepAsked(labels, existing)
+      return existing
+    }
     let admitted = this.#cleaned(family, labels)
     let key = keyOf(family, admitted)
     const isBounded = !family.definition.labels.some((name) => openLabels.has(name))

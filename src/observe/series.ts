@@ -2,6 +2,9 @@
 import { classOf } from '../base/classes.ts'
 import type { MetricDefinition } from './definitions/definition.ts'
 
+/** What a label says when its true value is unknown to us or would cost a series too many. */
+export const otherLabel = 'other'
+
 export type LabelValues = Readonly<Record<string, string>>
 
 /** Leads from a figure to one request behind it: in OpenMetrics at most 128 characters in all. */
@@ -88,6 +91,9 @@ export interface Followed {
   readonly seen: Float64Array
 }
 
+/** Series by the values of one label after the other. */
+interface Branch extends Map<string, Branch | Series> {}
+
 /** All series of one metric. */
 export class Family {
   readonly name: string
@@ -101,6 +107,8 @@ export class Family {
   readonly ended = new Map<string, Scalar>()
   /** By the labels that a total came with, which need not be those of its series. */
   readonly followed = new Map<string, Followed>()
+  /** Those that were asked for by just their labels: found value by value, since a key that is spelt out is garbage at once. */
+  #asked: Branch | Series = new Map()
 
   constructor(name: string, definition: MetricDefinition) {
     this.name = name
@@ -116,6 +124,34 @@ export class Family {
     const made = type === 'histogram' ? new Histogram(labels, buckets) : new Scalar(labels)
     this.series.set(key, made)
     return made
+  }
+
+  remove(key: string): void {
+    this.series.delete(key)
+    this.#asked = new Map()
+  }
+
+  /** The series of just these labels, if it was asked for before. */
+  asked(labels: LabelValues): Series | undefined {
+    let at: Branch | Series | undefined = this.#asked
+    for (const name of this.definition.labels) {
+      if (!(at instanceof Map)) return undefined
+      at = at.get(labels[name] ?? otherLabel)
+    }
+    return at instanceof Map ? undefined : at
+  }
+
+  keepAsked(labels: LabelValues, series: Series): void {
+    const names = this.definition.labels
+    let at = this.#asked
+    for (const [place, name] of names.entries()) {
+      if (!(at instanceof Map)) return
+      const value = labels[name] ?? otherLabel
+      const next = place === names.length - 1 ? series : (at.get(value) ?? new Map<string, Branch | Series>())
+      at.set(value, next)
+      at = next
+    }
+    if (names.length === 0) this.#asked = series
   }
 }
 
