@@ -78,7 +78,7 @@ export function relayOf(parts: RelayedParts): Relay {
     ]),
     ledger,
     costOf: live.costOf,
-    usage: parts.usage ?? (() => {}),
+    usage: parts.usage ?? null,
     refusal: () => overload.refusal() ?? ledger.refusal(),
     onModelGone: (host, model) => {
       host.modelGone(model)

@@ -20,19 +20,11 @@ import type { AttemptTrace } from './request-trace.ts'
 import { StreamAnswer } from './stream-answer.ts'
 import { WholeAnswer } from './whole-answer.ts'
 
-export interface PlanParts {
-  readonly parts: RelayParts
+/** What it is an attempt at. */
+export interface PlannedRequest {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
   readonly caller: Caller
-  readonly lease: Lease
-  readonly trace: AttemptTrace
-}
-
-/** What an answer is read with. */
-interface Reading {
-  readonly meter: Meter
-  readonly receipt: Receipt | null
 }
 
 export class AttemptPlan {
@@ -42,13 +34,19 @@ export class AttemptPlan {
   readonly showsContent: boolean
   /** The client did not ask for a stream: it gets one whole answer, put together from it. */
   readonly assembles: boolean
-  readonly #plan: PlanParts
+  readonly #parts: RelayParts
+  readonly #request: PlannedRequest
+  readonly #lease: Lease
+  readonly #trace: AttemptTrace
   readonly #asksUsage: boolean
   readonly #choices: number
 
-  constructor(plan: PlanParts, body: RequestBody) {
-    const { endpoint, lease } = plan
-    this.#plan = plan
+  constructor(parts: RelayParts, request: PlannedRequest, lease: Lease, trace: AttemptTrace, body: RequestBody) {
+    const { endpoint } = request
+    this.#parts = parts
+    this.#request = request
+    this.#lease = lease
+    this.#trace = trace
     // The two endpoints whose streams hold all that their answers do are those with usage on request.
     this.assembles = !body.stream && endpoint.usageOnRequest && lease.host.streamUpstream
     this.streamed = body.stream || this.assembles
@@ -64,13 +62,13 @@ export class AttemptPlan {
 
   /** Whether the host goes on computing when its connection is closed before the answer is whole. */
   get outlivesItsConnection(): boolean {
-    const finishes = this.#plan.lease.host.kind?.finishesAbandoned ?? 'never'
+    const finishes = this.#lease.host.kind?.finishesAbandoned ?? 'never'
     return finishes === 'always' || (finishes === 'whole' && !this.streamed)
   }
 
   request(body: RequestBody): TransportRequest {
-    const { parts, endpoint, exchange, caller, lease, trace } = this.#plan
-    const { host, model } = lease
+    const { endpoint, exchange, caller } = this.#request
+    const { host, model } = this.#lease
     const { outputLimit: own } = endpoint
     const tokensMax = caller.maxOutputTokens
     const outputLimit = own === null || tokensMax === null ? null : { own, tokensMax }
@@ -79,40 +77,41 @@ export class AttemptPlan {
       path: host.basePath + endpoint.path,
       headers: headersToHost(exchange.headers, endpoint, {
         requestId: exchange.requestId,
-        userAgent: parts.userAgent,
+        userAgent: this.#parts.userAgent,
         apiKey: host.apiKey,
-        trace: trace.headers,
+        trace: this.#trace.headers,
       }),
       body: spliceBody(body, { model, askUsage: this.#asksUsage, askStream: this.assembles, outputLimit }),
     }
   }
 
   limits(body: RequestBody): AttemptLimits {
-    const { parts, lease } = this.#plan
+    const parts = this.#parts
+    const lease = this.#lease
     const clocks = clocksOf(parts.options, lease.host.clocks, parts.modelClocks[lease.model])
     const { showsContent } = this
     return attemptLimits(body, { lease, clocks, showsContent, streamed: showsContent && !this.assembles })
   }
 
-  reader(head: AnswerHead, sink: AnswerSink, { meter, receipt }: Reading): AnswerReader {
-    const { parts, endpoint, exchange, caller, lease } = this.#plan
-    const { options, storedResponses } = parts
+  reader(head: AnswerHead, sink: AnswerSink, meter: Meter, receipt: Receipt | null): AnswerReader {
+    const { endpoint, exchange, caller } = this.#request
+    const { options, storedResponses } = this.#parts
+    const lease = this.#lease
     const { frameBytesMax, assembledBytesMax } = options
     const onResponseId = endpoint.keepsAnswers ? (id: string) => storedResponses.set(caller, id, lease.host) : null
-    const onUsage = meter.report.bind(meter)
     if (!this.#isStream(head)) {
       if (exchange.committed) {
         throw new GatewayError('upstream_bad_response', 'The host answered a stream with something else.')
       }
-      const onPassed = endpoint.outputLimit === null ? null : meter.passed.bind(meter)
+      const isGenerated = endpoint.outputLimit !== null
       const holdBytesMax = options.answerHoldBytesMax
-      return new WholeAnswer({ head, sink, holdBytesMax, onUsage, onPassed, onResponseId, receipt })
+      return new WholeAnswer({ head, sink, holdBytesMax, meter, isGenerated, onResponseId, receipt })
     }
     const dialect = dialects[endpoint.dialect]
     const progress = new StreamProgress({
       dialect,
       choices: this.#choices,
-      onUsage,
+      onUsage: meter.report.bind(meter),
       onResponseId,
       onBadFrame: () => meter.badFrame(),
     })

@@ -2,7 +2,7 @@
 import type { Host } from '../hosts/host.ts'
 import type { RetryBudget } from '../hosts/retry-budget.ts'
 import type { AttemptFailure } from './attempt.ts'
-import type { FailoverPhase } from './events.ts'
+import type { FailoverPhase, RelayEvents } from './events.ts'
 import { type FailureCause, isBusy } from './failure.ts'
 import { type RetryDecision, retryRule } from './retry-rule.ts'
 
@@ -18,8 +18,8 @@ export interface FailoverSituation {
 export type Next = 'none' | 'fresh_connection' | 'in_line'
 
 export class Failover {
-  /** Hosts that must not be asked again. */
-  readonly excluded = new Set<Host>()
+  /** Hosts that must not be asked again: another set where one more has failed, so that whoever has this one keeps it. */
+  excluded: ReadonlySet<Host> = none
   /** How the attempt under way came about, where it is not the first. */
   phase: FailoverPhase | null = null
   readonly #budget: RetryBudget
@@ -27,8 +27,9 @@ export class Failover {
   #fresh = false
   /** Hosts that would not take it: they are not asked again, and are no reason to ask no other. */
   #refusals = 0
-  readonly #loadedAgain = new Set<Host>()
-  readonly #busy = new Map<Host, { times: number; readonly servedBefore: number }>()
+  /** Null, as below, until there is one: most requests have neither. */
+  #loadedAgain: Set<Host> | null = null
+  #busy: Map<Host, { times: number; readonly servedBefore: number }> | null = null
 
   /** `onDropped`: a host that had the request closed the connection on it. */
   constructor(budget: RetryBudget, onDropped: (host: Host) => void = () => {}) {
@@ -50,7 +51,9 @@ export class Failover {
     })
     if (isDropped(failed, decision) || (cause === 'never_connected' && this.#fresh)) this.#onDropped(host)
     // A busy host has not failed, nor has one whose kept connection was gone: it may be the one that takes it in the end.
-    if (!isBusy(cause) && decision !== 'fresh_connection' && !this.#mayLoad(host, cause)) this.excluded.add(host)
+    if (!isBusy(cause) && decision !== 'fresh_connection' && !this.#mayLoad(host, cause)) {
+      this.excluded = new Set([...this.excluded, host])
+    }
     const next = this.#permitted(decision, situation, owedMax(host, failed))
     if (next === 'none') return next
     this.#fresh = next === 'fresh_connection'
@@ -60,9 +63,18 @@ export class Failover {
 
   /** It has put the model out since it was chosen, and the gateway may have it loaded again: once for each request. */
   #mayLoad(host: Host, cause: FailureCause): boolean {
-    if (cause !== 'model_missing' || host.memory.loadsBy !== 'admin' || this.#loadedAgain.has(host)) return false
+    if (cause !== 'model_missing' || host.memory.loadsBy !== 'admin' || this.#loadedAgain?.has(host) === true)
+      return false
+    this.#loadedAgain ??= new Set()
     this.#loadedAgain.add(host)
     return true
+  }
+
+  /** It is known what came of its being moved, if it was: told once. */
+  tell(events: Pick<RelayEvents, 'failedOver'>, model: string | null, result: 'ok' | 'failed'): void {
+    if (this.phase === null || model === null) return
+    events.failedOver(model, this.phase, result)
+    this.phase = null
   }
 
   /** Its attempt was given up for another request: what comes next is an attempt like the first. */
@@ -72,7 +84,7 @@ export class Failover {
 
   /** Whether it keeps its place in front of those who never had a slot: only the first time a host said that it is busy. */
   get keepsPlace(): boolean {
-    return [...this.#busy.values()].every(({ times }) => times < 2)
+    return this.#busy === null || [...this.#busy.values()].every(({ times }) => times < 2)
   }
 
   /**
@@ -80,6 +92,7 @@ export class Failover {
    * any more: each such answer pauses the host for everybody.
    */
   #isRefusedAlone(host: Host): boolean {
+    this.#busy ??= new Map()
     const seen = this.#busy.get(host) ?? { times: 0, servedBefore: host.health.served }
     seen.times++
     this.#busy.set(host, seen)
@@ -115,6 +128,8 @@ function isDropped({ failure }: AttemptFailure, decision: RetryDecision): boolea
   const wasClosed = failure.cause === 'connection_lost' && failure.error.code === 'upstream_disconnected'
   return wasClosed && decision !== 'fresh_connection'
 }
+
+const none: ReadonlySet<Host> = new Set()
 
 /** Once may be chance and twice bad luck; each such answer pauses the host for everybody. */
 const busyTimesMax = 3

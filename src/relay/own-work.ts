@@ -4,16 +4,15 @@ import { type OverheadStage, overheadStages, type RelayEvents } from './events.t
 
 export class OwnWork {
   readonly #clock: Clock
-  /** Null for a step that it never came to. */
-  readonly #ms: Record<OverheadStage, number | null>
+  /** By step, in the order of `overheadStages`; `never` for one that it did not come to. */
+  readonly #ms = [never, never, never, never, never, never, never]
   #stage: OverheadStage | null = null
   #sinceMs = 0
 
   /** Made when it is known whose the request is, which was asked as soon as it was accepted. */
   constructor(clock: Clock, acceptedAtMs: number) {
     this.#clock = clock
-    const auth = clock.now() - acceptedAtMs
-    this.#ms = { auth, parse: null, limit: null, route: null, queue: null, send: null, settle: null }
+    this.#ms[places.auth] = clock.now() - acceptedAtMs
   }
 
   /**
@@ -23,7 +22,7 @@ export class OwnWork {
   turnTo(stage: OverheadStage | null): OverheadStage | null {
     const nowMs = this.#clock.now()
     const before = this.#stage
-    if (before !== null) this.#ms[before] = (this.#ms[before] ?? 0) + nowMs - this.#sinceMs
+    if (before !== null) this.#ms[places[before]] = this.#soFar(before) + nowMs - this.#sinceMs
     this.#stage = stage
     this.#sinceMs = nowMs
     return before
@@ -33,10 +32,26 @@ export class OwnWork {
   tell(events: Pick<RelayEvents, 'worked'>): void {
     this.turnTo(null)
     for (const stage of overheadStages) {
-      const ms = this.#ms[stage]
-      if (ms !== null) events.worked(stage, ms)
+      const ms = this.#ms[places[stage]] ?? never
+      if (ms !== never) events.worked(stage, ms)
     }
   }
+
+  #soFar(stage: OverheadStage): number {
+    return Math.max(0, this.#ms[places[stage]] ?? 0)
+  }
+}
+
+/** A number too, so that the list of them is one of plain numbers. */
+const never = -1
+const places: Readonly<Record<OverheadStage, number>> = {
+  auth: 0,
+  parse: 1,
+  limit: 2,
+  route: 3,
+  queue: 4,
+  send: 5,
+  settle: 6,
 }
 
 export type Work = Pick<OwnWork, 'turnTo' | 'tell'>

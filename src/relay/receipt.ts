@@ -10,10 +10,15 @@ export interface Receipt {
 }
 
 /** Null for a client that does not ask for one. */
-export function receiptFor(asked: HeaderFields, now: (whole: boolean) => SpeedReceipt): Receipt | null {
+export function receiptFor(asked: HeaderFields, source: ReceiptSource): Receipt | null {
   if (!wantsReceipt(asked)) return null
   return {
-    comment: () => Buffer.from(receiptComment(now(true))),
-    headers: (whole) => receiptHeaders(now(whole)),
+    comment: () => Buffer.from(receiptComment(source.receipt(true))),
+    headers: (whole) => receiptHeaders(source.receipt(whole)),
   }
+}
+
+export interface ReceiptSource {
+  /** As it is now. */
+  receipt(whole: boolean): SpeedReceipt
 }

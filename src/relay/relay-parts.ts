@@ -49,8 +49,8 @@ export interface RelayParts {
   /** Has one row of each request that was admitted. */
   readonly ledger: RequestLedger
   readonly costOf: CostOf
-  /** Gets one record of each request, at its end. */
-  readonly usage: UsageSink
+  /** Gets one record of each request, at its end; null where nobody wants them. */
+  readonly usage: UsageSink | null
   /** Why no newcomer is taken just now, or null. */
   readonly refusal: () => GatewayError | null
   /** A request could not connect to a host, for the reason of this code. */

@@ -6,9 +6,9 @@ import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveRequest } from './live-request-schema.ts'
 import type { RelayParts } from './relay-parts.ts'
-import { RelayedRequest } from './relayed-request.ts'
+import { RelayedRequest, type RequestOwner } from './relayed-request.ts'
 
-export class Relay {
+export class Relay implements RequestOwner {
   readonly #parts: RelayParts
   readonly #live = new Set<RelayedRequest>()
   #refusal: GatewayError | null = null
@@ -65,15 +65,18 @@ export class Relay {
   }
 
   #take(endpoint: Endpoint, exchange: Exchange, caller: Caller): RelayedRequest {
-    exchange.stallMsMax = this.#parts.options.clientStallMsMax
-    const onSettled = (): void => {
-      this.#live.delete(request)
-      if (this.#live.size === 0) this.#onIdle?.()
-    }
-    const requestsLive = (): number => this.#live.size
-    const request = new RelayedRequest(this.#parts, { endpoint, exchange, caller, onSettled, requestsLive })
+    const request = new RelayedRequest(this.#parts, endpoint, exchange, caller, this)
     this.#live.add(request)
     return request
+  }
+
+  get requestsLive(): number {
+    return this.#live.size
+  }
+
+  settled(request: RelayedRequest): void {
+    this.#live.delete(request)
+    if (this.#live.size === 0) this.#onIdle?.()
   }
 
   get openStreams(): number {

@@ -9,9 +9,9 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import { wantsReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
-import type { Attempt, AttemptFailure, AttemptOwner } from './attempt.ts'
+import type { Attempt, AttemptFailure } from './attempt.ts'
 import { ClientLeft } from './body-reader.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, ExpectedLength } from './caller.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Exchange } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
@@ -21,48 +21,50 @@ import { asGatewayError } from './gateway-fault.ts'
 import { withoutKey } from './host-error.ts'
 import { readInbound } from './inbound.ts'
 import type { LastFailure } from './line-refusal.ts'
-import { LineTurns, type Queued } from './line-turns.ts'
+import { type LineOwner, LineTurns, type Queued } from './line-turns.ts'
 import type { LiveRequest } from './live-request-schema.ts'
 import { clientLeftStatus, type EndCode, endCode } from './outcome.ts'
 import { OwnWork, untimedWork, type Work } from './own-work.ts'
 import { classOf } from './priority.ts'
 import { promptOf } from './prompt-of.ts'
 import type { RelayParts } from './relay-parts.ts'
-import { RequestAccount } from './request-account.ts'
-import { RequestAttempts } from './request-attempts.ts'
+import { type AccountedRequest, type Progress, RequestAccount } from './request-account.ts'
+import { type AttemptedRequest, RequestAttempts } from './request-attempts.ts'
 import { RequestMarks } from './request-marks.ts'
 import { RequestRecord } from './request-record.ts'
+import type { RequestRoute } from './request-route.ts'
 import { routeOf } from './route.ts'
 import { usageRecord } from './usage-record.ts'
 
 const noBytes = Buffer.alloc(0)
 
-export interface RelayedRequestSettings {
+/** Who has it among those that wait or run. */
+export interface RequestOwner {
+  /** How many those are. */
+  readonly requestsLive: number
+  /** Called once, with the outcome told. */
+  settled(request: RelayedRequest): void
+}
+
+/** It is itself what its parts tell and ask, so that nothing is made for that. */
+export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineOwner {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
   readonly caller: Caller
-  /** Called once, with the outcome told. */
-  readonly onSettled: () => void
-  /** Requests that wait or run. */
-  readonly requestsLive: () => number
-}
-
-export class RelayedRequest implements AttemptOwner {
-  readonly caller: Caller
+  readonly record: RequestRecord
+  readonly account: RequestAccount
+  readonly marks: RequestMarks
+  readonly failover: Failover
   readonly #parts: RelayParts
-  readonly #endpoint: Endpoint
-  readonly #exchange: Exchange
-  readonly #record: RequestRecord
+  readonly #owner: RequestOwner
   readonly #work: Work
-  readonly #account: RequestAccount
-  readonly #onSettled: () => void
-  readonly #requestsLive: () => number
-  readonly #failover: Failover
-  readonly #marks: RequestMarks
   readonly #line: LineTurns
   readonly #attempts: RequestAttempts
   readonly #answer: ClientAnswer
+  /** Null before it was read, and once nothing of it is to be sent again. */
   #body: RequestBody | null = null
+  #stream = false
+  #route: RequestRoute | null = null
   #release: (() => void) | null = null
   #queued: Queued | null = null
   /** Its error less the host's key, fit to be shown. */
@@ -71,33 +73,30 @@ export class RelayedRequest implements AttemptOwner {
   #reading: { readonly end: EndCode; readonly patience: Timer } | null = null
   #settled = false
 
-  constructor(parts: RelayParts, { endpoint, exchange, caller, onSettled, requestsLive }: RelayedRequestSettings) {
+  constructor(parts: RelayParts, endpoint: Endpoint, exchange: Exchange, caller: Caller, owner: RequestOwner) {
     this.#work = parts.timesWork ? new OwnWork(parts.clock, exchange.acceptedAtMs) : untimedWork
     this.#parts = parts
-    this.#endpoint = endpoint
-    this.#exchange = exchange
+    this.#owner = owner
+    this.endpoint = endpoint
+    this.exchange = exchange
     this.caller = caller
-    this.#onSettled = onSettled
-    this.#requestsLive = requestsLive
-    const trace = parts.tracing.begin(exchange.headers)
-    this.#record = new RequestRecord({ endpoint, exchange, key: caller.key, clock: parts.clock, trace })
-    this.#account = new RequestAccount(parts, { caller, endpoint, id: this.#record.id })
-    this.#marks = new RequestMarks(endpoint, () => this.#body)
-    this.#failover = new Failover(parts.retryBudget, (host) => parts.lethal.dropped(host, this.#marks))
-    this.#line = new LineTurns(parts)
-    const common = { endpoint, exchange, caller, record: this.#record, marks: this.#marks }
-    this.#attempts = new RequestAttempts(parts, { ...common, account: this.#account, owner: this })
-    this.#answer = new ClientAnswer(parts, { ...common, failover: this.#failover })
+    this.record = new RequestRecord(endpoint, exchange, caller.key, parts.clock, parts.tracing.begin(exchange.headers))
+    this.account = new RequestAccount(parts, this)
+    this.marks = new RequestMarks(endpoint, () => this.#body)
+    this.failover = new Failover(parts.retryBudget, (host) => parts.lethal.dropped(host, this.marks))
+    this.#line = new LineTurns(parts, this)
+    this.#attempts = new RequestAttempts(parts, this)
+    this.#answer = new ClientAnswer(parts, this)
     exchange.stallMsMax = parts.options.clientStallMsMax
     exchange.onLeave = () => this.#clientLeft()
     exchange.onTaken = () => this.#settle('--', null)
     exchange.onDrain = () => this.#attempts.underWay?.resume()
-    exchange.onStall = () => this.#clientGone(`c${this.#record.phase}`, this.#record.status)
+    exchange.onStall = () => this.#clientGone(`c${this.record.phase}`, this.record.status)
   }
 
   /** Content is on its way to the client. */
   get streaming(): boolean {
-    return this.#record.phase === 'D' && this.#body?.stream === true && !this.#settled
+    return this.record.phase === 'D' && this.#stream && !this.#settled
   }
 
   /** No host has it yet. */
@@ -106,19 +105,24 @@ export class RelayedRequest implements AttemptOwner {
   }
 
   get id(): string {
-    return this.#record.id
+    return this.record.id
+  }
+
+  get requestId(): string {
+    return this.exchange.requestId
   }
 
   /** As it is now. */
   get live(): LiveRequest {
-    return this.#record.live(this.caller, this.#account.expected.input, this.#attempts.progress())
+    return this.record.live(this.caller, this.account.expected.input, this.#attempts.progress())
   }
 
   /** Never rejects: whatever goes wrong becomes the request's one outcome. */
   async run(): Promise<void> {
     try {
-      const parts = { ...this.#parts, caller: this.caller, work: this.#work }
-      const got = await readInbound(this.#exchange, this.#endpoint, parts)
+      const { options, budget } = this.#parts
+      const parts = { options, budget, caller: this.caller, work: this.#work }
+      const got = await readInbound(this.exchange, this.endpoint, parts)
       this.#release = got.release
       if (this.#settled) this.#releaseBody()
       else this.#queue(got.body)
@@ -130,7 +134,7 @@ export class RelayedRequest implements AttemptOwner {
 
   /** Whoever asks may not. */
   refuse(error: GatewayError): void {
-    this.#record.phase = 'A'
+    this.record.phase = 'A'
     this.fail(error)
   }
 
@@ -142,7 +146,7 @@ export class RelayedRequest implements AttemptOwner {
   /** Ends it with an error: as an answer of its own, or as the last frame of a stream that had begun. */
   fail(error: GatewayError, cause: FailureCause | null = null): void {
     // What is whole is not taken back while its last bytes leave.
-    if (this.#settled || this.#record.phase === 'L') return
+    if (this.#settled || this.record.phase === 'L') return
     this.#line.leave()
     this.#attempts.underWay?.abort()
     if (this.#reading !== null) {
@@ -150,46 +154,46 @@ export class RelayedRequest implements AttemptOwner {
       return
     }
     this.#answer.fail(error)
-    this.#settle(endCode(error.code, this.#record.phase, cause), error)
+    this.#settle(endCode(error.code, this.record.phase, cause), error)
   }
 
   // --- the attempt's side
 
   enter(phase: 'C' | 'H' | 'F' | 'D'): void {
-    this.#record.phase = phase
+    this.record.phase = phase
   }
 
   readerFor(head: AnswerHead, sink: AnswerSink): AnswerReader {
     const reader = this.#attempts.reader(head, sink)
-    this.#answer.comes(reader.isStream && this.#body?.stream === true)
+    this.#answer.comes(reader.isStream && this.#stream)
     return reader
   }
 
   commit(status: number, headers: Readonly<Record<string, string>>): void {
     this.#answer.begin()
-    this.#marks.bytesGo()
+    this.marks.bytesGo()
     this.#dropBody()
     if (this.#reading === null) this.#answer.head(status, headers)
     // After the headers, which tell of the failover too.
-    this.#tellFailover('ok')
+    this.failover.tell(this.#parts.events, this.record.model, 'ok')
   }
 
   contentBegan(): void {
-    const first = this.#record.contentBegan()
+    const first = this.record.contentBegan()
     if (first !== null) this.#parts.events.firstToken(first)
   }
 
   write(bytes: Buffer): boolean {
-    return this.#reading !== null || this.#exchange.write(bytes)
+    return this.#reading !== null || this.exchange.write(bytes)
   }
 
   completed(last?: Buffer): void {
     if (this.#settled) return
     this.#attempts.completed()
     if (this.#reading === null) {
-      this.#exchange.end(last)
+      this.exchange.end(last)
       // It has ended well when its last bytes were taken, which is told later; a fault until here is one of the answer.
-      this.#record.phase = 'L'
+      this.record.phase = 'L'
     } else this.#settle(this.#reading.end, null)
   }
 
@@ -198,10 +202,10 @@ export class RelayedRequest implements AttemptOwner {
     const { lease } = this.#attempts.speaking
     const { host } = lease
     const { cause, verdict } = failed.failure
-    tellFailure(this.#parts, { endpoint: this.#endpoint, bytes: this.#body?.bytes ?? noBytes }, lease, failed)
+    tellFailure(this.#parts, { endpoint: this.endpoint, bytes: this.#body?.bytes ?? noBytes }, lease, failed)
     const error = withoutKey(failed.failure.error, host.apiKey)
     this.#lastFailure = { cause, error }
-    const next = this.#reading === null ? this.#failover.next(host, failed, this.#situation()) : 'none'
+    const next = this.#reading === null ? this.failover.next(host, failed, this.#situation()) : 'none'
     // A kept connection that was gone when we wrote says nothing about the host.
     if (next !== 'fresh_connection') host.health.attemptEnded(verdict)
     if (next === 'none') this.fail(error, cause)
@@ -215,75 +219,90 @@ export class RelayedRequest implements AttemptOwner {
   // --- the way to an attempt
 
   #queue(body: RequestBody): void {
-    const { caller } = this
-    const exchange = this.#exchange
+    const { caller, exchange } = this
     this.#body = body
-    this.#record.asked(body)
-    this.#record.phase = 'A'
+    this.#stream = body.stream
+    this.record.asked(body)
+    this.record.phase = 'A'
     this.#work.turnTo('route')
     const ofClass = classOf(exchange.headers, caller.class)
-    const route = routeOf(body, this.#endpoint, { ...this.#parts, caller })
-    this.#record.model = route.model
-    this.#record.class = ofClass
-    this.#parts.lethal.check(this.#marks)
+    const route = routeOf(body, this.endpoint, caller, this.#parts)
+    this.#route = route
+    this.record.model = route.model
+    this.record.class = ofClass
+    this.#parts.lethal.check(this.marks)
     // A wish that nobody understands is refused before a host is asked for anything.
     wantsReceipt(exchange.headers)
-    this.#answer.beat(body, () => this.#account.place(ofClass) ?? this.#line.place(ofClass))
+    this.#answer.beat(body, () => this.account.place(ofClass) ?? this.#line.place(ofClass))
     this.#work.turnTo('limit')
-    this.#account.admit(body, {
-      requestId: exchange.requestId,
-      progress: () => this.#attempts.progress(),
-      class: ofClass,
-      patienceMs: this.#line.patienceMs(ofClass),
-      estimated: (length) => route.estimated(length),
-      admitted: () => this.#admitted(route, ofClass),
-      failed: (error) => this.fault(error),
-    })
+    this.account.admit(body, ofClass, this.#line.patienceMs(ofClass))
     this.#work.turnTo(null)
   }
 
-  #admitted(route: Route, ofClass: RequestClass): void {
-    this.#exchange.setHeaders(this.caller.limitHeaders())
+  // --- the side of its account and of the line
+
+  progress(): Progress {
+    return this.#attempts.progress()
+  }
+
+  estimated(length: ExpectedLength): void {
+    this.#route?.estimated(length)
+  }
+
+  admitted(): void {
+    const route = this.#route
+    const ofClass = this.record.class
+    if (route === null || ofClass === null) throw new Error('a request was admitted before it was read')
+    this.exchange.setHeaders(this.caller.limitHeaders())
     this.#parts.retryBudget.deposit()
     const queued = this.#queuedAs(route, ofClass)
-    this.#parts.lethal.check(this.#marks)
+    this.#parts.lethal.check(this.marks)
     this.#askForSlot(queued, 'newcomer')
   }
 
-  #queuedAs(route: Route, ofClass: RequestClass): Queued {
-    const { holder: id, key: name, weight } = this.caller
-    const source = { headers: this.#exchange.headers, prompts: this.#parts.prompts, holder: id, marks: this.#marks }
-    return {
-      label: this.#record.label,
-      route,
-      class: ofClass,
-      holder: { id, name, weight },
-      tokens: this.#account.expected,
-      prompt: promptOf(this.#body, this.#endpoint, source),
-      granted: (lease, waitMs) => {
-        this.#record.granted(lease, waitMs)
-        this.#startOrRelease(lease)
-      },
-      refused: (error) => this.fail(error),
-      ...(ofClass === 'bulk' && { giveBack: (lease) => this.#giveBack(lease) }),
-    }
-  }
-
-  #askForSlot(queued: Queued, place: Place): void {
-    const within = this.#work.turnTo('queue')
-    this.#queued = queued
-    this.#record.phase = 'Q'
-    this.#line.ask(queued, place, { failover: this.#failover, lastFailure: this.#lastFailure })
-    this.#work.turnTo(within)
-  }
-
-  #startOrRelease(lease: Lease): void {
+  granted(lease: Lease, waitMs: number): void {
+    this.record.granted(lease, waitMs)
     try {
       this.#startAttempt(lease, false)
     } catch (error) {
       lease.release()
       this.fault(error)
     }
+  }
+
+  /** Somebody more urgent waits for the slot: it begins anew with another one, as long as it has time and nothing of it was sent. */
+  giveBack(lease: Lease): boolean {
+    const queued = this.#queued
+    if (queued === null || this.#settled || this.#answer.begun || !this.#hasHosts()) return false
+    if (!this.#line.isPatient(queued.class) || !this.#attempts.mayGiveBack(lease)) return false
+    this.#answer.waitsAgain()
+    const attempt = this.#attempts.giveBack()
+    this.failover.gaveBack()
+    // Before the slot is free, so that both are in the line when it is given to the next.
+    this.#askForSlot(queued, 'given_back')
+    attempt.abort()
+    return true
+  }
+
+  #queuedAs(route: Route, ofClass: RequestClass): Queued {
+    const { holder: id, key: name, weight } = this.caller
+    const source = { headers: this.exchange.headers, prompts: this.#parts.prompts, holder: id, marks: this.marks }
+    return {
+      label: this.record,
+      route,
+      class: ofClass,
+      holder: { id, name, weight },
+      tokens: this.account.expected,
+      prompt: promptOf(this.#body, this.endpoint, source),
+    }
+  }
+
+  #askForSlot(queued: Queued, place: Place): void {
+    const within = this.#work.turnTo('queue')
+    this.#queued = queued
+    this.record.phase = 'Q'
+    this.#line.ask(queued, place, this.failover, this.#lastFailure)
+    this.#work.turnTo(within)
   }
 
   #startAttempt(lease: Lease, fresh: boolean): void {
@@ -304,39 +323,25 @@ export class RelayedRequest implements AttemptOwner {
     else if (this.#queued !== null) this.#askForSlot(this.#queued, 'sent_back')
   }
 
-  /** Somebody more urgent waits for the slot: it begins anew with another one, as long as it has time and nothing of it was sent. */
-  #giveBack(lease: Lease): boolean {
-    const queued = this.#queued
-    if (queued === null || this.#settled || this.#answer.begun || !this.#hasHosts()) return false
-    if (!this.#line.isPatient(queued.class) || !this.#attempts.mayGiveBack(lease)) return false
-    this.#answer.waitsAgain()
-    const attempt = this.#attempts.giveBack()
-    this.#failover.gaveBack()
-    // Before the slot is free, so that both are in the line when it is given to the next.
-    this.#askForSlot(queued, 'given_back')
-    attempt.abort()
-    return true
-  }
-
   #hasHosts(): boolean {
-    return (this.#queued?.route.candidates(this.#failover.excluded).length ?? 0) > 0
+    return (this.#queued?.route.candidates(this.failover.excluded).length ?? 0) > 0
   }
 
   #situation() {
-    const { repeatable } = this.#endpoint
-    const elsewhere = (): boolean => this.#hasHosts()
-    return { contentSent: this.#answer.begun, repeatable, requestsLive: this.#requestsLive(), elsewhere }
+    const { repeatable } = this.endpoint
+    const { requestsLive } = this.#owner
+    return { contentSent: this.#answer.begun, repeatable, requestsLive, elsewhere: () => this.#hasHosts() }
   }
 
   // --- the end
 
   #clientLeft(): void {
-    this.#clientGone(`C${this.#record.phase}`, clientLeftStatus)
+    this.#clientGone(`C${this.record.phase}`, clientLeftStatus)
   }
 
   #clientGone(end: EndCode, status: number): void {
     if (this.#settled || this.#reading !== null) return
-    this.#record.status = status
+    this.record.status = status
     this.#attempts.left()
     this.#answer.stopBeats()
     this.#line.leave()
@@ -356,7 +361,7 @@ export class RelayedRequest implements AttemptOwner {
       attempt.abort()
       this.#settle(end, null)
     })
-    this.#record.left()
+    this.record.left()
     this.#reading = { end, patience }
     attempt.resume()
   }
@@ -368,29 +373,23 @@ export class RelayedRequest implements AttemptOwner {
     this.#answer.stopBeats()
     this.#reading?.patience.cancel()
     this.#releaseBody()
-    if (end !== '--') this.#tellFailover('failed')
+    if (end !== '--') this.failover.tell(this.#parts.events, this.record.model, 'failed')
     try {
-      const outcome = this.#record.outcome(end, error, this.#attempts.metered(end, this.#answer.begun))
-      this.#account.settle(outcome, this.#record.lease?.model ?? null)
+      const outcome = this.record.outcome(end, error, this.#attempts.metered(end, this.#answer.begun))
+      this.account.settle(outcome, this.record.lease?.model ?? null)
       this.#parts.events.requestEnded(outcome)
-      this.#parts.usage(usageRecord(outcome, this.#parts.clock.wallMs()))
+      const { usage, clock } = this.#parts
+      if (usage !== null) usage(usageRecord(outcome, clock.wallMs()))
       this.#work.tell(this.#parts.events)
     } finally {
       // Whatever fails in telling of it, the end of the gateway must not wait for it.
-      this.#onSettled()
+      this.#owner.settled(this)
     }
-  }
-
-  #tellFailover(result: 'ok' | 'failed'): void {
-    const { phase } = this.#failover
-    if (phase === null || this.#record.model === null) return
-    this.#parts.events.failedOver(this.#record.model, phase, result)
-    this.#failover.phase = null
   }
 
   /** Once an answer has begun nothing is sent again. The bytes stay counted, since the connection may still hold them. */
   #dropBody(): void {
-    if (this.#body !== null) this.#body = { ...this.#body, bytes: noBytes }
+    this.#body = null
   }
 
   #releaseBody(): void {

@@ -1,4 +1,5 @@
 /** What a request owes: its reservation under the limits of its caller, and its row in the ledger. */
+import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { RequestFigures } from '../metering/ledger-store.ts'
 import type { Cover } from '../metering/meter.ts'
@@ -7,7 +8,14 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import type { PlaceInLine } from '../wire/heartbeat.ts'
 import { leastOutputTokens, surestOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
-import { type Admission, type Caller, type ExpectedLength, type LimitTurn, noLimitTurn } from './caller.ts'
+import {
+  type Admission,
+  type AdmissionTurn,
+  type Caller,
+  type ExpectedLength,
+  type LimitTurn,
+  noLimitTurn,
+} from './caller.ts'
 import { type EndCode, endedBy, endedByClient, endedByFleet, type Outcome } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
 
@@ -22,80 +30,92 @@ export interface Progress {
   readonly frames: number
 }
 
-export interface AccountTurn {
+/** Whose account it is. */
+export interface AccountedRequest {
+  readonly id: string
+  /** The client's own where it sent one. */
   readonly requestId: string
-  readonly progress: () => Progress
-  readonly class: RequestClass
-  readonly patienceMs: number
+  readonly caller: Caller
+  readonly endpoint: Endpoint
+  progress(): Progress
   /** As `AdmissionTurn.estimated`. */
-  estimated?(length: ExpectedLength): void
+  estimated(length: ExpectedLength): void
   admitted(): void
   /** It was refused with a GatewayError, or something failed that must not. */
-  failed(error: unknown): void
+  fault(error: unknown): void
 }
 
 type AccountParts = Pick<RelayParts, 'ledger' | 'clock' | 'costOf'>
 
-export class RequestAccount {
+export class RequestAccount implements AdmissionTurn, Cover {
   readonly #parts: AccountParts
-  readonly #caller: Caller
-  readonly #endpoint: Endpoint
-  readonly #id: string
+  readonly #request: AccountedRequest
+  class: RequestClass = 'default'
+  patienceMs = 0
+  #model = ''
+  #stream = false
   #admission: Admission | null = null
   #turn: LimitTurn = noLimitTurn
 
-  constructor(parts: AccountParts, { caller, endpoint, id }: { caller: Caller; endpoint: Endpoint; id: string }) {
+  constructor(parts: AccountParts, request: AccountedRequest) {
     this.#parts = parts
-    this.#caller = caller
-    this.#endpoint = endpoint
-    this.#id = id
+    this.#request = request
   }
 
   /** Reserves what the request may use, at once or after a wait for the limits of its caller, and opens its row. */
-  admit(body: RequestBody, turn: AccountTurn): void {
+  admit(body: RequestBody, ofClass: RequestClass, patienceMs: number): void {
+    const { caller, endpoint } = this.#request
     const { outputLimits } = body
-    const { maxOutputTokens } = this.#caller
-    const surest = surestOutputTokens(outputLimits, this.#endpoint.outputLimit)
+    const { maxOutputTokens } = caller
+    const surest = surestOutputTokens(outputLimits, endpoint.outputLimit)
+    this.class = ofClass
+    this.patienceMs = patienceMs
+    this.#model = body.model
+    this.#stream = body.stream
     const ask = {
       model: body.model,
-      endpoint: this.#endpoint.name,
+      endpoint: endpoint.name,
       body: body.bytes,
       maxOutputTokens: least(surest, maxOutputTokens),
       leastOutputTokens: least(leastOutputTokens(outputLimits), maxOutputTokens),
       choices: body.generations,
     }
-    this.#turn = this.#caller.admit(ask, {
-      class: turn.class,
-      patienceMs: turn.patienceMs,
-      estimated: (length) => turn.estimated?.(length),
-      admitted: (admission) => {
-        try {
-          this.#open(admission, body, turn)
-          turn.admitted()
-        } catch (error) {
-          turn.failed(error)
-        }
-      },
-      refused: (error) => turn.failed(error),
-    })
+    this.#turn = caller.admit(ask, this)
   }
 
-  #open(admission: Admission, { model, stream }: RequestBody, { requestId, progress }: AccountTurn): void {
+  estimated(length: ExpectedLength): void {
+    this.#request.estimated(length)
+  }
+
+  admitted(admission: Admission): void {
+    try {
+      this.#open(admission)
+      this.#request.admitted()
+    } catch (error) {
+      this.#request.fault(error)
+    }
+  }
+
+  refused(error: GatewayError): void {
+    this.#request.fault(error)
+  }
+
+  #open(admission: Admission): void {
     const { ledger, clock } = this.#parts
-    const { keyId, key, team } = this.#caller
+    const { id, requestId, caller, endpoint } = this.#request
     this.#admission = admission
     const admitted = {
-      id: this.#id,
+      id,
       requestId,
-      keyId,
-      keyName: key,
-      team,
-      endpoint: this.#endpoint.name,
-      model,
-      stream,
+      keyId: caller.keyId,
+      keyName: caller.key,
+      team: caller.team,
+      endpoint: endpoint.name,
+      model: this.#model,
+      stream: this.#stream,
       startedAtMs: clock.wallMs(),
     }
-    ledger.admitted(admitted, () => this.#figures(model, progress(), admission.promptEstimate))
+    ledger.admitted(admitted, () => this.#figures(this.#request.progress(), admission.promptEstimate))
   }
 
   /** Null while it does not wait for the limits of its caller. */
@@ -112,11 +132,13 @@ export class RequestAccount {
     return { input: this.#admission?.promptEstimate ?? 0, output: this.#admission?.outputReserved ?? 0 }
   }
 
-  /** What of its answer is reserved; undefined before it was admitted. */
-  get cover(): Cover | undefined {
-    const admission = this.#admission
-    if (admission === null) return undefined
-    return { output: admission.outputReserved, more: (output) => admission.topUp(output) }
+  /** What of its answer is reserved. */
+  get output(): number {
+    return this.#admission?.outputReserved ?? Number.POSITIVE_INFINITY
+  }
+
+  more(output: number): number {
+    return this.#admission?.topUp(output) ?? Number.POSITIVE_INFINITY
   }
 
   /** Tokens of the prompt where the host tells nothing of them: none unless it was read. */
@@ -125,7 +147,7 @@ export class RequestAccount {
     return isRead ? (this.#admission?.promptEstimate ?? 0) : 0
   }
 
-  #figures(asked: string, progress: Progress, promptEstimate: number): RequestFigures {
+  #figures(progress: Progress, promptEstimate: number): RequestFigures {
     const { host, modelAtHost: atHost, sent, frames } = progress
     const tokens = { input: sent ? promptEstimate : 0, cachedInput: 0, output: frames, reasoning: 0 }
     return {
@@ -133,7 +155,7 @@ export class RequestAccount {
       host,
       inputSource: sent ? 'estimated' : 'none',
       outputSource: frames > 0 ? 'counted' : 'none',
-      costNanos: this.#parts.costOf({ asked, atHost }, tokens),
+      costNanos: this.#parts.costOf({ asked: this.#model, atHost }, tokens),
     }
   }
 
@@ -148,7 +170,10 @@ export class RequestAccount {
       blameless: isBlameless(end),
     })
     ledger.settled(outcome.id, {
-      ...tokens,
+      input: tokens.input,
+      cachedInput: tokens.cachedInput,
+      output: tokens.output,
+      reasoning: tokens.reasoning,
       host: outcome.host,
       inputSource: sources.input,
       outputSource: sources.output,

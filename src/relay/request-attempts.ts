@@ -3,6 +3,7 @@ import type { ErrorCode } from '../base/errors.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
+import type { SpeedReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -10,7 +11,7 @@ import { AttemptPlan } from './attempt-plan.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import { type EndCode, endedByClient } from './outcome.ts'
-import { receiptFor } from './receipt.ts'
+import { type ReceiptSource, receiptFor } from './receipt.ts'
 import type { RelayParts } from './relay-parts.ts'
 import type { Progress, RequestAccount } from './request-account.ts'
 import type { RequestMarks } from './request-marks.ts'
@@ -18,22 +19,22 @@ import { RequestMeter } from './request-meter.ts'
 import type { RequestRecord } from './request-record.ts'
 import { attemptTrace } from './request-trace.ts'
 
-export interface RequestAttemptsSettings {
+/** Whose attempts they are. */
+export interface AttemptedRequest extends AttemptOwner {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
   readonly caller: Caller
   readonly record: RequestRecord
   readonly marks: RequestMarks
   readonly account: RequestAccount
-  readonly owner: AttemptOwner
 }
 
 /** So that bulk work is done in the end, however much else there is. */
 const timesGivenBackMax = 3
 
-export class RequestAttempts {
+export class RequestAttempts implements ReceiptSource {
   readonly #parts: RelayParts
-  readonly #request: RequestAttemptsSettings
+  readonly #request: AttemptedRequest
   readonly #meter: RequestMeter
   #plan: AttemptPlan | null = null
   #underWay: Attempt | null = null
@@ -43,10 +44,10 @@ export class RequestAttempts {
   #isWhole = false
   #timesGivenBack = 0
 
-  constructor(parts: RelayParts, request: RequestAttemptsSettings) {
+  constructor(parts: RelayParts, request: AttemptedRequest) {
     this.#parts = parts
     this.#request = request
-    this.#meter = new RequestMeter(parts, { account: request.account, key: request.caller.key })
+    this.#meter = new RequestMeter(parts, request.account, request.caller.key)
   }
 
   get underWay(): Attempt | null {
@@ -61,18 +62,25 @@ export class RequestAttempts {
 
   /** `fresh`: on a connection of its own. */
   start(lease: Lease, body: RequestBody, fresh: boolean): void {
-    const { endpoint, exchange, caller, record, marks, owner } = this.#request
+    const request = this.#request
+    const { record, marks } = request
     // It may have waited while others were sent that are the same.
     if (!fresh) this.#parts.lethal.check(marks)
-    const trace = attemptTrace(record.trace, exchange.headers)
+    const trace = attemptTrace(record.trace, request.exchange.headers)
     record.attemptBegan(lease, trace.spanId)
-    const plan = new AttemptPlan({ parts: this.#parts, endpoint, exchange, caller, lease, trace }, body)
+    const plan = new AttemptPlan(this.#parts, request, lease, trace, body)
     this.#plan = plan
-    const { outlivesItsConnection } = plan
     const { clock, events } = this.#parts
-    const meter = this.#meter.of({ lease, plan, model: record.model })
-    const common = { lease, fresh, clock, owner, events, meter }
-    const attempt = new Attempt({ ...common, limits: plan.limits(body), outlivesItsConnection })
+    const attempt = new Attempt({
+      lease,
+      limits: plan.limits(body),
+      clock,
+      owner: request,
+      events,
+      meter: this.#meter.of(lease, plan, record.model),
+      fresh,
+      outlivesItsConnection: plan.outlivesItsConnection,
+    })
     this.#underWay = attempt
     this.#loads = lease.host.mustLoad(lease.model)
     this.#isWhole = !plan.streamed && body.generations === 1
@@ -86,9 +94,12 @@ export class RequestAttempts {
     const plan = this.#plan
     if (plan === null) throw new Error('an attempt was made without a plan')
     const { exchange, record } = this.#request
-    const meter = this.#meter.of({ lease, plan, model: record.model })
-    const receipt = receiptFor(exchange.headers, (whole) => record.receipt(whole ? this.#meteredSoFar() : null))
-    return plan.reader(head, sink, { meter, receipt })
+    const meter = this.#meter.of(lease, plan, record.model)
+    return plan.reader(head, sink, meter, receiptFor(exchange.headers, this))
+  }
+
+  receipt(whole: boolean): SpeedReceipt {
+    return this.#request.record.receipt(whole ? this.#meteredSoFar() : null)
   }
 
   /** Of an answer that ends well now. */
@@ -103,15 +114,17 @@ export class RequestAttempts {
     this.#meter.generated()
     lease.succeeded()
     host.health.attemptEnded({ kind: 'ok' })
-    const { firstTokenMs, timePerOutputTokenMs, ...told } = this.#meter.shown(lease)
-    const speed = {
-      firstTokenMs: this.#loads ? null : firstTokenMs,
-      timePerOutputTokenMs: wasPaused ? null : timePerOutputTokenMs,
-    }
-    host.answered(speed, lease.grantedAtMs)
+    const shown = this.#meter.shown(lease)
     const isTimed = this.#isWhole && !this.#loads && !wasPaused
-    const wholeMs = isTimed ? this.#parts.clock.now() - lease.grantedAtMs : null
-    lease.assignment.answered({ ...speed, ...told, wholeMs })
+    const answered = {
+      firstTokenMs: this.#loads ? null : shown.firstTokenMs,
+      timePerOutputTokenMs: wasPaused ? null : shown.timePerOutputTokenMs,
+      tokens: shown.tokens,
+      outputTokens: shown.outputTokens,
+      wholeMs: isTimed ? this.#parts.clock.now() - lease.grantedAtMs : null,
+    }
+    host.answered(answered, lease.grantedAtMs)
+    lease.assignment.answered(answered)
   }
 
   /** The one under way brought nothing and another may follow. What it was metered for is over, and who leaves now leaves nobody. */
@@ -166,7 +179,9 @@ export class RequestAttempts {
   }
 
   progress(): Progress {
-    const { lease, sent = false } = this.#underWay ?? {}
+    const attempt = this.#underWay
+    const lease = attempt?.lease
+    const sent = attempt?.sent ?? false
     return { host: lease?.host.name ?? null, modelAtHost: lease?.model ?? null, sent, frames: this.#meter.counted }
   }
 }

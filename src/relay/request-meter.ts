@@ -14,18 +14,18 @@ export class RequestMeter {
   readonly #key: string
   #meter: Meter | null = null
 
-  constructor(parts: MeterParts, { account, key }: { account: RequestAccount; key: string }) {
+  constructor(parts: MeterParts, account: RequestAccount, key: string) {
     this.#parts = parts
     this.#account = account
     this.#key = key
   }
 
   /** That of the attempt; `model` is the name that was asked for. */
-  of({ lease, plan, model }: { lease: Lease; plan: AttemptPlan; model: string | null }): Meter {
+  of(lease: Lease, plan: AttemptPlan, model: string | null): Meter {
+    if (this.#meter !== null) return this.#meter
     const { clock, phases, tallies, gaps } = this.#parts
-    const { cover } = this.#account
     const name = model ?? lease.model
-    this.#meter ??= new Meter({
+    this.#meter = new Meter({
       clock,
       phases,
       tally: tallies.tally(name, lease.host.name, this.#key),
@@ -34,7 +34,7 @@ export class RequestMeter {
       shared: plan.hasSeveralAnswers,
       live: !plan.assembles,
       charge: lease.bill,
-      ...(cover === undefined ? {} : { cover }),
+      cover: this.#account,
     })
     return this.#meter
   }
@@ -51,7 +51,7 @@ export class RequestMeter {
 
   /** How fast the host was, and for how many tokens; null where it cannot be told. */
   shown({ grantedAtMs }: Lease): Omit<Answered, 'wholeMs'> {
-    const { firstContentAtMs = null, timePerOutputTokenMs = null } = this.#meter?.pace ?? {}
+    const { firstContentAtMs, timePerOutputTokenMs } = this.#meter?.pace ?? nothingMetered
     const { tokens, sources } = this.soFar(0)
     return {
       firstTokenMs: firstContentAtMs === null ? null : firstContentAtMs - grantedAtMs,

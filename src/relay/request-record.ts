@@ -6,7 +6,7 @@ import type { RequestClass } from '../base/request-class.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Lease, ToldWait } from '../queue/lease.ts'
 import type { RequestLabel } from '../queue/slot-request.ts'
-import type { Endpoint } from '../wire/endpoints.ts'
+import type { Endpoint, EndpointName } from '../wire/endpoints.ts'
 import { type SpeedReceipt, untoldReceipt } from '../wire/receipt.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 import type { Caller } from './caller.ts'
@@ -28,7 +28,7 @@ import { RequestTimeline } from './request-timeline.ts'
 const idChars = 22
 const askedCharsMax = 64
 
-export class RequestRecord {
+export class RequestRecord implements RequestLabel {
   /** Made by the gateway, never twice. */
   readonly id = randomId(idChars)
   /** What the client got, or 499; 0 while nothing was sent. */
@@ -57,13 +57,7 @@ export class RequestRecord {
   readonly #clock: Clock
   readonly #timeline: RequestTimeline
 
-  constructor({
-    endpoint,
-    exchange,
-    key,
-    clock,
-    trace,
-  }: { endpoint: Endpoint; exchange: Exchange; key: string; clock: Clock; trace: TraceSpan | null }) {
+  constructor(endpoint: Endpoint, exchange: Exchange, key: string, clock: Clock, trace: TraceSpan | null) {
     this.#endpoint = endpoint
     this.#exchange = exchange
     this.#key = key
@@ -111,9 +105,13 @@ export class RequestRecord {
     this.#timeline.attemptLost(failure, this.#clock.now())
   }
 
-  /** By what it is known in the line. */
-  get label(): RequestLabel {
-    return { id: this.id, requestId: this.#exchange.requestId, endpoint: this.#endpoint.name }
+  /** The client's own where it sent one; it may repeat. */
+  get requestId(): string {
+    return this.#exchange.requestId
+  }
+
+  get endpoint(): EndpointName {
+    return this.#endpoint.name
   }
 
   asked({ model, stream }: RequestBody): void {
@@ -147,7 +145,9 @@ export class RequestRecord {
     const phaseMs = nowMs - sinceMs
     const waitedMs = phase === 'Q' ? (this.queueWaitMs ?? 0) + phaseMs : this.queueWaitMs
     return {
-      ...this.label,
+      id: this.id,
+      requestId: this.requestId,
+      endpoint: this.endpoint,
       key: this.#key,
       keyId,
       team,
@@ -169,6 +169,7 @@ export class RequestRecord {
   outcome(end: EndCode, error: GatewayError | null, metered: Metered): Outcome {
     const { acceptedAtMs, requestId } = this.#exchange
     const { tokens, usageSource, sources } = metered
+    const isTold = this.#tellsSpeed
     const nowMs = this.#clock.now()
     const endedAtMs = this.#leftAtMs ?? nowMs
     const errorCode = error?.code ?? null
@@ -193,8 +194,10 @@ export class RequestRecord {
       trace: this.trace,
       queueWaitMs: this.queueWaitMs,
       toldWait: this.#toldWait,
-      ...this.#firstToken,
-      ...this.#perToken(metered),
+      ttftMs: this.#ttftMs,
+      upstreamTtftMs: this.#upstreamTtftMs,
+      timePerOutputTokenMs: isTold ? metered.timePerOutputTokenMs : null,
+      timePerOutputTokenMsLeast: isTold ? metered.timePerOutputTokenMsLeast : null,
       durationMs: endedAtMs - acceptedAtMs,
       tokens,
       usageSource,
@@ -208,11 +211,12 @@ export class RequestRecord {
     const begun = { ...untoldReceipt, queueMs, host: this.lease?.host.name ?? null, attempts }
     if (metered === null) return begun
     const { tokens, usageSource } = metered
-    const { timePerOutputTokenMs } = this.#perToken(metered)
+    const timePerOutputTokenMs = this.#tellsSpeed ? metered.timePerOutputTokenMs : null
     const durationMs = this.#clock.now() - this.#exchange.acceptedAtMs
     return {
       ...begun,
-      ...this.#firstToken,
+      ttftMs: this.#ttftMs,
+      upstreamTtftMs: this.#upstreamTtftMs,
       inputTokens: tokens.input,
       cachedInputTokens: tokens.cachedInput,
       outputTokens: tokens.output,
@@ -224,16 +228,12 @@ export class RequestRecord {
     }
   }
 
-  get #firstToken() {
-    const ttftMs = this.#ttftMs
-    return { ttftMs, upstreamTtftMs: ttftMs === null ? null : ttftMs - this.#timeline.lastBeganMs }
+  get #upstreamTtftMs(): number | null {
+    return this.#ttftMs === null ? null : this.#ttftMs - this.#timeline.lastBeganMs
   }
 
   /** Of a stream that showed its client nothing, what was still read of it is no speed. */
-  #perToken({ timePerOutputTokenMs, timePerOutputTokenMsLeast }: Metered) {
-    const cameToNobody = this.#stream && this.#ttftMs === null
-    return cameToNobody
-      ? { timePerOutputTokenMs: null, timePerOutputTokenMsLeast: null }
-      : { timePerOutputTokenMs, timePerOutputTokenMsLeast }
+  get #tellsSpeed(): boolean {
+    return !this.#stream || this.#ttftMs !== null
   }
 }

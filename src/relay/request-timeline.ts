@@ -7,9 +7,8 @@ import type { AttemptOutcome, FirstTokenParts, Phase, TimeSpent } from './outcom
 /** A request that is sent back often is told of by its last attempts. */
 const attemptsKept = 16
 
-type Attempt = { -readonly [Field in keyof Omit<AttemptOutcome, 'endedMs'>]: AttemptOutcome[Field] } & {
-  endedMs: number | null
-}
+/** As long as it runs, it ends when it began. */
+type Attempt = { -readonly [Field in keyof AttemptOutcome]: AttemptOutcome[Field] }
 
 export interface AttemptBeginning {
   readonly host: string
@@ -26,6 +25,8 @@ export class RequestTimeline {
   readonly #acceptedAtMs: number
   readonly #ms: Record<Phase, number> = { R: 0, A: 0, Q: 0, C: 0, H: 0, F: 0, D: 0, L: 0 }
   readonly #attempts: Attempt[] = []
+  /** That which has not ended. */
+  #running: Attempt | null = null
   #lostMs = 0
   /** Of the last attempt; null until its first content was seen. */
   #prefillMs: number | null = null
@@ -57,7 +58,7 @@ export class RequestTimeline {
     this.#countUp(nowMs)
     this.#phase = phase
     const attempt = this.#running
-    if (attempt === undefined || this.#stopped) return
+    if (attempt === null || this.#stopped) return
     if (phase === 'H') attempt.sentMs = nowMs - this.#acceptedAtMs
     if (phase === 'F') attempt.headMs = nowMs - this.#acceptedAtMs
   }
@@ -68,10 +69,12 @@ export class RequestTimeline {
     this.#stopped = true
   }
 
-  attemptBegan(of: AttemptBeginning, nowMs: number): void {
+  attemptBegan({ host, kind, model, reason, decision, spanId }: AttemptBeginning, nowMs: number): void {
     if (this.#attempts.length === attemptsKept) this.#attempts.shift()
     const beganMs = nowMs - this.#acceptedAtMs
-    this.#attempts.push({ ...of, beganMs, sentMs: null, headMs: null, endedMs: null, failure: null })
+    const times = { beganMs, sentMs: null, headMs: null, endedMs: beganMs, failure: null }
+    this.#running = { host, kind, model, reason, decision, spanId, ...times }
+    this.#attempts.push(this.#running)
   }
 
   /** The first content is seen: a moment before its bytes go out, and perhaps behind others that say nothing. */
@@ -98,10 +101,15 @@ export class RequestTimeline {
     this.#ms.C = 0
     this.#ms.H = 0
     this.#ms.F = 0
+    this.#attemptEnded(failure, nowMs)
+  }
+
+  #attemptEnded(failure: AttemptOutcome['failure'], nowMs: number): void {
     const attempt = this.#running
-    if (attempt === undefined) return
+    if (attempt === null) return
     attempt.endedMs = nowMs - this.#acceptedAtMs
     attempt.failure = failure
+    this.#running = null
   }
 
   /** All of it, at the end of the request, which may be an error of its last attempt. */
@@ -110,14 +118,20 @@ export class RequestTimeline {
     failure: ErrorCode | null,
   ): { readonly spent: TimeSpent; readonly attempts: readonly AttemptOutcome[] } {
     this.#countUp(endedAtMs)
-    const { F, D, L } = this.#ms
-    const spent = { ...this.toFirstToken, contentMs: this.#prefillMs === null ? D : F + D, lastMs: L }
-    const attempt = this.#running
-    if (attempt !== undefined) {
-      attempt.endedMs = endedAtMs - this.#acceptedAtMs
-      attempt.failure = failure
+    const { R, A, Q, C, H, F, D, L } = this.#ms
+    const prefillMs = this.#prefillMs
+    const spent = {
+      readMs: R,
+      limitMs: A,
+      queueMs: Q,
+      lostMs: this.#lostMs,
+      hostMs: C + H,
+      prefillMs: prefillMs ?? F,
+      contentMs: prefillMs === null ? D : F + D,
+      lastMs: L,
     }
-    return { spent, attempts: this.#attempts.map((one) => ({ ...one, endedMs: one.endedMs ?? one.beganMs })) }
+    this.#attemptEnded(failure, endedAtMs)
+    return { spent, attempts: this.#attempts }
   }
 
   /** Adds to the phase it is in what has passed by now. */
@@ -125,11 +139,5 @@ export class RequestTimeline {
     if (this.#stopped) return
     this.#ms[this.#phase] += nowMs - this.#sinceMs
     this.#sinceMs = nowMs
-  }
-
-  /** That which has not ended. */
-  get #running(): Attempt | undefined {
-    const last = this.#attempts.at(-1)
-    return last?.endedMs === null ? last : undefined
   }
 }

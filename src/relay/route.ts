@@ -10,13 +10,11 @@ import type { Caller } from './caller.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RequestRoute } from './request-route.ts'
 
-interface RouteParts extends Pick<RelayParts, 'catalog' | 'storedResponses'> {
-  readonly caller: Caller
-}
+type RouteParts = Pick<RelayParts, 'catalog' | 'storedResponses'>
 
-export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RouteParts): RequestRoute {
+export function routeOf(body: RequestBody, endpoint: Endpoint, caller: Caller, parts: RouteParts): RequestRoute {
   const { outputLimits, numCtx, choices } = body
-  const { maxOutputTokens } = parts.caller
+  const { maxOutputTokens } = caller
   const outputAsked = {
     least: leastOf(leastOutputTokens(outputLimits), maxOutputTokens),
     most: leastOf(mostOutputTokens(outputLimits, endpoint.outputLimit), maxOutputTokens),
@@ -25,13 +23,14 @@ export function routeOf(body: RequestBody, endpoint: Endpoint, parts: RouteParts
   const prompts = endpoint.name === 'completions' ? choices : 1
   const extent = promptExtent(body.bytes, body.noticed)
   const asked = { outputAsked, numCtx, prompts, extent, bodyBytes: body.bytes.length }
-  return new RequestRoute(catalogRouteOf(body, endpoint, parts), endpoint, asked)
+  return new RequestRoute(catalogRouteOf(body, endpoint, caller, parts), endpoint, asked)
 }
 
 function catalogRouteOf(
   body: RequestBody,
   endpoint: Endpoint,
-  { catalog, storedResponses, caller }: RouteParts,
+  caller: Caller,
+  { catalog, storedResponses }: RouteParts,
 ): CatalogRoute {
   // Before anything is looked up, so that the answer tells nothing of what there is.
   if (!caller.mayUse(body.model)) {

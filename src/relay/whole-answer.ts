@@ -1,9 +1,10 @@
 /** Relays an answer that is not a stream: held until whole where it is JSON of a bearable size, else passed on as it comes. */
 import { GatewayError } from '../base/errors.ts'
+import type { Meter } from '../metering/meter.ts'
 import { headersToClient } from '../wire/headers.ts'
 import { JsonEnd } from '../wire/json-end.ts'
 import { parseJson, property } from '../wire/json-value.ts'
-import { type ReportedUsage, usageInTail } from '../wire/usage.ts'
+import { usageInTail } from '../wire/usage.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from './answer-reader.ts'
 import { Failure, truncated } from './failure.ts'
 import { failureFromHostObject } from './host-error.ts'
@@ -16,9 +17,9 @@ export interface WholeAnswerParts {
   readonly head: AnswerHead
   readonly sink: AnswerSink
   readonly holdBytesMax: number
-  readonly onUsage: (usage: ReportedUsage) => void
-  /** Bytes of text that went on before the answer was whole; null where none is generated. */
-  readonly onPassed: ((bytes: number) => void) | null
+  readonly meter: Pick<Meter, 'report' | 'passed'>
+  /** It is text that was generated, so that what goes on before it is whole counts by its bytes. */
+  readonly isGenerated: boolean
   /** For dialects whose answers can be referred to later. */
   readonly onResponseId: ((id: string) => void) | null
   /** Null where none is asked for. */
@@ -33,7 +34,7 @@ export class WholeAnswer implements AnswerReader {
   readonly #jsonEnd = new JsonEnd()
   #held: Buffer[] = []
   #heldBytes = 0
-  #tail: Buffer = Buffer.alloc(0)
+  #tail = noBytes
   #committed = false
   /** What is still to come of the announced length. */
   #leftBytes = Infinity
@@ -84,7 +85,8 @@ export class WholeAnswer implements AnswerReader {
   #commit(contentLength: string | string[] | undefined, whole: boolean): void {
     this.#committed = true
     const { head, receipt } = this.#parts
-    const headers = { ...headersToClient(head.headers), ...receipt?.headers(whole) }
+    const headers = headersToClient(head.headers)
+    if (receipt !== null) Object.assign(headers, receipt.headers(whole))
     // With the length announced, an answer that breaks off is visibly short.
     if (typeof contentLength === 'string') {
       headers['content-length'] = contentLength
@@ -99,7 +101,7 @@ export class WholeAnswer implements AnswerReader {
     // The last announced bytes make it look whole: those of half an answer do not go out.
     if (this.#isJson && this.#leftBytes <= 0 && !this.#jsonEnd.reached) return
     this.#parts.sink.write(chunk)
-    if (this.#isJson) this.#parts.onPassed?.(chunk.length)
+    if (this.#isJson && this.#parts.isGenerated) this.#parts.meter.passed(chunk.length)
   }
 
   #watch(chunk: Buffer): void {
@@ -111,7 +113,7 @@ export class WholeAnswer implements AnswerReader {
   #readUsage(bytes: Buffer): void {
     if (!this.#isJson) return
     const usage = usageInTail(bytes)
-    if (usage !== null) this.#parts.onUsage(usage)
+    if (usage !== null) this.#parts.meter.report(usage)
   }
 
   #tellId(id: unknown): void {
@@ -123,8 +125,7 @@ export class WholeAnswer implements AnswerReader {
     this.#jsonEnd.feed(body)
     if (body.length === 0 && bodyless.has(this.#parts.head.status)) return null
     if (!this.#jsonEnd.reached || body.length === 0) return this.#isFramed ? brokenJson() : truncated()
-    const looksLikeError = /^\s*\{\s*"error"\s*:\s*[{"]/.test(body.toString('latin1', 0, 64))
-    if (!looksLikeError) return null
+    if (!beginsWithError.test(body.toString('latin1', 0, 64))) return null
     const answer = parseJson(body.toString('utf8'))
     return answer === undefined ? brokenJson() : failureFromHostObject(property(answer, 'error'))
   }
@@ -136,6 +137,8 @@ export class WholeAnswer implements AnswerReader {
   }
 }
 
+const noBytes: Buffer = Buffer.alloc(0)
+const beginsWithError = /^\s*\{\s*"error"\s*:\s*[{"]/
 /** No Content, Reset Content. */
 const bodyless: ReadonlySet<number> = new Set([204, 205])
 

@@ -7,6 +7,11 @@ export type HeaderFields = Readonly<Record<string, string | string[] | undefined
 const requestHeadersPassed = ['accept', 'content-type']
 /** Anthropic's clients choose versions and betas by header; they never influence routing. */
 const anthropicHeadersPassed = ['anthropic-version', 'anthropic-beta']
+const answerHeadersPassed = ['content-type', 'content-disposition']
+/** With control characters a value could split the message. */
+// eslint-disable-next-line no-control-regex -- that is what is looked for
+const unfit = /[\0-\x08\x0A-\x1F\x7F]/
+const requestIdForm = /^[\w.-]{1,64}$/
 
 export interface OwnRequestHeaders {
   readonly requestId: string
@@ -37,20 +42,19 @@ export function headersToHost(
 /** What a client is sent of the host's headers, beside the gateway's own. */
 export function headersToClient(host: HeaderFields): Record<string, string> {
   const headers: Record<string, string> = {}
-  copy(host, ['content-type', 'content-disposition'], headers)
+  copy(host, answerHeadersPassed, headers)
   return headers
 }
 
 /** A client's request id is echoed and logged, so it may only be a short plain word; it is never a key of anything. */
 export function acceptableRequestId(value: string | string[] | undefined): string | null {
-  return typeof value === 'string' && /^[\w.-]{1,64}$/.test(value) ? value : null
+  return typeof value === 'string' && requestIdForm.test(value) ? value : null
 }
 
 function copy(from: HeaderFields, names: readonly string[], to: Record<string, string>): void {
   for (const name of names) {
     const value = from[name]
     const single = Array.isArray(value) ? value[0] : value
-    // eslint-disable-next-line no-control-regex -- a header value with control characters could split the message
-    if (single !== undefined && !/[\0-\x08\x0A-\x1F\x7F]/.test(single)) to[name] = single
+    if (single !== undefined && !unfit.test(single)) to[name] = single
   }
 }

@@ -159,14 +159,13 @@ export class NotingOwner implements AttemptOwner {
   }
 
   #realReader(head: AnswerHead, sink: AnswerSink): AnswerReader {
-    const onUsage = () => {}
     if (head.mediaType !== eventStream) {
       return new WholeAnswer({
         head,
         sink,
         holdBytesMax: 1_024,
-        onUsage,
-        onPassed: null,
+        meter: this.#meter,
+        isGenerated: false,
         onResponseId: null,
         receipt: null,
       })
@@ -177,7 +176,7 @@ export class NotingOwner implements AttemptOwner {
       sink,
       dialect,
       meter: this.#meter,
-      progress: new StreamProgress({ dialect, choices: 1, onUsage, onResponseId: null }),
+      progress: new StreamProgress({ dialect, choices: 1, onUsage: () => {}, onResponseId: null }),
       frameBytesMax: 4_096,
       dropUsageFrame: false,
       errorsInText: false,

@@ -32,19 +32,21 @@ function isBlameless(end: EndCode): boolean {
   }
   const account = new RequestAccount(
     { ledger: { admitted: () => {}, settled: () => {} }, clock: new FakeClock(), costOf: () => null },
-    { caller, endpoint: endpoints[0]!, id: 'r' },
+    {
+      id: 'r',
+      requestId: 'r',
+      caller,
+      endpoint: endpoints[0]!,
+      progress: () => ({ host: null, modelAtHost: null, sent: false, frames: 0 }),
+      estimated: () => {},
+      admitted: () => {},
+      fault: (error) => {
+        throw error
+      },
+    },
   )
   const body = readJsonBody(Buffer.from('{"model":"m","messages":[]}'), { choicesMax: 4, messagesMax: 4 })
-  account.admit(body, {
-    requestId: 'r',
-    progress: () => ({ host: null, modelAtHost: null, sent: false, frames: 0 }),
-    class: 'default',
-    patienceMs: 0,
-    admitted: () => {},
-    failed: (error) => {
-      throw error
-    },
-  })
+  account.admit(body, 'default', 0)
   account.settle(outcome({ end }), null)
   expect(told).toHaveLength(1)
   return told[0]!.blameless

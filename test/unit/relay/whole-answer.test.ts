@@ -32,8 +32,11 @@ function relaying(settings: Settings = {}) {
     },
     sink,
     holdBytesMax,
-    onUsage: (usage) => usages.push(usage),
-    onPassed: (bytes) => passed.push(bytes),
+    meter: {
+      report: (usage) => void (usage !== null && usages.push(usage)),
+      passed: (bytes) => void passed.push(bytes),
+    },
+    isGenerated: true,
     onResponseId: settings.hasResponseId === true ? (id) => responseIds.push(id) : null,
     receipt: receipt
       ? { comment: () => Buffer.alloc(0), headers: (whole) => ({ receipt: whole ? 'whole' : 'begun' }) }
