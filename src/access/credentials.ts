@@ -27,7 +27,7 @@ export function credentialOf(headers: HeaderValues): Credential {
 
 /** What stands behind `Bearer`, in any case of its letters; null for any other scheme and for none. */
 export function bearerToken(authorization: string): string | null {
-  return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? null
+  return /^bearer +\S+$/i.test(authorization) ? authorization.slice(authorization.lastIndexOf(' ') + 1) : null
 }
 
 /** The same for everything that is wrong with a key, so that nobody learns what. */

@@ -22,8 +22,13 @@ export interface KeyRingParts {
   readonly sameDigest?: (given: Buffer, stored: Buffer) => boolean
 }
 
+/** Of SHA-256. */
+const digestBytes = 32
 /** Compared where there is nothing else, so that an unknown key takes as long as a wrong one. */
-const noDigest = Buffer.alloc(32)
+const noDigest = '0'.repeat(2 * digestBytes)
+/** Written anew for each comparison: buffers of their own would be made and thrown away for each request. */
+const given = Buffer.alloc(digestBytes)
+const stored = Buffer.alloc(digestBytes)
 
 export class KeyRing {
   readonly #parts: KeyRingParts
@@ -93,19 +98,20 @@ export class KeyRing {
     const id = parseKey(text)?.id
     if (id === undefined) return null
     const key = this.#byId.get(id)
-    const given = hash('sha256', text, 'buffer')
+    given.write(hash('sha256', text, 'hex'), 'hex')
     const nowMs = this.#parts.clock.wallMs()
     // Both are looked at in any case: an unknown key, a wrong one and a revoked one take the same way.
-    const byFirst = this.#opens(key?.secrets[0], given, nowMs)
-    const bySecond = this.#opens(key?.secrets[1], given, nowMs)
+    const byFirst = this.#opens(key?.secrets[0], nowMs)
+    const bySecond = this.#opens(key?.secrets[1], nowMs)
     if (key === undefined || !(byFirst || bySecond)) return null
     return key.revokedAtMs === null && holds(key.expiresAtMs, nowMs) ? key : null
   }
 
-  #opens(secret: KeySecret | undefined, given: Buffer, nowMs: number): boolean {
-    const stored = Buffer.from(secret?.digest ?? '', 'hex')
-    const isWhole = stored.length === noDigest.length
-    const isSame = this.#sameDigest(given, isWhole ? stored : noDigest)
+  /** What was given last. */
+  #opens(secret: KeySecret | undefined, nowMs: number): boolean {
+    const digest = secret?.digest ?? noDigest
+    const isWhole = stored.write(digest, 'hex') === digestBytes && digest.length === noDigest.length
+    const isSame = this.#sameDigest(given, stored)
     return isSame && isWhole && secret !== undefined && holds(secret.expiresAtMs, nowMs)
   }
 }

@@ -3,6 +3,8 @@
 export class BoundedMap<K, V> implements Iterable<[K, V]> {
   readonly #entries = new Map<K, V>()
   readonly #sizeMax: number
+  /** The key written last. */
+  #newest: K | undefined
 
   constructor(sizeMax: number) {
     this.#sizeMax = sizeMax
@@ -18,8 +20,10 @@ export class BoundedMap<K, V> implements Iterable<[K, V]> {
 
   /** Writing an entry again makes it the newest. */
   set(key: K, value: V): void {
-    this.#entries.delete(key)
+    // To delete and add it would leave a gap, and gaps have the whole map copied now and then.
+    if (key !== this.#newest) this.#entries.delete(key)
     this.#entries.set(key, value)
+    this.#newest = key
     if (this.#entries.size > this.#sizeMax) {
       const oldest = this.#entries.keys().next()
       if (oldest.done === false) this.#entries.delete(oldest.value)
