@@ -5,6 +5,7 @@ import type { GatewayError } from '../base/errors.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { type BodyLimits, BodyReader } from './body-reader.ts'
+import { ChunkWriter } from './chunk-writer.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** How much of a refused body is still read, so that the client gets to see the answer before the connection closes. */
@@ -35,6 +36,7 @@ export class Exchange {
   /** The length was announced, or the answer is chunked: a client can tell where it should end. */
   #framed = false
   readonly #stall: Watchdog
+  readonly #body: ChunkWriter
   /** Behind another answer on the same connection; its client has had nothing to read yet. */
   #awaitsTurn = false
 
@@ -45,21 +47,25 @@ export class Exchange {
     this.#stall = new Watchdog(parts.clock)
     this.requestId = parts.requestId
     this.acceptedAtMs = parts.clock.now()
+    const onDrain = (): void => {
+      this.#stall.clear()
+      this.onDrain?.()
+    }
+    this.#body = new ChunkWriter(outgoing, onDrain)
     // The one sign of a client leaving that Node gives in every state, pipelined requests included.
     outgoing.on('close', () => {
       this.#stall.clear()
+      this.#body.stop()
       if (outgoing.writableFinished || this.#over) return
       this.#left = true
       this.onLeave?.()
     })
     outgoing.on('finish', () => {
       this.#stall.clear()
+      this.#body.stop()
       this.onTaken?.()
     })
-    outgoing.on('drain', () => {
-      this.#stall.clear()
-      this.onDrain?.()
-    })
+    outgoing.on('drain', onDrain)
     // A connection that breaks while we write is a client that leaves; 'close' tells of it.
     outgoing.on('error', () => {})
     incoming.on('error', () => {})
@@ -101,7 +107,7 @@ export class Exchange {
 
   /** False when the client takes no more for now: stop until `onDrain`. */
   write(bytes: Buffer): boolean {
-    if (this.#left || this.#outgoing.write(bytes)) return true
+    if (this.#left || this.#body.write(bytes)) return true
     this.#watchReader()
     return false
   }
