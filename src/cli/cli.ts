@@ -1,114 +1,17 @@
-/** The command line: finds the command, gives help, and turns what went wrong into one sentence. */
-import { suggestion } from '../config/nearest.ts'
-import { readArguments } from './arguments.ts'
-import type { Command, Io } from './command.ts'
-import { adminTokenCommands } from './commands/admin-token.ts'
-import { checkConfig } from './commands/check-config.ts'
-import { configSchema } from './commands/config-schema.ts'
-import { discover } from './commands/discover.ts'
-import { fleetCommands } from './commands/fleet.ts'
-import { hostCommands } from './commands/hosts.ts'
-import { keyCommands } from './commands/keys.ts'
-import { queueCommands } from './commands/queue.ts'
-import { requestCommands } from './commands/requests.ts'
+/** The command line: the gateway itself, or whichever command is named. */
+import type { Io } from './command.ts'
 import { serve } from './commands/serve.ts'
-import { usage } from './commands/usage.ts'
-import { why } from './commands/why.ts'
-import { commandHelp, groupHelp, mainHelp } from './help.ts'
-import { printable } from './printable.ts'
-import { version } from './version.ts'
-
-/** The first is the one that runs when none is named. */
-export const commands: readonly [Command, ...Command[]] = [
-  serve,
-  ...keyCommands,
-  usage,
-  ...queueCommands,
-  ...requestCommands,
-  why,
-  ...fleetCommands,
-  ...hostCommands,
-  discover,
-  ...adminTokenCommands,
-  checkConfig,
-  configSchema,
-]
+import { runCommand, wantsHelp } from './run-command.ts'
 
 /** Resolves with the exit code: 0 when all went well, 1 when not. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const [first = ''] = args
-  if (first === '' || first.startsWith('-')) return runCommand(commands[0], null, args, io)
-  if (first === 'help') return help(args.slice(1), io)
-  const words = wordsOf(args)
-  const command = commandOf(words)
-  if (command !== undefined) return runCommand(command, command.name, args.slice(command.name.split(' ').length), io)
-  if (words.length === 1 && groupOf(first).length > 0) {
-    if (wantsHelp(args)) return help([first], io)
-    const names = groupOf(first).map((member) => member.name)
-    io.err(`lmx-gateway: ${first} alone is no command; there are ${names.join(', ')}`)
-    return 1
+  const isMeant = first === '' || first.startsWith('-')
+  if (wantsHelp(args) || !(isMeant || first === serve.name)) {
+    // A gateway starts without loading all other commands.
+    const { runNamed } = await import('./named-command.ts')
+    return runNamed(args, io)
   }
-  return unknownCommand(words, io)
-}
-
-/** The first two of the words that stand before any flag. */
-function wordsOf(args: readonly string[]): readonly string[] {
-  const [first = '', second = ''] = args
-  return second === '' || second.startsWith('-') ? [first] : [first, second]
-}
-
-function commandOf([first = '', second = '']: readonly string[]): Command | undefined {
-  return (
-    commands.find((candidate) => candidate.name === `${first} ${second}`) ??
-    commands.find((candidate) => candidate.name === first)
-  )
-}
-
-/** Commands of two words that begin with this one. */
-function groupOf(word: string): readonly Command[] {
-  return commands.filter((candidate) => candidate.name.startsWith(`${word} `))
-}
-
-function wantsHelp(args: readonly string[]): boolean {
-  return args.includes('--help') || args.includes('-h')
-}
-
-/** `name` is null where the command was not named but meant. */
-async function runCommand(command: Command, name: string | null, args: readonly string[], io: Io): Promise<number> {
-  if (wantsHelp(args)) return help(name === null ? [] : [name], io)
-  if (args.includes('--version') || args.includes('-v')) {
-    io.out(version())
-    return 0
-  }
-  const read = readArguments(args, command.flags, command.operand ?? null)
-  if (read.kind === 'good') {
-    const code = await command.run(read.values, io, read.operand)
-    // A gateway that has stopped waits for no reader; a long answer is of no use without its end.
-    if (command !== commands[0]) await io.taken?.()
-    return code
-  }
-  io.err(`lmx-gateway: ${read.message} (lmx-gateway ${name === null ? '' : `${name} `}--help lists what there is)`)
-  return 1
-}
-
-function help(words: readonly string[], io: Io): number {
-  const name = words.join(' ')
-  const command = commands.find((candidate) => candidate.name === name)
-  const group = groupOf(name)
-  if (name === '') io.out(mainHelp(commands))
-  else if (command !== undefined) io.out(commandHelp(command))
-  else if (group.length > 0) io.out(groupHelp(name, group))
-  else return unknownCommand(words, io)
-  return 0
-}
-
-function unknownCommand(words: readonly string[], io: Io): number {
-  const [first = ''] = words
-  const members = groupOf(first).map((command) => command.name)
-  const name = members.length === 0 ? first : words.join(' ')
-  const groups = commands.map((command) => command.name.split(' ')[0] ?? '')
-  const names = members.length === 0 ? [...new Set(groups)] : members
-  const tail = suggestion(name, names) || `; there are ${names.join(', ')}`
-  io.err(`lmx-gateway: unknown command "${printable(name)}"${tail}`)
-  return 1
+  // One that has stopped waits for no reader.
+  return isMeant ? runCommand(serve, null, args, io) : runCommand(serve, serve.name, args.slice(1), io)
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import manifest from '../../../package.json' with { type: 'json' }
-import { commands, runCli } from '../../../src/cli/cli.ts'
+import { runCli } from '../../../src/cli/cli.ts'
+import { commands } from '../../../src/cli/named-command.ts'
 import { settings } from '../../../src/config/settings.ts'
 
 async function run(...args: string[]) {
