@@ -5,15 +5,18 @@ const other = 'other'
 
 export class BoundedPairs<Kept> implements Iterable<Kept> {
   readonly #make: (model: string, host: string) => Kept
-  readonly #kept = new Map<string, Kept>()
+  /** By model and host: found for each request, without making a key of both. */
+  readonly #byModel = new Map<string, Map<string, Kept>>()
+  /** In the order in which they were made. */
+  readonly #kept: Kept[] = []
 
   constructor(make: (model: string, host: string) => Kept) {
     this.#make = make
   }
 
   of(model: string, host: string): Kept {
-    const id = JSON.stringify([model, host])
-    return this.#kept.get(id) ?? (this.#kept.size < pairsMax ? this.#made(id, model, host) : this.#others())
+    const known = this.#byModel.get(model)?.get(host)
+    return known ?? (this.#kept.length < pairsMax ? this.#made(model, host) : this.#others())
   }
 
   [Symbol.iterator](): Iterator<Kept> {
@@ -21,12 +24,14 @@ export class BoundedPairs<Kept> implements Iterable<Kept> {
   }
 
   #others(): Kept {
-    return this.#kept.get(other) ?? this.#made(other, other, other)
+    return this.#byModel.get(other)?.get(other) ?? this.#made(other, other)
   }
 
-  #made(id: string, model: string, host: string): Kept {
+  #made(model: string, host: string): Kept {
     const kept = this.#make(model, host)
-    this.#kept.set(id, kept)
+    const byHost = this.#byModel.get(model) ?? new Map<string, Kept>()
+    this.#byModel.set(model, byHost.set(host, kept))
+    this.#kept.push(kept)
     return kept
   }
 }

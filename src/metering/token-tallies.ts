@@ -15,7 +15,10 @@ const other = 'other'
  * ever folded into another, or what a scrape has read of it would be counted twice.
  */
 export class TokenTallies implements Iterable<TokenTotals> {
-  readonly #tallies = new Map<string, Tally>()
+  /** By model, host and key: found for each request, without making one key of them. */
+  readonly #byModel = new Map<string, Map<string, Map<string, Tally>>>()
+  /** In the order in which they were made. */
+  readonly #tallies: Tally[] = []
 
   tally(model: string, host: string, key: string): Tally {
     return (
@@ -30,15 +33,17 @@ export class TokenTallies implements Iterable<TokenTotals> {
   }
 
   #within(countMax: number, model: string, host: string, key: string): Tally | null {
-    const known = this.#tallies.get(idOf(model, host, key))
+    const known = this.#byModel.get(model)?.get(host)?.get(key)
     if (known !== undefined) return known
-    return this.#tallies.size < countMax ? this.#made(model, host, key) : null
+    return this.#tallies.length < countMax ? this.#made(model, host, key) : null
   }
 
   #made(model: string, host: string, key: string): Tally {
-    const id = idOf(model, host, key)
-    const known = this.#tallies.get(id)
+    const byHost = this.#byModel.get(model) ?? new Map<string, Map<string, Tally>>()
+    const byKey = byHost.get(host) ?? new Map<string, Tally>()
+    const known = byKey.get(key)
     if (known !== undefined) return known
+    this.#byModel.set(model, byHost.set(host, byKey))
     const tally = {
       model,
       host,
@@ -55,11 +60,8 @@ export class TokenTallies implements Iterable<TokenTotals> {
       usageRejected: 0,
       badFrames: 0,
     }
-    this.#tallies.set(id, tally)
+    byKey.set(key, tally)
+    this.#tallies.push(tally)
     return tally
   }
-}
-
-function idOf(model: string, host: string, key: string): string {
-  return JSON.stringify([model, host, key])
 }

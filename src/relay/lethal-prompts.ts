@@ -49,6 +49,7 @@ export class LethalPrompts {
 
   /** Throws where no host is to be given this request now. */
   check(marks: RequestMarks): void {
+    if (this.#suspects.size === 0) return
     if (marks.ofPrompt !== null) this.#refuse(marks.ofPrompt)
     if (this.#lengths.has(marks.bodyBytes)) this.#refuse(marks.ofBody)
   }

@@ -29,12 +29,12 @@ type Who = keyof typeof enders
 
 /** Null where all was well. */
 export function endedBy(end: EndCode): (typeof enders)[Who] | null {
-  const [who] = end
+  const who = end.charAt(0)
   return isWho(who) ? enders[who] : null
 }
 
-function isWho(letter: string | undefined): letter is Who {
-  return letter !== undefined && Object.hasOwn(enders, letter)
+function isWho(letter: string): letter is Who {
+  return Object.hasOwn(enders, letter)
 }
 
 export function endedByClient(end: EndCode): boolean {

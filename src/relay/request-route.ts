@@ -47,12 +47,15 @@ export class RequestRoute implements Route {
   estimated({ prompt, output }: ExpectedLength): void {
     if (!this.#isGenerated) return
     const { outputAsked, numCtx, prompts, extent, bodyBytes } = this.#asked
-    const { textBytes } = prompt
-    const ofPrompt = Math.max(0, textBytes - (bodyBytes - extent.bytes)) / Math.max(1, textBytes)
-    const least = Math.floor((prompt.least * ofPrompt) / prompts)
-    const withoutRest = (ofPromptItself: number): number => Math.max(0, textBytes - (bodyBytes - ofPromptItself))
-    const characters = (): number => withoutRest(extent.characters())
-    const size = { ...prompt, least, textBytes: withoutRest(extent.bytes), characters }
+    const { least, most, textBytes, media } = prompt
+    const promptBytes = Math.max(0, textBytes - (bodyBytes - extent.bytes))
+    const size = {
+      least: Math.floor((least * (promptBytes / Math.max(1, textBytes))) / prompts),
+      most,
+      textBytes: promptBytes,
+      characters: () => Math.max(0, textBytes - (bodyBytes - extent.characters())),
+      media,
+    }
     this.#route = this.#ofModel.fitting({ prompt: size, outputLikely: output, outputAsked, numCtx })
   }
 
