@@ -45,6 +45,9 @@ interface Seen {
   readonly lastHere: boolean
 }
 
+/** Of each candidate; null where all of them have all models in memory. */
+type Accesses = readonly ModelAccess[] | null
+
 /** Hosts that were looked at, each with what is between the request and the model there. */
 interface Looked {
   readonly places: Place[]
@@ -78,11 +81,18 @@ export class Balancer {
 
   /** Null where none of the candidates has a slot for it. */
   choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    return this.#clock.during(() => this.#choose(ask, candidates, situation))
+    this.#clock.stop()
+    try {
+      return this.#choose(ask, candidates, situation)
+    } finally {
+      this.#clock.goOn()
+    }
   }
 
   #choose(ask: Ask, candidates: readonly Candidate[], situation: Situation): Decision | null {
-    const { places: looked, access } = this.#looked(ask, candidates, situation)
+    // Hosts that have all their models in memory are asked for none of it.
+    const accesses = candidates.some(loads) ? this.#accessOf(candidates) : null
+    const { places: looked, access } = this.#looked(ask, candidates, situation, accesses)
     const sorted = looked.some(loads) ? worthTheirLoads(ask, looked, access) : allTaken(looked)
     const { places, leftOut } = situation.mayWait ? sorted : lessFull(sorted)
     if (!areAny(places) || !places.some(isFree)) return null
@@ -114,24 +124,25 @@ export class Balancer {
   }
 
   /** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
-  #looked(ask: Ask, candidates: readonly Candidate[], { mayWait, waitingFor }: Situation): Looked {
-    const accesses = this.#accessOf(candidates)
+  #looked(ask: Ask, candidates: readonly Candidate[], { mayWait, waitingFor }: Situation, accesses: Accesses): Looked {
     const tierMax = firstTierOf(candidates, accesses)
     const lastAt = this.#sessions.lastAt(ask)
     // What loads is held against hosts that have the model, free or not.
-    const alsoFull = mayWait || candidates.some(loads)
-    const looked: Looked = { places: [], access: [] }
-    for (const [at, candidate] of candidates.entries()) {
+    const alsoFull = mayWait || accesses !== null
+    const places: Place[] = []
+    const access: ModelAccess[] = []
+    let at = 0
+    for (const candidate of candidates) {
       const { host } = candidate
+      const ofModel = accesses?.[at++] ?? inMemory
       if (host.tier > tierMax || !host.available || host.paused) continue
-      const access = accesses[at] ?? inMemory
-      const couldBegin = host.hasFreeSlot && access.admits
+      const couldBegin = host.hasFreeSlot && ofModel.admits
       if (!couldBegin && !alsoFull) continue
       const before = couldBegin ? null : waitingFor(host)
-      looked.places.push(this.#place(ask, candidate, { access, before, lastHere: host === lastAt }))
-      looked.access.push(access)
+      places.push(this.#place(ask, candidate, { access: ofModel, before, lastHere: host === lastAt }))
+      access.push(ofModel)
     }
-    return looked
+    return { places, access }
   }
 
   #place(ask: Ask, candidate: Candidate, { access, before, lastHere }: Seen): Place {
@@ -173,17 +184,20 @@ function isFree(place: Place): boolean {
 }
 
 /** Beyond any where none has a slot. */
-function firstTierOf(candidates: readonly Candidate[], accesses: readonly ModelAccess[]): number {
+function firstTierOf(candidates: readonly Candidate[], accesses: Accesses): number {
   let first = Number.POSITIVE_INFINITY
-  for (const [at, { host }] of candidates.entries()) {
-    if (host.tier < first && host.available && host.hasFreeSlot && accesses[at]?.admits === true) first = host.tier
+  let at = 0
+  for (const { host } of candidates) {
+    const { admits } = accesses?.[at++] ?? inMemory
+    if (host.tier < first && host.available && host.hasFreeSlot && admits) first = host.tier
   }
   return first
 }
 
 function lessFull({ places, leftOut }: Sorted): Pick<Sorted, 'places' | 'leftOut'> {
+  if (places.every(isFree)) return { places, leftOut }
   const full = places.flatMap((place): NotTaken[] => (place.isFree ? [] : [{ place, why: 'full' }]))
-  return full.length === 0 ? { places, leftOut } : { places: places.filter(isFree), leftOut: [...full, ...leftOut] }
+  return { places: places.filter(isFree), leftOut: [...full, ...leftOut] }
 }
 
 /** A policy need not know of those that could not be chosen. */

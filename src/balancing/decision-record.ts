@@ -29,11 +29,11 @@ export function decisionRecord(decision: Decision, ask: Ask, of: Decided): Decis
 
 /** Each slot that is given makes them: in one pass, and without lists on the way. */
 function placesOf({ place: chosen, considered }: Decision, ask: Ask): DecisionRecord['places'] {
-  const places: [PlaceRecord, ...PlaceRecord[]] = [placeRecord({ place: chosen, score: null, leftOut: null }, ask)]
-  for (const one of considered) {
-    if (one.place === chosen) places[0] = placeRecord(one, ask)
-    else places.push(placeRecord(one, ask))
-  }
+  const ofChosen = considered.find(({ place }) => place === chosen)
+  const places: [PlaceRecord, ...PlaceRecord[]] = [
+    placeRecord(ofChosen ?? { place: chosen, score: null, leftOut: null }, ask),
+  ]
+  for (const one of considered) if (one !== ofChosen) places.push(placeRecord(one, ask))
   return places
 }
 

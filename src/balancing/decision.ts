@@ -39,16 +39,10 @@ export function consideredOf(
   { place: chosen, scores }: Choice,
   leftOut: readonly NotTaken[],
 ): readonly Considered[] {
-  const considered: Considered[] = []
-  const isLate = places.indexOf(chosen) >= consideredMax
-  if (isLate) considered.push({ place: chosen, score: scores?.[places.indexOf(chosen)] ?? null, leftOut: null })
-  for (const [at, place] of places.entries()) {
-    if (considered.length === consideredMax) return considered
-    if (!isLate || place !== chosen) considered.push({ place, score: scores?.[at] ?? null, leftOut: null })
-  }
-  for (const { place, why } of leftOut) {
-    if (considered.length === consideredMax) return considered
-    considered.push({ place, score: null, leftOut: why })
-  }
+  const considered = places.map((place, at): Considered => ({ place, score: scores?.[at] ?? null, leftOut: null }))
+  const chosenAt = places.indexOf(chosen)
+  if (chosenAt >= consideredMax) considered.unshift(...considered.splice(chosenAt, 1))
+  for (const { place, why } of leftOut) considered.push({ place, score: null, leftOut: why })
+  if (considered.length > consideredMax) considered.length = consideredMax
   return considered
 }

@@ -8,7 +8,6 @@ import type { Host } from '../hosts/host.ts'
 import { firstTokenMs, writeMs } from './place-times.ts'
 import {
   type Ask,
-  areAny,
   type Chance,
   type Choice,
   leastOf,
@@ -57,6 +56,10 @@ export function fastest(chance: Chance): Policy {
   return {
     choose(ask, places) {
       const scores = places.map((place) => finishMs(ask, place))
+      if (places.length === 1) {
+        ties.chosen(ask, places[0], places)
+        return { place: places[0], reason: 'fastest', scores }
+      }
       const equal = ties.equals(places, scores)
       const { place, reason } = ties.among(equal, (home) => isDecidedByPrompt(ask, home, { places, scores }))
       const waiting = worthWaitingFor(ask, { places, scores }, scores[places.indexOf(place)] ?? msMax)
@@ -81,8 +84,8 @@ function finite(ms: number): number {
 /** The place of the first that is free with the least score; of places one is free at least. */
 function leastFree(places: Places, scores: readonly number[]): number {
   let best = -1
-  for (const [at, { isFree }] of places.entries()) {
-    if (isFree && (best < 0 || (scores[at] ?? msMax) < (scores[best] ?? msMax))) best = at
+  for (let at = 0; at < places.length; at++) {
+    if (places[at]?.isFree === true && (best < 0 || (scores[at] ?? msMax) < (scores[best] ?? msMax))) best = at
   }
   return best
 }
@@ -115,9 +118,10 @@ function equalTo(ms: number): number {
 function worthWaitingFor(ask: Ask, { places, scores }: Scored, bestMs: number): Choice | null {
   let choice: Choice | null = null
   let least = bestMs
-  for (const [at, place] of places.entries()) {
+  for (let at = 0; at < places.length; at++) {
+    const place = places[at]
     const score = scores[at] ?? msMax
-    if (place.isFree || !place.isHome || score >= least) continue
+    if (place === undefined || place.isFree || !place.isHome || score >= least) continue
     // Beyond what is gained there at the most, waiting on is a loss however soon the slot may come.
     const waitMsMax = bestMs - finishMs(ask, { ...place, slotWaitMs: 0 })
     if (place.slotWaitMs >= waitMsMax) continue
@@ -198,8 +202,8 @@ function lastOf(places: Places): Place | null {
 
 /** Those of them where the conversation was before and the least is to be read again; null where there is none. */
 function homeOf(places: Places): Places | null {
-  const homes = places.filter(({ isHome }) => isHome)
-  if (!areAny(homes)) return null
+  if (!places.some(({ isHome }) => isHome)) return null
+  const homes = narrowed(places, ({ isHome }) => isHome)
   let least = Number.POSITIVE_INFINITY
   for (const { uncachedTokens } of homes) least = Math.min(least, uncachedTokens)
   return narrowed(homes, ({ uncachedTokens }) => uncachedTokens <= least)

@@ -62,13 +62,16 @@ const doubtMax = 10
 /** Answers of fewer tokens tell less of the time of one. */
 const tokensOfHalfASample = 16
 
-const readMsRange: Range = [0.001, 1_000]
-const stepMsRange: Range = [0.01, 10_000]
+const readMsRange: Range = { least: 0.001, most: 1_000 }
+const stepMsRange: Range = { least: 0.01, most: 10_000 }
 /** At 1 answers together take as long as one after the other would. */
-const slowdownRange: Range = [0, 1]
-const fixedMsRange: Range = [0, 10_000]
+const slowdownRange: Range = { least: 0, most: 1 }
+const fixedMsRange: Range = { least: 0, most: 10_000 }
 
-type Range = readonly [number, number]
+interface Range {
+  readonly least: number
+  readonly most: number
+}
 
 interface Observed {
   readonly known: Learned
@@ -137,7 +140,7 @@ export class HostSpeed {
     // Draws the slope to so much of the beginning as was believed.
     const pull = (priorSamples * togetherSpread ** 2 + samples * enough * doubt) * meanWeight
     const fit = this.#step.fit({ aa: pull * believed ** 2, ab: -pull * believed, bb: pull, a: 0, b: 0 })
-    const slowdown = fit.start > 0 ? within(slowdownRange, fit.slope / fit.start) : slowdownRange[1]
+    const slowdown = fit.start > 0 ? within(slowdownRange, fit.slope / fit.start) : slowdownRange.most
     return { stepMs: within(stepMsRange, this.#step.startWith(slowdown)), slowdown, stepSamples: samples }
   }
 
@@ -185,6 +188,6 @@ function isPositive(value: number): boolean {
   return value > 0 && value < Number.POSITIVE_INFINITY
 }
 
-function within([least, most]: Range, value: number): number {
+function within({ least, most }: Range, value: number): number {
   return Math.min(Math.max(value, least), most)
 }

@@ -98,6 +98,10 @@ function insert(sorted: number[], value: number): void {
   sorted[at] = value
 }
 
+function isBeingRead(assignment: Assignment): boolean {
+  return assignment.isReading
+}
+
 /** Of one host. */
 class Work implements Surroundings {
   readonly speeds: Speeds
@@ -177,8 +181,7 @@ class Work implements Surroundings {
 
   /** The one whose prompt is being read. */
   #reading(): Assignment | null {
-    for (const assignment of this.#all) if (assignment.isReading) return assignment
-    return null
+    return this.#all.find(isBeingRead) ?? null
   }
 
   /** What must have been read by now is not what keeps a newcomer waiting. */

@@ -88,8 +88,9 @@ export function freeOf(places: Places): Places {
   return narrowed(places, ({ isFree }) => isFree)
 }
 
-/** Those that are meant, of which there is one at least. */
+/** Those that are meant, of which there is one at least; the same list where all are, as most often. */
 export function narrowed(places: Places, isMeant: (place: Place, at: number) => boolean): Places {
+  if (places.every(isMeant)) return places
   const meant = places.filter(isMeant)
   return areAny(meant) ? meant : places
 }

@@ -25,13 +25,12 @@ export class StillClock implements Clock {
     return this.#clock.afterTurn(callback)
   }
 
-  /** `work` waits for nothing. */
-  during<Result>(work: () => Result): Result {
+  /** Until `goOn`; whoever calls waits for nothing in between. */
+  stop(): void {
     this.#stillAtMs = this.#clock.now()
-    try {
-      return work()
-    } finally {
-      this.#stillAtMs = null
-    }
+  }
+
+  goOn(): void {
+    this.#stillAtMs = null
   }
 }
