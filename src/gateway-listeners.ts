@@ -19,6 +19,7 @@ import { dataApp } from './http/app.ts'
 import { KeyedCallers } from './http/callers.ts'
 import { Cors } from './http/cors.ts'
 import { Listener } from './http/listener.ts'
+import { directInference } from './http/routes/inference.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import type { Ledger } from './metering/ledger.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -62,18 +63,17 @@ export function dataListener(parts: ListenerParts): Listener {
   const { live, clock, log, relay, access, catalog, ledger, records, overload, notReadyBecause } = parts
   const { config } = live
   const { tls, corsOrigins } = config.server
+  const inference = { relay, callers: new KeyedCallers(access, config.server), clock, log }
   const app = dataApp({
-    relay,
-    callers: new KeyedCallers(access, config.server),
+    ...inference,
     catalog,
-    clock,
-    log,
     notReadyBecause,
     degradedBecause: () => (ledger.state().problem === null ? records.problem : cannotWrite),
   })
   return new Listener(app, limitsOf(live), clock, () => overload.stage === 'none', {
     tls: tls === undefined ? undefined : new TlsFiles(tls, { clock, log }),
     cors: new Cors(corsOrigins),
+    direct: directInference(inference),
   })
 }
 

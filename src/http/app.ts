@@ -1,6 +1,5 @@
 /** Every path that clients reach, on one screen; those of the operator are in admin/routes.ts. */
 import { Hono } from 'hono'
-import type { Log } from '../base/log.ts'
 import type { ModelCatalog } from '../hosts/model-catalog.ts'
 import { endpoints } from '../wire/endpoints.ts'
 import { authenticate, type CallerEnv, refuseKeyInTarget } from './callers.ts'
@@ -15,13 +14,13 @@ export type App = Hono<CallerEnv>
 
 export interface DataParts extends Readiness, InferenceParts {
   readonly catalog: ModelCatalog
-  readonly log: Log
 }
 
 /** No middleware here may touch a response: the relayed ones are not Hono's. */
 export function dataApp(parts: DataParts): App {
   const app: App = new Hono()
   app.use(refuseStrayBody)
+  // Their listener takes most of these by itself (direct-routes.ts); what is written in another way comes here.
   for (const endpoint of endpoints) app.on('POST', endpoint.path, inference(endpoint, parts))
   // Those above ask by themselves, so that a refusal has its line in the log; of all else here a stranger learns nothing.
   app.use(refuseKeyInTarget)

@@ -1,6 +1,6 @@
 /** The address a request comes from, in one spelling: that of the connection, or what a trusted proxy says of its client. */
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP, SocketAddress } from 'node:net'
+import { BlockList, isIP, type Socket, SocketAddress } from 'node:net'
 
 /** Of a connection that is gone already. */
 const unknownAddress = 'unknown'
@@ -8,6 +8,8 @@ const unknownAddress = 'unknown'
 export class ClientAddresses {
   readonly #trusted = new BlockList()
   readonly #anyTrusted: boolean
+  /** Of connections, which keep theirs. */
+  readonly #known = new WeakMap<Socket, string>()
 
   /** Addresses and ranges of proxies, as the configuration has them. */
   constructor(trustedProxies: readonly string[]) {
@@ -24,7 +26,7 @@ export class ClientAddresses {
    * up to the first that is no proxy of ours. An entry that is no address ends it: who wrote that is the last we know of.
    */
   of({ socket, headers }: IncomingMessage): string {
-    let address = canonicalAddress(socket.remoteAddress ?? '')
+    let address = this.#addressOf(socket)
     if (address === null) return unknownAddress
     if (!this.#trusts(address)) return address
     const entries = String(headers['x-forwarded-for'] ?? '').split(',')
@@ -34,6 +36,14 @@ export class ClientAddresses {
       address = next
       if (!this.#trusts(address)) return address
     }
+    return address
+  }
+
+  #addressOf(socket: Socket): string | null {
+    const known = this.#known.get(socket)
+    if (known !== undefined) return known
+    const address = canonicalAddress(socket.remoteAddress ?? '')
+    if (address !== null) this.#known.set(socket, address)
     return address
   }
 

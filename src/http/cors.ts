@@ -1,5 +1,6 @@
 /** Which pages may call the gateway from a browser: those of the configured origins, and without cookies. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type HeaderList, setHeader } from '../wire/header-list.ts'
 
 /** Browsers ask again after this at the latest; they take no more than two hours. */
 const maxAgeSeconds = 7_200
@@ -26,14 +27,14 @@ export class Cors {
     this.#origins = new Set(origins.map(canonicalOrigin))
   }
 
-  /** Sets what every answer needs, before anything of it is written. */
-  mark({ headers }: IncomingMessage, outgoing: ServerResponse): void {
+  /** Adds what every answer to the request needs. */
+  mark({ headers }: IncomingMessage, answer: HeaderList): void {
     if (this.#origins.size === 0) return
-    outgoing.setHeader('vary', 'Origin')
+    setHeader(answer, 'vary', 'Origin')
     const origin = this.#allowed(headers.origin)
     if (origin === null) return
-    outgoing.setHeader('access-control-allow-origin', origin)
-    outgoing.setHeader('access-control-expose-headers', exposedHeaders)
+    setHeader(answer, 'access-control-allow-origin', origin)
+    setHeader(answer, 'access-control-expose-headers', exposedHeaders)
   }
 
   /**

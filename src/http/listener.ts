@@ -10,14 +10,16 @@ import { GatewayError } from '../base/errors.ts'
 import { brokenBody } from '../relay/body-reader.ts'
 import { Exchange } from '../relay/exchange.ts'
 import { endpoints } from '../wire/endpoints.ts'
+import { type HeaderList, setHeader } from '../wire/header-list.ts'
 import { Cors } from './cors.ts'
+import { DirectRoutes } from './direct-routes.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
 import { Handshakes } from './handshakes.ts'
 import { LastWords } from './last-words.ts'
 import { type ConnectionLimits, OpenConnections } from './open-connections.ts'
 import type { ServerOptions } from './options.ts'
 import { headProblem } from './request-head.ts'
-import { requestIdOf, setRequestId } from './request-id.ts'
+import { requestIdFor, requestIdHeader } from './request-id.ts'
 import type { TlsFiles } from './tls-files.ts'
 
 export interface ListenerLimits
@@ -34,6 +36,16 @@ export interface ListenerEdge {
   readonly cors?: Cors | undefined
   /** On every answer, refusals before any route is looked for among them. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Taken before the others are looked at. */
+  readonly direct?: DirectRoutes | undefined
+}
+
+/** What is to be known of an open connection. */
+interface Connection {
+  /** The last one on it that is not over yet. */
+  answering: ServerResponse | null
+  /** Its last request has come: what was sent behind it is not looked at. */
+  spent: boolean
 }
 
 /** How often Node looks for clients that are too slow; its own default would let them stay 30 s longer. */
@@ -52,11 +64,10 @@ export class Listener {
   readonly #tls: TlsFiles | null
   readonly #handshakes: Handshakes | null
   readonly #cors: Cors
-  readonly #headers: readonly (readonly [string, string])[]
+  readonly #headers: HeaderList
+  readonly #direct: DirectRoutes
   readonly #connections: OpenConnections
-  readonly #answering = new Set<ServerResponse>()
-  /** Connections whose last request has come: what was sent behind it is not looked at. */
-  readonly #spent = new WeakSet<Socket>()
+  readonly #asked = new WeakMap<Socket, Connection>()
   #closing = false
 
   /** `keepsConnections` false: each answer says that its connection closes. */
@@ -76,7 +87,8 @@ export class Listener {
     this.#handshakes =
       this.#tls === null ? null : new Handshakes({ clock, lastWords: this.#lastWords, msMax: limits.headerMsMax })
     this.#cors = edge.cors ?? new Cors([])
-    this.#headers = Object.entries(edge.headers ?? {})
+    this.#headers = Object.entries(edge.headers ?? {}).flat()
+    this.#direct = edge.direct ?? new DirectRoutes()
     this.#handle = getRequestListener((request, env) => app.fetch(request, env), {
       // For HTTP/1.0, which has requests without a host; nothing here goes by its name.
       hostname: 'localhost',
@@ -172,23 +184,53 @@ export class Listener {
 
   #onRequest(incoming: IncomingMessage, outgoing: ServerResponse, mayBeLast = false): void {
     const { socket } = incoming
-    if (this.#spent.has(socket) || this.#lastWords.said(socket)) return
-    setRequestId(incoming, outgoing)
-    for (const [name, value] of this.#headers) outgoing.setHeader(name, value)
-    this.#answering.add(outgoing)
-    outgoing.on('close', () => this.#answering.delete(outgoing))
-    this.#watchReader(incoming, outgoing, this.#limits.clientStallMsMax)
-    this.#cors.mark(incoming, outgoing)
+    const connection = this.#connectionOf(socket)
+    if (connection.spent || this.#lastWords.said(socket)) return
+    const requestId = requestIdFor(incoming)
+    const headers = [requestIdHeader, requestId, ...this.#headers]
+    this.#follow(outgoing, connection, socket)
+    this.#cors.mark(incoming, headers)
     const problem = headProblem(incoming, this.#limits.headersMax)
     // No other protocol is spoken here. Who asked for one may send something else behind it than HTTP.
     if (mayBeLast || problem !== null || incoming.headers.upgrade !== undefined || !this.#keepsConnections()) {
-      this.#spent.add(socket)
-      outgoing.setHeader('connection', 'close')
+      connection.spent = true
+      setHeader(headers, 'connection', 'close')
     }
     if (problem !== null) {
-      const exchange = new Exchange(incoming, outgoing, { clock: this.#clock, requestId: requestIdOf(outgoing) })
+      const exchange = new Exchange(incoming, outgoing, { clock: this.#clock, requestId, headers })
       exchange.fail(problem, isAnthropicPath(incoming.url ?? ''))
-    } else if (!this.#cors.answeredPreflight(incoming, outgoing)) void this.#handle(incoming, outgoing)
+      return
+    }
+    const direct = this.#direct.find(incoming)
+    if (direct === undefined) this.#route(incoming, outgoing, headers)
+    else direct(incoming, outgoing, { requestId, headers })
+  }
+
+  /** Hono's adapter adds to what stands in the response. */
+  #route(incoming: IncomingMessage, outgoing: ServerResponse, headers: HeaderList): void {
+    for (let at = 0; at < headers.length; at += 2) outgoing.setHeader(headers[at] ?? '', headers[at + 1] ?? '')
+    if (!this.#cors.answeredPreflight(incoming, outgoing)) void this.#handle(incoming, outgoing)
+  }
+
+  #connectionOf(socket: Socket): Connection {
+    const known = this.#asked.get(socket)
+    if (known !== undefined) return known
+    const connection: Connection = { answering: null, spent: false }
+    this.#asked.set(socket, connection)
+    return connection
+  }
+
+  /** Answers of one connection end in the order in which they were asked for. */
+  #follow(outgoing: ServerResponse, connection: Connection, socket: Socket): void {
+    connection.answering = outgoing
+    outgoing.on('close', () => {
+      if (connection.answering === outgoing) connection.answering = null
+    })
+    // Node waits for ever for a client that does not read its answer, whoever gave it. Told when the last byte was handed
+    // to the connection, so after every answer before this one; where it took all of them there is nothing to wait for.
+    outgoing.on('prefinish', () => {
+      if (socket.writableLength > 0) this.#watchReader(socket, outgoing)
+    })
   }
 
   /** A client that waits for `100 Continue` gets it when its body is wanted, so that a refusal comes before. */
@@ -211,10 +253,11 @@ export class Listener {
       if (!this.#lastWords.lingers(socket)) socket.destroy()
       return
     }
-    const isNews = !this.#spent.has(socket)
-    this.#spent.add(socket)
-    const last = [...this.#answering].findLast((outgoing) => outgoing.req.socket === socket)
-    if (last === undefined) this.#lastWords.say(socket, brokenRequest(error.code))
+    const connection = this.#connectionOf(socket)
+    const isNews = !connection.spent
+    connection.spent = true
+    const last = connection.answering
+    if (last === null) this.#lastWords.say(socket, brokenRequest(error.code))
     // It ended its side in the middle of a body: it left.
     else if (error.code === 'HPE_INVALID_EOF_STATE' && !last.req.complete) socket.destroy()
     else if (isNews && !last.req.complete) this.#endBroken(last, brokenRequest(error.code))
@@ -229,13 +272,9 @@ export class Listener {
     else this.#lastWords.say(req.socket, error)
   }
 
-  /** Node waits for ever for a client that does not read its answer, whoever gave it. */
-  #watchReader({ socket }: IncomingMessage, outgoing: ServerResponse, msMax: number): void {
-    // Emitted when the last byte was handed to the connection, so after every answer before this one.
-    outgoing.once('prefinish', () => {
-      const timer = this.#clock.after(msMax, () => socket.destroy())
-      outgoing.once('close', () => timer.cancel())
-    })
+  #watchReader(socket: Socket, outgoing: ServerResponse): void {
+    const timer = this.#clock.after(this.#limits.clientStallMsMax, () => socket.destroy())
+    outgoing.once('close', () => timer.cancel())
   }
 
   #followTlsFiles(): void {

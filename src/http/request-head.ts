@@ -1,9 +1,10 @@
 /** What the head of a request must be before anything acts on it: short, and with one reading only. */
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../base/errors.ts'
+import { endpoints } from '../wire/endpoints.ts'
 
 /** Headers by which something is decided here or at a host: who asks, for what, and where the request ends. */
-const decisiveHeaders = new Set([
+const decisiveHeaders = [
   'authorization',
   'content-encoding',
   'content-length',
@@ -13,7 +14,9 @@ const decisiveHeaders = new Set([
   'proxy-authorization',
   'transfer-encoding',
   'x-api-key',
-])
+]
+/** One bit for each, so that those that were seen are a number and no set. */
+const bitOf: ReadonlyMap<string, number> = new Map(decisiveHeaders.map((name, index) => [name, 1 << index]))
 
 /** Why the request is refused; null for one that may be looked at. */
 export function headProblem(incoming: IncomingMessage, headersMax: number): GatewayError | null {
@@ -47,12 +50,12 @@ function refused(message: string): GatewayError {
 
 /** Readers differ on whether the first or the last one counts. */
 function repeatedHeader(rawHeaders: readonly string[]): string | null {
-  const seen = new Set<string>()
+  let seen = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? ''
-    if (!decisiveHeaders.has(name)) continue
-    if (seen.has(name)) return name
-    seen.add(name)
+    const bit = bitOf.get(name) ?? 0
+    if ((seen & bit) !== 0) return name
+    seen |= bit
   }
   return null
 }
@@ -61,6 +64,8 @@ function repeatedHeader(rawHeaders: readonly string[]): string | null {
 const targetPath = /^(?:https?:\/\/[^/?#\\]*)?(\/[^?]*)/
 /** What stands for itself in every reader's eyes. */
 const plainPath = /^[\w\-.~!$&'()*+,;=:@/]*$/
+/** Most requests ask for one of these, which need no look. */
+const knownTargets: ReadonlySet<string> = new Set(endpoints.map(({ path }) => path))
 /** Below this names of models stand in the path, and may hold anything. */
 const namesBelow = '/v1/models/'
 
@@ -69,6 +74,7 @@ const namesBelow = '/v1/models/'
  * not by others, and what one of them checks another would serve.
  */
 function targetProblem(target: string): GatewayError | null {
+  if (knownTargets.has(target)) return null
   const path = targetPath.exec(target)?.[1]
   if (path === undefined) return refused('The request target cannot be read.')
   const named = path.startsWith(namesBelow) ? path.slice(namesBelow.length) : null

@@ -4,17 +4,19 @@ import { randomId } from '../base/ids.ts'
 import { looksLikeOurs } from '../base/our-secrets.ts'
 import { acceptableRequestId } from '../wire/headers.ts'
 
-const header = 'x-request-id'
+/** Of the request, and of its answer. */
+export const requestIdHeader = 'x-request-id'
 
 /**
- * The client's own id where it is a plain word, else a new one; it stands in the answer's headers from here on. One that
- * holds a key of ours, or a part of one, is none: the log and the ledger would keep it.
+ * The client's own id where it is a plain word, else a new one. One that holds a key of ours, or a part of one, is none:
+ * the log and the ledger would keep it.
  */
-export function setRequestId(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const own = acceptableRequestId(incoming.headers[header])
-  outgoing.setHeader(header, own === null || looksLikeOurs(own) ? `req-${randomId(22)}` : own)
+export function requestIdFor({ headers }: IncomingMessage): string {
+  const own = acceptableRequestId(headers[requestIdHeader])
+  return own === null || looksLikeOurs(own) ? `req-${randomId(22)}` : own
 }
 
+/** Of one that went to Hono: it stands in the headers of its answer. */
 export function requestIdOf(outgoing: ServerResponse): string {
-  return String(outgoing.getHeader(header))
+  return String(outgoing.getHeader(requestIdHeader))
 }

@@ -39,12 +39,13 @@ export class ClientAnswer {
   }
 
   beat(body: RequestBody, place: () => PlaceInLine | null): void {
+    const { clock, options } = this.#parts
     const { endpoint, exchange, record } = this.#request
     const onHeaders = (): void => {
       record.status = 200
       this.#sendsFrames = true
     }
-    this.#heartbeat = Heartbeat.begin(body, { ...this.#parts, endpoint, exchange, place, onHeaders })
+    this.#heartbeat = Heartbeat.begin(body, { clock, options, endpoint, exchange, place, onHeaders })
   }
 
   stopBeats(): void {
@@ -70,7 +71,7 @@ export class ClientAnswer {
   head(status: number, headers: Readonly<Record<string, string>>): void {
     const { exchange, record, failover } = this.#request
     record.status = status
-    if (!exchange.committed) exchange.head(status, { ...headers, ...record.routeHeaders(failover.phase) })
+    if (!exchange.committed) exchange.head(status, headers, record.routeHeaders(failover.phase))
   }
 
   /** As an answer of its own, or as the last frame of a stream that had begun. */
@@ -82,7 +83,8 @@ export class ClientAnswer {
       return
     }
     record.status = error.kind.status
-    exchange.setHeaders({ ...caller.limitHeaders(), ...record.routeHeaders(failover.phase) })
+    exchange.setHeaders(caller.limitHeaders())
+    exchange.setHeaders(record.routeHeaders(failover.phase))
     exchange.fail(error, anthropic)
   }
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
+import { type HeaderList, setHeader, setHeaders } from '../wire/header-list.ts'
 import type { HeaderFields } from '../wire/headers.ts'
 import { type BodyLimits, BodyReader } from './body-reader.ts'
 import { ChunkWriter } from './chunk-writer.ts'
@@ -13,6 +14,13 @@ const refusedBodyBytesMax = 65_536
 const refusedBodyMsMax = 1_000
 /** How long a client that does not read is waited for, before an answer that broke is cut without its last frame. */
 const cutMsMax = 5_000
+
+export interface ExchangeParts {
+  readonly clock: Clock
+  readonly requestId: string
+  /** Those that its answer has whatever it is; more are added. None where they were given to Node's response. */
+  readonly headers?: HeaderList
+}
 
 export class Exchange {
   readonly requestId: string
@@ -35,40 +43,26 @@ export class Exchange {
   #over = false
   /** The length was announced, or the answer is chunked: a client can tell where it should end. */
   #framed = false
-  readonly #stall: Watchdog
-  readonly #body: ChunkWriter
+  /** Of the answer, those of its head included. */
+  readonly #headers: HeaderList
+  /** Null where it was never waited for. */
+  #stall: Watchdog | null = null
+  /** Null until a piece of an answer is written: one that comes whole needs none. */
+  #pieces: ChunkWriter | null = null
   /** Behind another answer on the same connection; its client has had nothing to read yet. */
   #awaitsTurn = false
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, parts: { clock: Clock; requestId: string }) {
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, { clock, requestId, headers = [] }: ExchangeParts) {
     this.#incoming = incoming
     this.#outgoing = outgoing
-    this.#clock = parts.clock
-    this.#stall = new Watchdog(parts.clock)
-    this.requestId = parts.requestId
-    this.acceptedAtMs = parts.clock.now()
-    const onDrain = (): void => {
-      this.#stall.clear()
-      this.onDrain?.()
-    }
-    this.#body = new ChunkWriter(outgoing, onDrain)
-    // The one sign of a client leaving that Node gives in every state, pipelined requests included.
-    outgoing.on('close', () => {
-      this.#stall.clear()
-      this.#body.stop()
-      if (outgoing.writableFinished || this.#over) return
-      this.#left = true
-      this.onLeave?.()
-    })
-    outgoing.on('finish', () => {
-      this.#stall.clear()
-      this.#body.stop()
-      this.onTaken?.()
-    })
-    outgoing.on('drain', onDrain)
+    this.#clock = clock
+    this.#headers = headers
+    this.requestId = requestId
+    this.acceptedAtMs = clock.now()
+    outgoing.on('close', () => this.#closed())
     // A connection that breaks while we write is a client that leaves; 'close' tells of it.
-    outgoing.on('error', () => {})
-    incoming.on('error', () => {})
+    outgoing.on('error', ignore)
+    incoming.on('error', ignore)
   }
 
   get headers(): HeaderFields {
@@ -94,20 +88,23 @@ export class Exchange {
 
   /** Headers for whatever answer follows. */
   setHeaders(headers: Readonly<Record<string, string>>): void {
-    if (this.committed || this.#left) return
-    for (const [name, value] of Object.entries(headers)) this.#outgoing.setHeader(name, value)
+    if (!this.committed) setHeaders(this.#headers, headers)
   }
 
-  /** Status and headers; `headers` are added to those set before. */
-  head(status: number, headers: Readonly<Record<string, string>>): void {
+  /** Status and headers; `headers` and `more` behind them are added to those set before. */
+  head(status: number, headers: Readonly<Record<string, string>>, more?: Readonly<Record<string, string>>): void {
     if (this.#left) return
-    this.#outgoing.writeHead(status, { ...headers })
+    setHeaders(this.#headers, headers)
+    if (more !== undefined) setHeaders(this.#headers, more)
+    this.#outgoing.writeHead(status, this.#headers)
     this.#framed = headers['content-length'] !== undefined || this.#outgoing.chunkedEncoding
   }
 
   /** False when the client takes no more for now: stop until `onDrain`. */
   write(bytes: Buffer): boolean {
-    if (this.#left || this.#body.write(bytes)) return true
+    if (this.#left) return true
+    this.#pieces ??= this.#newPieces()
+    if (this.#pieces.write(bytes)) return true
     this.#watchReader()
     return false
   }
@@ -117,7 +114,8 @@ export class Exchange {
     if (this.#left) return
     if (bytes === undefined) this.#outgoing.end()
     else this.#outgoing.end(bytes)
-    if (!this.#outgoing.writableFinished) this.#watchReader()
+    // Where all of it was taken at once there is nobody to wait for.
+    if (this.#outgoing.writableLength > 0) this.#watchReader()
   }
 
   /** A whole error answer, while nothing else was sent; an unread body is refused together with it. */
@@ -126,12 +124,14 @@ export class Exchange {
     if (this.#left) return
     const { status, headers, body } = errorAnswer(error, anthropic)
     const bytes = Buffer.from(body)
-    const length = { 'content-length': String(bytes.length) }
+    setHeaders(this.#headers, headers)
+    setHeader(this.#headers, 'content-length', String(bytes.length))
     if (this.#incoming.complete) {
-      this.#outgoing.writeHead(status, { ...headers, ...length })
+      this.#outgoing.writeHead(status, this.#headers)
       this.end(bytes)
     } else {
-      this.#outgoing.writeHead(status, { ...headers, ...length, connection: 'close' })
+      setHeader(this.#headers, 'connection', 'close')
+      this.#outgoing.writeHead(status, this.#headers)
       this.#outgoing.write(bytes)
       this.#endAfterLeftover()
     }
@@ -161,14 +161,36 @@ export class Exchange {
     })
   }
 
+  /** The one sign of a client leaving that Node gives in every state, pipelined requests included; also that it has taken all. */
+  #closed(): void {
+    this.#stall?.clear()
+    this.#pieces?.stop()
+    if (this.#outgoing.writableFinished) {
+      this.onTaken?.()
+    } else if (!this.#over) {
+      this.#left = true
+      this.onLeave?.()
+    }
+  }
+
+  #newPieces(): ChunkWriter {
+    const onDrain = (): void => {
+      this.#stall?.clear()
+      this.onDrain?.()
+    }
+    this.#outgoing.on('drain', onDrain)
+    return new ChunkWriter(this.#outgoing, onDrain)
+  }
+
   /** A client that reads nothing must not hold a slot of a host for as long as a stream may take. */
   #watchReader(): void {
-    this.#stall.clear()
+    this.#stall?.clear()
     if (this.#outgoing.socket === null) {
       if (!this.#awaitsTurn) this.#outgoing.once('socket', () => this.#watchReader())
       this.#awaitsTurn = true
       return
     }
+    this.#stall ??= new Watchdog(this.#clock)
     this.#stall.set(this.stallMsMax, () => {
       this.#over = true
       this.#incoming.socket.destroy()
@@ -197,3 +219,5 @@ export class Exchange {
     })
   }
 }
+
+function ignore(): void {}

@@ -5,6 +5,12 @@ import type { Endpoint } from '../wire/endpoints.ts'
 import { mostOutputTokens } from '../wire/output-limit.ts'
 import type { RequestBody } from '../wire/request-body.ts'
 
+interface ReadPrompt extends Pick<RequestBody, 'model' | 'outputLimits'> {
+  /** Of its print. */
+  readonly bytes: number
+  readonly whole: number
+}
+
 /**
  * A body by all of its bytes, whoever sends it. A prompt by what the host reads of it, for which model, and how long its
  * answer may be: whatever else differs, as an id does from one attempt of a client to the next. As far as prints are told
@@ -15,6 +21,7 @@ export class RequestMarks {
   readonly #body: () => Pick<RequestBody, 'bytes'> | null
   #ofBody: string | null = null
   #bodyBytes = 0
+  #prompt: ReadPrompt | null = null
   #ofPrompt: string | null = null
 
   /** `body`: as much of it as is still there. */
@@ -25,6 +32,8 @@ export class RequestMarks {
 
   /** Null where it has no print. */
   get ofPrompt(): string | null {
+    // Written only for who asks: of most requests nobody does.
+    if (this.#prompt !== null) this.#ofPrompt ??= this.#textOf(this.#prompt)
     return this.#ofPrompt
   }
 
@@ -44,15 +53,17 @@ export class RequestMarks {
   }
 
   read({ model, outputLimits }: RequestBody, print: PromptPrint | null): void {
-    if (print?.whole === undefined) return
+    if (print?.whole !== undefined) this.#prompt = { model, outputLimits, bytes: print.bytes, whole: print.whole }
+  }
+
+  #textOf({ model, outputLimits, bytes, whole }: ReadPrompt): string {
     const { path, outputLimit } = this.#endpoint
-    const tokensMax = mostOutputTokens(outputLimits, outputLimit)
-    this.#ofPrompt = `${path} ${model} ${tokensMax} ${print.bytes} ${print.whole.toString(36)}`
+    return `${path} ${model} ${mostOutputTokens(outputLimits, outputLimit)} ${bytes} ${whole.toString(36)}`
   }
 
   /** Its bytes go, and its host may yet go under it: without a print it is known by these alone. */
   bytesGo(): void {
     // What is embedded, ranked or heard is done when its answer begins, and may be very long.
-    if (this.#ofPrompt === null && this.#endpoint.dialect !== 'none') void this.ofBody
+    if (this.#prompt === null && this.#endpoint.dialect !== 'none') void this.ofBody
   }
 }
