@@ -3,55 +3,78 @@ import { readArguments } from '../../src/cli/arguments.ts'
 import type { Flag } from '../../src/cli/command.ts'
 import { flagTable } from '../../src/cli/help.ts'
 import type { FlagValues } from '../../src/config/settings.ts'
-
-export const benchParts = ['line', 'choosing', 'stream', 'request'] as const
-export type BenchPart = (typeof benchParts)[number]
+import { partNames, partNamesByDefault } from './parts/all-parts.ts'
 
 export interface BenchArguments {
-  /** Commit that the working tree is compared with; `metricsOffName`: with itself, once unwatched and once watched as closely as can be. */
-  readonly baseline: string
-  readonly parts: ReadonlySet<BenchPart>
+  /** Commit that is measured beside the working tree, or `metricsOffName`; null for none. */
+  readonly baseline: string | null
+  readonly parts: ReadonlySet<string>
   readonly rounds: number
-  /** Streams at once, and slots of the host. */
-  readonly streams: number
-  /** Tokens of one stream. */
-  readonly tokens: number
-  /** Whole answers of one measurement. */
-  readonly requests: number
+  /** 1 for the full form; amounts and times are multiplied by it. */
+  readonly scale: number
   /** Lengths of the line that are measured. */
   readonly waiting: readonly number[]
   /** Requests that come and go in each of its measurements; choices of a host by each policy. */
   readonly steps: number
-  readonly json: boolean
+  readonly soakMinutes: number
+  /** Gateways run from their TypeScript, and not from what is shipped. */
+  readonly fromSource: boolean
+  /** Files to write. */
+  readonly json: string | null
+  readonly svg: string | null
   readonly force: boolean
 }
 
-/** No commit: both gateways are the working tree. */
+/** No commit: both gateways are the working tree, one unwatched and the other watched as closely as can be. */
 export const metricsOffName = 'metrics-off'
+
+interface Defaults {
+  readonly rounds: number
+  readonly scale: number
+  readonly waiting: string
+  readonly steps: number
+}
+
+const full: Defaults = { rounds: 6, scale: 1, waiting: '100,10000,100000', steps: 10_000 }
+const quick: Defaults = { rounds: 2, scale: 0.25, waiting: '100,10000', steps: 2_000 }
 
 const flags: readonly Flag[] = [
   {
     name: 'baseline',
     value: 'REF',
-    help: `Commit to compare the working tree with, or ${metricsOffName}: the working tree with metrics off against the same with metrics, traces and receipts on (default: HEAD~1)`,
+    help: `Commit to measure beside the working tree, or ${metricsOffName}: the working tree with metrics off beside the same with metrics, traces and receipts on`,
   },
-  { name: 'parts', value: 'A,B', help: `What to measure, of ${benchParts.join(', ')} (default: all)` },
-  { name: 'rounds', value: 'N', help: 'Rounds, each with fresh processes in random order (default: 10)' },
-  { name: 'streams', value: 'N', help: 'Streams at once, one token each 10 ms (default: 64)' },
-  { name: 'tokens', value: 'N', help: 'Tokens of one stream (default: 300)' },
-  { name: 'requests', value: 'N', help: 'Whole answers of one measurement (default: 4000)' },
-  { name: 'waiting', value: 'N,M', help: 'Lengths of the line to measure (default: 100,10000,100000)' },
+  {
+    name: 'parts',
+    value: 'A,B',
+    help: `What to measure, of ${partNames.join(', ')} (default: all but ${partNames.filter((name) => !partNamesByDefault.includes(name)).join(', ')})`,
+  },
+  {
+    name: 'rounds',
+    value: 'N',
+    help: `Rounds, each with fresh processes in random order (default: ${full.rounds}, quick ${quick.rounds})`,
+  },
+  { name: 'quick', value: '', help: 'The short form: few rounds and short measurements, for a first look' },
+  {
+    name: 'scale',
+    value: 'X',
+    help: `Amounts and times, as a multiple of the full form (default: ${full.scale}, quick ${quick.scale})`,
+  },
+  { name: 'waiting', value: 'N,M', help: `Lengths of the line to measure (default: ${full.waiting})` },
   {
     name: 'steps',
     value: 'N',
-    help: 'Requests that come and go at each length, and choices of each policy (default: 10000)',
+    help: `Requests that come and go at each length, and choices of each policy (default: ${full.steps})`,
   },
-  { name: 'json', value: '', help: 'The result as one JSON object' },
+  { name: 'soak-minutes', value: 'N', help: 'Length of the part soak (default: 10)' },
+  { name: 'from-source', value: '', help: 'Runs gateways from their TypeScript, and not from what is shipped' },
+  { name: 'json', value: 'FILE', help: 'Writes the result there as one JSON object' },
+  { name: 'svg', value: 'FILE', help: 'Writes a plot of it there' },
   { name: 'force', value: '', help: 'Measures on a busy machine as well; its figures are worth little' },
 ]
 
 export const benchHelp = [
-  'What a change costs: the gateway at a commit against the gateway of the working tree, in paired rounds.',
+  'What the gateway costs: beside its host alone, nginx, HAProxy and another commit of it, in rounds in random order.',
   '',
   'Usage: npm run bench -- [flags]',
   '',
@@ -65,29 +88,35 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | 'h
   const read = readArguments(args, flags)
   if (read.kind === 'bad') throw new Error(read.message)
   const { values } = read
+  const given = (name: string) => values.get(name)?.at(-1) ?? null
+  const defaults = given('quick') === 'true' ? quick : full
   return {
-    baseline: values.get('baseline')?.at(-1) ?? 'HEAD~1',
+    baseline: given('baseline'),
     parts: partsOf(values),
-    rounds: countOf(values, 'rounds', 10, 1_000),
-    streams: countOf(values, 'streams', 64, 1_024),
-    tokens: countOf(values, 'tokens', 300, 100_000),
-    requests: countOf(values, 'requests', 4_000, 1_000_000),
-    waiting: listOf(values, 'waiting', '100,10000,100000').map((text) => wholeNumber('waiting', text, 1_000_000)),
-    steps: countOf(values, 'steps', 10_000, 1_000_000),
-    json: values.get('json')?.at(-1) === 'true',
-    force: values.get('force')?.at(-1) === 'true',
+    rounds: countOf(values, 'rounds', defaults.rounds, 1_000),
+    scale: scaleOf(given('scale'), defaults.scale),
+    waiting: listOf(values, 'waiting', defaults.waiting).map((text) => wholeNumber('waiting', text, 1_000_000)),
+    steps: countOf(values, 'steps', defaults.steps, 1_000_000),
+    soakMinutes: countOf(values, 'soak-minutes', 10, 1_440),
+    fromSource: given('from-source') === 'true',
+    json: given('json'),
+    svg: given('svg'),
+    force: given('force') === 'true',
   }
 }
 
-function partsOf(values: FlagValues): ReadonlySet<BenchPart> {
-  const names = listOf(values, 'parts', benchParts.join(','))
-  return new Set(
-    names.map((name) => {
-      const part = benchParts.find((known) => known === name)
-      if (part === undefined) throw new Error(`--parts knows ${benchParts.join(', ')}, not "${name}"`)
-      return part
-    }),
-  )
+function partsOf(values: FlagValues): ReadonlySet<string> {
+  const names = listOf(values, 'parts', partNamesByDefault.join(','))
+  for (const name of names) {
+    if (!partNames.includes(name)) throw new Error(`--parts knows ${partNames.join(', ')}, not "${name}"`)
+  }
+  return new Set(names)
+}
+
+function scaleOf(text: string | null, otherwise: number): number {
+  const scale = text === null ? otherwise : Number(text)
+  if (!(scale >= 0.001 && scale <= 100)) throw new Error(`--scale must be a number from 0.001 to 100, not "${text}"`)
+  return scale
 }
 
 function listOf(values: FlagValues, name: string, otherwise: string): string[] {

@@ -1,5 +1,6 @@
 /** The program as it was at a commit, and as it is in the working tree, each in a folder of its own. */
-import { execFileSync, type StdioOptions } from 'node:child_process'
+import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { repositoryRoot } from '../kit/child-process.ts'
@@ -12,6 +13,8 @@ export interface Checkout {
 
 /** What the program is made of; packages are those of the working tree. */
 const parts = ['src', 'package.json']
+/** What it is built with; an old commit may have had it elsewhere. */
+const buildParts = ['tsconfig.json', '.config']
 
 export async function checkOutCommit(ref: string, folder: string): Promise<Checkout> {
   const commit = commitOf(ref)
@@ -28,6 +31,20 @@ export async function copyWorkingTree(folder: string): Promise<Checkout> {
   for (const part of parts) await cp(join(repositoryRoot, part), join(folder, part), { recursive: true })
   await linkPackages(folder)
   return { folder, commit: workingTreeCommit() }
+}
+
+/** Compiles it as it is shipped, and returns what starts it. Throws with the words of the compiler where that is not there. */
+export async function build({ folder, commit }: Checkout): Promise<string> {
+  for (const part of buildParts) await cp(join(repositoryRoot, part), join(folder, part), { recursive: true })
+  const compiler = join(repositoryRoot, 'node_modules', '.bin', 'tsc')
+  const { stdout } = spawnSync(process.execPath, [compiler, '-p', '.config/tsconfig.build.json'], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  const launcher = join(folder, 'dist', 'launch.js')
+  if (!existsSync(join(folder, 'dist', 'main.js'))) throw new Error(`${commit} cannot be built: ${stdout}`)
+  await cp(join(folder, 'src', 'launch.js'), launcher)
+  return launcher
 }
 
 export function workingTreeCommit(): string {

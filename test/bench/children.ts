@@ -7,7 +7,15 @@ const running = new Set<RunningProcess>()
 
 /** `node` with these arguments on the cores of `list`, or on any where it is null; for `await using`. */
 export function startNode(list: string | null, args: readonly string[], options: ProcessOptions): RunningProcess {
-  const child = new RunningProcess(...onCores(list, process.execPath, args), options)
+  return startProgram(list, [process.execPath, ...args], options)
+}
+
+export function startProgram(
+  list: string | null,
+  [program, ...args]: readonly [string, ...string[]],
+  options: ProcessOptions,
+): RunningProcess {
+  const child = new RunningProcess(...onCores(list, program, args), options)
   running.add(child)
   const forget = () => running.delete(child)
   child.ended.then(forget, forget)

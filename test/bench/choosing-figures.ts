@@ -1,9 +1,9 @@
 /** What choosing a host costs, without sockets: as often as there are rounds, each in a process of its own. */
 import { policyNames } from '../../src/balancing/options.ts'
-import type { BenchArguments } from './bench-arguments.ts'
 import { answerOf, startHelper } from './children.ts'
 import type { ChoiceCase, ChoiceUs, FromChoosingBench, ToChoosingBench } from './choosing-bench.ts'
 import type { Bound } from './line-figures.ts'
+import type { Rig } from './rig.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 
 export interface ChoosingFigure {
@@ -24,7 +24,7 @@ const caseNames: Readonly<Record<ChoiceCase, string>> = {
 
 /** `core`: where it runs; any where null. */
 export async function choosingFigures(
-  { rounds, steps }: BenchArguments,
+  { rounds, steps }: Pick<Rig, 'rounds' | 'steps'>,
   { core, say }: { core: string | null; say: (line: string) => void },
 ): Promise<ChoosingFigure[]> {
   const costs: FromChoosingBench[] = []

@@ -1,7 +1,8 @@
 /** What the line itself costs, without sockets: each length in a process of its own, as often as there are rounds. */
-import type { BenchArguments } from './bench-arguments.ts'
+
 import { answerOf, startHelper } from './children.ts'
 import type { FromLineBench, ToLineBench } from './line-bench.ts'
+import type { Rig } from './rig.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 
 export interface LineFigure {
@@ -44,7 +45,7 @@ const manyModels = { waiting: 1_024, models: 1_000, stepsShare: 0.05 }
 
 /** `core`: where it runs; any where null. */
 export async function lineFigures(
-  { rounds, waiting, steps }: BenchArguments,
+  { rounds, waiting, steps }: Pick<Rig, 'rounds' | 'waiting' | 'steps'>,
   { core, say }: { core: string | null; say: (line: string) => void },
 ): Promise<LineFigure[]> {
   const found: LineFigure[] = []

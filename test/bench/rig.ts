@@ -1,6 +1,7 @@
 /** What every part of the benchmark works with: targets, load, and the cores they have for themselves. */
 import type { RunningProcess } from '../kit/child-process.ts'
 import type { SeededRandom } from '../soak/seeded-random.ts'
+import type { Calibration } from './calibration.ts'
 import type {
   Arrivals,
   ClosedLoopOrder,
@@ -21,11 +22,16 @@ export interface Rig {
   /** 1 for the full form; amounts and times are multiplied by it. */
   readonly scale: number
   readonly soakMinutes: number
+  /** Lengths of the line that are measured, and requests that come and go at each. */
+  readonly waiting: readonly number[]
+  readonly steps: number
   readonly random: SeededRandom
   readonly say: (line: string) => void
   /** For the report: what a reader must know. */
   readonly note: (text: string) => void
   maker(name: TargetName): TargetMaker | null
+  /** Taken once. */
+  calibration(): Promise<Calibration>
   stub(): Promise<Stub>
   generator(): Promise<Generator>
 }

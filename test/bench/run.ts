@@ -1,22 +1,17 @@
-/** `npm run bench -- --help`: what a change costs, measured against a commit before it. */
-import { rmSync } from 'node:fs'
+/** `npm run bench -- --help`: what the gateway costs, beside its host alone, other proxies and another commit of it. */
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, tmpdir, type } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { type BenchArguments, benchHelp, metricsOffName, readBenchArguments } from './bench-arguments.ts'
-import { type BenchReport, comparisonsOf, relayedIn, reportText } from './bench-report.ts'
-import { checkOutCommit, copyWorkingTree, wantsOtherPackages, workingTreeCommit } from './checkout.ts'
+import { type BenchArguments, benchHelp, readBenchArguments } from './bench-arguments.ts'
 import { killAll } from './children.ts'
-import { choosingFigures } from './choosing-figures.ts'
-import { GatewayArm, setupFor } from './gateway-arm.ts'
-import { gatewayRounds } from './gateway-rounds.ts'
-import { lineFigures } from './line-figures.ts'
-import { type Cores, coresOf, lookAtMachine, reasonsNotToMeasure } from './machine.ts'
-import { everythingOn, metricsOff } from './watching.ts'
-
-/** Above it, stub and generator could not keep up, and the gateway waited for them. */
-const loadCoreShareEnough = 0.9
+import { LocalRig } from './local-rig.ts'
+import { type Cores, coresOf, lookAtMachine, type MachineLoad, reasonsNotToMeasure } from './machine.ts'
+import { allParts } from './parts/all-parts.ts'
+import { type BenchReport, type ReportedPart, reportText } from './report.ts'
+import { makersOf } from './targets/makers.ts'
 
 const say = (line: string): void => console.error(line)
 
@@ -43,64 +38,57 @@ async function bench(wanted: BenchArguments): Promise<void> {
   // Heard to the end: who runs it in a group sends a signal twice, and the second one must not cut off the first.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cutOff(folder))
   try {
-    const found = await measure(wanted, folder)
-    const report: BenchReport = {
-      ...found,
-      node: process.versions.node,
-      rounds: wanted.rounds,
-      machine: { atStart, loadAverageAtEnd: loadavg()[0] ?? 0, model: cpus()[0]?.model.trim() ?? 'unknown' },
-      notes: [...reasons.map((reason) => `a busy machine: ${reason}`), ...found.notes],
-    }
-    console.log(wanted.json ? JSON.stringify(report, null, 2) : reportText(report))
+    const report = await measure(wanted, { folder, atStart, reasons })
+    console.log(reportText(report))
+    if (wanted.json !== null) writeFileSync(wanted.json, `${JSON.stringify(report, null, 2)}\n`)
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-type Found = Omit<BenchReport, 'node' | 'rounds' | 'machine'>
-
-/** Each part that is wanted, and what must be known to judge it. */
-async function measure(wanted: BenchArguments, folder: string): Promise<Found> {
-  const cores = coresOf(availableParallelism())
-  const notes = cores.gateway === null ? ['no taskset, or one core alone: nothing has a core for itself'] : []
-  const line = wanted.parts.has('line') ? await lineFigures(wanted, { core: cores.gateway, say }) : []
-  const choosing = wanted.parts.has('choosing') ? await choosingFigures(wanted, { core: cores.gateway, say }) : []
-  const gateways = wanted.parts.has('stream') || wanted.parts.has('request')
-  const compared = gateways ? await compareGateways(wanted, { folder, cores }) : null
-  const nothing = { before: null, after: workingTreeCommit(), gateways: [], relayed: relayedIn([]) }
-  return { ...nothing, ...compared, notes: [...notes, ...(compared?.notes ?? [])], line, choosing }
-}
-
-async function compareGateways(
+async function measure(
   wanted: BenchArguments,
-  { folder, cores }: { folder: string; cores: Cores },
-): Promise<Omit<Found, 'line' | 'choosing'>> {
-  const arms = await armsOf(wanted, folder)
-  const setup = setupFor(await Promise.all(arms.map((arm) => arm.help())))
-  const { rounds, loadCoreShareMax } = await gatewayRounds(arms, { wanted, setup, cores, say })
-  const notes = ['memory includes what Node needs to run TypeScript from its source', ...setup.notes]
-  if (wanted.baseline !== metricsOffName && (await wantsOtherPackages(wanted.baseline))) {
-    notes.push(`${arms[0].words} was made for other packages, and ran on those of the working tree`)
+  { folder, atStart, reasons }: { folder: string; atStart: MachineLoad; reasons: readonly string[] },
+): Promise<BenchReport> {
+  const beganMs = performance.now()
+  const cores = coresOf(availableParallelism())
+  keepOff(cores)
+  const parts = allParts.filter(({ name }) => wanted.parts.has(name))
+  const { makers, notes, gatewayRuns } = await makersOf(wanted, folder)
+  const rig = new LocalRig({ ...wanted, makers, cores, say })
+  for (const reason of reasons) rig.note(`a busy machine: ${reason}`)
+  for (const note of notes) rig.note(note)
+  const reported: ReportedPart[] = []
+  for (const part of parts) reported.push({ name: part.name, words: part.words, rows: await part.run(rig) })
+  return {
+    node: process.versions.node,
+    flags: process.argv.slice(2),
+    rounds: wanted.rounds,
+    scale: wanted.scale,
+    targets: Object.fromEntries(rig.makers.map((maker) => [maker.name, maker.words])),
+    gatewayRuns,
+    machine: {
+      model: cpus()[0]?.model.trim() ?? 'unknown',
+      kernel: `${type()} ${release()}`,
+      atStart,
+      loadAverageAtEnd: loadavg()[0] ?? 0,
+      cores: coresWords(cores),
+    },
+    calibration: rig.calibrated,
+    parts: reported,
+    notes: rig.notes,
+    tookMs: performance.now() - beganMs,
   }
-  if (rounds.some((round) => round.after.residentMiBIdle === null)) {
-    notes.push('this system tells neither the CPU time nor the memory of a process')
-  }
-  if (loadCoreShareMax !== null && loadCoreShareMax > loadCoreShareEnough) {
-    const share = `${(loadCoreShareMax * 100).toFixed(0)} %`
-    notes.push(`host and clients needed ${share} of a core: they, and not the gateway, set the pace`)
-  }
-  const gateways = comparisonsOf(rounds)
-  return { before: arms[0].words, after: arms[1].words, notes, gateways, relayed: relayedIn(rounds) }
 }
 
-async function armsOf({ baseline }: BenchArguments, folder: string): Promise<readonly [GatewayArm, GatewayArm]> {
-  const after = await copyWorkingTree(join(folder, 'after'))
-  if (baseline === metricsOffName) {
-    const before = await copyWorkingTree(join(folder, 'before'))
-    return [new GatewayArm('before', before, metricsOff), new GatewayArm('after', after, everythingOn)]
-  }
-  const before = await checkOutCommit(baseline, join(folder, 'before'))
-  return [new GatewayArm('before', before), new GatewayArm('after', after)]
+/** This process reads what gateways log, which must not take time of their core. */
+function keepOff({ load }: Cores): void {
+  if (load !== null) execFileSync('taskset', ['-a', '-c', '-p', load, String(process.pid)], { stdio: 'ignore' })
+}
+
+function coresWords({ gateway, load }: Cores): string {
+  if (gateway === null) return 'no taskset, or one core alone: nothing has a core for itself'
+  return `each on core ${gateway} with all its threads, stub and clients on ${load}`
 }
 
 function cutOff(folder: string): void {

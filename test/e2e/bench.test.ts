@@ -1,10 +1,11 @@
 /** `npm run bench`, as short as it goes: every part runs, counts what it relayed, and leaves nothing behind. */
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { BenchReport } from '../bench/bench-report.ts'
+import { partNamesByDefault } from '../bench/parts/all-parts.ts'
+import type { BenchReport } from '../bench/report.ts'
 import { RunningProcess, repositoryRoot } from '../kit/child-process.ts'
 import { eventually } from '../kit/within.ts'
 
@@ -20,39 +21,38 @@ function bench(args: readonly string[]): RunningProcess {
   return new RunningProcess(process.execPath, [script, ...args], { cwd: repositoryRoot, env: { TMPDIR: folder } })
 }
 
-const short = '--rounds 1 --streams 4 --tokens 5 --requests 20 --waiting 50 --steps 50 --json --force'.split(' ')
+const short = '--rounds 1 --scale 0.01 --waiting 50 --steps 50 --force'.split(' ')
 
-test('one short round of all parts', async () => {
-  await using child = bench([...short, '--baseline', 'HEAD'])
-  const end = await child.end(60_000)
+test('one short round of every part but the soak, the commit beside the working tree', async () => {
+  const file = join(folder, 'report.json')
+  await using child = bench([...short, '--baseline', 'HEAD', '--json', file])
+  const end = await child.end(110_000)
   expect(end, child.err).toEqual({ code: 0, signal: null })
-  const report = JSON.parse(child.out) as BenchReport
+  const report = JSON.parse(await readFile(file, 'utf8')) as BenchReport
   const head = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: repositoryRoot, encoding: 'utf8' })
-  expect(report).toMatchObject({ node: process.versions.node, before: head.slice(0, 8), rounds: 1 })
-  expect(report.relayed).toEqual({ tokens: 2 * 4 * 5, requests: 2 * 20 })
-  expect(report.gateways.map(({ name }) => name)).toEqual([
-    'CPU a streamed token',
-    'CPU a whole answer',
-    'memory when idle',
-    'memory after the load',
-  ])
-  for (const { before, after } of report.gateways) expect(Math.min(before, after)).toBeGreaterThan(0)
-  expect(report.line.map(({ name }) => name)).toContain('line: add and take')
-  expect(report.choosing.map(({ name }) => name)).toContain('fastest')
-  for (const { figure } of [...report.line, ...report.choosing]) expect(figure.median).toBeGreaterThan(0)
+  expect(report).toMatchObject({ node: process.versions.node, rounds: 1, targets: { baseline: head.slice(0, 8) } })
+  expect(report.parts.map(({ name }) => name)).toEqual(partNamesByDefault)
+  for (const { name, rows } of report.parts) {
+    expect(rows, name).not.toEqual([])
+    for (const { figure, byTarget } of rows) expect(byTarget.gateway?.median, figure).toEqual(expect.any(Number))
+  }
+  const requests = report.parts.find(({ name }) => name === 'requests')?.rows ?? []
+  expect(Object.keys(requests[0]?.byTarget ?? {})).toEqual(expect.arrayContaining(['baseline', 'gateway']))
+  expect(child.out).toContain('CPU a request, 32 clients')
+  await rm(file)
   expect(await leftBehind()).toEqual([])
 })
 
 test('a baseline that is no commit is refused, and nothing is left behind', async () => {
-  await using child = bench([...short, '--parts', 'stream', '--baseline', 'no-such-commit'])
+  await using child = bench([...short, '--parts', 'tokens', '--baseline', 'no-such-commit'])
   expect(await child.end(30_000)).toEqual({ code: 1, signal: null })
   expect(child.err).toContain('bench: "no-such-commit" is no commit of this repository')
   expect(await leftBehind()).toEqual([])
 })
 
 test('cut off in the middle, it ends its processes and removes its folder', async () => {
-  await using child = bench([...short, '--parts', 'stream', '--tokens', '100000', '--baseline', 'HEAD'])
-  await eventually(30_000, 'a gateway of the benchmark', () => gatewaysRunning() > 0)
+  await using child = bench([...short, '--parts', 'tokens', '--scale', '100'])
+  await eventually(60_000, 'a gateway of the benchmark', () => gatewaysRunning() > 0)
   // As a terminal and npm both do it.
   child.signal('SIGTERM')
   child.signal('SIGTERM')

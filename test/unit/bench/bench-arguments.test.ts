@@ -1,63 +1,67 @@
 /** What the benchmark may be told, and the sentences where it makes no sense. */
 import { expect, test } from 'vitest'
 import { benchHelp, readBenchArguments } from '../../bench/bench-arguments.ts'
+import { partNames } from '../../bench/parts/all-parts.ts'
 
-test('without flags everything is compared with the commit before', () => {
+test('without flags every part but the soak is measured in its full form, beside no other commit', () => {
   expect(readBenchArguments([])).toEqual({
-    baseline: 'HEAD~1',
-    parts: new Set(['line', 'choosing', 'stream', 'request']),
-    rounds: 10,
-    streams: 64,
-    tokens: 300,
-    requests: 4_000,
+    baseline: null,
+    parts: new Set(partNames.filter((name) => name !== 'soak')),
+    rounds: 6,
+    scale: 1,
     waiting: [100, 10_000, 100_000],
     steps: 10_000,
-    json: false,
+    soakMinutes: 10,
+    fromSource: false,
+    json: null,
+    svg: null,
     force: false,
   })
 })
 
+test('the quick form has fewer rounds and shorter measurements, and what is given beside it counts', () => {
+  expect(readBenchArguments(['--quick'])).toMatchObject({
+    rounds: 2,
+    scale: 0.25,
+    waiting: [100, 10_000],
+    steps: 2_000,
+  })
+  expect(readBenchArguments(['--quick', '--rounds', '5', '--scale', '0.5'])).toMatchObject({ rounds: 5, scale: 0.5 })
+})
+
 test('every flag is heard', () => {
   const args =
-    '--baseline v1 --parts stream,line --rounds 3 --streams 2 --tokens=7 --requests 9 --waiting 5,6 --steps 8'
-  expect(readBenchArguments([...args.split(' '), '--json', '--force'])).toEqual({
+    '--baseline v1 --parts tokens,line --rounds 3 --scale 0.1 --waiting 5,6 --steps 8 --soak-minutes 2 --json a --svg=b'
+  expect(readBenchArguments([...args.split(' '), '--from-source', '--force'])).toEqual({
     baseline: 'v1',
-    parts: new Set(['stream', 'line']),
+    parts: new Set(['tokens', 'line']),
     rounds: 3,
-    streams: 2,
-    tokens: 7,
-    requests: 9,
+    scale: 0.1,
     waiting: [5, 6],
     steps: 8,
-    json: true,
+    soakMinutes: 2,
+    fromSource: true,
+    json: 'a',
+    svg: 'b',
     force: true,
   })
 })
 
 test.each(['--help', '-h'])('%s asks for the help, which names every flag', (flag) => {
   expect(readBenchArguments(['--rounds', '0', flag])).toBe('help')
-  for (const name of [
-    'baseline',
-    'parts',
-    'rounds',
-    'streams',
-    'tokens',
-    'requests',
-    'waiting',
-    'steps',
-    'json',
-    'force',
-  ]) {
-    expect(benchHelp).toContain(`  --${name} `)
-  }
+  const flags = 'baseline parts rounds quick scale waiting steps soak-minutes from-source json svg force help'.split(
+    ' ',
+  )
+  for (const name of flags) expect(benchHelp).toContain(`  --${name} `)
 })
 
 test.each([
-  [['--parts', 'lines'], '--parts knows line, choosing, stream, request, not "lines"'],
-  [['--parts', ''], '--parts knows line, choosing, stream, request, not ""'],
+  [['--parts', 'lines'], `--parts knows ${partNames.join(', ')}, not "lines"`],
+  [['--parts', ''], `--parts knows ${partNames.join(', ')}, not ""`],
   [['--rounds', '0'], '--rounds must be a whole number from 1 to 1000, not "0"'],
   [['--rounds', '1.5'], '--rounds must be a whole number from 1 to 1000, not "1.5"'],
-  [['--requests', 'many'], '--requests must be a whole number from 1 to 1000000, not "many"'],
+  [['--scale', 'big'], '--scale must be a number from 0.001 to 100, not "big"'],
+  [['--scale', '0'], '--scale must be a number from 0.001 to 100, not "0"'],
   [['--waiting', '100,'], '--waiting must be a whole number from 1 to 1000000, not ""'],
   [['--round', '3'], 'unknown flag --round; did you mean "--rounds"?'],
   [['--baseline'], '--baseline needs a value: --baseline REF'],
