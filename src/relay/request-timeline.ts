@@ -6,6 +6,7 @@ import type { AttemptOutcome, FirstTokenParts, Phase, TimeSpent } from './outcom
 
 /** A request that is sent back often is told of by its last attempts. */
 const attemptsKept = 16
+const none: Attempt[] = []
 
 /** As long as it runs, it ends when it began. */
 type Attempt = { -readonly [Field in keyof AttemptOutcome]: AttemptOutcome[Field] }
@@ -24,7 +25,7 @@ export interface AttemptBeginning {
 export class RequestTimeline {
   readonly #acceptedAtMs: number
   readonly #ms: Record<Phase, number> = { R: 0, A: 0, Q: 0, C: 0, H: 0, F: 0, D: 0, L: 0 }
-  readonly #attempts: Attempt[] = []
+  #attempts: Attempt[] = none
   /** That which has not ended. */
   #running: Attempt | null = null
   #lostMs = 0
@@ -70,11 +71,22 @@ export class RequestTimeline {
   }
 
   attemptBegan({ host, kind, model, reason, decision, spanId }: AttemptBeginning, nowMs: number): void {
-    if (this.#attempts.length === attemptsKept) this.#attempts.shift()
     const beganMs = nowMs - this.#acceptedAtMs
-    const times = { beganMs, sentMs: null, headMs: null, endedMs: beganMs, failure: null }
-    this.#running = { host, kind, model, reason, decision, spanId, ...times }
-    this.#attempts.push(this.#running)
+    this.#running = {
+      host,
+      kind,
+      model,
+      reason,
+      decision,
+      spanId,
+      beganMs,
+      sentMs: null,
+      headMs: null,
+      endedMs: beganMs,
+      failure: null,
+    }
+    // A list of its own length: most hold one attempt, and those of requests that ended are kept for a while.
+    this.#attempts = [...this.#attempts.slice(1 - attemptsKept), this.#running]
   }
 
   /** The first content is seen: a moment before its bytes go out, and perhaps behind others that say nothing. */

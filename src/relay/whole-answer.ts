@@ -32,7 +32,7 @@ export class WholeAnswer implements AnswerReader {
   readonly #isJson: boolean
   /** Where only the end of the connection ends it, or a host says that half of it is all, the brackets tell. */
   readonly #jsonEnd = new JsonEnd()
-  #held: Buffer[] = []
+  #held: Buffer[] = none
   #heldBytes = 0
   #tail = noBytes
   #committed = false
@@ -49,12 +49,15 @@ export class WholeAnswer implements AnswerReader {
       this.#pass(chunk)
       return
     }
-    this.#held.push(chunk)
+    // One piece is what most answers come in.
+    if (this.#held === none) this.#held = [chunk]
+    else this.#held.push(chunk)
     this.#heldBytes += chunk.length
     if (!this.#isJson || this.#heldBytes > this.#parts.holdBytesMax) {
       this.#tellId(idAtStart(Buffer.concat(this.#held)))
       this.#commit(this.#parts.head.headers['content-length'], false)
-      for (const piece of this.#held.splice(0)) this.#pass(piece)
+      for (const piece of this.#held) this.#pass(piece)
+      this.#held = none
     }
   }
 
@@ -138,6 +141,7 @@ export class WholeAnswer implements AnswerReader {
 }
 
 const noBytes: Buffer = Buffer.alloc(0)
+const none: Buffer[] = []
 const beginsWithError = /^\s*\{\s*"error"\s*:\s*[{"]/
 /** No Content, Reset Content. */
 const bodyless: ReadonlySet<number> = new Set([204, 205])

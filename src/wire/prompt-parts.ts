@@ -77,37 +77,42 @@ export const listPiecesMax = 4_096
  */
 export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly PromptPiece[] {
   const pieces: PromptPiece[] = []
-  // Looked for once: of each piece again, it would be looked for in all that follows as often as there are pieces.
-  const marks = marksIn(bytes)
-  const add = (piece: PromptPiece): void => void pieces.push(marks.length === 0 ? piece : withoutMarks(piece, marks))
-  const whole = (keys: readonly PieceKey[], role: PromptPiece['role']): void => {
-    for (const key of keys) {
-      const span = spans[key]
-      if (span !== undefined) add({ bytes, ...span, kind: keysInOrder.indexOf(key), role })
-    }
-  }
-  whole(seedKeys, 'seed')
-  whole(commonKeys, 'common')
+  for (const key of seedKeys) addWhole(pieces, bytes, spans[key], key, 'seed')
+  for (const key of commonKeys) addWhole(pieces, bytes, spans[key], key, 'common')
   for (const key of ownKeys) {
     const span = spans[key]
     if (span === undefined) continue
-    if (!isListOfTexts(bytes, span)) {
-      whole([key], 'own')
-      continue
-    }
-    const kind = keysInOrder.indexOf(key)
-    let role: PromptPiece['role'] = 'common'
-    const items = new ItemCursor(bytes, span.start)
-    for (let count = 0; items.next(); count++) {
-      const { start } = items
-      const isRest = count === listPiecesMax - 1
-      const end = isRest ? span.end : items.end
-      if (role === 'common' && !isOfSystem(bytes, start)) role = 'own'
-      add({ bytes, start, end, kind, role })
-      if (isRest) break
-    }
+    if (isListOfTexts(bytes, span)) addItems(pieces, bytes, span, key)
+    else addWhole(pieces, bytes, span, key, 'own')
   }
-  return pieces
+  // Looked for once: of each piece again, it would be looked for in all that follows as often as there are pieces.
+  const marks = marksIn(bytes)
+  return marks.length === 0 ? pieces : pieces.map((piece) => withoutMarks(piece, marks))
+}
+
+function addWhole(
+  pieces: PromptPiece[],
+  bytes: Buffer,
+  span: Span | undefined,
+  key: PieceKey,
+  role: PromptPiece['role'],
+): void {
+  if (span === undefined) return
+  pieces.push({ bytes, start: span.start, end: span.end, kind: keysInOrder.indexOf(key), role })
+}
+
+function addItems(pieces: PromptPiece[], bytes: Buffer, span: Span, key: PieceKey): void {
+  const kind = keysInOrder.indexOf(key)
+  let role: PromptPiece['role'] = 'common'
+  const items = new ItemCursor(bytes, span.start)
+  for (let count = 0; items.next(); count++) {
+    const { start } = items
+    const isRest = count === listPiecesMax - 1
+    const end = isRest ? span.end : items.end
+    if (role === 'common' && !isOfSystem(bytes, start)) role = 'own'
+    pieces.push({ bytes, start, end, kind, role })
+    if (isRest) break
+  }
 }
 
 /** Whether a host may make use of what it has kept, as far as its client has a say in that. */
@@ -126,7 +131,8 @@ function isOfSystem(bytes: Buffer, start: number): boolean {
     while (cursor.next()) {
       if (matchRole(bytes, cursor.keyStart, cursor.keyEnd)?.exact !== true) continue
       const { valueStart, valueEnd } = cursor
-      return ofSystem.some((role) => bytes.compare(role, 0, role.length, valueStart, valueEnd) === 0)
+      for (const role of ofSystem) if (bytes.compare(role, 0, role.length, valueStart, valueEnd) === 0) return true
+      return false
     }
   } catch {
     // It is no JSON inside, which is for the host to say.
@@ -141,10 +147,14 @@ function isListOfTexts(bytes: Buffer, { start }: Span): boolean {
   return first === OBJECT_OPEN || first === QUOTE
 }
 
+const none: readonly number[] = []
+
 /** Where the marks are, the first one first. */
 function marksIn(bytes: Buffer): readonly number[] {
+  let at = bytes.indexOf(mark)
+  if (at === -1) return none
   const marks: number[] = []
-  for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + mark.length)) marks.push(at)
+  for (; at !== -1; at = bytes.indexOf(mark, at + mark.length)) marks.push(at)
   return marks
 }
 

@@ -261,6 +261,8 @@ function readText(bytes: Buffer, { start, end }: Span): string {
   }
 }
 
+const noLimits: readonly OutputLimit[] = []
+
 /** Each byte is a letter as it stands there, as in almost any name. */
 function isPlain(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
@@ -271,12 +273,12 @@ function isPlain(bytes: Buffer, start: number, end: number): boolean {
 }
 
 function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[] {
-  const limits: OutputLimit[] = []
+  let limits: readonly OutputLimit[] = noLimits
   for (const key of outputLimitKeys) {
     const span = spans[key]
     if (span === undefined) continue
     const { tokens, inQuotes } = tokensAt(bytes, span)
-    limits.push({ key, span, tokens, inQuotes })
+    limits = [...limits, { key, span, tokens, inQuotes }]
   }
   return limits
 }
