@@ -4,6 +4,7 @@ import type { Host } from '../hosts/host.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { type Caller, unknownCaller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
+import { Leavers } from './leavers.ts'
 import type { LiveRequest } from './live-request-schema.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RelayedRequest, type RequestOwner } from './relayed-request.ts'
@@ -11,11 +12,13 @@ import { RelayedRequest, type RequestOwner } from './relayed-request.ts'
 export class Relay implements RequestOwner {
   readonly #parts: RelayParts
   readonly #live = new Set<RelayedRequest>()
+  readonly #leavers: Leavers
   #refusal: GatewayError | null = null
   #onIdle: (() => void) | null = null
 
   constructor(parts: RelayParts) {
     this.#parts = parts
+    this.#leavers = new Leavers(parts.clock)
   }
 
   /** Returns at once; the answer goes into the exchange. */
@@ -72,6 +75,10 @@ export class Relay implements RequestOwner {
 
   get requestsLive(): number {
     return this.#live.size
+  }
+
+  left(request: RelayedRequest): void {
+    this.#leavers.add(request)
   }
 
   settled(request: RelayedRequest): void {

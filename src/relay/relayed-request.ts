@@ -42,6 +42,8 @@ const noBytes = Buffer.alloc(0)
 export interface RequestOwner {
   /** How many those are. */
   readonly requestsLive: number
+  /** Its client is gone: `clientLeft` is called, at once or a few turns of the event loop later. */
+  left(request: RelayedRequest): void
   /** Called once, with the outcome told. */
   settled(request: RelayedRequest): void
 }
@@ -88,7 +90,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     this.#attempts = new RequestAttempts(parts, this)
     this.#answer = new ClientAnswer(parts, this)
     exchange.stallMsMax = parts.options.clientStallMsMax
-    exchange.onLeave = () => this.#clientLeft()
+    exchange.onLeave = () => owner.left(this)
     exchange.onTaken = () => this.#settle('--', null)
     exchange.onDrain = () => this.#attempts.underWay?.resume()
     exchange.onStall = () => this.#clientGone(`c${this.record.phase}`, this.record.status)
@@ -127,7 +129,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
       if (this.#settled) this.#releaseBody()
       else this.#queue(got.body)
     } catch (error) {
-      if (error instanceof ClientLeft) this.#clientLeft()
+      if (error instanceof ClientLeft) this.#owner.left(this)
       else this.fault(error)
     }
   }
@@ -261,7 +263,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
   }
 
   granted(lease: Lease, waitMs: number): void {
-    this.record.granted(lease, waitMs)
+    if (!this.exchange.left) this.record.granted(lease, waitMs)
     try {
       this.#startAttempt(lease, false)
     } catch (error) {
@@ -307,10 +309,8 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
 
   #startAttempt(lease: Lease, fresh: boolean): void {
     const body = this.#body
-    if (body === null || this.#settled) {
-      lease.release()
-      return
-    }
+    // Whoever left gets nothing started, also where nobody has taken leave of it yet.
+    if (body === null || this.#settled || this.exchange.left) return lease.release()
     const within = this.#work.turnTo('send')
     this.#attempts.start(lease, body, fresh)
     this.#work.turnTo(within)
@@ -335,7 +335,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
 
   // --- the end
 
-  #clientLeft(): void {
+  clientLeft(): void {
     this.#clientGone(`C${this.record.phase}`, clientLeftStatus)
   }
 
@@ -346,10 +346,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     this.#answer.stopBeats()
     this.#line.leave()
     const { underWay, mustBeReadOn } = this.#attempts
-    if (underWay !== null && mustBeReadOn) {
-      this.#readOn(end, underWay)
-      return
-    }
+    if (underWay !== null && mustBeReadOn) return this.#readOn(end, underWay)
     underWay?.abort()
     this.#settle(end, null)
   }
