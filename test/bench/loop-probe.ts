@@ -7,7 +7,7 @@
 import { createServer, type Socket } from 'node:net'
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { isMainThread } from 'node:worker_threads'
-import { type AskedOfProbe, type GcEntry, LoopTurns } from './loop-probe-turns.ts'
+import { type AskedOfProbe, LoopTurns } from './loop-probe-turns.ts'
 
 /** Reading the processor time of each turn would cost more than most turns; so much of short ones is taken for one. */
 const grainMs = 0.5
@@ -20,7 +20,7 @@ function watch(socketPath: string | null): void {
   const turns = new LoopTurns()
   lookAtEachTurn(turns)
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) turns.collected(entry as unknown as GcEntry)
+    for (const entry of list.getEntries()) turns.collected(entry)
   }).observe({ entryTypes: ['gc'] })
   createServer((socket) => answer(socket, turns))
     .listen(socketPath)
