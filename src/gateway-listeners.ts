@@ -1,7 +1,7 @@
 /** The two listeners of a gateway: for clients, and for its operators. */
 import type { Access } from './access/access.ts'
 import { withChangeLog } from './access/change-log.ts'
-import { KeyAdmin } from './access/key-admin.ts'
+import type { KeyAdmin } from './access/key-admin.ts'
 import type { RecentDecisions } from './balancing/recent-decisions.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
@@ -93,14 +93,7 @@ export function adminListener(parts: ListenerParts): Listener {
     metricsOpen: isLoopback(admin.bind),
     metricsToken: admin.metricsToken ?? null,
     guesses: access.guesses,
-    keys: new KeyAdmin(withChangeLog(keys, log), {
-      clock,
-      get teams() {
-        return Object.keys(live.config.teams)
-      },
-      // Not to wait until the store tells of it.
-      onChange: (key) => access.apply({ keys: [key], keysEverCreated: true }),
-    }),
+    keyAdmin: keyAdminOf(parts),
     keyStore: keys,
     fleet,
     hostNetworks: () => live.config.admin.hostNetworks,
@@ -117,6 +110,23 @@ export function adminListener(parts: ListenerParts): Listener {
     limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),
   })
   return new Listener(app, limitsOf(live), clock, undefined, { headers: adminHeaders })
+}
+
+/** It checks what it is told by schemas, which only whoever changes keys needs. */
+function keyAdminOf({ live, clock, log, access, store }: ListenerParts): () => Promise<KeyAdmin> {
+  const make = async () => {
+    const { KeyAdmin } = await import('./access/key-admin.ts')
+    return new KeyAdmin(withChangeLog(store.keys, log), {
+      clock,
+      get teams() {
+        return Object.keys(live.config.teams)
+      },
+      // Not to wait until the store tells of it.
+      onChange: (key) => access.apply({ keys: [key], keysEverCreated: true }),
+    })
+  }
+  let made: Promise<KeyAdmin> | null = null
+  return () => (made ??= make())
 }
 
 function trafficOf({ dispatcher, relay, recent, decisions, hosts, catalog, budget, access }: ListenerParts) {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newKey } from '../../src/access/api-key.ts'
 import { adminApp } from '../../src/http/admin/admin-app.ts'
 import type { AdminParts } from '../../src/http/admin/admin-parts.ts'
+import { operatorApp } from '../../src/http/admin/operator-app.ts'
 import { type DataParts, dataApp } from '../../src/http/app.ts'
 import { type GatewayUnderTest, startGateway } from '../kit/gateway-under-test.ts'
 import { type LmxDouble, startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
@@ -81,7 +82,9 @@ interface Routed {
 /** Nothing of the parts is touched before a request comes. */
 const routed: Readonly<Record<'data' | 'admin', readonly Routed[]>> = {
   data: routesOf(dataApp({} as DataParts)),
-  admin: routesOf(adminApp({ bind: '127.0.0.1', hostNames: [] as readonly string[] } as unknown as AdminParts)),
+  admin: [adminApp, operatorApp].flatMap((app) =>
+    routesOf(app({ bind: '127.0.0.1', hostNames: [] as readonly string[] } as unknown as AdminParts)),
+  ),
 }
 
 function routesOf({ routes }: Pick<Hono<{ Bindings: HttpBindings }>, 'routes'>): Routed[] {

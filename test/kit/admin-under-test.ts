@@ -55,7 +55,7 @@ export interface AdminUnderTest extends AsyncDisposable {
 export const teams = { red: { tokensPerMinute: 10_000 }, blue: {} }
 
 export async function startAdmin(
-  changes: Partial<Omit<AdminParts, 'keys' | 'keyStore'>> & { sums?: readonly UsageSum[]; keys?: MemoryKeys } = {},
+  changes: Partial<Omit<AdminParts, 'keyAdmin' | 'keyStore'>> & { sums?: readonly UsageSum[]; keys?: MemoryKeys } = {},
 ): Promise<AdminUnderTest> {
   const { sums = [], keys = new MemoryKeys(), ...parts } = changes
   const { token, digest } = newAdminToken()
@@ -86,7 +86,7 @@ export async function startAdmin(
     metricsToken: 'a-token-for-the-scraper',
     adminTokenDigest: () => keys.adminTokenDigest,
     guesses: new KeyGuesses({ failedKeysPerMinute: 1_000_000, clock }),
-    keys: new KeyAdmin(withChangeLog(keys, write), { clock, teams: Object.keys(teams) }),
+    keyAdmin: () => Promise.resolve(new KeyAdmin(withChangeLog(keys, write), { clock, teams: Object.keys(teams) })),
     keyStore: keys,
     fleet: quietFleet(traffic.hosts),
     hostNetworks: () => [],

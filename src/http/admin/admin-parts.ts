@@ -48,7 +48,8 @@ export interface AdminParts extends OperatorParts {
   /** `admin.bind` and `admin.hostNames`. */
   readonly bind: string
   readonly hostNames: readonly string[]
-  readonly keys: KeyAdmin
+  /** Loaded when it is first asked for. */
+  readonly keyAdmin: () => Promise<KeyAdmin>
   readonly keyStore: Pick<KeyStore, 'audit' | 'note'>
   readonly fleet: Pick<Fleet, 'hosts' | 'leaving' | 'sourceOf' | 'like' | 'add' | 'remove'>
   /** `admin.hostNetworks` as it is now. */

@@ -1,12 +1,11 @@
 /** One row of the table of admin routes: what is served, checked and documented is made from it. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { checked } from '../../access/checked.ts'
 import type { ErrorCode } from '../../base/errors.ts'
 import type { Steps } from '../../base/steps.ts'
 import { inTurns } from '../../observe/turns.ts'
 import type { AdminParts } from './admin-parts.ts'
 import type { Role } from './operator.ts'
-import { nothing } from './request-input.ts'
 
 /** What a route answers when all is well. */
 export type AdminAnswer =
@@ -19,6 +18,9 @@ export interface AdminBytes {
   readonly pieces: readonly Buffer[]
   readonly contentType: string
 }
+
+/** Of what takes no parameters. */
+export const nothing = z.strictObject({})
 
 /** How a change is called in the log, as those of keys are. */
 export const adminChange = 'admin change'
@@ -57,7 +59,8 @@ interface Described {
 export interface AdminRoute extends Described {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly role: Role
-  readonly query: z.ZodType
+  /** Null where whatever is sent means nothing. */
+  readonly query: z.ZodType | null
   /** Null where none is taken. */
   readonly body: z.ZodType | null
   /** A request that has none at all counts as one with an empty object. */

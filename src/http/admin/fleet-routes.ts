@@ -1,11 +1,10 @@
 /** Hosts, models and the gateway with the figures of /metrics, for scripts. */
 import { z } from 'zod'
 import { inTurns } from '../../observe/turns.ts'
-import { type AdminRoute, largeJson, reads } from './admin-route.ts'
+import { type AdminRoute, largeJson, nothing, reads } from './admin-route.ts'
 import { published, wholeText } from './documented.ts'
 import { hostsPage, modelsPage } from './fleet-pages.ts'
 import { hostsSchema, modelsSchema } from './fleet-schema.ts'
-import { nothing } from './request-input.ts'
 import { statsPage } from './stats-page.ts'
 import { statsSchema } from './stats-schema.ts'
 

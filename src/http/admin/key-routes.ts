@@ -5,9 +5,8 @@ import { type KeyView, keyChangeSchema, keyViewSchema, newKeySchema } from '../.
 import { keyState, keyView } from '../../access/key-view.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { AdminParts } from './admin-parts.ts'
-import { type AdminRoute, changes, reads } from './admin-route.ts'
+import { type AdminRoute, changes, nothing, reads } from './admin-route.ts'
 import { nameText, published, sent, wholeText } from './documented.ts'
-import { nothing } from './request-input.ts'
 
 /** What of so many is written takes a few milliseconds, for which nothing else is done. */
 const pageMax = 1_000
@@ -93,7 +92,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': createdAnswer },
     refusals: ['conflict'],
     handle: async ({ body, actor }, parts) => {
-      const { isFirst, ...key } = await parts.keys.create(body, actor)
+      const { isFirst, ...key } = await (await parts.keyAdmin()).create(body, actor)
       return { json: { ...issued(key, parts), isFirst } }
     },
   }),
@@ -104,7 +103,9 @@ export const keyRoutes: readonly AdminRoute[] = [
     query: nothing,
     answers: { 'application/json': keyAnswer },
     refusals: oneKey,
-    handle: async ({ id }, { keys, clock }) => ({ json: keyView(await keys.find(id), clock.wallMs()) }),
+    handle: async ({ id }, { keyAdmin, clock }) => ({
+      json: keyView(await (await keyAdmin()).find(id), clock.wallMs()),
+    }),
   }),
   changes({
     method: 'PATCH',
@@ -114,8 +115,8 @@ export const keyRoutes: readonly AdminRoute[] = [
     body: keyChange,
     answers: { 'application/json': keyAnswer },
     refusals: oneKeyAsItStands,
-    handle: async ({ id, body, actor }, { keys, clock }) => ({
-      json: keyView(await keys.change(id, body, actor), clock.wallMs()),
+    handle: async ({ id, body, actor }, { keyAdmin, clock }) => ({
+      json: keyView(await (await keyAdmin()).change(id, body, actor), clock.wallMs()),
     }),
   }),
   changes({
@@ -128,7 +129,7 @@ export const keyRoutes: readonly AdminRoute[] = [
     answers: { 'application/json': issuedAnswer },
     refusals: oneKeyAsItStands,
     handle: async ({ id, body: { graceMs }, actor }, parts) => ({
-      json: issued(await parts.keys.rotate(id, actor, graceMs), parts),
+      json: issued(await (await parts.keyAdmin()).rotate(id, actor, graceMs), parts),
     }),
   }),
   changes({
@@ -140,8 +141,8 @@ export const keyRoutes: readonly AdminRoute[] = [
     isBodyOptional: true,
     answers: { 'application/json': keyAnswer },
     refusals: oneKeyAsItStands,
-    handle: async ({ id, body: { endStreams }, actor }, { keys, clock }) => ({
-      json: keyView(await keys.revoke(id, { endStreams }, actor), clock.wallMs()),
+    handle: async ({ id, body: { endStreams }, actor }, { keyAdmin, clock }) => ({
+      json: keyView(await (await keyAdmin()).revoke(id, { endStreams }, actor), clock.wallMs()),
     }),
   }),
 ]

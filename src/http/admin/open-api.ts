@@ -111,7 +111,8 @@ function pathParameters({ path, idMeans = idOfKey }: AdminRoute): Json[] {
 
 const idOfKey = 'Id of a key, or its name where that is a plain word'
 
-function queryParameters(query: z.ZodType): Json[] {
+function queryParameters(query: AdminRoute['query']): Json[] {
+  if (query === null) return []
   const { properties = {}, required = [] } = z.toJSONSchema(query, { io: 'input' })
   return Object.entries(properties).map(([name, schema]) => {
     const { description, ...rest }: Json = typeof schema === 'object' ? { ...schema } : {}

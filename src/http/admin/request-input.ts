@@ -1,6 +1,5 @@
 /** What an operator sends: read within bounds, and checked so strictly that nothing unknown gets in. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { z } from 'zod'
 import { nameOf } from '../../access/checked.ts'
 import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
@@ -12,9 +11,6 @@ import { doubledField } from './doubled-field.ts'
 
 const bodyBytesMax = 65_536
 const bodyMsMax = 10_000
-
-/** Of what takes no parameters. */
-export const nothing = z.strictObject({})
 
 /** Each parameter once: of two with one name readers differ on which counts. */
 export function queryOf(url: string): Record<string, string> {

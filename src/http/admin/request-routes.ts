@@ -7,11 +7,10 @@ import { type LiveRequest, liveRequestSchema } from '../../relay/live-request-sc
 import type { Outcome } from '../../relay/outcome.ts'
 import { isIn, phaseFilters } from '../../relay/phase-names.ts'
 import { type AdminParts, keyNames } from './admin-parts.ts'
-import { type AdminRoute, adminChange, changes, largeJson, reads } from './admin-route.ts'
+import { type AdminRoute, adminChange, changes, largeJson, nothing, reads } from './admin-route.ts'
 import { nameText, noFields, published, wholeText } from './documented.ts'
 import { endedRequest } from './ended-request.ts'
 import { jsonInSteps } from './json-steps.ts'
-import { nothing } from './request-input.ts'
 import { requestSchema, requestsSchema, type ShownRequest } from './requests-schema.ts'
 import { shownDecision } from './shown-decision.ts'
 

@@ -6,9 +6,8 @@ import { TooManyUsageRows, type UsageGroup, type UsageSum, usageGroups } from '.
 import { usageRange } from '../../metering/usage-range.ts'
 import { usageCsv, usageReport } from '../../metering/usage-report.ts'
 import { usageReportSchema } from '../../metering/usage-report-schema.ts'
-import { type AdminRoute, reads } from './admin-route.ts'
+import { type AdminRoute, nothing, reads } from './admin-route.ts'
 import { nameText, published, time, wholeText } from './documented.ts'
-import { nothing } from './request-input.ts'
 
 /** What of so many is written takes some milliseconds, for which nothing else is done. */
 const reportRowsMax = 10_000
@@ -103,8 +102,8 @@ export const usageRoutes: readonly AdminRoute[] = [
     query: nothing,
     answers: { 'application/json': limitsLeftAnswer },
     refusals: ['not_found'],
-    handle: async ({ id }, { keys, limitsLeft }) => {
-      const record = await keys.find(id)
+    handle: async ({ id }, { keyAdmin, limitsLeft }) => {
+      const record = await (await keyAdmin()).find(id)
       return { json: { id: record.id, name: record.name, team: record.team, limits: limitsLeft(record) } }
     },
   }),
