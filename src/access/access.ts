@@ -1,19 +1,15 @@
 /** The door of shared access: who sends a request, what they may use, and what is left of it. */
 import type { Clock } from '../base/clock.ts'
-import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
-import type { TokenCounts } from '../metering/usage.ts'
-import type { EndpointName } from '../wire/endpoints.ts'
-import type { PromptSize } from '../wire/prompt-size.ts'
 import { allowsModel } from './allowed-models.ts'
 import { type Credential, credentialOf, keyInTarget } from './credentials.ts'
-import { Estimates, type Expected } from './estimates.ts'
+import { Estimates } from './estimates.ts'
 import type { AccessEvents, LimitRest } from './events.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
 import { type KeyRecord, keyless } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
-import { LimitVerdict } from './limit-verdict.ts'
-import { Limiter, type Past, type Reservation, type Subject } from './limiter.ts'
+import { type Ask, LimitedRequest, type Turn } from './limited-request.ts'
+import { Limiter, type Past, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import type { OwnTurn } from './own-line.ts'
 import { OwnLines } from './own-lines.ts'
@@ -166,35 +162,6 @@ interface CallerParts {
   readonly events: AccessEvents
 }
 
-interface Ask {
-  readonly model: string
-  readonly endpoint: EndpointName
-  readonly body: Buffer
-  readonly maxOutputTokens: number | null
-  readonly leastOutputTokens: number | null
-  readonly choices: number
-}
-
-interface Length {
-  readonly prompt: PromptSize
-  readonly output: number
-}
-
-interface Admission {
-  readonly promptEstimate: number
-  readonly outputReserved: number
-  topUp(output: number): number
-  settle(used: TokenCounts | null, how: { readonly reported: boolean; readonly blameless: boolean }): void
-}
-
-interface Turn {
-  readonly class: RequestClass
-  readonly patienceMs: number
-  estimated?(length: Length): void
-  admitted(admission: Admission): void
-  refused(error: GatewayError): void
-}
-
 /** The relay's port of the same name. */
 export class AccessCaller {
   readonly keyId: string | null
@@ -202,8 +169,7 @@ export class AccessCaller {
   readonly team: string | null
   readonly maxOutputTokens: number | null
   readonly #models: readonly string[] | null
-  /** As wrong keys are counted: whoever has one address of such a network has all of them. */
-  readonly #network: string
+  readonly #address: string
   readonly #known: KeyRecord | null
   readonly #ring: KeyRing
   readonly #limiter: Limiter
@@ -217,7 +183,7 @@ export class AccessCaller {
     this.team = key?.team ?? null
     this.maxOutputTokens = key?.maxOutputTokens ?? null
     this.#models = key?.models ?? null
-    this.#network = networkOf(address)
+    this.#address = address
     this.#known = key
     this.#ring = parts.ring
     this.#limiter = parts.limiter
@@ -228,6 +194,11 @@ export class AccessCaller {
 
   get holder(): string {
     return this.keyId ?? this.#network
+  }
+
+  /** As wrong keys are counted: whoever has one address of such a network has all of them. */
+  get #network(): string {
+    return networkOf(this.#address)
   }
 
   get class(): RequestClass {
@@ -244,7 +215,7 @@ export class AccessCaller {
   }
 
   /** With the limits of now: a body may take a minute to come, and what was changed meanwhile holds for it, too. */
-  get #subject(): Subject {
+  get subject(): Subject {
     const known = this.#key
     if (known === null) return { keyId: null, address: this.#network }
     const { id: keyId, name, team, limits } = known
@@ -256,53 +227,20 @@ export class AccessCaller {
   }
 
   limitHeaders(): Readonly<Record<string, string>> {
-    return this.#limiter.headers(this.#subject)
+    return this.#limiter.headers(this.subject)
   }
 
   /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429, or of 503 where no more may wait. */
   admit(ask: Ask, turn: Turn): OwnTurn {
-    const { holder } = this
-    const { model } = ask
-    const { expected, prompt, learn } = this.#estimates.expect({ who: holder, ...ask })
-    turn.estimated?.({ prompt, output: expected.output / Math.max(1, ask.choices) })
-    const decision = new LimitVerdict(this.#events, { key: this.key, class: turn.class })
-    const reportedUse = (used: TokenCounts) => {
-      learn(used)
-      const reserved = expected.input + expected.output
-      this.#events.reservationSettled(model, (used.input + used.output) / reserved)
-    }
-    return this.#lines.enter({
-      holder,
-      subject: () => this.#subject,
-      cost: { requests: 1, ...expected },
-      class: turn.class,
-      patienceMs: turn.patienceMs,
-      admitted: (reservation, delay) => {
-        decision.admitted(delay)
-        turn.admitted(this.#admission(reservation, expected, reportedUse))
-      },
-      refused: (error, delay) => {
-        decision.refused(delay)
-        turn.refused(error)
-      },
-      left: (waitedMs) => decision.left(waitedMs),
-    })
+    const { model, choices } = ask
+    const expectation = this.#estimates.expect({ who: this.holder, ...ask })
+    const { expected, prompt } = expectation
+    turn.estimated?.({ prompt, output: expected.output / Math.max(1, choices) })
+    return this.#lines.enter(new LimitedRequest({ caller: this, turn, expectation, model, events: this.#events }))
   }
 
-  #admission(
-    reservation: Reservation,
-    { input: promptEstimate }: Expected,
-    reportedUse: (used: TokenCounts) => void,
-  ): Admission {
-    return {
-      promptEstimate,
-      outputReserved: reservation.output,
-      topUp: (output) => reservation.topUp(output),
-      settle: (used, { reported, blameless }) => {
-        reservation.settle(used, blameless)
-        if (reported && used !== null) reportedUse(used)
-        this.#lines.lookAgain(this.holder)
-      },
-    }
+  /** More may fit its limits by now. */
+  gaveBack(): void {
+    this.#lines.lookAgain(this.holder)
   }
 }

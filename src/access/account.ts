@@ -53,6 +53,7 @@ const budgets = [
 ] as const satisfies readonly { limit: LimitName; kind: PeriodKind }[]
 
 const none: readonly MinuteLimit[] = []
+const nothing: readonly Obstacle[] = []
 
 /** Nothing tells when a running request ends; most clients come back after so long. */
 const concurrencyWaitMs = 1_000
@@ -123,7 +124,7 @@ export class Account {
     }
     const full = this.full()
     if (full !== null) found = added(found, full)
-    return this.#overBudget(cost, noCost, now, found) ?? []
+    return this.#overBudget(cost, noCost, now, found) ?? nothing
   }
 
   /** What keeps a request away that goes behind others of its owner, which take `ahead` first; changes nothing. */
@@ -133,7 +134,7 @@ export class Account {
       const waitMs = allowance.fitsBehindInMs(amountOf(ahead), amountOf(cost), now.ms)
       if (waitMs > 0) found = added(found, this.#obstacle(name, amountOf(cost), waitMs))
     }
-    return this.#overBudget(cost, ahead, now, found) ?? []
+    return this.#overBudget(cost, ahead, now, found) ?? nothing
   }
 
   /** The request was told to come back then; its large parts have some of the refill put aside. */
@@ -151,10 +152,8 @@ export class Account {
   /** Charges what was found to fit. */
   hold(cost: Cost, who: string, now: Now): Held {
     this.#live += 1
-    const onEnd = () => {
-      this.#live -= 1
-    }
-    const held = new Held({ minute: this.#minute, periods: this.#counters(now.wallMs), who, onEnd }, now.ms)
+    const periods = [this.#period('day', now.wallMs), this.#period('month', now.wallMs)]
+    const held = new Held({ minute: this.#minute, periods, who, places: this }, now.ms)
     held.add(cost, now.ms)
     for (const { amountOf, allowance } of this.#minute) allowance.admitted(amountOf(cost), who, now.ms)
     return held
@@ -166,7 +165,7 @@ export class Account {
   }
 
   restorePeriod(kind: PeriodKind, cost: Cost, wallMs: number): void {
-    const use = this.#counts[kind].during(this.#calendar.period(kind, wallMs))
+    const use = this.#period(kind, wallMs)
     use.requests += cost.requests
     use.tokens += cost.input + cost.output
   }
@@ -217,8 +216,8 @@ export class Account {
     return known
   }
 
-  #counters(wallMs: number): readonly PeriodUse[] {
-    return periodKinds.map((kind) => this.#counts[kind].during(this.#calendar.period(kind, wallMs)))
+  #period(kind: PeriodKind, wallMs: number): PeriodUse {
+    return this.#counts[kind].during(this.#calendar.period(kind, wallMs))
   }
 
   /** Adds the limits per day and month that have no room for the cost behind what goes first. */

@@ -76,6 +76,11 @@ export class Allowance {
     return this.#limit
   }
 
+  /** By several keys. */
+  get isShared(): boolean {
+    return this.#traits.shared
+  }
+
   /** Holds from now on; what is used keeps its share. */
   setLimit(limit: number, nowMs: number): void {
     this.#advance(nowMs)

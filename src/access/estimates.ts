@@ -62,6 +62,20 @@ const withoutOutput: ReadonlySet<EndpointName> = new Set([
   'speech',
 ])
 
+/** What is expected of a request when it asks. */
+export interface Expectation {
+  readonly expected: Expected
+  /** Within what its prompt lies. */
+  readonly prompt: PromptSize
+  /** Takes what the host reported in the end. */
+  learn(used: TokenCounts): void
+}
+
+interface Learner extends Omit<Asked, 'who' | 'body' | 'maxOutputTokens'> {
+  /** Under which its sizes are known. */
+  readonly ids: { readonly prompt: string; readonly output: string }
+}
+
 interface PromptSizes {
   bytes: number
   tokens: number
@@ -89,37 +103,35 @@ export class Estimates {
     this.#outputs = new BoundedMap(clientsMax)
   }
 
-  /** Never 0 tokens of a prompt. `prompt`: within what it lies; `learn` takes what the host reported in the end. */
-  expect(asked: Asked): {
-    readonly expected: Expected
-    readonly prompt: PromptSize
-    readonly learn: (used: TokenCounts) => void
-  } {
-    const size = sizeOf(asked.body, asked.endpoint)
-    const learned = this.#prompts.get(promptId(asked))
-    const expected = { input: inputOf(learned, size), output: this.#output(asked) }
+  /** Never 0 tokens of a prompt. */
+  expect(asked: Asked): Expectation {
     const { who, model, endpoint, leastOutputTokens, choices } = asked
-    // Not the body: it is held no longer than it is needed.
-    const learn = (used: TokenCounts): void =>
-      this.#learn({ who, model, endpoint, leastOutputTokens, choices }, size, used)
-    return { expected, prompt: promptSize(learned, size), learn }
+    const size = sizeOf(asked.body, endpoint)
+    const learner = { model, endpoint, leastOutputTokens, choices, ids: idsOf(who, endpoint, model) }
+    const learned = this.#prompts.get(learner.ids.prompt)
+    return {
+      expected: { input: inputOf(learned, size), output: this.#output(asked, learner.ids.output) },
+      prompt: promptSize(learned, size),
+      // Not the body: it is held no longer than it is needed.
+      learn: (used) => this.#learn(learner, size, used),
+    }
   }
 
-  #output({ who, model, endpoint, maxOutputTokens, choices }: Asked): number {
+  #output({ model, endpoint, maxOutputTokens, choices }: Asked, id: string): number {
     if (withoutOutput.has(endpoint)) return 0
-    const learned = this.#outputs.get(outputId(who, model)) ?? this.#outputsOfModels.get(model)
+    const learned = this.#outputs.get(id) ?? this.#outputsOfModels.get(model)
     const each = Math.min(maxOutputTokens ?? Number.POSITIVE_INFINITY, learned?.value ?? outputPrior)
     return Math.max(1, Math.ceil(each * choices))
   }
 
-  #learn(asked: Omit<Asked, 'body' | 'maxOutputTokens'>, size: BodySize, used: TokenCounts): void {
-    if (used.input > 0) this.#learnPrompt(promptId(asked), size, used.input)
-    if (withoutOutput.has(asked.endpoint)) return
-    const each = Math.min(outputMax, used.output / Math.max(1, asked.choices))
+  #learn({ model, endpoint, leastOutputTokens, choices, ids }: Learner, size: BodySize, used: TokenCounts): void {
+    if (used.input > 0) this.#learnPrompt(ids.prompt, size, used.input)
+    if (withoutOutput.has(endpoint)) return
+    const each = Math.min(outputMax, used.output / Math.max(1, choices))
     // What was cut would have been longer, so that it can only make the mean larger.
-    const isCut = each >= (asked.leastOutputTokens ?? Number.POSITIVE_INFINITY)
-    learnMean(this.#outputs, outputId(asked.who, asked.model), each, isCut)
-    learnMean(this.#outputsOfModels, asked.model, each, isCut)
+    const isCut = each >= (leastOutputTokens ?? Number.POSITIVE_INFINITY)
+    learnMean(this.#outputs, ids.output, each, isCut)
+    learnMean(this.#outputsOfModels, model, each, isCut)
   }
 
   #learnPrompt(id: string, size: BodySize, input: number): void {
@@ -176,12 +188,8 @@ function learnMean(means: BoundedMap<string, Mean>, id: string, value: number, i
   means.set(id, mean)
 }
 
-function promptId({ who, model, endpoint }: Pick<Asked, 'who' | 'model' | 'endpoint'>): string {
-  return `${who} ${endpoint} ${model}`
-}
-
-function outputId(who: string, model: string): string {
-  return `${who} ${model}`
+function idsOf(who: string, endpoint: EndpointName, model: string): Learner['ids'] {
+  return { prompt: `${who} ${endpoint} ${model}`, output: `${who} ${model}` }
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -23,20 +23,23 @@ interface Charge {
 }
 
 interface HeldParts {
+  /** As they were when it was admitted. */
   readonly minute: readonly MinuteLimit[]
   readonly periods: readonly PeriodUse[]
   readonly who: string
-  readonly onEnd: () => void
+  /** Of requests at once, where it has one. */
+  readonly places: { leavePlace(): void }
 }
 
 export const noCost: Cost = { requests: 0, input: 0, output: 0 }
+const noCharges: readonly Charge[] = []
 
 export class Held {
   readonly #parts: HeldParts
   readonly #sinceMs: number
   /** By limit. */
   readonly #draws: readonly Draw[]
-  readonly #charges: Charge[] = []
+  #charges = noCharges
   #cost = noCost
 
   constructor(parts: HeldParts, nowMs: number) {
@@ -46,14 +49,12 @@ export class Held {
   }
 
   add(cost: Cost, nowMs: number): void {
-    const taken = this.#draws.map((draw, i) => {
-      const limit = this.#parts.minute[i]
-      return limit === undefined ? 0 : limit.allowance.take(limit.amountOf(cost), nowMs, draw)
-    })
-    this.#charges.push({ atMs: nowMs, taken })
+    const charge = { atMs: nowMs, taken: this.#draws.map((draw, i) => this.#take(i, cost, draw, nowMs)) }
     this.#count(cost, 1)
-    const { requests, input, output } = this.#cost
-    this.#cost = { requests: requests + cost.requests, input: input + cost.input, output: output + cost.output }
+    // Most requests are charged once before their end.
+    const isFirst = this.#cost === noCost
+    this.#charges = isFirst ? [charge] : [...this.#charges, charge]
+    this.#cost = isFirst ? cost : sumOf(this.#cost, cost)
   }
 
   /**
@@ -61,29 +62,42 @@ export class Held {
    * there was use for, which may cost less; null where it is not its owner's doing.
    */
   settle(cost: Cost, needed: Cost | null, nowMs: number): void {
-    const { minute, who, onEnd } = this.#parts
+    const { minute, who, places } = this.#parts
     this.#count(this.#cost, -1)
     this.#count(cost, 1)
-    for (const [i, { amountOf, allowance }] of minute.entries()) {
+    for (let i = 0; i < minute.length; i++) {
+      const limit = minute[i]
+      if (limit === undefined) continue
+      const { amountOf, allowance } = limit
       const more = amountOf(cost) - amountOf(this.#cost)
       const draw = this.#draws[i]
       if (more > 0 && draw !== undefined) allowance.take(more, nowMs, draw)
       else if (more < 0) this.#giveBack(i, allowance, amountOf(cost), nowMs)
-      if (needed === null) continue
-      const reserved = this.#charges.reduce((sum, { taken }) => sum + (taken[i] ?? 0), 0)
-      allowance.ended({ reserved, needed: amountOf(needed), heldMs: nowMs - this.#sinceMs }, who, nowMs)
+      if (needed === null || !allowance.isShared) continue
+      const ended = { reserved: this.#takenOf(i), needed: amountOf(needed), heldMs: nowMs - this.#sinceMs }
+      allowance.ended(ended, who, nowMs)
     }
-    onEnd()
+    places.leavePlace()
+  }
+
+  #take(limit: number, cost: Cost, draw: Draw, nowMs: number): number {
+    const of = this.#parts.minute[limit]
+    return of === undefined ? 0 : of.allowance.take(of.amountOf(cost), nowMs, draw)
+  }
+
+  #takenOf(limit: number): number {
+    let sum = 0
+    for (const { taken } of this.#charges) sum += taken[limit] ?? 0
+    return sum
   }
 
   /** The latest charges first, down to what was used. */
   #giveBack(limit: number, allowance: Allowance, used: number, nowMs: number): void {
-    let back = -used
-    for (const { taken } of this.#charges) back += taken[limit] ?? 0
-    for (const { atMs, taken } of this.#charges.toReversed()) {
-      if (back <= 0) return
-      const part = Math.min(back, taken[limit] ?? 0)
-      allowance.give(part, atMs, nowMs)
+    let back = this.#takenOf(limit) - used
+    for (let at = this.#charges.length - 1; at >= 0 && back > 0; at--) {
+      const charge = this.#charges[at]
+      const part = Math.min(back, charge?.taken[limit] ?? 0)
+      allowance.give(part, charge?.atMs ?? nowMs, nowMs)
       back -= part
     }
   }
@@ -94,4 +108,8 @@ export class Held {
       period.tokens += sign * (cost.input + cost.output)
     }
   }
+}
+
+function sumOf(a: Cost, b: Cost): Cost {
+  return { requests: a.requests + b.requests, input: a.input + b.input, output: a.output + b.output }
 }

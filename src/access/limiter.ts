@@ -72,6 +72,8 @@ export class Limiter {
   readonly #keys = new Map<string, Account>()
   readonly #addresses = new Map<string, Account>()
   readonly #teams = new Map<string, Account>()
+  /** The one of the two above that was used last: it is at its end already. */
+  #newest: Account | null = null
 
   constructor({ clock, limits, teams, chance }: LimiterParts) {
     this.#clock = clock
@@ -92,8 +94,7 @@ export class Limiter {
     const now = this.#now()
     const who = whoOf(subject)
     const accounts = this.#accounts(subject, now)
-    const obstaclesAfter = (ms: number) => longest(accounts.flatMap((account) => account.obstacles(cost, who, now, ms)))
-    const worst = lastOf(obstaclesAfter)
+    const worst = lastOf({ accounts, cost, who, now })
     if (worst !== undefined) return worst
     const helds = accounts.map((account) => account.hold(cost, who, now))
     return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
@@ -143,7 +144,13 @@ export class Limiter {
 
   headers(subject: Subject): Readonly<Record<string, string>> {
     const now = this.#now()
-    return rateLimitHeaders(this.#accounts(subject, now).flatMap((account) => account.rests(now, whoOf(subject))))
+    const who = whoOf(subject)
+    const accounts = this.#accounts(subject, now)
+    const [own] = accounts
+    // Most have no team with limits of its own, and every answer has these headers.
+    return rateLimitHeaders(
+      accounts.length === 1 ? own.rests(now, who) : accounts.flatMap((one) => one.rests(now, who)),
+    )
   }
 
   /** Whether the team has limits, or a place where they would be. */
@@ -213,7 +220,8 @@ export class Limiter {
     return { ms: this.#clock.now(), wallMs: this.#clock.wallMs() }
   }
 
-  #accounts(subject: Subject, now: Now): readonly Account[] {
+  /** Its own, and that of its team where it has limits. */
+  #accounts(subject: Subject, now: Now): readonly [Account, ...Account[]] {
     const own = this.#ownAccount(subject, now)
     if (subject.keyId === null || subject.team === null) return [own]
     const team = this.#teamAccount(subject.team, now.ms)
@@ -223,7 +231,7 @@ export class Limiter {
   #ownAccount(subject: Subject, now: Now): Account {
     if (subject.keyId !== null) return this.#keyAccount(subject, now.ms, now)
     const { address } = subject
-    const account = this.#found(this.#addresses, address, { kind: 'address', name: address }, now)
+    const account = this.#found(this.#addresses, address, { kind: 'address', name: address, now })
     account.use(nothing, this.#options.default, now.ms)
     return account
   }
@@ -233,7 +241,7 @@ export class Limiter {
     sinceMs: number,
     now: Now,
   ): Account {
-    const account = this.#found(this.#keys, key.keyId, { kind: 'key', name: key.name }, now)
+    const account = this.#found(this.#keys, key.keyId, { kind: 'key', name: key.name, now })
     account.use(key.limits, this.#options.default, sinceMs)
     return account
   }
@@ -251,16 +259,18 @@ export class Limiter {
     return account
   }
 
-  #found(accounts: Map<string, Account>, id: string, owner: Owner, now: Now): Account {
+  #found(accounts: Map<string, Account>, id: string, { kind, name, now }: Owner & { readonly now: Now }): Account {
     let account = accounts.get(id)
+    if (account !== undefined && account === this.#newest && account.owner.name === name) return account
     if (account === undefined) {
       if (accounts.size >= this.#options.clientsMax) this.#makeRoom(accounts, now)
-      account = new Account(owner, this.#calendar)
+      account = new Account({ kind, name }, this.#calendar)
     } else {
       accounts.delete(id)
-      if (account.owner.name !== owner.name) account.owner = owner
+      if (account.owner.name !== name) account.owner = { kind, name }
     }
     accounts.set(id, account)
+    this.#newest = account
     return account
   }
 
@@ -334,13 +344,27 @@ export class Reservation {
 }
 
 /** What fits one limit now, or soon, may not when another lets it through: so each is asked again as of then. */
-function lastOf(obstaclesAfter: (ms: number) => Obstacle | undefined): Obstacle | undefined {
-  let worst = obstaclesAfter(0)
+function lastOf(asked: AskedLimits): Obstacle | undefined {
+  let worst = worstAfter(0, asked)
   for (let again = 0; again < passesMax && worst !== undefined; again++) {
-    const worse = obstaclesAfter(worst.waitMs)
+    const worse = worstAfter(worst.waitMs, asked)
     if (worse === undefined || worse.waitMs <= worst.waitMs) break
     worst = worse
   }
+  return worst
+}
+
+interface AskedLimits {
+  readonly accounts: readonly Account[]
+  readonly cost: Cost
+  readonly who: string
+  readonly now: Now
+}
+
+/** Of all obstacles the one that lasts longest, if something else keeps the request away for `ms`. */
+function worstAfter(ms: number, { accounts, cost, who, now }: AskedLimits): Obstacle | undefined {
+  let worst: Obstacle | undefined
+  for (const account of accounts) worst = longest(account.obstacles(cost, who, now, ms), worst)
   return worst
 }
 

@@ -16,7 +16,7 @@ export interface Asking {
   /** Whose line it is. */
   readonly holder: string
   /** With the limits of now, whenever it is asked. */
-  readonly subject: () => Subject
+  subject(): Subject
   readonly cost: Cost
   readonly class: RequestClass
   readonly patienceMs: number
@@ -166,8 +166,8 @@ export class OwnLine {
   }
 
   #wait(waiter: Waiter, obstacle: Obstacle): void {
-    const { subject, cost } = waiter.asking
-    this.#parts.limiter.waits(subject(), cost, obstacle)
+    const { asking } = waiter
+    this.#parts.limiter.waits(asking.subject(), asking.cost, obstacle)
     this.#lookIn(obstacle.waitMs, waiter, obstacle)
   }
 
@@ -249,9 +249,9 @@ export class OwnLine {
     return { ahead: ahead.requests, waitMs: this.#obstacleBehind(asking, ahead)?.waitMs ?? 0 }
   }
 
-  #obstacleBehind({ subject, cost }: Asking, ahead: Cost): Obstacle | undefined {
+  #obstacleBehind(asking: Asking, ahead: Cost): Obstacle | undefined {
     // Not before the first, whatever keeps that one away.
-    const obstacles = [this.#parts.limiter.behind(subject(), cost, ahead), this.#toldNow()]
+    const obstacles = [this.#parts.limiter.behind(asking.subject(), asking.cost, ahead), this.#toldNow()]
     return longest(obstacles.filter((obstacle) => obstacle !== undefined))
   }
 

@@ -85,26 +85,24 @@ export class OwnLines {
     this.#lines.get(holder)?.lookSoon()
   }
 
-  #tooLate(
-    { holder, subject, cost, class: ofClass }: Asking,
-    obstacle: Obstacle | undefined,
-    patienceMs: number,
-  ): Refusal | null {
+  #tooLate(asking: Asking, obstacle: Obstacle | undefined, patienceMs: number): Refusal | null {
     const { limiter } = this.#parts
     if (obstacle === undefined) return null
     const { limit } = obstacle
     // When one of those at once ends, nobody knows.
     if (obstacle.waitMs <= patienceMs && limit !== 'concurrentRequests') return null
-    const ahead = this.#lines.get(holder)?.lengthBefore(ofClass) ?? 0
-    const error = ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(subject(), cost, obstacle)
+    const ahead = this.#lines.get(asking.holder)?.lengthBefore(asking.class) ?? 0
+    const error =
+      ahead > 0 ? limiter.refuseBehind(ahead, obstacle) : limiter.refuse(asking.subject(), asking.cost, obstacle)
     return { error, limit }
   }
 
   /** Who waits is one of the requests at once of its key, one of a line that is bounded, and one of all that wait. */
-  #noPlace({ holder, subject, cost }: Asking, obstacle: Obstacle | undefined): Refusal | null {
+  #noPlace(asking: Asking, obstacle: Obstacle | undefined): Refusal | null {
     const { limiter, lengthMax, hasRoom } = this.#parts
-    const full = limiter.placesOf(subject()).full()
-    if (full !== null) return { error: limiter.refuse(subject(), cost, full), limit: full.limit }
+    const { holder, cost } = asking
+    const full = limiter.placesOf(asking.subject()).full()
+    if (full !== null) return { error: limiter.refuse(asking.subject(), cost, full), limit: full.limit }
     const length = this.#lines.get(holder)?.length ?? 0
     const { waitMs = 0, limit = null } = obstacle ?? {}
     if (length >= lengthMax) return { error: limiter.tooManyWait(lengthMax, waitMs), limit }

@@ -1,20 +1,40 @@
 /** OpenAI's six headers of rate limits. */
 import type { Rest } from './account.ts'
 
+type Counted = Rest['counts']
+
+/** Spelt out, since every answer has them. */
+const names = {
+  requests: {
+    limit: 'x-ratelimit-limit-requests',
+    remaining: 'x-ratelimit-remaining-requests',
+    reset: 'x-ratelimit-reset-requests',
+  },
+  tokens: {
+    limit: 'x-ratelimit-limit-tokens',
+    remaining: 'x-ratelimit-remaining-tokens',
+    reset: 'x-ratelimit-reset-tokens',
+  },
+} as const
+
 /** Of several limits the one of which the least is left; without a limit, no header. */
 export function rateLimitHeaders(rests: readonly Rest[]): Record<string, string> {
   const headers: Record<string, string> = {}
-  for (const counts of ['requests', 'tokens'] as const) {
-    let least: Rest | undefined
-    for (const rest of rests) {
-      if (rest.counts === counts && (least === undefined || rest.share < least.share)) least = rest
-    }
-    if (least === undefined) continue
-    headers[`x-ratelimit-limit-${counts}`] = String(least.limit)
-    headers[`x-ratelimit-remaining-${counts}`] = String(least.remaining)
-    headers[`x-ratelimit-reset-${counts}`] = goDuration(least.resetMs)
-  }
+  addLeast(headers, rests, 'requests')
+  addLeast(headers, rests, 'tokens')
   return headers
+}
+
+function addLeast(headers: Record<string, string>, rests: readonly Rest[], counts: Counted): void {
+  let least: Rest | undefined
+  for (const rest of rests) {
+    if (rest.counts === counts && (least === undefined || rest.share < least.share)) least = rest
+  }
+  if (least === undefined) return
+  const { limit, remaining, reset } = names[counts]
+  headers[limit] = String(least.limit)
+  headers[remaining] = String(least.remaining)
+  headers[reset] = goDuration(least.resetMs)
 }
 
 /** As Go prints a duration, to the millisecond: 820ms, 1s, 6m0s, 1h2m3.5s. */

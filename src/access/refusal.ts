@@ -27,9 +27,9 @@ const spreadMsMax = 5_000
 /** Clients are told not to come back by themselves after longer waits, which no spread shall make of a shorter one. */
 const retryMsMax = 60_000
 
-/** The one that lasts longest. */
-export function longest(obstacles: readonly Obstacle[]): Obstacle | undefined {
-  let worst: Obstacle | undefined
+/** The one that lasts longest, of these and of `other`. */
+export function longest(obstacles: readonly Obstacle[], other?: Obstacle): Obstacle | undefined {
+  let worst = other
   for (const obstacle of obstacles) if (worst === undefined || obstacle.waitMs > worst.waitMs) worst = obstacle
   return worst
 }
