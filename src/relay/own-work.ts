@@ -31,9 +31,10 @@ export class OwnWork {
   /** Once, at its end: each step that it came to, over all its attempts. */
   tell(events: Pick<RelayEvents, 'worked'>): void {
     this.turnTo(null)
-    for (const stage of overheadStages) {
-      const ms = this.#ms[places[stage]] ?? never
-      if (ms !== never) events.worked(stage, ms)
+    for (let place = 0; place < overheadStages.length; place++) {
+      const stage = overheadStages[place]
+      const ms = this.#ms[place] ?? never
+      if (stage !== undefined && ms !== never) events.worked(stage, ms)
     }
   }
 

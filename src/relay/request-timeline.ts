@@ -86,7 +86,8 @@ export class RequestTimeline {
       failure: null,
     }
     // A list of its own length: most hold one attempt, and those of requests that ended are kept for a while.
-    this.#attempts = [...this.#attempts.slice(1 - attemptsKept), this.#running]
+    if (this.#attempts === none) this.#attempts = [this.#running]
+    else this.#attempts = [...this.#attempts.slice(1 - attemptsKept), this.#running]
   }
 
   /** The first content is seen: a moment before its bytes go out, and perhaps behind others that say nothing. */

@@ -20,7 +20,10 @@ interface Edit {
 /** The smallest bound that the client gave for one choice; null where there is none. */
 export function leastOutputTokens(limits: readonly OutputLimit[]): number | null {
   let least: number | null = null
-  for (const { tokens } of limits) if (tokens !== null && (least === null || tokens < least)) least = tokens
+  for (let i = 0; i < limits.length; i++) {
+    const tokens = limits[i]?.tokens ?? null
+    if (tokens !== null && (least === null || tokens < least)) least = tokens
+  }
   return least
 }
 
@@ -31,10 +34,11 @@ export function leastOutputTokens(limits: readonly OutputLimit[]): number | null
 export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
   let most = 0
   let hasOwn = false
-  for (const { key, tokens } of limits) {
+  for (let i = 0; i < limits.length; i++) {
+    const tokens = limits[i]?.tokens ?? null
     if (tokens === null) return null
     most = Math.max(most, tokens)
-    hasOwn ||= key === own
+    hasOwn ||= limits[i]?.key === own
   }
   return hasOwn ? most : null
 }
@@ -46,11 +50,11 @@ export function surestOutputTokens(limits: readonly OutputLimit[], own: OutputLi
 export function mostOutputTokens(limits: readonly OutputLimit[], own: OutputLimitKey | null): number | null {
   let most = 0
   let hasOwn = false
-  for (const { key, tokens, inQuotes } of limits) {
-    const bound = tokens ?? inQuotes
+  for (let i = 0; i < limits.length; i++) {
+    const bound = limits[i]?.tokens ?? limits[i]?.inQuotes ?? null
     if (bound === null) continue
     most = Math.max(most, bound)
-    hasOwn ||= key === own
+    hasOwn ||= limits[i]?.key === own
   }
   return hasOwn ? most : null
 }

@@ -26,8 +26,10 @@ class SpansExtent implements PromptExtent {
     this.#body = body
     this.#noticed = noticed
     let bytes = 0
-    for (const key of promptKeys) {
-      const span = noticed[key]
+    // By index, since each request comes by: an iterator would make an object for each key.
+    for (let i = 0; i < promptKeys.length; i++) {
+      const key = promptKeys[i]
+      const span = key && noticed[key]
       if (span !== undefined) bytes += span.end - span.start
     }
     this.bytes = bytes

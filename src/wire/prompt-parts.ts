@@ -38,7 +38,7 @@ const keysInOrder = [...seedKeys, ...commonKeys, ...ownKeys] as const
 
 export const promptKeys = [...keysInOrder, ...uncachedKeys] as const
 export type PromptKey = (typeof promptKeys)[number]
-type PieceKey = (typeof keysInOrder)[number]
+const ownFrom = seedKeys.length + commonKeys.length
 /** Values of a body by their keys; of one that stands there twice the last. */
 export type PromptSpans = Readonly<Partial<Record<PromptKey, Span>>>
 
@@ -61,7 +61,8 @@ const LOWER_F = 102
 const LOWER_N = 110
 const OBJECT_OPEN = 123
 
-const ofSystem: readonly Buffer[] = [Buffer.from('"system"'), Buffer.from('"developer"')]
+const system = Buffer.from('"system"')
+const developer = Buffer.from('"developer"')
 const matchRole = keyMatcher(['role'])
 /**
  * Clients of Anthropic's API move this mark along from turn to turn. It is no part of the prompt, and with it the same
@@ -77,32 +78,23 @@ export const listPiecesMax = 4_096
  */
 export function promptPieces(bytes: Buffer, spans: PromptSpans): readonly PromptPiece[] {
   const pieces: PromptPiece[] = []
-  for (const key of seedKeys) addWhole(pieces, bytes, spans[key], key, 'seed')
-  for (const key of commonKeys) addWhole(pieces, bytes, spans[key], key, 'common')
-  for (const key of ownKeys) {
-    const span = spans[key]
+  // By index, since each request comes by: an iterator would make an object for each key.
+  for (let kind = 0; kind < keysInOrder.length; kind++) {
+    const key = keysInOrder[kind]
+    const span = key && spans[key]
     if (span === undefined) continue
-    if (isListOfTexts(bytes, span)) addItems(pieces, bytes, span, key)
-    else addWhole(pieces, bytes, span, key, 'own')
+    const { start, end } = span
+    if (kind < seedKeys.length) pieces.push({ bytes, start, end, kind, role: 'seed' })
+    else if (kind < ownFrom) pieces.push({ bytes, start, end, kind, role: 'common' })
+    else if (isListOfTexts(bytes, span)) addItems(pieces, bytes, span, kind)
+    else pieces.push({ bytes, start, end, kind, role: 'own' })
   }
   // Looked for once: of each piece again, it would be looked for in all that follows as often as there are pieces.
   const marks = marksIn(bytes)
   return marks.length === 0 ? pieces : pieces.map((piece) => withoutMarks(piece, marks))
 }
 
-function addWhole(
-  pieces: PromptPiece[],
-  bytes: Buffer,
-  span: Span | undefined,
-  key: PieceKey,
-  role: PromptPiece['role'],
-): void {
-  if (span === undefined) return
-  pieces.push({ bytes, start: span.start, end: span.end, kind: keysInOrder.indexOf(key), role })
-}
-
-function addItems(pieces: PromptPiece[], bytes: Buffer, span: Span, key: PieceKey): void {
-  const kind = keysInOrder.indexOf(key)
+function addItems(pieces: PromptPiece[], bytes: Buffer, span: Span, kind: number): void {
   let role: PromptPiece['role'] = 'common'
   const items = new ItemCursor(bytes, span.start)
   for (let count = 0; items.next(); count++) {
@@ -131,13 +123,16 @@ function isOfSystem(bytes: Buffer, start: number): boolean {
     while (cursor.next()) {
       if (matchRole(bytes, cursor.keyStart, cursor.keyEnd)?.exact !== true) continue
       const { valueStart, valueEnd } = cursor
-      for (const role of ofSystem) if (bytes.compare(role, 0, role.length, valueStart, valueEnd) === 0) return true
-      return false
+      return is(bytes, valueStart, valueEnd, system) || is(bytes, valueStart, valueEnd, developer)
     }
   } catch {
     // It is no JSON inside, which is for the host to say.
   }
   return false
+}
+
+function is(bytes: Buffer, start: number, end: number, word: Buffer): boolean {
+  return end - start === word.length && bytes.compare(word, 0, word.length, start, end) === 0
 }
 
 /** Whether it has messages, items or prompts, and not the numbers of tokens. */

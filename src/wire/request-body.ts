@@ -273,12 +273,14 @@ function isPlain(bytes: Buffer, start: number, end: number): boolean {
 }
 
 function outputLimitsOf(bytes: Buffer, spans: BodySpans): readonly OutputLimit[] {
-  let limits: readonly OutputLimit[] = noLimits
-  for (const key of outputLimitKeys) {
-    const span = spans[key]
-    if (span === undefined) continue
+  let limits = noLimits
+  for (let i = 0; i < outputLimitKeys.length; i++) {
+    const key = outputLimitKeys[i]
+    const span = key && spans[key]
+    if (key === undefined || span === undefined) continue
     const { tokens, inQuotes } = tokensAt(bytes, span)
-    limits = [...limits, { key, span, tokens, inQuotes }]
+    const limit = { key, span, tokens, inQuotes }
+    limits = limits === noLimits ? [limit] : [...limits, limit]
   }
   return limits
 }

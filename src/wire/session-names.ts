@@ -88,8 +88,9 @@ function nestedNames(bytes: Buffer, span: Span | undefined): SessionNames {
 }
 
 function firstOf(headers: HeaderFields, names: readonly string[]): string | null {
-  for (const name of names) {
-    const value = nameOf(headers[name])
+  // By index, since each request comes by: an iterator would make an object for each name.
+  for (let i = 0; i < names.length; i++) {
+    const value = nameOf(headers[names[i] ?? ''])
     if (value !== null) return value
   }
   return null
@@ -100,8 +101,9 @@ function firstIn<Key extends string>(
   spans: { readonly [K in Key]?: Span },
   keys: readonly Key[],
 ): string | null {
-  for (const key of keys) {
-    const value = textAt(bytes, spans[key])
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]
+    const value = key === undefined ? null : textAt(bytes, spans[key])
     if (value !== null) return value
   }
   return null

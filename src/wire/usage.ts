@@ -90,9 +90,13 @@ const inputDetails = ['prompt_tokens_details', 'input_tokens_details']
 const outputDetails = ['completion_tokens_details', 'output_tokens_details']
 
 function isIncredible(usage: JsonObject): boolean {
-  for (const key of countKeys) if (isNoCount(usage[key])) return true
-  for (const holder of inputDetails) if (isNoCount(property(usage[holder], 'cached_tokens'))) return true
-  for (const holder of outputDetails) if (isNoCount(property(usage[holder], 'reasoning_tokens'))) return true
+  // By index, since each answer comes by: an iterator would make an object for each key.
+  for (let i = 0; i < countKeys.length; i++) if (isNoCount(usage[countKeys[i] ?? ''])) return true
+  return hasNoCount(usage, inputDetails, 'cached_tokens') || hasNoCount(usage, outputDetails, 'reasoning_tokens')
+}
+
+function hasNoCount(usage: JsonObject, holders: readonly string[], key: string): boolean {
+  for (let i = 0; i < holders.length; i++) if (isNoCount(property(usage[holders[i] ?? ''], key))) return true
   return false
 }
 
@@ -114,8 +118,8 @@ function withoutAbsent({
 }
 
 function firstCountIn(usage: JsonObject, holders: readonly string[], key: string): number | undefined {
-  for (const holder of holders) {
-    const value = count(usage[holder], key)
+  for (let i = 0; i < holders.length; i++) {
+    const value = count(usage[holders[i] ?? ''], key)
     if (value !== undefined) return value
   }
   return undefined
