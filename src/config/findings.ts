@@ -4,6 +4,7 @@ import { hostsExample } from './host-example.ts'
 import { suggestion } from './nearest.ts'
 import { type ConfigPath, type Finding, formatPath } from './problem.ts'
 import { knownKeys, pathsOfKey } from './schema-keys.ts'
+import { valueAt } from './untyped.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -16,14 +17,6 @@ export interface FindingsOptions {
 
 export function findingsOf(issues: readonly Issue[], options: FindingsOptions): Finding[] {
   return issues.flatMap((issue) => fromIssue(issue, [], options))
-}
-
-/** The value at `path`; undefined where there is none. */
-export function valueAt(input: unknown, path: ConfigPath): unknown {
-  return path.reduce<unknown>((value, part) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
-    return Object.entries(value).find(([key]) => key === String(part))?.[1]
-  }, input)
 }
 
 function fromIssue(issue: Issue, base: ConfigPath, options: FindingsOptions): Finding[] {

@@ -4,10 +4,11 @@
  */
 import { z } from 'zod'
 import { adminOptions } from '../http/options.ts'
-import { findingsOf, valueAt } from './findings.ts'
+import { findingsOf } from './findings.ts'
 import { overlay } from './overlay.ts'
 import type { ConfigPath, Problem } from './problem.ts'
 import { type LoadOptions, placed, readSource } from './source.ts'
+import { valueAt } from './untyped.ts'
 
 export type AdminPlace =
   | {

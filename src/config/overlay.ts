@@ -2,6 +2,7 @@
 import type { Environment } from './interpolation.ts'
 import type { ConfigPath } from './problem.ts'
 import { type FlagValues, type Setting, settings } from './settings.ts'
+import { withValueAt } from './untyped.ts'
 
 export interface Overlaid {
   readonly input: unknown
@@ -16,7 +17,7 @@ export function overlay(fileInput: unknown, environment: Environment, flags: Fla
   for (const setting of settings) {
     const given = fromFlag(setting, flags) ?? fromEnvironment(setting, environment)
     if (given === null || setting.path === null) continue
-    input = placed(input, setting.path, typed(setting, given.values))
+    input = withValueAt(input, setting.path, typed(setting, given.values))
     origins.set(setting.path.join('.'), given.origin)
   }
   return {
@@ -82,13 +83,3 @@ const switchValues = new Map([
   ['0', false],
   ['no', false],
 ])
-
-/** A copy of `target` with `value` at `path`; what is in the way and no mapping stays, for the schema to refuse. */
-function placed(target: unknown, path: ConfigPath, value: unknown): unknown {
-  const [first, ...rest] = path
-  if (first === undefined) return value
-  const base = target ?? {}
-  if (typeof base !== 'object' || Array.isArray(base)) return target
-  const below: unknown = Object.entries(base).find(([key]) => key === String(first))?.[1]
-  return { ...base, [first]: placed(below, rest, value) }
-}

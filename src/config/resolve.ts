@@ -1,5 +1,5 @@
 /** Turns a parsed configuration into the one the gateway is built from: every host gets its name, the store its place. */
-import { type ConfigInput, configSchema, type ParsedConfig, type ResolvedConfig } from './schema.ts'
+import type { ParsedConfig, ResolvedConfig } from './schema.ts'
 
 /** `storagePath` is where the store is unless the configuration says so. */
 export function resolveConfig(parsed: ParsedConfig, storagePath: string): ResolvedConfig {
@@ -15,11 +15,6 @@ export function resolveConfig(parsed: ParsedConfig, storagePath: string): Resolv
 
 /** Keeps nothing beyond the process. */
 export const inMemory = ':memory:'
-
-/** A configuration from its definition in code, the defaults for what it leaves out; throws zod's error when it is wrong. */
-export function configOf(input: ConfigInput): ResolvedConfig {
-  return resolveConfig(configSchema.parse(input), inMemory)
-}
 
 /** The hosts' names in order: as given, else host and port of the URL with `-2`, `-3` … where that is taken. */
 export function hostNames(hosts: readonly { name?: string | undefined; url?: string | undefined }[]): string[] {

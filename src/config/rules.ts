@@ -1,14 +1,13 @@
 /** Rules that no single field can state: what listens where, and names that must be told apart. */
 import { aliasFindings } from './aliases.ts'
+import { defaults } from './defaults.ts'
 import { isLoopback, isWildcard } from './loopback.ts'
 import type { Finding } from './problem.ts'
-import { configOf } from './resolve.ts'
 import { list, mapping, text } from './untyped.ts'
 
 /** Looks at each field by itself, so that these faults are named together with whatever else is wrong. */
 export function brokenRules(input: unknown): Finding[] {
   const root = mapping(input)
-  const defaults = configOf({})
   const server = { ...defaults.server, ...mapping(root['server']) }
   const admin = { ...defaults.admin, ...mapping(root['admin']) }
   const hosts = list(root['hosts']).map((host) => ({

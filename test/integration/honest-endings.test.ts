@@ -2,8 +2,8 @@
 
 import { setTimeout as passing } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { configOf } from '../../src/config/resolve.ts'
 import { type ChaosHost, halfClose, pause, reset, type ScriptStep, wholeRequest } from '../kit/chaos-host.ts'
+import { configOf } from '../kit/config-of.ts'
 import { DeafHost } from '../kit/deaf-host.ts'
 import { ask, clientOf, gatewayBefore, model } from '../kit/fleet.ts'
 import { chunkBytes, finalChunk, jsonRequestBytes, responseBytes, sseHeadBytes } from '../kit/http-bytes.ts'

@@ -1,7 +1,7 @@
 /** What a scraper gets at the admin listener of a real gateway: the format it wants, or the reason why there is none. */
 import { expect, it } from 'vitest'
-import { configOf } from '../../src/config/resolve.ts'
 import { createGateway } from '../../src/gateway.ts'
+import { configOf } from '../kit/config-of.ts'
 import { ask, clientOf, oneHost, startDouble } from '../kit/fleet.ts'
 import { readOpenMetrics } from '../kit/open-metrics.ts'
 import { readExposition } from '../kit/scripted-sources.ts'

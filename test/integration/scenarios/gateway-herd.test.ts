@@ -1,11 +1,11 @@
 /** Many at once and one after another: a herd that comes back, connections that come and go, faults without end. */
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import { configOf } from '../../../src/config/resolve.ts'
 import { createGateway } from '../../../src/gateway.ts'
 import { ModelCatalog } from '../../../src/hosts/model-catalog.ts'
 import { createLog, type LogSink } from '../../../src/observe/log-writer.ts'
 import { ChaosHost, pause, type ScriptStep, wholeRequest } from '../../kit/chaos-host.ts'
+import { configOf } from '../../kit/config-of.ts'
 import { gaugeReaches } from '../../kit/fleet.ts'
 import { startGateway } from '../../kit/gateway-under-test.ts'
 import { jsonResponseBytes } from '../../kit/http-bytes.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { LoadedConfig } from '../../../src/config/load.ts'
 import { Reloader, refusedMessage } from '../../../src/config/reload.ts'
-import { configOf } from '../../../src/config/resolve.ts'
+import { configOf } from '../../kit/config-of.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 const config = configOf({})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { configOf, hostNames } from '../../../src/config/resolve.ts'
+import { hostNames } from '../../../src/config/resolve.ts'
+import { configOf } from '../../kit/config-of.ts'
 
 describe('host names', () => {
   test('are as given, else host and port of the URL', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { valueAt } from '../../../src/config/findings.ts'
 import { configJsonSchema } from '../../../src/config/json-schema.ts'
 import { configSchema } from '../../../src/config/schema.ts'
 import { pathsOfKey } from '../../../src/config/schema-keys.ts'
 import { settings } from '../../../src/config/settings.ts'
+import { valueAt } from '../../../src/config/untyped.ts'
 
 describe('the table of common settings', () => {
   test.each(settings.filter((setting) => setting.path !== null))(
