@@ -40,6 +40,8 @@ interface Entry {
   figures: RequestFigures | null
   /** Counts what is to be written, so that what changes during a write is written again. */
   version: number
+  /** The one that is being written. */
+  versionWritten: number
 }
 
 export class Ledger implements RequestLedger {
@@ -80,7 +82,14 @@ export class Ledger implements RequestLedger {
       this.#lose(1)
       return
     }
-    const entry: Entry = { admitted: request, progress, settled: null, figures: null, version: 0 }
+    const entry: Entry = {
+      admitted: request,
+      progress,
+      settled: null,
+      figures: null,
+      version: 0,
+      versionWritten: 0,
+    }
     this.#live.set(request.id, entry)
     this.#changed(entry)
   }
@@ -167,15 +176,16 @@ export class Ledger implements RequestLedger {
   }
 
   async #writeBatch(): Promise<void> {
-    const batch: [Entry, number][] = []
+    const batch: Entry[] = []
     for (const entry of this.#pending) {
-      batch.push([entry, entry.version])
+      entry.versionWritten = entry.version
+      batch.push(entry)
       if (batch.length === batchRowsMax) break
     }
     if (batch.length === 0) return
     try {
-      await this.#parts.store.write(batch.map(([entry]) => rowOf(entry)))
-      for (const [entry, version] of batch) if (entry.version === version) this.#pending.delete(entry)
+      await this.#parts.store.write(batch.map(rowOf))
+      for (const entry of batch) if (entry.version === entry.versionWritten) this.#pending.delete(entry)
       this.#succeeded()
     } catch (error) {
       this.#failed(error instanceof Error ? error.message : String(error))

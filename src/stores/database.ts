@@ -85,6 +85,11 @@ export class Database {
     return Number(this.#prepared(sql).run(values).changes)
   }
 
+  /** One row, its values by the place of each in the text. */
+  insert(sql: string, values: readonly SQLInputValue[]): void {
+    this.#prepared(sql).run(...values)
+  }
+
   exec(sql: string): void {
     this.#connection.exec(sql)
   }

@@ -1,42 +1,49 @@
-/** Rows of the ledger as values to bind. No value may ever be refused, or its row would hold up all that follow. */
+/** Rows of the ledger as values to bind, in the order of their columns. No value may ever be refused, or its row would hold up all that follow. */
 import type { AdmittedRequest, RequestFigures, SettledRequest } from '../metering/ledger-store.ts'
 
 /** What clients and hosts name is cut here; no name that is in use is as long. */
 const textCharsMax = 512
 
-export function admittedValues(request: AdmittedRequest) {
-  return {
-    id: text(request.id),
-    requestId: text(request.requestId),
-    keyId: textOrNull(request.keyId),
-    keyName: text(request.keyName),
-    team: textOrNull(request.team),
-    endpoint: text(request.endpoint),
-    model: text(request.model),
-    stream: request.stream ? 1 : 0,
-    startedAtMs: whole(request.startedAtMs),
-  }
+type Value = string | number | null
+
+/** id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms. */
+export function admittedValues(request: AdmittedRequest): Value[] {
+  return [
+    text(request.id),
+    text(request.requestId),
+    textOrNull(request.keyId),
+    text(request.keyName),
+    textOrNull(request.team),
+    text(request.endpoint),
+    text(request.model),
+    request.stream ? 1 : 0,
+    whole(request.startedAtMs),
+  ]
 }
 
-export function figureValues(figures: RequestFigures, settled: SettledRequest | null) {
-  return {
-    host: textOrNull(figures.host),
-    input: whole(figures.input),
-    cachedInput: whole(figures.cachedInput),
-    output: whole(figures.output),
-    reasoning: whole(figures.reasoning),
-    inputSource: text(figures.inputSource),
-    outputSource: text(figures.outputSource),
-    endedAtMs: wholeOrNull(settled?.endedAtMs),
-    durationMs: wholeOrNull(settled?.durationMs),
-    queueWaitMs: wholeOrNull(settled?.queueWaitMs),
-    ttftMs: wholeOrNull(settled?.ttftMs),
-    attempts: wholeOrNull(settled?.attempts),
-    status: wholeOrNull(settled?.status),
-    end: textOrNull(settled?.end),
-    errorCode: textOrNull(settled?.errorCode),
-    costNanos: wholeOrNull(figures.costNanos),
-  }
+/**
+ * host, input, cached_input, output, reasoning, input_source, output_source, ended_at_ms, duration_ms, queue_wait_ms,
+ * ttft_ms, attempts, status, end, error_code, cost_nanos.
+ */
+export function figureValues(figures: RequestFigures, settled: SettledRequest | null): Value[] {
+  return [
+    textOrNull(figures.host),
+    whole(figures.input),
+    whole(figures.cachedInput),
+    whole(figures.output),
+    whole(figures.reasoning),
+    text(figures.inputSource),
+    text(figures.outputSource),
+    wholeOrNull(settled?.endedAtMs),
+    wholeOrNull(settled?.durationMs),
+    wholeOrNull(settled?.queueWaitMs),
+    wholeOrNull(settled?.ttftMs),
+    wholeOrNull(settled?.attempts),
+    wholeOrNull(settled?.status),
+    textOrNull(settled?.end),
+    textOrNull(settled?.errorCode),
+    wholeOrNull(figures.costNanos),
+  ]
 }
 
 const text = (value: string): string => value.slice(0, textCharsMax)

@@ -11,7 +11,7 @@ const keyword = /\b(?:SELECT|INSERT|UPDATE|DELETE|REPLACE INTO|CREATE|DROP|ALTER
 const handedOn = new Set(['sql', 'step'])
 
 const call =
-  /\b(?:\w*[dD]atabase|connection|this)(?:\.#connection)?\.(?:prepare|exec|all|get|each|change|#prepared|#read)(?:<[^()]*?>)?\(\s*(?=[^)\s])/g
+  /\b(?:\w*[dD]atabase|connection|this)(?:\.#connection)?\.(?:prepare|exec|all|get|each|change|insert|#prepared|#read)(?:<[^()]*?>)?\(\s*(?=[^)\s])/g
 const literal = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g
 
 function sqlViolations(files: readonly SourceFile[]): string[] {
