@@ -8,9 +8,13 @@ const readsShareMin = 0.7
 /** Whether events are gathered on the way; null where they are not. */
 export function bufferingIn(through: Arrivals, direct: Arrivals): string | null {
   if (through.gap.p50 >= direct.gap.p50 * gapShareMin) return null
-  const perRead = (arrivals: Arrivals) => arrivals.tokens / Math.max(1, arrivals.reads)
-  if (perRead(direct) / perRead(through) > readsShareMin) return null
-  return `events came ${ms(through.gap.p50)} apart and ${perRead(through).toFixed(1)} in a read; direct, ${ms(direct.gap.p50)} and ${perRead(direct).toFixed(1)}: somebody gathers them`
+  if (tokensPerRead(direct) / tokensPerRead(through) > readsShareMin) return null
+  return `events came ${ms(through.gap.p50)} apart and ${tokensPerRead(through).toFixed(1)} in a read; direct, ${ms(direct.gap.p50)} and ${tokensPerRead(direct).toFixed(1)}: somebody gathers them`
+}
+
+/** Tokens in a read of the clients; where it is many, what is known is the cost of tokens that came together. */
+export function tokensPerRead({ tokens, reads }: Arrivals): number {
+  return tokens / Math.max(1, reads)
 }
 
 interface Mode {

@@ -6,7 +6,7 @@ export const nanosecondsDigits = 9
 export const numberDigits = 7
 
 export const tokenHead = Buffer.from(
-  'data: {"id":"c-1","object":"chat.completion.chunk","created":1750000000,"model":"bench-model","choices":[{"index":0,"delta":{"content":"',
+  'data: {"id":"c-1","object":"chat.completion.chunk","model":"bench-model","choices":[{"index":0,"delta":{"content":"',
 )
 const tokenEnd = '"},"finish_reason":null}]}\n\n'
 const stampBytes = secondsDigits + nanosecondsDigits + 1 + numberDigits

@@ -1,7 +1,7 @@
 /** Part 2: what a streamed token costs and how much later it comes, at fixed rates, spread and in bursts as engines emit them. */
 import { tokensPerSecondMax } from '../calibration.ts'
 import { type Cost, costOf, noteLoadShare } from '../cost.ts'
-import { bufferingIn, modesIn } from '../findings.ts'
+import { bufferingIn, modesIn, tokensPerRead } from '../findings.ts'
 import type { Arrivals } from '../load/load-order.ts'
 import type { Rig } from '../rig.ts'
 import { inRounds, type Measured, medianOf, type Round, rowOf } from '../rounds.ts'
@@ -34,6 +34,9 @@ const warmUpMs = 1_500
 /** Until a load runs as it will. */
 const leadMs = 400
 const windowMs = 1_800
+
+/** In a read of the clients. */
+const togetherMax = 1.3
 
 type Figures = ReadonlyMap<string, Cost<Arrivals>>
 
@@ -71,7 +74,7 @@ export function steadyLoads(most: number): TokenLoad[] {
 
 /** Whole bursts, as many as make up the rate. */
 export function burstLoad(burst: number, wantedPerSecond: number, most: number): TokenLoad {
-  const perSecond = Math.min(wantedPerSecond, most)
+  const perSecond = Math.min(wantedPerSecond, most, Math.max(...ratesWanted))
   const groups = Math.max(1, Math.floor((perSecond * everyMs) / 1_000 / burst))
   const streams = groups * burst
   const every = Math.max(1, Math.round((streams * 1_000) / perSecond))
@@ -164,6 +167,12 @@ function noteFindings(rig: Rig, rounds: readonly Round<Figures>[], loads: readon
       for (const { words } of loads) {
         const through = figures.get(words)!
         noteLoadShare(rig, `${words} through ${name}`, through)
+        const together = tokensPerRead(through.result)
+        if (together > togetherMax) {
+          rig.note(
+            `${words} through ${name}: ${together.toFixed(1)} tokens in a read, so their cost is that of tokens which came together`,
+          )
+        }
         const base = direct?.get(words)?.result
         if (name === 'direct' || base === undefined) continue
         const gathered = bufferingIn(through.result, base)
