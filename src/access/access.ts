@@ -47,8 +47,8 @@ export class Access {
   readonly limiter: Limiter
   readonly #lines: OwnLines
   readonly #ring: KeyRing
-  readonly #estimates: Estimates
-  readonly #events: AccessEvents
+  /** What all of them have. */
+  readonly #callers: CallerParts
 
   constructor({ clock, limits, teams, allowAnonymous, events, chance, onRevoked, ...waiting }: AccessParts) {
     this.guesses = new KeyGuesses({ failedKeysPerMinute: limits.failedKeysPerMinute, clock })
@@ -62,8 +62,8 @@ export class Access {
       hasRoom: waiting.hasRoom,
     })
     this.#ring = new KeyRing({ keys: [], keysEverCreated: false }, { clock, allowAnonymous, onRevoked })
-    this.#estimates = new Estimates(limits.clientsMax)
-    this.#events = events
+    const estimates = new Estimates(limits.clientsMax)
+    this.#callers = { limiter: this.limiter, lines: this.#lines, estimates, ring: this.#ring, events }
   }
 
   /** `waitMsMax` and `waitingMax` hold for who begins to wait from now on. */
@@ -134,13 +134,7 @@ export class Access {
     const misplaced = keyInTarget(target)
     if (misplaced !== null) throw misplaced
     const key = this.#identify(credentialOf(headers), address)
-    return new AccessCaller(key, address, {
-      limiter: this.limiter,
-      lines: this.#lines,
-      estimates: this.#estimates,
-      ring: this.#ring,
-      events: this.#events,
-    })
+    return new AccessCaller(key, address, this.#callers)
   }
 
   #identify(credential: Credential, address: string): KeyRecord | null {
@@ -171,11 +165,7 @@ export class AccessCaller {
   readonly #models: readonly string[] | null
   readonly #address: string
   readonly #known: KeyRecord | null
-  readonly #ring: KeyRing
-  readonly #limiter: Limiter
-  readonly #lines: OwnLines
-  readonly #estimates: Estimates
-  readonly #events: AccessEvents
+  readonly #parts: CallerParts
 
   constructor(key: KeyRecord | null, address: string, parts: CallerParts) {
     this.keyId = key?.id ?? null
@@ -185,11 +175,7 @@ export class AccessCaller {
     this.#models = key?.models ?? null
     this.#address = address
     this.#known = key
-    this.#ring = parts.ring
-    this.#limiter = parts.limiter
-    this.#lines = parts.lines
-    this.#estimates = parts.estimates
-    this.#events = parts.events
+    this.#parts = parts
   }
 
   get holder(): string {
@@ -211,7 +197,7 @@ export class AccessCaller {
 
   /** As of now. */
   get #key(): KeyRecord | null {
-    return this.#known === null ? null : (this.#ring.get(this.#known.id) ?? this.#known)
+    return this.#known === null ? null : (this.#parts.ring.get(this.#known.id) ?? this.#known)
   }
 
   /** With the limits of now: a body may take a minute to come, and what was changed meanwhile holds for it, too. */
@@ -227,20 +213,21 @@ export class AccessCaller {
   }
 
   limitHeaders(): Readonly<Record<string, string>> {
-    return this.#limiter.headers(this.subject)
+    return this.#parts.limiter.headers(this.subject)
   }
 
   /** At once, or after a wait for its limits inside its patience; else it hears a GatewayError of 429, or of 503 where no more may wait. */
   admit(ask: Ask, turn: Turn): OwnTurn {
     const { model, choices } = ask
-    const expectation = this.#estimates.expect({ who: this.holder, ...ask })
+    const { estimates, lines, events } = this.#parts
+    const expectation = estimates.expect({ who: this.holder, ...ask })
     const { expected, prompt } = expectation
     turn.estimated?.({ prompt, output: expected.output / Math.max(1, choices) })
-    return this.#lines.enter(new LimitedRequest({ caller: this, turn, expectation, model, events: this.#events }))
+    return lines.enter(new LimitedRequest({ caller: this, turn, expectation, model, events }))
   }
 
   /** More may fit its limits by now. */
   gaveBack(): void {
-    this.#lines.lookAgain(this.holder)
+    this.#parts.lines.lookAgain(this.holder)
   }
 }

@@ -45,12 +45,19 @@ const minuteLimits: readonly Pick<MinuteLimit, 'name' | 'amountOf'>[] = [
   { name: 'outputTokensPerMinute', amountOf: ({ output }) => output },
 ]
 
+/** A limit per day or month. */
+interface Budget {
+  readonly limit: LimitName
+  readonly kind: PeriodKind
+  readonly most: number
+}
+
 const budgets = [
   { limit: 'requestsPerDay', kind: 'day' },
   { limit: 'requestsPerMonth', kind: 'month' },
   { limit: 'tokensPerDay', kind: 'day' },
   { limit: 'tokensPerMonth', kind: 'month' },
-] as const satisfies readonly { limit: LimitName; kind: PeriodKind }[]
+] as const satisfies readonly Pick<Budget, 'limit' | 'kind'>[]
 
 const none: readonly MinuteLimit[] = []
 const nothing: readonly Obstacle[] = []
@@ -67,6 +74,7 @@ export class Account {
   #limits: Limits = {}
   /** Those that are set. */
   #minute: readonly MinuteLimit[] = none
+  #budgets: readonly Budget[] = []
   readonly #counts = { day: new PeriodCounts(), month: new PeriodCounts() }
   #live = 0
 
@@ -111,6 +119,10 @@ export class Account {
       const limit = limits[name]
       return limit === undefined ? [] : [{ name, amountOf, allowance: this.#allowance(name, limit, sinceMs) }]
     })
+    this.#budgets = budgets.flatMap(({ limit, kind }) => {
+      const most = limits[limit]
+      return most === undefined ? [] : [{ limit, kind, most }]
+    })
   }
 
   /** Empty when the request fits all limits; changes nothing. `elsewhereMs`: so long another account keeps it away. */
@@ -152,8 +164,9 @@ export class Account {
   /** Charges what was found to fit. */
   hold(cost: Cost, who: string, now: Now): Held {
     this.#live += 1
-    const periods = [this.#period('day', now.wallMs), this.#period('month', now.wallMs)]
-    const held = new Held({ minute: this.#minute, periods, who, places: this }, now.ms)
+    const day = this.#period('day', now.wallMs)
+    const month = this.#period('month', now.wallMs)
+    const held = new Held({ minute: this.#minute, day, month, who, places: this }, now.ms)
     held.add(cost, now.ms)
     for (const { amountOf, allowance } of this.#minute) allowance.admitted(amountOf(cost), who, now.ms)
     return held
@@ -172,23 +185,23 @@ export class Account {
 
   /** What is left to one who uses it, of each limit that is set, but for requests at once. */
   rests(now: Now, who: string): readonly Rest[] {
-    const rests: Rest[] = []
-    for (const { name, allowance } of this.#minute) {
+    const rests = this.#minute.map(({ name, allowance }) => {
       const { remaining, capacity, resetMs } = allowance.state(now.ms, who)
       const { counts } = limitKinds[name]
-      rests.push({ name, counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs })
-    }
-    for (const { limit, kind } of budgets) {
-      const budget = this.#limits[limit]
-      if (budget === undefined) continue
-      const counts = limitKinds[limit].counts
-      const period = this.#calendar.period(kind, now.wallMs)
-      const used = this.#counts[kind].during(period)[counts]
-      const remaining = Math.max(0, budget - used)
-      const resetMs = used === 0 ? 0 : period.endsMs - now.wallMs
-      rests.push({ name: limit, counts, limit: budget, remaining, share: remaining / budget, resetMs })
-    }
-    return rests
+      return { name, counts, limit: allowance.limit, remaining, share: remaining / capacity, resetMs }
+    })
+    return this.#budgets.length === 0
+      ? rests
+      : [...rests, ...this.#budgets.map((budget) => this.#budgetRest(budget, now))]
+  }
+
+  #budgetRest({ limit, kind, most }: Budget, now: Now): Rest {
+    const { counts } = limitKinds[limit]
+    const period = this.#calendar.period(kind, now.wallMs)
+    const used = this.#counts[kind].during(period)[counts]
+    const remaining = Math.max(0, most - used)
+    const resetMs = used === 0 ? 0 : period.endsMs - now.wallMs
+    return { name: limit, counts, limit: most, remaining, share: remaining / most, resetMs }
   }
 
   /** Requests that wait or run, of those that may at once; null where that is not limited. */
@@ -223,14 +236,12 @@ export class Account {
   /** Adds the limits per day and month that have no room for the cost behind what goes first. */
   #overBudget(cost: Cost, ahead: Cost, now: Now, others: Obstacle[] | null): Obstacle[] | null {
     let found = others
-    for (const { limit, kind } of budgets) {
-      const budget = this.#limits[limit]
-      if (budget === undefined) continue
-      const counts = limitKinds[limit].counts
+    for (const { limit, kind, most } of this.#budgets) {
+      const { counts } = limitKinds[limit]
       const amount = counted(cost, counts)
       const period = this.#calendar.period(kind, now.wallMs)
       const used = this.#counts[kind].during(period)[counts] + counted(ahead, counts)
-      if (fitsBudget(used, amount, budget)) continue
+      if (fitsBudget(used, amount, most)) continue
       found = added(found, this.#obstacle(limit, amount, period.endsMs - now.wallMs))
     }
     return found

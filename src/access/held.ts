@@ -25,7 +25,8 @@ interface Charge {
 interface HeldParts {
   /** As they were when it was admitted. */
   readonly minute: readonly MinuteLimit[]
-  readonly periods: readonly PeriodUse[]
+  readonly day: PeriodUse
+  readonly month: PeriodUse
   readonly who: string
   /** Of requests at once, where it has one. */
   readonly places: { leavePlace(): void }
@@ -103,11 +104,14 @@ export class Held {
   }
 
   #count(cost: Cost, sign: 1 | -1): void {
-    for (const period of this.#parts.periods) {
-      period.requests += sign * cost.requests
-      period.tokens += sign * (cost.input + cost.output)
-    }
+    addTo(this.#parts.day, cost, sign)
+    addTo(this.#parts.month, cost, sign)
   }
+}
+
+function addTo(period: PeriodUse, { requests, input, output }: Cost, sign: 1 | -1): void {
+  period.requests += sign * requests
+  period.tokens += sign * (input + output)
 }
 
 function sumOf(a: Cost, b: Cost): Cost {

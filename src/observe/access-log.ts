@@ -41,7 +41,10 @@ export function accessLog(log: Log): (outcome: Outcome) => void {
   }
 }
 
-const fields = Object.entries(accessFields).map(([name, { of }]) => ({ name, of, jsonName: `,${jsonValue(name)}:` }))
+const fields = Object.entries(accessFields).map(([name, { of }]) => {
+  const jsonName = `,${jsonValue(name)}:`
+  return { name, of, jsonName, jsonNull: `${jsonName}null` }
+})
 
 function fieldsOf(outcome: Outcome): LogFields {
   const line: Record<string, LogFields[string]> = {}
@@ -52,6 +55,9 @@ function fieldsOf(outcome: Outcome): LogFields {
 /** Every request has such a line: written at once, where an object of so many fields would be ten times its size. */
 function jsonOf(outcome: Outcome): string {
   let json = ''
-  for (const { jsonName, of } of fields) json += jsonName + jsonValue(of(outcome))
+  for (const { jsonName, jsonNull, of } of fields) {
+    const value = of(outcome)
+    json += value === null ? jsonNull : jsonName + jsonValue(value)
+  }
   return json
 }
