@@ -22,17 +22,22 @@ export interface ExchangeParts {
   readonly headers?: HeaderList
 }
 
+/** Who is told what becomes of the client. */
+export interface ExchangeListener {
+  /** Once when the client leaves before its answer is whole. */
+  onLeave(): void
+  /** Once when the last bytes of a whole answer are out: until then its client may still leave, or stop reading. */
+  onTaken(): void
+  /** When a client that read too slowly takes more again. */
+  onDrain(): void
+  /** Once when a client has taken nothing for `stallMsMax`; its connection is closed already. */
+  onStall(): void
+}
+
 export class Exchange {
   readonly requestId: string
   readonly acceptedAtMs: number
-  /** Called once when the client leaves before its answer is whole. */
-  onLeave: (() => void) | null = null
-  /** Called once when the last bytes of a whole answer are out: until then its client may still leave, or stop reading. */
-  onTaken: (() => void) | null = null
-  /** Called when a client that read too slowly takes more again. */
-  onDrain: (() => void) | null = null
-  /** Called once when a client has taken nothing for `stallMsMax`; its connection is closed already. */
-  onStall: (() => void) | null = null
+  listener: ExchangeListener | null = null
   /** How long a client may take to empty what waits for it; at most some 300 kB do. The relay sets its own option. */
   stallMsMax = 30_000
   readonly #clock: Clock
@@ -100,7 +105,7 @@ export class Exchange {
     this.#framed = headers['content-length'] !== undefined || this.#outgoing.chunkedEncoding
   }
 
-  /** False when the client takes no more for now: stop until `onDrain`. */
+  /** False when the client takes no more for now: stop until the listener's `onDrain`. */
   write(bytes: Buffer): boolean {
     if (this.#left) return true
     this.#pieces ??= this.#newPieces()
@@ -166,17 +171,17 @@ export class Exchange {
     this.#stall?.clear()
     this.#pieces?.stop()
     if (this.#outgoing.writableFinished) {
-      this.onTaken?.()
+      this.listener?.onTaken()
     } else if (!this.#over) {
       this.#left = true
-      this.onLeave?.()
+      this.listener?.onLeave()
     }
   }
 
   #newPieces(): ChunkWriter {
     const onDrain = (): void => {
       this.#stall?.clear()
-      this.onDrain?.()
+      this.listener?.onDrain()
     }
     this.#outgoing.on('drain', onDrain)
     return new ChunkWriter(this.#outgoing, onDrain)
@@ -194,7 +199,7 @@ export class Exchange {
     this.#stall.set(this.stallMsMax, () => {
       this.#over = true
       this.#incoming.socket.destroy()
-      this.onStall?.()
+      this.listener?.onStall()
     })
   }
 

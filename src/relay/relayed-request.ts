@@ -1,8 +1,6 @@
 /** The life of one relayed request: read, checked, queued, attempted, answered; it ends in exactly one Outcome. */
 import type { Timer } from '../base/clock.ts'
 import type { ErrorCode, GatewayError } from '../base/errors.ts'
-import type { RequestClass } from '../base/request-class.ts'
-import type { Route } from '../hosts/route.ts'
 import type { Lease } from '../queue/lease.ts'
 import type { Place } from '../queue/slot-request.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
@@ -13,7 +11,7 @@ import type { Attempt, AttemptFailure } from './attempt.ts'
 import { ClientLeft } from './body-reader.ts'
 import type { Caller, ExpectedLength } from './caller.ts'
 import { ClientAnswer } from './client-answer.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, ExchangeListener } from './exchange.ts'
 import { tellFailure } from './failed-attempt.ts'
 import { Failover } from './failover.ts'
 import type { FailureCause } from './failure.ts'
@@ -49,7 +47,7 @@ export interface RequestOwner {
 }
 
 /** It is itself what its parts tell and ask, so that nothing is made for that. */
-export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineOwner {
+export class RelayedRequest implements ExchangeListener, AttemptedRequest, AccountedRequest, LineOwner {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
   readonly caller: Caller
@@ -90,11 +88,28 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     this.#attempts = new RequestAttempts(parts, this)
     this.#answer = new ClientAnswer(parts, this)
     exchange.stallMsMax = parts.options.clientStallMsMax
-    exchange.onLeave = () => owner.left(this)
-    exchange.onTaken = () => this.#settle('--', null)
-    exchange.onDrain = () => this.#attempts.underWay?.resume()
-    exchange.onStall = () => this.#clientGone(`c${this.record.phase}`, this.record.status)
+    exchange.listener = this
   }
+
+  // --- the client's side
+
+  onLeave(): void {
+    this.#owner.left(this)
+  }
+
+  onTaken(): void {
+    this.#settle('--', null)
+  }
+
+  onDrain(): void {
+    this.#attempts.underWay?.resume()
+  }
+
+  onStall(): void {
+    this.#clientGone(`c${this.record.phase}`, this.record.status)
+  }
+
+  // --- what is known of it
 
   /** Content is on its way to the client. */
   get streaming(): boolean {
@@ -108,10 +123,6 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
 
   get id(): string {
     return this.record.id
-  }
-
-  get requestId(): string {
-    return this.exchange.requestId
   }
 
   /** As it is now. */
@@ -129,7 +140,7 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
       if (this.#settled) this.#releaseBody()
       else this.#queue(got.body)
     } catch (error) {
-      if (error instanceof ClientLeft) this.#owner.left(this)
+      if (error instanceof ClientLeft) this.onLeave()
       else this.fault(error)
     }
   }
@@ -174,7 +185,8 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
   commit(status: number, headers: Readonly<Record<string, string>>): void {
     this.#answer.begin()
     this.marks.bytesGo()
-    this.#dropBody()
+    // Nothing is sent again. Its bytes stay counted, since the connection may still hold them.
+    this.#body = null
     if (this.#reading === null) this.#answer.head(status, headers)
     // After the headers, which tell of the failover too.
     this.failover.tell(this.#parts.events, this.record.model, 'ok')
@@ -257,7 +269,16 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     if (route === null || ofClass === null) throw new Error('a request was admitted before it was read')
     this.exchange.setHeaders(this.caller.limitHeaders())
     this.#parts.retryBudget.deposit()
-    const queued = this.#queuedAs(route, ofClass)
+    const { holder: id, key: name, weight } = this.caller
+    const source = { headers: this.exchange.headers, prompts: this.#parts.prompts, holder: id, marks: this.marks }
+    const queued = {
+      label: this.record,
+      route,
+      class: ofClass,
+      holder: { id, name, weight },
+      tokens: this.account.expected,
+      prompt: promptOf(this.#body, this.endpoint, source),
+    }
     this.#parts.lethal.check(this.marks)
     this.#askForSlot(queued, 'newcomer')
   }
@@ -284,19 +305,6 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     this.#askForSlot(queued, 'given_back')
     attempt.abort()
     return true
-  }
-
-  #queuedAs(route: Route, ofClass: RequestClass): Queued {
-    const { holder: id, key: name, weight } = this.caller
-    const source = { headers: this.exchange.headers, prompts: this.#parts.prompts, holder: id, marks: this.marks }
-    return {
-      label: this.record,
-      route,
-      class: ofClass,
-      holder: { id, name, weight },
-      tokens: this.account.expected,
-      prompt: promptOf(this.#body, this.endpoint, source),
-    }
   }
 
   #askForSlot(queued: Queued, place: Place): void {
@@ -384,13 +392,8 @@ export class RelayedRequest implements AttemptedRequest, AccountedRequest, LineO
     }
   }
 
-  /** Once an answer has begun nothing is sent again. The bytes stay counted, since the connection may still hold them. */
-  #dropBody(): void {
-    this.#body = null
-  }
-
   #releaseBody(): void {
-    this.#dropBody()
+    this.#body = null
     this.#release?.()
     this.#release = null
   }

@@ -18,6 +18,7 @@ import {
 } from './caller.ts'
 import { type EndCode, endedBy, endedByClient, endedByFleet, type Outcome } from './outcome.ts'
 import type { RelayParts } from './relay-parts.ts'
+import type { RequestRecord } from './request-record.ts'
 
 /** How far it has come: what a checkpoint of its row says. */
 export interface Progress {
@@ -32,9 +33,7 @@ export interface Progress {
 
 /** Whose account it is. */
 export interface AccountedRequest {
-  readonly id: string
-  /** The client's own where it sent one. */
-  readonly requestId: string
+  readonly record: Pick<RequestRecord, 'id' | 'requestId'>
   readonly caller: Caller
   readonly endpoint: Endpoint
   progress(): Progress
@@ -102,11 +101,11 @@ export class RequestAccount implements AdmissionTurn, Cover {
 
   #open(admission: Admission): void {
     const { ledger, clock } = this.#parts
-    const { id, requestId, caller, endpoint } = this.#request
+    const { record, caller, endpoint } = this.#request
     this.#admission = admission
     const admitted = {
-      id,
-      requestId,
+      id: record.id,
+      requestId: record.requestId,
       keyId: caller.keyId,
       keyName: caller.key,
       team: caller.team,

@@ -214,8 +214,7 @@ describe('a client that does not read', () => {
   })
 
   test('has taken a whole answer when its last bytes are out, not before', async () => {
-    const { clock, client, exchange, told, outgoing } = await stopped(true)
-    exchange.onTaken = () => told.push('taken')
+    const { clock, client, told, outgoing } = await stopped(true)
     await clock.advance(29_999)
     expect([told, outgoing.writableFinished]).toEqual([[], false])
     client.socket.resume()

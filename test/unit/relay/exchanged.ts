@@ -24,9 +24,12 @@ export async function door() {
   const server = createServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
     const exchange = new Exchange(incoming, outgoing, { clock, requestId: `r${exchanged.length + 1}` })
     const told: Exchanged['told'] = []
-    exchange.onLeave = () => told.push('leave')
-    exchange.onDrain = () => told.push('drain')
-    exchange.onStall = () => told.push('stall')
+    exchange.listener = {
+      onLeave: () => told.push('leave'),
+      onTaken: () => told.push('taken'),
+      onDrain: () => told.push('drain'),
+      onStall: () => told.push('stall'),
+    }
     exchanged.push({ exchange, incoming, outgoing, told })
   })
   const listening = await listen(server)

@@ -33,8 +33,7 @@ function isBlameless(end: EndCode): boolean {
   const account = new RequestAccount(
     { ledger: { admitted: () => {}, settled: () => {} }, clock: new FakeClock(), costOf: () => null },
     {
-      id: 'r',
-      requestId: 'r',
+      record: { id: 'r', requestId: 'r' },
       caller,
       endpoint: endpoints[0]!,
       progress: () => ({ host: null, modelAtHost: null, sent: false, frames: 0 }),
