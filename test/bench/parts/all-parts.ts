@@ -1,11 +1,22 @@
 /** Every part of the benchmark, in the order in which they are measured and told. */
+import { ceilingsPart } from './ceilings.ts'
 import { choosingPart } from './choosing.ts'
+import { idlePart } from './idle.ts'
 import { linePart } from './line.ts'
+import { lineLeaversPart } from './line-leavers.ts'
 import type { BenchPart } from './part.ts'
 import { requestsPart } from './requests.ts'
 import { tokensPart } from './tokens.ts'
 
-export const allParts: readonly BenchPart[] = [requestsPart, tokensPart, linePart, choosingPart]
+export const allParts: readonly BenchPart[] = [
+  requestsPart,
+  tokensPart,
+  ceilingsPart,
+  linePart,
+  choosingPart,
+  idlePart,
+  lineLeaversPart,
+]
 
 /** Too long to be measured unless it is asked for. */
 const onlyWhenAsked: readonly string[] = ['soak']

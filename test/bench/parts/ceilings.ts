@@ -18,12 +18,12 @@ export const ceilingsPart: BenchPart = {
 const slots = 1_024
 /** A ceiling needs no more: what it is worth is seen from its curve. */
 const roundsMax = 3
-const warmUpRequests = 2_000
-const closedLoopRequests = 4_000
+const warmUpRequests = 1_500
+const closedLoopRequests = 3_000
 const everyMs = 20
 /** Of what a core carries by the cost of a token. */
-const rungShares = [0.5, 0.65, 0.8, 0.9, 1, 1.15]
-const windowMs = 1_000
+const rungShares = [0.5, 0.7, 0.85, 1, 1.15]
+const windowMs = 800
 const costStreams = 80
 const boundsMs = [1, 5, 10, 50]
 const headlineMs = 10

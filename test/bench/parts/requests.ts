@@ -17,10 +17,10 @@ export const requestsPart: BenchPart = {
 export const requestBodyBytes = 2_048
 const slots = 256
 /** Enough of them for compiled code, connections and caches to be as they stay. */
-const warmUpRequests = 2_000
-const closedLoopRequests = 3_000
+const warmUpRequests = 1_500
+const closedLoopRequests = 2_500
 export const closedLoopClients = 32
-const openLoopMs = 3_000
+const openLoopMs = 2_000
 /** Of what the gateway can take, for a cost at a steady rate. */
 const steadyShare = 0.5
 const pairs = 300
@@ -28,7 +28,7 @@ export const settleMs = 250
 /** Of the mixed load under which the first token is awaited. */
 const loadedShare = 0.6
 const loadedTokens = 20
-const loadedMs = 4_000
+const loadedMs = 3_000
 
 interface Figures {
   readonly closed: Cost<Arrivals>

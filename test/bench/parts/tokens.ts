@@ -30,10 +30,10 @@ const burstShare = 0.6
 /** Alone on its way, and often enough for a percentile. */
 const single: TokenLoad = { words: 'one stream', streams: 1, everyMs: 2, burst: null }
 const warmUpStreams = 50
-const warmUpMs = 1_500
+const warmUpMs = 1_200
 /** Until a load runs as it will. */
-const leadMs = 400
-const windowMs = 1_800
+const leadMs = 300
+const windowMs = 1_500
 
 /** In a read of the clients. */
 const togetherMax = 1.3

@@ -35,7 +35,7 @@ export async function makersOf(
     }
   }
   return {
-    makers: [directMaker, ...proxyMakers(), ...gateways],
+    makers: [directMaker, ...proxyMakers(folder), ...gateways],
     notes: [...notes, ...gateways.flatMap((maker) => maker.notes)],
     gatewayRuns: `${fromSource ? 'from their TypeScript' : 'compiled, as they are shipped'}, with a key that has limits, line, ledger, metrics and the access log as JSON`,
   }

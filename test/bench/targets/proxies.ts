@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { listen } from '../../kit/servers.ts'
@@ -76,18 +75,21 @@ listen bench
 `,
 }
 
-export function proxyMakers(): readonly TargetMaker[] {
-  return [nginx, haproxy].map((program) => new ProxyMaker(program))
+/** What they write goes into `folder`. */
+export function proxyMakers(folder: string): readonly TargetMaker[] {
+  return [nginx, haproxy].map((program) => new ProxyMaker(program, folder))
 }
 
 class ProxyMaker implements TargetMaker {
   readonly name: TargetName
   readonly words: string
   readonly #program: Program
+  readonly #folder: string
   readonly #isThere: boolean
 
-  constructor(program: Program) {
+  constructor(program: Program, folder: string) {
     this.#program = program
+    this.#folder = folder
     this.name = program.name
     const [command, ...args] = program.version
     const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8' })
@@ -100,7 +102,7 @@ class ProxyMaker implements TargetMaker {
   }
 
   async start({ hostUrl, core }: TargetWanted): Promise<Target> {
-    const folder = mkdtempSync(join(tmpdir(), 'lmx-gateway-bench-'))
+    const folder = mkdtempSync(join(this.#folder, `${this.name}-`))
     const port = await freePort()
     const config = join(folder, 'config')
     writeFileSync(config, this.#program.config(folder, port, new URL(hostUrl).host))
