@@ -13,13 +13,13 @@ import type { ResolvedConfig } from './config/schema.ts'
 import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import type { ModelCatalog } from './hosts/model-catalog.ts'
-import { adminApp, adminHeaders } from './http/admin/admin-app.ts'
+import { adminHeaders } from './http/admin/admin-headers.ts'
+import type { AdminParts } from './http/admin/admin-parts.ts'
 import type { Figures } from './http/admin/figures.ts'
-import { dataApp } from './http/app.ts'
 import { KeyedCallers } from './http/callers.ts'
 import { Cors } from './http/cors.ts'
+import { directInference } from './http/direct-inference.ts'
 import { Listener } from './http/listener.ts'
-import { directInference } from './http/routes/inference.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import type { Ledger } from './metering/ledger.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -64,13 +64,16 @@ export function dataListener(parts: ListenerParts): Listener {
   const { config } = live
   const { tls, corsOrigins } = config.server
   const inference = { relay, callers: new KeyedCallers(access, config.server), clock, log }
-  const app = dataApp({
-    ...inference,
-    catalog,
-    notReadyBecause,
-    degradedBecause: () => (ledger.state().problem === null ? records.problem : cannotWrite),
-  })
-  return new Listener(app, limitsOf(live), clock, () => overload.stage === 'none', {
+  const loadApp = async () => {
+    const { dataApp } = await import('./http/app.ts')
+    return dataApp({
+      ...inference,
+      catalog,
+      notReadyBecause,
+      degradedBecause: () => (ledger.state().problem === null ? records.problem : cannotWrite),
+    })
+  }
+  return new Listener(loadApp, limitsOf(live), clock, () => overload.stage === 'none', {
     tls: tls === undefined ? undefined : new TlsFiles(tls, { clock, log }),
     cors: new Cors(corsOrigins),
     direct: directInference(inference),
@@ -82,7 +85,7 @@ export function adminListener(parts: ListenerParts): Listener {
   const { config } = live
   const { admin, limits, usage } = config
   const { keys, ledger } = parts.store
-  const app = adminApp({
+  const admitted: AdminParts = {
     version,
     clock,
     log,
@@ -108,8 +111,9 @@ export function adminListener(parts: ListenerParts): Listener {
     timeZone: limits.timeZone,
     currency: usage.currency,
     limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),
-  })
-  return new Listener(app, limitsOf(live), clock, undefined, { headers: adminHeaders })
+  }
+  const loadApp = async () => (await import('./http/admin/admin-app.ts')).adminApp(admitted)
+  return new Listener(loadApp, limitsOf(live), clock, undefined, { headers: adminHeaders })
 }
 
 /** It checks what it is told by schemas, which only whoever changes keys needs. */

@@ -80,9 +80,9 @@ function nothingToSend(otlp: Readonly<Record<string, unknown>>, metrics: Readonl
 /** Whoever may still wait while newcomers are turned away is nobody: the first step would never be seen. */
 function tightAboveShed(
   given: Readonly<Record<string, unknown>>,
-  defaults: Readonly<Record<'tightHeapPercent' | 'shedHeapPercent', number>>,
+  byDefault: Readonly<Record<'tightHeapPercent' | 'shedHeapPercent', number>>,
 ): Finding[] {
-  const { tightHeapPercent: tight, shedHeapPercent: shed } = { ...defaults, ...given }
+  const { tightHeapPercent: tight, shedHeapPercent: shed } = { ...byDefault, ...given }
   if (typeof tight !== 'number' || typeof shed !== 'number' || tight <= shed) return []
   return given['tightHeapPercent'] === undefined
     ? [onHeap('shedHeapPercent', `must be at least ${tight}, which is overload.tightHeapPercent, not ${shed}`)]

@@ -1,7 +1,7 @@
 /** Options of the inference hosts. */
 import { z } from 'zod'
 import { count, milliseconds, positiveMilliseconds } from '../base/option-types.ts'
-import { clockOverrides } from './clocks.ts'
+import { clockOverrides } from './clock-options.ts'
 import { hostKindNames } from './kinds/host-kind.ts'
 
 const hostUrl = z

@@ -1,10 +1,7 @@
 /** A bound HTTP server: limits of what a client may send before anything reads it, and an orderly end. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
 import { brokenBody } from '../relay/body-reader.ts'
@@ -13,14 +10,19 @@ import { endpoints } from '../wire/endpoints.ts'
 import { type HeaderList, setHeader } from '../wire/header-list.ts'
 import { Cors } from './cors.ts'
 import { DirectRoutes } from './direct-routes.ts'
-import { isAnthropicPath, onBadRequest } from './error-response.ts'
+import { isAnthropicPath } from './error-response.ts'
 import { Handshakes } from './handshakes.ts'
 import { LastWords } from './last-words.ts'
+import { LateApp, type LoadApp } from './late-app.ts'
 import { type ConnectionLimits, OpenConnections } from './open-connections.ts'
 import type { ServerOptions } from './options.ts'
 import { headProblem } from './request-head.ts'
 import { requestIdFor, requestIdHeader } from './request-id.ts'
 import type { TlsFiles } from './tls-files.ts'
+
+// Not imported: that would read all exports at once, WebSocket among them, for which Node loads its whole fetch: as long as it takes to start by itself.
+const http = process.getBuiltinModule('node:http')
+const https = process.getBuiltinModule('node:https')
 
 export interface ListenerLimits
   extends ConnectionLimits,
@@ -59,7 +61,7 @@ export class Listener {
   readonly #clock: Clock
   readonly #limits: ListenerLimits
   readonly #keepsConnections: () => boolean
-  readonly #handle: ReturnType<typeof getRequestListener>
+  readonly #app: LateApp
   readonly #lastWords: LastWords
   readonly #tls: TlsFiles | null
   readonly #handshakes: Handshakes | null
@@ -72,7 +74,7 @@ export class Listener {
 
   /** `keepsConnections` false: each answer says that its connection closes. */
   constructor(
-    app: Pick<Hono<{ Bindings: HttpBindings }>, 'fetch'>,
+    loadApp: LoadApp,
     limits: ListenerLimits,
     clock: Clock,
     keepsConnections: () => boolean = () => true,
@@ -89,15 +91,7 @@ export class Listener {
     this.#cors = edge.cors ?? new Cors([])
     this.#headers = Object.entries(edge.headers ?? {}).flat()
     this.#direct = edge.direct ?? new DirectRoutes()
-    this.#handle = getRequestListener((request, env) => app.fetch(request, env), {
-      // For HTTP/1.0, which has requests without a host; nothing here goes by its name.
-      hostname: 'localhost',
-      // The global Request and Response stay Node's own: the marker of a relayed answer depends on it.
-      overrideGlobalObjects: false,
-      // What is left of a refused body is our own affair (relay/exchange.ts).
-      autoCleanupIncoming: false,
-      errorHandler: onBadRequest,
-    })
+    this.#app = new LateApp(loadApp, clock)
     this.#server = this.#newServer()
     this.#attach(this.#server)
   }
@@ -116,9 +110,9 @@ export class Listener {
     }
     const server =
       this.#tls === null
-        ? createServer(options)
+        ? http.createServer(options)
         : // Half-open as a server without TLS is, so that the option below decides.
-          createSecureServer({ ...options, ...this.#tls.options, allowHalfOpen: true, ALPNProtocols: ['http/1.1'] })
+          https.createServer({ ...options, ...this.#tls.options, allowHalfOpen: true, ALPNProtocols: ['http/1.1'] })
     // Beyond its own number Node drops headers in silence; the size of them all is limited in any case.
     server.maxHeadersCount = 0
     // Node's own name for this, old and in use, though its manual does not tell of it. Its default is false.
@@ -158,6 +152,7 @@ export class Listener {
         if (address === null || typeof address === 'string') reject(new Error('no address'))
         else {
           this.#followTlsFiles()
+          this.#app.loadSoon()
           resolve(address)
         }
       })
@@ -169,6 +164,7 @@ export class Listener {
     const server = this.#server
     if (!server.listening) return Promise.resolve()
     this.#tls?.stop()
+    this.#app.stop()
     this.#handshakes?.closeAll()
     return new Promise((resolve) => {
       const rest = this.#clock.after(closeMsMax, () => server.closeAllConnections())
@@ -209,7 +205,7 @@ export class Listener {
   /** Hono's adapter adds to what stands in the response. */
   #route(incoming: IncomingMessage, outgoing: ServerResponse, headers: HeaderList): void {
     for (let at = 0; at < headers.length; at += 2) outgoing.setHeader(headers[at] ?? '', headers[at + 1] ?? '')
-    if (!this.#cors.answeredPreflight(incoming, outgoing)) void this.#handle(incoming, outgoing)
+    if (!this.#cors.answeredPreflight(incoming, outgoing)) this.#app.handle(incoming, outgoing)
   }
 
   #connectionOf(socket: Socket): Connection {
@@ -280,7 +276,7 @@ export class Listener {
   #followTlsFiles(): void {
     const server = this.#server
     this.#tls?.watch((options) => {
-      if (server instanceof SecureServer) server.setSecureContext(options)
+      if (server instanceof https.Server) server.setSecureContext(options)
     })
   }
 

@@ -11,11 +11,11 @@ import { type Exposition, type ExpositionFormat, Expositions } from './expositio
 import type { FigureSources } from './figure-sources.ts'
 import { lineEvents } from './line-metrics.ts'
 import { LiveMetrics } from './live-metrics.ts'
-import { seriesMaxDefault } from './options.ts'
 import { watchProcess } from './process-metrics.ts'
 import { recordFirstToken, recordRequest } from './request-metrics.ts'
 import { balancingEvents, loadEvents } from './routing-metrics.ts'
 import type { Family } from './series.ts'
+import { seriesMaxDefault } from './series-max.ts'
 import { SeriesTable } from './series-table.ts'
 
 export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents, BalancingEvents, LoadEvents {
@@ -31,11 +31,18 @@ export interface Metrics extends MetricEvents {
   families(): Promise<readonly Family[]>
 }
 
+/** Of collections of garbage, those of the start are not counted. */
+const watchAfterMs = 500
+
 export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefault): Metrics {
   const { clock } = sources
   const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
   const live = new LiveMetrics(table, sources)
-  watchProcess()
+  // Not while others wait for the start.
+  clock.after(watchAfterMs, () => {
+    // A scrape tells what went wrong.
+    watchProcess().catch(() => {})
+  })
   sources.eventLoopDelays()
   const expositions = new Expositions(table, clock, () => live.write())
   return {

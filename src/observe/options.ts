@@ -1,6 +1,7 @@
 /** Options of what the gateway says about itself. */
 import { z } from 'zod'
 import { count, positiveMilliseconds } from '../base/option-types.ts'
+import { seriesMaxDefault } from './series-max.ts'
 
 export const logOptions = z.strictObject({
   format: z.enum(['auto', 'json', 'text']).default('auto').describe('auto: text on a terminal, else JSON lines'),
@@ -12,8 +13,6 @@ export const logOptions = z.strictObject({
     .default(1_000)
     .describe('Ended requests that GET /admin/requests can tell of; 1 to 5 kB of memory each'),
 })
-
-export const seriesMaxDefault = 20_000
 
 export const metricsOptions = z.strictObject({
   enabled: z.boolean().default(true).describe('false: nothing is counted for Prometheus, and /metrics is not there'),

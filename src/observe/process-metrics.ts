@@ -1,6 +1,6 @@
 /** The metrics that every Node program has, as prom-client collects them: memory, processor time, garbage collection, handles. */
 import { readdir } from 'node:fs/promises'
-import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
+import type { MetricObjectWithValues, MetricValue, Registry } from 'prom-client'
 import type { MetricDefinition } from './definitions/definition.ts'
 import { Family, type LabelValues, Scalar } from './series.ts'
 
@@ -22,19 +22,25 @@ const leftOut = [
   ...['handles', 'requests', 'resources'].flatMap((of) => [`nodejs_active_${of}`, `nodejs_active_${of}_total`]),
 ]
 
-let registry: Registry | null = null
+let watched: Promise<Registry> | null = null
 
-/** From now on; once however many gateways a process has: their figures are those of the process. */
-export function watchProcess(): Registry {
-  if (registry !== null) return registry
-  registry = new Registry()
+/** From now on; once however many gateways a process has: their figures are those of the process. The library is loaded for it. */
+export function watchProcess(): Promise<Registry> {
+  watched ??= watching()
+  return watched
+}
+
+async function watching(): Promise<Registry> {
+  const { collectDefaultMetrics, Registry: NewRegistry } = await import('prom-client')
+  const registry = new NewRegistry()
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: eventLoopSampleMs })
   for (const name of leftOut) registry.removeSingleMetric(name)
   return registry
 }
 
 export async function processFamilies(): Promise<Family[]> {
-  const [metrics, files] = await Promise.all([watchProcess().getMetricsAsJSON(), openFileFamilies()])
+  const registry = await watchProcess()
+  const [metrics, files] = await Promise.all([registry.getMetricsAsJSON(), openFileFamilies()])
   return [...metrics.map(familyOf), ...files]
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { type RequestClass, requestClasses } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import { Lease } from './lease.ts'
-import type { QueueRules } from './options.ts'
+import type { QueueRules } from './rules.ts'
 
 type ByClass = Record<RequestClass, number>
 

@@ -1,7 +1,7 @@
 /** Bounds and clocks of relaying one request. */
 import { z } from 'zod'
 import { bytes, count, positiveMilliseconds } from '../base/option-types.ts'
-import { clockDefaults } from '../hosts/clocks.ts'
+import { clockDefaults } from '../hosts/clock-options.ts'
 import { heartbeatForms } from '../wire/heartbeat.ts'
 
 export const relayOptions = z.strictObject({

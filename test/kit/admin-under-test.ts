@@ -6,7 +6,8 @@ import { KeyAdmin } from '../../src/access/key-admin.ts'
 import { KeyGuesses } from '../../src/access/key-guesses.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { LogFields } from '../../src/base/log.ts'
-import { adminApp, adminHeaders } from '../../src/http/admin/admin-app.ts'
+import { adminApp } from '../../src/http/admin/admin-app.ts'
+import { adminHeaders } from '../../src/http/admin/admin-headers.ts'
 import type { AdminParts } from '../../src/http/admin/admin-parts.ts'
 import { Listener } from '../../src/http/listener.ts'
 import { serverOptions } from '../../src/http/options.ts'
@@ -106,7 +107,7 @@ export async function startAdmin(
     ...parts,
   })
   const limits = { ...serverOptions.parse({}), clientStallMsMax: 30_000 }
-  const listener = new Listener(app, limits, systemClock, undefined, { headers: adminHeaders })
+  const listener = new Listener(() => Promise.resolve(app), limits, systemClock, undefined, { headers: adminHeaders })
   const { port } = await listener.listen('127.0.0.1', 0)
   const url = `http://127.0.0.1:${port}`
   const clients: RawClient[] = []

@@ -9,15 +9,6 @@ import { metricsRoute } from './metrics-route.ts'
 import { OperatorCheck } from './operator.ts'
 import { type AdminEnv, serveRoutes } from './served-routes.ts'
 
-/** On every answer of the listener: nothing of it is kept, framed, run or taken for something else. */
-export const adminHeaders: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-}
-
 /**
  * Nothing here is open but for what its row in the table says. All rows but that of metrics are loaded when the first
  * operator asks: they and their schemas are a third of what a start would load, and no stranger can have it done.

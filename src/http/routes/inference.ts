@@ -1,67 +1,17 @@
 /** The relayed endpoints: both sides of an exchange are handed to the relay at once, so nothing later can reach a stream. */
-import type { IncomingMessage } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler } from 'hono'
-import type { Clock } from '../../base/clock.ts'
-import { GatewayError } from '../../base/errors.ts'
-import type { Log } from '../../base/log.ts'
-import type { Caller } from '../../relay/caller.ts'
 import { Exchange } from '../../relay/exchange.ts'
-import { asGatewayError } from '../../relay/gateway-fault.ts'
-import type { Relay } from '../../relay/relay.ts'
-import { type Endpoint, endpoints } from '../../wire/endpoints.ts'
-import type { CallerEnv, Callers } from '../callers.ts'
-import { DirectRoutes } from '../direct-routes.ts'
+import type { Endpoint } from '../../wire/endpoints.ts'
+import type { CallerEnv } from '../callers.ts'
+import { handToRelay, type InferenceParts } from '../direct-inference.ts'
 import { requestIdOf } from '../request-id.ts'
-
-export interface InferenceParts {
-  readonly relay: Relay
-  readonly callers: Callers
-  readonly clock: Clock
-  readonly log: Log
-}
 
 export function inference(endpoint: Endpoint, parts: InferenceParts): Handler<CallerEnv> {
   return (c) => {
     const { incoming, outgoing } = c.env
     const exchange = new Exchange(incoming, outgoing, { clock: parts.clock, requestId: requestIdOf(outgoing) })
-    hand(exchange, incoming, endpoint, parts)
+    handToRelay(exchange, incoming, endpoint, parts)
     return RESPONSE_ALREADY_SENT
-  }
-}
-
-/** The same without Hono, which costs a request more than all that is done with it here. */
-export function directInference(parts: InferenceParts): DirectRoutes {
-  const { clock } = parts
-  return new DirectRoutes(
-    new Map(
-      endpoints.map((endpoint) => [
-        endpoint.path,
-        (incoming, outgoing, { requestId, headers }) =>
-          hand(new Exchange(incoming, outgoing, { clock, requestId, headers }), incoming, endpoint, parts),
-      ]),
-    ),
-  )
-}
-
-/** Never throws. */
-function hand(exchange: Exchange, incoming: IncomingMessage, endpoint: Endpoint, parts: InferenceParts): void {
-  const { relay, callers } = parts
-  try {
-    const caller = callerOrRefusal(incoming, callers)
-    if (caller instanceof GatewayError) relay.refuse(endpoint, exchange, caller)
-    else relay.handle(endpoint, exchange, caller)
-  } catch (error) {
-    const fault = asGatewayError(error, parts)
-    if (!exchange.committed) exchange.fail(fault, endpoint.anthropic)
-  }
-}
-
-function callerOrRefusal(incoming: IncomingMessage, callers: Callers): Caller | GatewayError {
-  try {
-    return callers.callerOf(incoming)
-  } catch (error) {
-    if (error instanceof GatewayError) return error
-    throw error
   }
 }

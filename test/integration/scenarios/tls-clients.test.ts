@@ -264,7 +264,7 @@ test('X32: one connection too many is closed before its handshake', () =>
 /** A listener by itself, with nothing behind it. */
 async function listenerWith(tls: TlsFiles, clock: Clock): Promise<{ listener: Listener; port: number }> {
   const limits = { ...serverOptions.parse({ headerMsMax: 600_000 }), clientStallMsMax: 30_000 }
-  const listener = new Listener(new Hono(), limits, clock, undefined, { tls })
+  const listener = new Listener(() => Promise.resolve(new Hono()), limits, clock, undefined, { tls })
   const { port } = await listener.listen('127.0.0.1', 0)
   return { listener, port }
 }

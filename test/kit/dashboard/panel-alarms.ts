@@ -2,8 +2,9 @@
 
 import { overloadOptions } from '../../../src/base/options.ts'
 import { sloOptions } from '../../../src/hosts/options.ts'
-import { seriesMaxDefault } from '../../../src/observe/options.ts'
-import { queueOptions, queueRules } from '../../../src/queue/options.ts'
+import { seriesMaxDefault } from '../../../src/observe/series-max.ts'
+import { queueOptions } from '../../../src/queue/options.ts'
+import { queueRules } from '../../../src/queue/rules.ts'
 
 type Alarms = readonly [orange: number, red: number]
 

@@ -1,5 +1,6 @@
 /** Alerts on what callers meet: models without a host, waits, broken streams, limits. */
-import { type QueueOptions, queueOptions, queueRules } from '../../../src/queue/options.ts'
+import { type QueueOptions, queueOptions } from '../../../src/queue/options.ts'
+import { queueRules } from '../../../src/queue/rules.ts'
 import type { Alert } from './rule-shapes.ts'
 
 export const requestAlerts: readonly Alert[] = [

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constantFrom, dictionary, oneof, option, property, string, webUrl } from 'fast-check'
 import { expect, test } from 'vitest'
 import { defaults } from '../../../src/config/defaults.ts'
 import { overlay } from '../../../src/config/overlay.ts'
@@ -16,24 +16,24 @@ test('the defaults are those of the schemas', () => {
 })
 
 /** Good, odd and wrong ones of every kind, for every setting: what is good for one is wrong for another. */
-const word = fc.oneof(
-  fc.constantFrom('', ' ', '0', '1', '4000', '65535', '65536', '-1', '1.5', '1e3', '9007199254740992', 'true', 'no'),
-  fc.constantFrom('auto', 'json', 'text', 'info', 'silent', ':memory:', '127.0.0.1', '::1', '0.0.0.0', 'localhost'),
-  fc.constantFrom('http://a:1', 'http://a:1/', 'http://A:1', 'https://10.0.0.1:65536', 'http://a:1/v1', 'http://u:p@a'),
-  fc.constantFrom('a-token-for-the-scraper', 'a token for the scraper', 'fifteen-letters'),
-  fc.string({ maxLength: 24 }),
-  fc.webUrl(),
+const word = oneof(
+  constantFrom('', ' ', '0', '1', '4000', '65535', '65536', '-1', '1.5', '1e3', '9007199254740992', 'true', 'no'),
+  constantFrom('auto', 'json', 'text', 'info', 'silent', ':memory:', '127.0.0.1', '::1', '0.0.0.0', 'localhost'),
+  constantFrom('http://a:1', 'http://a:1/', 'http://A:1', 'https://10.0.0.1:65536', 'http://a:1/v1', 'http://u:p@a'),
+  constantFrom('a-token-for-the-scraper', 'a token for the scraper', 'fifteen-letters'),
+  string({ maxLength: 24 }),
+  webUrl(),
 )
-const flags = fc.dictionary(
-  fc.constantFrom(...settings.flatMap(({ flag }) => (flag === null || flag === 'config' ? [] : [flag]))),
-  fc.array(word, { minLength: 1, maxLength: 2 }),
+const flags = dictionary(
+  constantFrom(...settings.flatMap(({ flag }) => (flag === null || flag === 'config' ? [] : [flag]))),
+  array(word, { minLength: 1, maxLength: 2 }),
   { maxKeys: 4 },
 )
 
 test('whatever is taken as plain is what the schemas and the rules make of it', () => {
   let plain = 0
-  fc.assert(
-    fc.property(flags, fc.option(word, { nil: undefined }), (values, token) => {
+  assert(
+    property(flags, option(word, { nil: undefined }), (values, token) => {
       const input = overlay({}, { LMX_GATEWAY_METRICS_TOKEN: token }, new Map(Object.entries(values))).input
       const config = plainConfig(input)
       if (config === null) return

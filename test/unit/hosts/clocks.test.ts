@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { clockDefaults, clocksOf } from '../../../src/hosts/clocks.ts'
+import { clockDefaults } from '../../../src/hosts/clock-options.ts'
+import { clocksOf } from '../../../src/hosts/clocks.ts'
 import { hostsOptions, modelsOptions } from '../../../src/hosts/options.ts'
 import { relayOptions } from '../../../src/relay/options.ts'
 

@@ -1,6 +1,7 @@
 /** What metrics say of limits: what was decided, what waiting took, and what is left. */
 import { describe, expect, it } from 'vitest'
 import { limitNames } from '../../../src/access/limits.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
 import { ScriptedSources, scrape } from '../../kit/scripted-sources.ts'
@@ -107,7 +108,7 @@ it('every limit of 1,000 keys is read in slices, between which others have their
       }
     }
   }
-  Object.assign(sources, { clock: { now: () => nowMs, wallMs: () => nowMs }, limitRests: slow })
+  Object.assign(sources, { clock: { ...systemClock, now: () => nowMs, wallMs: () => nowMs }, limitRests: slow })
   const takeTurns = () => {
     if (read > 0) turns += 1
     if (read < 9_000) setImmediate(takeTurns)

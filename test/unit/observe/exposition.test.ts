@@ -1,9 +1,10 @@
 /** The text of a scrape: both formats from one table, and how long it keeps others waiting. */
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/base/clock.ts'
 import { formatOf } from '../../../src/observe/exposition.ts'
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.ts'
-import { seriesMaxDefault as seriesMax } from '../../../src/observe/options.ts'
+import { seriesMaxDefault as seriesMax } from '../../../src/observe/series-max.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
 import { everyTurn, turnsDuring } from '../../kit/event-loop.ts'
 import { fullSources, telling } from '../../kit/full-budget.ts'
@@ -134,7 +135,7 @@ describe('a scrape at the full budget of series, with as many tallies and waitin
     let looks = 0
     const looksByTurn: number[] = []
     let turnBegan = 0
-    sources.clock = { wallMs: () => 0, now: () => ++looks / 100 }
+    sources.clock = { ...systemClock, wallMs: () => 0, now: () => ++looks / 100 }
     const metrics = telling(createMetrics(sources, seriesMax))
     for (const format of ['text', 'openmetrics'] as const) {
       looks = 0

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/base/clock.ts'
 import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
 import { everyTurn, steppingClock } from '../../kit/event-loop.ts'
@@ -222,7 +223,7 @@ describe('counters that follow a total kept elsewhere', () => {
   it('are read in one turn: tokens, and the seconds they are divided by', async () => {
     const sources = new ScriptedSources()
     sources.tokenTotals = Array.from({ length: 300 }, (_, index) => tokenTotals('qwen', 'studio', `key-${index}`))
-    sources.clock = { wallMs: () => 0, now: steppingClock(1) }
+    sources.clock = { ...systemClock, wallMs: () => 0, now: steppingClock(1) }
     const metrics = createMetrics(sources)
     // Every turn each key is served a token, in a second.
     let served = 0
