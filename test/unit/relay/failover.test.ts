@@ -98,6 +98,16 @@ describe('another host', () => {
     expect(failover.excluded).toEqual(new Set([a, b]))
   })
 
+  it('is looked for without those that failed by then: who waits is not kept from one that fails later', () => {
+    const { failover, fails } = begun()
+    const atFirst = failover.excluded
+    fails(a, 'never_connected')
+    const then = failover.excluded
+    fails(b, 'never_connected')
+    expect([atFirst, then, failover.excluded]).toEqual([new Set(), new Set([a]), new Set([a, b])])
+    expect(begun().failover.excluded.size).toBe(0)
+  })
+
   it('is not asked once content was sent, whatever happened', () => {
     const { fails } = begun()
     expect(fails(a, 'connection_lost', { contentSent: true })).toBe('none')

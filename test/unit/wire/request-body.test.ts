@@ -113,6 +113,20 @@ describe('readJsonBody', () => {
     },
   )
 
+  test('a name is what a JSON parser makes of it, however it is written', () => {
+    const letters = fc.constantFrom('a', '/', ' ', '~', '\u007f', 'é', '😀', '"', '\\', '\n', '\ud800')
+    const names = fc.array(letters, { minLength: 1, maxLength: 12 }).map((list) => list.join(''))
+    fc.assert(
+      fc.property(names, fc.boolean(), (name, escapes) => {
+        const plain = JSON.stringify(name)
+        const escaped = name.replace(/[^]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+        const text = escapes ? `"${escaped}"` : plain
+        const body = read(`{"model":${text},"previous_response_id":${text}}`)
+        expect([body.model, body.previousResponseId]).toEqual([name, name])
+      }),
+    )
+  })
+
   test.each(['model', 'previous_response_id'])('"%s" has a bound, however it is written', (key) => {
     const others = key === 'model' ? '' : '"model":"m",'
     const named = (name: string) => `{${others}"${key}":"${name}"}`
