@@ -62,12 +62,15 @@ export class MinuteCharges {
 
   /** Of the charges so far, what the window that ends then still holds. */
   at(atMs: number): number {
-    if (this.#sum === 0) return 0
-    let sum = 0
-    for (let slot = this.#newest - slots + 1; slot <= this.#newest; slot++) {
-      if (this.#goneAtMs(slot) > atMs) sum += this.#in(slot)
+    let left = this.#sum
+    for (let slot = this.#newest - slots + 1; left > 0 && slot <= this.#newest; slot++) {
+      const amount = this.#in(slot)
+      if (amount === 0) continue
+      // What was charged later is gone later: mostly none of it is, and each answer asks.
+      if (this.#goneAtMs(slot) > atMs) break
+      left -= amount
     }
-    return sum
+    return left
   }
 
   /** Until no more than so much is left inside the window. */
