@@ -9,6 +9,7 @@
 import type { Balancer } from '../balancing/balancer.ts'
 import type { Decision } from '../balancing/decision.ts'
 import type { BalancingEvents } from '../balancing/events.ts'
+import type { Ask } from '../balancing/policy.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
@@ -16,14 +17,16 @@ import { allAtOnce, type Steps } from '../base/steps.ts'
 import type { Host } from '../hosts/host.ts'
 import type { ResidencyPlanner } from '../hosts/residency.ts'
 import { type Candidate, unavailable } from '../hosts/route.ts'
-import { Bill, type Costs, costOf, tokenCosts } from './bill.ts'
+import { type Costs, costOf, tokenCosts } from './bill.ts'
+import { Deadlines, deadlineMarginMs } from './deadlines.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
 import { GiveBack } from './give-back.ts'
+import { Grants } from './grants.ts'
 import { Holds } from './holds.ts'
 import { LaneHosts } from './lane-hosts.ts'
 import { leadsInSteps } from './leads.ts'
-import { Lease, type ToldWait } from './lease.ts'
+import type { Lease } from './lease.ts'
 import { liftOnReturn } from './lift-on-return.ts'
 import { Line, ranks } from './line.ts'
 import { ModelWaits } from './model-waits.ts'
@@ -39,6 +42,7 @@ import { type ToldEstimate, ToldWaits, toldOf } from './told-waits.ts'
 import type { Accuracy } from './wait-accuracy.ts'
 import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
+import { WaitingTurn } from './waiting-turn.ts'
 
 export interface DispatcherParts {
   readonly clock: Clock
@@ -69,12 +73,15 @@ export class Dispatcher {
   readonly #estimator: WaitEstimator
   readonly #told: ToldWaits
   readonly #decisions: ToldDecisions
+  readonly #grants: Grants
   readonly #holds: Holds
+  readonly #deadlines: Deadlines
   readonly #giveBack: GiveBack
   readonly #hosts: LaneHosts
   readonly #models: ModelWaits
   readonly #stranded: Stranded
   readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
+  readonly #waitingFor = (host: Host) => this.#line.waitingFor(host, (lane) => this.#hosts.takes(lane, host))
   readonly #serving: Serving
   #paused = false
   #closedBy: GatewayError | null = null
@@ -88,6 +95,8 @@ export class Dispatcher {
     this.#hosts = new LaneHosts(parts.clock)
     this.#decisions = new ToldDecisions(parts.clock, parts.decisions)
     const { clock, events, isOneUnknown = () => false } = parts
+    const onRelease = (lease: Lease): void => this.#released(lease)
+    this.#grants = new Grants({ ...parts, flows: this.#flows, decisions: this.#decisions, onRelease })
     const paused = (): boolean => this.#paused
     const common = { line: this.#line, hosts: this.#hosts }
     const grantNext = (waiter: Waiter): boolean => this.#grantNext(waiter)
@@ -102,13 +111,13 @@ export class Dispatcher {
     this.#giveBack = new GiveBack({ ...common, shares: this.#shares, admits, gaveBack })
     this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
-    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, offer })
+    this.#deadlines = new Deadlines(clock, (waiter) => this.#due(waiter))
+    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, deadlines: this.#deadlines, offer })
   }
 
   ask(request: SlotRequest): Turn {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
-    const lane = this.#line.laneOf(request)
-    const candidates = this.#hosts.candidates(lane)
+    const candidates = this.#candidatesOf(request)
     if (candidates.length === 0) {
       const { route } = request
       return this.#refuse(request, 'no_host', route.gone() ?? unavailable(route.model))
@@ -116,11 +125,13 @@ export class Dispatcher {
     const flow = this.#flows.of(request.holder)
     liftOnReturn(flow, candidates, { line: this.#line, hosts: this.#hosts, flows: this.#flows })
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
-    const decision = this.#paused ? null : this.#chooseFor(request, candidates, flow)
+    const ask = askOf(request)
+    const decision = this.#paused ? null : this.#chooseFor(request, ask, candidates, flow)
     if (decision?.place.isFree === true) {
-      this.#grant(request, flow, decision, { waitMs: 0, told: null, isBulk: request.class === 'bulk' })
+      this.#grants.give({ request, ask, flow, decision, waitMs: 0, told: null, isBulk: request.class === 'bulk' })
       return noTurn
     }
+    const lane = this.#line.laneOf(request)
     const cost = costOf(request.tokens, this.#parts.costs ?? tokenCosts)
     const failed = decision === null ? this.#models.failure(lane) : null
     if (failed !== null) return this.#refuse(request, 'no_host', failed)
@@ -220,6 +231,11 @@ export class Dispatcher {
     return hasRoom(tokens, this.#inAll())
   }
 
+  /** Nothing is called afterwards; without effect on one that waits no more. */
+  leave(waiter: Waiter): void {
+    this.#remove(waiter, 'left')
+  }
+
   estimateOf(waiter: Waiter): ToldEstimate {
     return this.#told.estimate(waiter)
   }
@@ -240,16 +256,13 @@ export class Dispatcher {
       if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
-    waiter.bePatient(this.#parts.clock, patienceMs, () => this.#timeOut(waiter, patienceMs))
-    this.#promoteLater(waiter)
+    waiter.begin(this.#parts.clock.now(), patienceMs, this.#rules.classes[waiter.class].promoteAfterMs)
+    this.#deadlines.set(waiter, waiter.nextDueAtMs)
     if (decision !== null) {
       this.#holds.begin(waiter, decision)
       waiter.announced = this.#told.reckon(waiter)
     } else if (request.class === 'interactive' && !this.#paused) this.#giveBack.ask(waiter.lane)
-    return {
-      leave: () => void this.#remove(waiter, 'left'),
-      estimate: () => (waiter.isWaiting ? this.estimateOf(waiter) : null),
-    }
+    return new WaitingTurn(waiter, this)
   }
 
   /** Why a newcomer may not begin to wait, or null. */
@@ -269,17 +282,12 @@ export class Dispatcher {
     if (!this.#paused) this.#giveBack.makeRoom()
   }
 
-  #promoteLater(waiter: Waiter): void {
-    const { promoteAfterMs } = this.#rules.classes[waiter.class]
-    if (promoteAfterMs === null) return
-    waiter.promotion = this.#parts.clock.after(promoteAfterMs, () => this.#line.promote(waiter))
-  }
-
   /** False, and it waits on, when its slot was gone by time alone since it was found, or the model is not there for it. */
   #grantNext(waiter: Waiter): boolean {
     const { request } = waiter
     const mayWait = request.place === 'newcomer' && !waiter.wasHeld
-    const decision = this.#choose(request, this.#hosts.candidates(waiter.lane), mayWait)
+    const ask = askOf(request)
+    const decision = this.#choose(request, ask, this.#hosts.candidates(waiter.lane), mayWait)
     if (decision === null) return false
     if (!decision.place.isFree) {
       this.#holds.begin(waiter, decision)
@@ -290,56 +298,32 @@ export class Dispatcher {
     this.#takeOut(waiter)
     this.#told.over(waiter, waitMs)
     const told = toldOf(waiter)
-    this.#grant(request, waiter.flow, decision, { waitMs, told, isBulk: waiter.class === 'bulk' })
+    this.#grants.give({ request, ask, flow: waiter.flow, decision, waitMs, told, isBulk: waiter.class === 'bulk' })
     return true
   }
 
   /** Of one that has just come. Where it could not wait it is given a slot that is free, and not refused. */
-  #chooseFor(request: SlotRequest, candidates: readonly Candidate[], flow: Flow): Decision | null {
-    const decision = this.#choose(request, candidates, request.place === 'newcomer')
+  #chooseFor(request: SlotRequest, ask: Ask, candidates: readonly Candidate[], flow: Flow): Decision | null {
+    const decision = this.#choose(request, ask, candidates, request.place === 'newcomer')
     if (decision === null || decision.place.isFree) return decision
-    return this.#obstacleTo(request, flow) === null ? decision : this.#choose(request, candidates, false)
+    return this.#obstacleTo(request, flow) === null ? decision : this.#choose(request, ask, candidates, false)
   }
 
-  #choose(request: SlotRequest, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
-    const waitingFor = (host: Host): number => this.#line.waitingFor(host, (lane) => this.#hosts.takes(lane, host))
-    const open = this.#models.openTo(request.holder, candidates)
-    return this.#parts.balancer.choose(askOf(request), open, { mayWait, waitingFor })
+  #choose({ holder }: SlotRequest, ask: Ask, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
+    const open = this.#models.openTo(holder, candidates)
+    return this.#parts.balancer.choose(ask, open, { mayWait, waitingFor: this.#waitingFor })
+  }
+
+  /** Of a request that does not wait yet; with nobody in the line there is no lane, and none need be made. */
+  #candidatesOf(request: SlotRequest): readonly Candidate[] {
+    if (this.#line.size === 0) return request.route.candidates(request.excluded)
+    return this.#hosts.candidates(this.#line.laneOf(request))
   }
 
   /** It takes any slot again. */
   #offer({ lane }: Waiter): void {
     for (const host of this.#hosts.granting(lane)) this.#serving.serve(host)
     this.#makeRoom()
-  }
-
-  /** `isBulk`: it still counts as that; what has waited so long that it does not keeps its slot. */
-  #grant(
-    request: SlotRequest,
-    flow: Flow,
-    decision: Decision,
-    { waitMs, told, isBulk }: { waitMs: number; told: ToldWait | null; isBulk: boolean },
-  ): void {
-    const { clock, balancer, events, costs = tokenCosts } = this.#parts
-    const { host } = decision.place
-    this.#flows.granted(flow, host)
-    const bill = new Bill(flow, { host, expected: request.tokens, costs })
-    const { route, class: ofClass } = request
-    const assignment = balancer.begin(askOf(request), decision.place, bill)
-    const lease = new Lease(decision, {
-      grantedAtMs: clock.now(),
-      bill,
-      assignment,
-      record: this.#decisions.granted(request, decision, waitMs),
-      asked: route.model,
-      class: ofClass,
-      told,
-      giveBack: isBulk ? request.giveBack?.bind(request) : undefined,
-      onRelease: (released) => this.#released(released),
-    })
-    if (waitMs > 0) lease.host.heldBack()
-    events.waitEnded({ model: request.route.model, class: request.class }, 'granted', waitMs)
-    request.granted(lease, waitMs)
   }
 
   #released(lease: Lease): void {
@@ -362,15 +346,30 @@ export class Dispatcher {
     waiter.request.refused(error, 0)
   }
 
-  #timeOut(waiter: Waiter, patienceMs: number): void {
-    this.#holds.overdue(waiter)
-    const { request, isWaiting } = waiter
-    const beyondMs = isWaiting ? this.#models.beyondMs(waiter, patienceMs) : 0
-    if (beyondMs > 0) return waiter.bePatient(this.#parts.clock, beyondMs, () => this.#timeOut(waiter, patienceMs))
+  /** One of its deadlines has come, or more than one. */
+  #due(waiter: Waiter): void {
+    const nowMs = this.#parts.clock.now() + deadlineMarginMs
+    if (waiter.promotedAtMs <= nowMs) {
+      waiter.promotedAtMs = Number.POSITIVE_INFINITY
+      this.#line.promote(waiter)
+    }
+    // At the end of its patience, too, it is not refused before it was offered what is free.
+    if (waiter.heldFor !== null && waiter.heldUntilMs <= nowMs) this.#holds.lasted(waiter)
+    if (waiter.isWaiting && waiter.patienceEndsAtMs <= nowMs) this.#timeOut(waiter)
+    if (waiter.isWaiting) this.#deadlines.set(waiter, waiter.nextDueAtMs)
+  }
+
+  #timeOut(waiter: Waiter): void {
+    const { request, lane, patienceMs } = waiter
+    const beyondMs = this.#models.beyondMs(waiter, patienceMs)
+    if (beyondMs > 0) {
+      waiter.patienceEndsAtMs = this.#parts.clock.now() + beyondMs
+      return
+    }
     const estimate = this.estimateOf(waiter)
     if (!this.#remove(waiter, 'timeout')) return
     this.#parts.events.rejected(request.route.model, 'timeout')
-    const told = { patienceMs: this.waitMsMax(request.class), busyForMs: this.#hosts.busyForMs(waiter.lane) }
+    const told = { patienceMs: this.waitMsMax(request.class), busyForMs: this.#hosts.busyForMs(lane) }
     request.refused(patienceOver(request.route.model, estimate, told), told.busyForMs)
   }
 
@@ -387,7 +386,7 @@ export class Dispatcher {
   }
 
   #takeOut(waiter: Waiter): boolean {
-    waiter.stopTimers()
+    this.#deadlines.clear(waiter)
     return this.#line.remove(waiter)
   }
 

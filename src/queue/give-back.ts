@@ -43,7 +43,7 @@ export class GiveBack {
 
   /** Slots that will be given back soon, of hosts that take the lane. */
   #leaving(lane: Lane): number {
-    return this.#parts.hosts.granting(lane).reduce((sum, host) => sum + leavingOf(host).length, 0)
+    return this.#parts.hosts.granting(lane).reduce((sum, host) => sum + leavingAt(host), 0)
   }
 }
 
@@ -69,11 +69,17 @@ function leavingOf(host: Host): readonly Lease[] {
   return [...host.leases].filter((lease): lease is Lease => lease instanceof Lease && lease.givesBack)
 }
 
+function leavingAt(host: Host): number {
+  let count = 0
+  for (const lease of host.leases) if (lease instanceof Lease && lease.givesBack) count++
+  return count
+}
+
 /** Where the slot of one that gives it back would be free. */
 function bulkOf(host: Host): readonly Lease[] {
   const { limit, busyForMs } = host.health
   const wouldBeFree =
-    host.available && !host.paused && busyForMs === 0 && host.leases.size - leavingOf(host).length - 1 < limit
+    host.available && !host.paused && busyForMs === 0 && host.leases.size - leavingAt(host) - 1 < limit
   if (!wouldBeFree) return []
   return [...host.leases].filter((lease): lease is Lease => isBulk(lease) && !lease.givesBack)
 }

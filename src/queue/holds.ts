@@ -6,6 +6,7 @@ import type { Decision } from '../balancing/decision.ts'
 import type { HoldResult } from '../balancing/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { LaneHosts } from './lane-hosts.ts'
 import type { Line } from './line.ts'
 import type { ToldDecisions } from './told-decisions.ts'
@@ -16,6 +17,7 @@ interface HoldsParts {
   readonly line: Line
   readonly hosts: LaneHosts
   readonly decisions: ToldDecisions
+  readonly deadlines: Deadlines
   /** It waits for any host again, one of which may be free. */
   readonly offer: (waiter: Waiter) => void
 }
@@ -29,18 +31,19 @@ export class Holds {
 
   /** It waits already, and no longer than its patience lasts. */
   begin(waiter: Waiter, decision: Decision): void {
-    const { clock, line, decisions } = this.#parts
+    const { clock, line, decisions, deadlines } = this.#parts
     const nowMs = clock.now()
     line.hold(waiter, decision.place.host)
     decisions.held(waiter, decision)
     waiter.slotExpectedAtMs = nowMs + decision.place.slotWaitMs
     waiter.heldUntilMs = Math.min(nowMs + decision.waitMsMax, waiter.patienceEndsAtMs)
-    waiter.patienceForHost = clock.after(Math.max(0, waiter.heldUntilMs - nowMs), () => this.#lasted(waiter))
+    deadlines.set(waiter, waiter.nextDueAtMs)
   }
 
-  /** At the end of its patience, too, it is not refused before it was offered what is free. */
-  overdue(waiter: Waiter): void {
-    if (waiter.heldFor !== null) this.#lasted(waiter)
+  /** It has waited for the host for as long as that was the better choice, or as its patience lasts: it is offered what is free. */
+  lasted(waiter: Waiter): void {
+    this.#letGo(waiter, 'let_go')
+    this.#parts.offer(waiter)
   }
 
   /** To be called when hosts have changed. */
@@ -62,14 +65,8 @@ export class Holds {
     if (waiter.isWaiting) this.#parts.decisions.holdEnded(waiter, 'left')
   }
 
-  #lasted(waiter: Waiter): void {
-    this.#letGo(waiter, 'let_go')
-    this.#parts.offer(waiter)
-  }
-
   #letGo(waiter: Waiter, result: HoldResult): void {
     this.#parts.decisions.holdEnded(waiter, result)
-    waiter.patienceForHost?.cancel()
     this.#parts.line.letGo(waiter)
   }
 }

@@ -14,6 +14,10 @@ interface Counted {
 /** To be called when it asks for a slot of one of the candidates. */
 export function liftOnReturn(flow: Flow, candidates: readonly Candidate[], { line, hosts, flows }: Counted): void {
   for (const { host } of candidates) {
+    if (line.size === 0) {
+      flows.returns(flow, host, null)
+      continue
+    }
     const takes = (lane: Lane): boolean => hosts.takes(lane, host)
     if (flow.queues.some(({ lane }) => takes(lane))) continue
     flows.returns(flow, host, line.leastCounter(host, takes))

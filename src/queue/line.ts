@@ -253,7 +253,7 @@ export class Line {
       if (least === null || counter < least) least = counter
     }
     for (const { lane, flow } of this.#sentBack) if (fits(lane)) consider(flow)
-    for (const { lane, flow } of this.held()) if (fits(lane)) consider(flow)
+    if (this.#held.size > 0) for (const { lane, flow } of this.held()) if (fits(lane)) consider(flow)
     for (const lane of this.#lanes.values()) {
       if (!fits(lane)) continue
       for (const { flow } of lane.queues) consider(flow)
@@ -320,12 +320,14 @@ function bandsOf(lanes: readonly Lane[], held: ReadonlySet<Waiter>, isShort: Off
   const waits = (ofClass: RequestClass): boolean =>
     lanes.some(({ waitingOf, heldOf }) => waitingOf[ofClass] > heldOf[ofClass]) ||
     (held.size > 0 && [...held].some(({ came }) => came === ofClass))
+  const [interactive, ordinary, bulk] = [waits('interactive'), waits('default'), waits('bulk')]
+  // Where all who wait are of one class none is before another by it, and what each has had of the host need not be looked at.
+  const decides = bulk || (interactive && ordinary)
   // Those who were promoted go along with those of the class and never instead: a share is no way past the counters.
-  const claims = (ofClass: RequestClass): boolean => isShort(ofClass) && waits(ofClass)
   return {
-    interactive: claims('interactive') ? 0 : 3,
-    default: claims('default') ? 1 : 3,
-    bulk: claims('bulk') ? 2 : 4,
+    interactive: decides && interactive && isShort('interactive') ? 0 : 3,
+    default: decides && ordinary && isShort('default') ? 1 : 3,
+    bulk: bulk && isShort('bulk') ? 2 : 4,
   }
 }
 

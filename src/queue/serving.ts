@@ -28,6 +28,7 @@ export class Serving {
   }
 
   serve(host: Host): void {
+    if (this.#parts.line.size === 0) return
     // Whoever is granted one may give it back at once, which leads here again.
     if (this.#serving.has(host)) return
     this.#serving.add(host)

@@ -47,8 +47,16 @@ export class Shares {
     this.#times.set(host, times)
   }
 
-  /** Which classes have a first claim on the next slot of the host. */
-  at(host: Host, { without, interactive }: Expected = nothing): (ofClass: RequestClass) => boolean {
+  /** Which classes have a first claim on the next slot of the host; reckoned when it is asked for, since it nearly never decides. */
+  at(host: Host, expected: Expected = nothing): (ofClass: RequestClass) => boolean {
+    let claims: Readonly<Record<RequestClass, boolean>> | null = null
+    return (ofClass) => {
+      claims ??= this.#claimsAt(host, expected)
+      return claims[ofClass]
+    }
+  }
+
+  #claimsAt(host: Host, { without, interactive }: Expected): Readonly<Record<RequestClass, boolean>> {
     const now = this.#clock.now()
     const ms = { ...this.#timesOf(host, now).ms }
     const has: ByClass = { interactive, default: 0, bulk: 0 }
@@ -57,15 +65,16 @@ export class Shares {
       has[lease.class]++
       ms[lease.class] += now - lease.grantedAtMs
     }
-    const all = requestClasses.reduce((sum, ofClass) => sum + ms[ofClass], 0)
+    const all = ms.interactive + ms.default + ms.bulk
     const { limit } = host.health
-    return (ofClass) => {
+    const claims = (ofClass: RequestClass): boolean => {
       const { share } = this.#rules[ofClass]
       // A part of one slot is a part of its time: without that a quarter of a single slot would be all of it.
       const hasSlots = has[ofClass] >= Math.max(share > 0 ? 1 : 0, share * limit)
       const hadTime = all > 0 && ms[ofClass] >= share * all
       return !hasSlots && !hadTime
     }
+    return { interactive: claims('interactive'), default: claims('default'), bulk: claims('bulk') }
   }
 
   #timesOf(host: Host, now: number): SlotTimes {

@@ -20,12 +20,12 @@ export class ToldDecisions {
   }
 
   /** It has a slot there, after so long in the line. Null where nobody looks. */
-  granted(request: SlotRequest, decision: Decision, waitedMs: number): DecisionRecord | null {
+  granted(request: SlotRequest, ask: Ask, decision: Decision, waitedMs: number): DecisionRecord | null {
     if (this.#events === undefined) return null
     const { label, holder } = request
     const { id = '', requestId = '' } = label ?? {}
     const of = { atMs: this.#clock.wallMs(), request: id, requestId, key: holder.name, waitedMs }
-    const record = decisionRecord(decision, askOf(request), of)
+    const record = decisionRecord(decision, ask, of)
     this.#events.decided(record)
     return record
   }
@@ -34,7 +34,7 @@ export class ToldDecisions {
   held(waiter: Waiter, decision: Decision): void {
     const nowMs = this.#clock.now()
     waiter.heldSinceMs = nowMs
-    waiter.hold = this.granted(waiter.request, decision, nowMs - waiter.sinceMs)?.hold ?? null
+    waiter.hold = this.granted(waiter.request, askOf(waiter.request), decision, nowMs - waiter.sinceMs)?.hold ?? null
   }
 
   /** To be called before it is let go, or leaves the line; without effect on one that waits for any host. */

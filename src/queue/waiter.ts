@@ -1,6 +1,5 @@
 /** One request in the line. */
 import type { Hold } from '../balancing/events.ts'
-import type { Clock, Timer } from '../base/clock.ts'
 import type { RequestClass } from '../base/request-class.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Flow } from './flow.ts'
@@ -15,6 +14,8 @@ interface WaiterParts {
   readonly sinceMs: number
   readonly cost: number
 }
+
+const never = Number.POSITIVE_INFINITY
 
 export class Waiter {
   readonly request: SlotRequest
@@ -37,10 +38,11 @@ export class Waiter {
   announced: Announced | null = null
   /** Neither granted nor refused nor gone. */
   isWaiting = false
-  patience: Timer | null = null
-  /** Monotonic. */
-  patienceEndsAtMs = Number.POSITIVE_INFINITY
-  promotion: Timer | null = null
+  /** Monotonic, both; never while it does not wait, or is promoted no more. */
+  patienceEndsAtMs = never
+  promotedAtMs = never
+  /** Its patience in all, or what was left of it when it came. */
+  patienceMs = 0
   /** It had its turn, and takes a slot of no other host as long as that is better. */
   heldFor: Host | null = null
   wasHeld = false
@@ -50,7 +52,9 @@ export class Waiter {
   heldUntilMs = 0
   /** What is kept of it; null where nobody looks. */
   hold: Hold | null = null
-  patienceForHost: Timer | null = null
+  /** Its next deadline and its place among all of them, kept by those. */
+  dueAtMs = never
+  dueIndex = -1
   /** Its neighbours, kept by the queue it is in; null while it is in none. */
   queue: FlowQueue | null = null
   previous: Waiter | null = null
@@ -68,15 +72,15 @@ export class Waiter {
     this.sinceMs = sinceMs
   }
 
-  /** From now on for so long. */
-  bePatient(clock: Clock, forMs: number, onEnd: () => void): void {
-    this.patienceEndsAtMs = clock.now() + forMs
-    this.patience = clock.after(forMs, onEnd)
+  /** From now on, and for no longer than its patience. */
+  begin(nowMs: number, patienceMs: number, promoteAfterMs: number | null): void {
+    this.patienceMs = patienceMs
+    this.patienceEndsAtMs = nowMs + patienceMs
+    if (promoteAfterMs !== null) this.promotedAtMs = nowMs + promoteAfterMs
   }
 
-  stopTimers(): void {
-    this.patience?.cancel()
-    this.promotion?.cancel()
-    this.patienceForHost?.cancel()
+  /** The first of what is to be done about it. */
+  get nextDueAtMs(): number {
+    return Math.min(this.patienceEndsAtMs, this.promotedAtMs, this.heldFor === null ? never : this.heldUntilMs)
   }
 }
