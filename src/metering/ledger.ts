@@ -51,6 +51,9 @@ export class Ledger implements RequestLedger {
   readonly #live = new Map<string, Entry>()
   /** To be written, the oldest first. A row leaves only once it is written, so that a failure changes nothing. */
   readonly #pending = new Set<Entry>()
+  /** Those that are still to be looked at in this round. */
+  #round: Iterator<Entry> | null = null
+  #roundBeganMs = Number.NEGATIVE_INFINITY
   #timer: Timer | null = null
   #writing: Promise<void> | null = null
   #failures = 0
@@ -117,7 +120,7 @@ export class Ledger implements RequestLedger {
   async flush(msMax: number): Promise<void> {
     const { clock, log } = this.#parts
     const endsAt = clock.now() + msMax
-    this.#takeFigures()
+    for (const entry of this.#live.values()) this.#takeFiguresOf(entry)
     while (this.#pending.size > 0 || this.#writing !== null) {
       const leftMs = endsAt - clock.now()
       if (leftMs <= 0) break
@@ -152,19 +155,38 @@ export class Ledger implements RequestLedger {
     this.#timer = this.#parts.clock.after(delayMs, () => {
       this.#timer = null
       if (this.#writing !== null) return
-      this.#takeFigures()
+      this.#takeFigures(batchRowsMax)
       void this.#write()
     })
   }
 
-  /** What runs is written down as far as it is, so that a crash loses a second of it and no more. */
-  #takeFigures(): void {
-    for (const entry of this.#live.values()) {
-      if (this.#pending.has(entry) || entry.progress === null) continue
-      if (isSame(entry.figures, entry.progress())) continue
-      entry.version += 1
-      this.#pending.add(entry)
+  /**
+   * What runs is written down as far as it is, so that a crash loses a second of it and no more: each of them once in a
+   * round, and `most` of them in a turn, since thousands may run and all of them may have come further meanwhile.
+   */
+  #takeFigures(most: number): void {
+    const nowMs = this.#parts.clock.now()
+    if (this.#round === null) {
+      // Not after each of several batches; nor may a timer that is early by a part of a millisecond put it off.
+      if (nowMs - this.#roundBeganMs < batchEveryMs / 2) return
+      this.#round = this.#live.values()
+      this.#roundBeganMs = nowMs
     }
+    for (let looked = 0; looked < most; looked++) {
+      const next = this.#round.next()
+      if (next.done === true) {
+        this.#round = null
+        return
+      }
+      this.#takeFiguresOf(next.value)
+    }
+  }
+
+  #takeFiguresOf(entry: Entry): void {
+    if (this.#pending.has(entry) || entry.progress === null) return
+    if (isSame(entry.figures, entry.progress())) return
+    entry.version += 1
+    this.#pending.add(entry)
   }
 
   #write(): Promise<void> {
@@ -197,7 +219,7 @@ export class Ledger implements RequestLedger {
       this.#writeAfter(Math.min(retryMsMax, retryMsMin * 2 ** Math.min(this.#failures - 1, 10)))
       return
     }
-    if (this.#pending.size >= batchRowsMax) this.#writeAfter(0)
+    if (this.#pending.size >= batchRowsMax || this.#round !== null) this.#writeAfter(0)
     else if (this.#pending.size > 0 || this.#live.size > 0) this.#writeAfter(batchEveryMs)
   }
 

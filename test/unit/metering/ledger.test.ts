@@ -99,6 +99,36 @@ describe('batches', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('of thousands that run, each is looked at once in a round, five hundred in a turn', async () => {
+    const ledger = ledgerWith({ pendingRowsMax: 5_000 })
+    let output = 0
+    let looks = 0
+    const looksByBatch: number[] = []
+    const progress = () => {
+      looks += 1
+      output += 1
+      return figuresSoFar(output)
+    }
+    for (let at = 0; at < 1_700; at += 1) ledger.admitted(admittedRequest(`r${at}`), progress)
+    await clock.advance(499)
+    const opened = store.batches.length
+    store.write = async (rows) => {
+      store.batches.push(rows)
+      looksByBatch.push(looks)
+      looks = 0
+    }
+    for (const round of [1, 2, 3]) {
+      looks = 0
+      await clock.advance(500)
+      const batches = store.batches.splice(opened)
+      const ids = batches.flatMap((rows) => rows.map(({ admitted }) => admitted.id))
+      expect(new Set(ids).size, `round ${round}`).toBe(ids.length)
+      if (round > 1) expect(ids.length).toBe(1_700)
+      // One look tells whether there is something new, another what it is by the time it is written.
+      expect(Math.max(...looksByBatch.splice(0))).toBeLessThanOrEqual(1_000)
+    }
+  })
+
   test('five hundred rows do not wait for the time, and no batch has more', async () => {
     const ledger = ledgerWith({ pendingRowsMax: 5_000 })
     fill(ledger, 1_200)
