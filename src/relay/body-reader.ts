@@ -27,6 +27,13 @@ export class ClientLeft extends Error {
   override readonly name = 'ClientLeft'
 }
 
+/** Who waits for a body: one of both is called, once. Neither may throw. */
+export interface BodyOwner {
+  bodyRead(bytes: Buffer): void
+  /** With ClientLeft, or with a GatewayError for a body that is too large, too slow, over the budget or broken. */
+  bodyFailed(error: unknown): void
+}
+
 export class BodyReader {
   readonly #incoming: IncomingMessage
   readonly #limits: BodyLimits
@@ -36,36 +43,31 @@ export class BodyReader {
   readonly #declaredBytes: number
   #body: GrowingBytes
   #timer: Timer | null = null
+  readonly #owner: BodyOwner
   #over = false
-  #resolve: (body: Buffer) => void = () => {}
-  #reject: (error: Error) => void = () => {}
 
-  constructor(incoming: IncomingMessage, limits: BodyLimits, clock: Clock) {
+  constructor(incoming: IncomingMessage, limits: BodyLimits, clock: Clock, owner: BodyOwner) {
     this.#incoming = incoming
     this.#limits = limits
     this.#clock = clock
+    this.#owner = owner
     this.#startedAtMs = clock.now()
     this.#declaredBytes = Number(incoming.headers['content-length'])
     this.#body = new GrowingBytes(this.#declaredBytes)
   }
 
-  /** Rejects with ClientLeft, or with a GatewayError for a body that is too large, too slow or over the budget. */
-  read(): Promise<Buffer> {
+  begin(): void {
     const { bytesMax } = this.#limits
-    if (this.#declaredBytes > bytesMax) return Promise.reject(tooLarge(bytesMax))
-    if (this.#incoming.destroyed || this.#incoming.socket.destroyed) return Promise.reject(new ClientLeft())
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-      // They stay when it is over: the request goes soon, and taking them off costs more than they do.
-      this.#incoming
-        .on('data', (chunk: Buffer) => this.#take(chunk))
-        .on('end', () => this.#end())
-        .on('close', () => this.#left())
-        .on(brokenBody, this.#fail)
-      // What came in one read with the head is taken by then: most bodies are whole and need no clock.
-      process.nextTick(watchUnlessWhole, this)
-    })
+    if (this.#declaredBytes > bytesMax) return this.#fail(tooLarge(bytesMax))
+    if (this.#incoming.destroyed || this.#incoming.socket.destroyed) return this.#left()
+    // They stay when it is over: the request goes soon, and taking them off costs more than they do.
+    this.#incoming
+      .on('data', (chunk: Buffer) => this.#take(chunk))
+      .on('end', () => this.#end())
+      .on('close', () => this.#left())
+      .on(brokenBody, this.#fail)
+    // What came in one read with the head is taken by then: most bodies are whole and need no clock.
+    process.nextTick(watchUnlessWhole, this)
   }
 
   watchUnlessWhole(): void {
@@ -75,10 +77,7 @@ export class BodyReader {
   #take(chunk: Buffer): void {
     if (this.#over) return
     const { bytesMax, budget } = this.#limits
-    if (this.#body.size + chunk.length > bytesMax) {
-      this.#fail(tooLarge(bytesMax))
-      return
-    }
+    if (this.#body.size + chunk.length > bytesMax) return this.#fail(tooLarge(bytesMax))
     const noRoom = budget.take(chunk.length)
     if (noRoom === null) this.#body.add(chunk)
     else this.#fail(overBudget(noRoom))
@@ -88,7 +87,7 @@ export class BodyReader {
     if (this.#over) return
     const body = this.#body.bytes()
     this.#settle()
-    this.#resolve(body)
+    this.#owner.bodyRead(body)
   }
 
   #left(): void {
@@ -101,7 +100,7 @@ export class BodyReader {
     this.#settle()
     // Whoever tells of it asks whether somebody will answer.
     this.#incoming.off(brokenBody, this.#fail)
-    this.#reject(error)
+    this.#owner.bodyFailed(error)
   }
 
   #settle(): void {

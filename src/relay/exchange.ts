@@ -5,7 +5,7 @@ import type { GatewayError } from '../base/errors.ts'
 import { errorAnswer } from '../wire/error-answer.ts'
 import { type HeaderList, setHeader, setHeaders } from '../wire/header-list.ts'
 import type { HeaderFields } from '../wire/headers.ts'
-import { type BodyLimits, BodyReader } from './body-reader.ts'
+import { type BodyLimits, type BodyOwner, BodyReader } from './body-reader.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -83,12 +83,9 @@ export class Exchange {
     return this.#outgoing.headersSent
   }
 
-  /**
-   * The whole body, its bytes taken from the budget as they come; whoever gets it gives them back.
-   * Rejects with ClientLeft, or with a GatewayError for a body that is too large, too slow or over the budget.
-   */
-  readBody(limits: BodyLimits): Promise<Buffer> {
-    return new BodyReader(this.#incoming, limits, this.#clock).read()
+  /** Reads the whole body, its bytes taken from the budget as they come; whoever gets it gives them back. */
+  readBody(limits: BodyLimits, owner: BodyOwner): void {
+    new BodyReader(this.#incoming, limits, this.#clock, owner).begin()
   }
 
   /** Headers for whatever answer follows. */

@@ -1,51 +1,94 @@
 /** Reads a client's request once, bounded, and checks what the gateway itself relies on. */
 import { GatewayError } from '../base/errors.ts'
 import { looksLikeOurs } from '../base/our-secrets.ts'
-import type { ByteBudget } from '../queue/byte-budget.ts'
+import type { ByteShare } from '../queue/byte-budget.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
 import { mediaType } from '../wire/media-type.ts'
 import { readMultipartBody } from '../wire/multipart.ts'
 import { type RequestBody, readJsonBody } from '../wire/request-body.ts'
+import type { BodyOwner } from './body-reader.ts'
 import type { Caller } from './caller.ts'
 import type { Exchange } from './exchange.ts'
 import type { RelayOptions } from './options.ts'
 import type { Work } from './own-work.ts'
+import type { RelayParts } from './relay-parts.ts'
 
-export interface Inbound {
-  readonly body: RequestBody
-  /** Its bytes are held no more; called once. */
-  readonly release: () => void
-}
-
-interface InboundParts {
-  readonly options: RelayOptions
-  readonly budget: ByteBudget
+/** Whose request it is: one of both is called, once. */
+export interface InboundOwner {
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
   readonly caller: Caller
-  readonly work: Work
+  bodyCame(body: RequestBody): void
+  /** With ClientLeft, a GatewayError, or whatever else was thrown, by `bodyCame` too. */
+  bodyFailed(error: unknown): void
 }
 
-export async function readInbound(exchange: Exchange, endpoint: Endpoint, parts: InboundParts): Promise<Inbound> {
-  const { options, caller, work } = parts
-  const budget = parts.budget.shareOf(caller.holder)
-  const contentType = checkForm(exchange, endpoint)
-  const bytesMax = endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax
-  const bytes = await exchange.readBody({
-    bytesMax,
-    msMax: options.bodyMsMax,
-    graceMs: options.bodyGraceMs,
-    bytesPerSecondMin: options.bodyBytesPerSecondMin,
-    budget,
-  })
-  work.turnTo('parse')
-  try {
-    const body = endpoint.body === 'json' ? readJsonBody(bytes, options) : readMultipartBody(bytes, contentType)
-    if (looksLikeOurs(body.model)) throw keyForModel()
-    return { body, release: () => budget.give(bytes.length) }
-  } catch (error) {
-    budget.give(bytes.length)
-    throw error
-  } finally {
-    work.turnTo(null)
+export class Inbound implements BodyOwner {
+  /** Those of now: others may hold when the body is there. */
+  readonly #options: RelayOptions
+  readonly #work: Work
+  readonly #owner: InboundOwner
+  readonly #share: ByteShare
+  #contentType = ''
+  /** Of the body, for as long as it counts. */
+  #heldBytes = 0
+
+  constructor({ options, budget }: Pick<RelayParts, 'options' | 'budget'>, work: Work, owner: InboundOwner) {
+    this.#options = options
+    this.#work = work
+    this.#owner = owner
+    this.#share = budget.shareOf(owner.caller.holder)
+  }
+
+  begin(): void {
+    const { exchange, endpoint } = this.#owner
+    const options = this.#options
+    try {
+      this.#contentType = checkForm(exchange, endpoint)
+      const limits = {
+        bytesMax: endpoint.body === 'json' ? options.bodyBytesMax : options.multipartBytesMax,
+        msMax: options.bodyMsMax,
+        graceMs: options.bodyGraceMs,
+        bytesPerSecondMin: options.bodyBytesPerSecondMin,
+        budget: this.#share,
+      }
+      exchange.readBody(limits, this)
+    } catch (error) {
+      this.#owner.bodyFailed(error)
+    }
+  }
+
+  bodyRead(bytes: Buffer): void {
+    this.#heldBytes = bytes.length
+    try {
+      this.#owner.bodyCame(this.#parsed(bytes))
+    } catch (error) {
+      // Its owner may have ended before, and lets go of nothing any more.
+      this.release()
+      this.#owner.bodyFailed(error)
+    }
+  }
+
+  bodyFailed(error: unknown): void {
+    this.#owner.bodyFailed(error)
+  }
+
+  /** Its bytes are held no more. */
+  release(): void {
+    if (this.#heldBytes > 0) this.#share.give(this.#heldBytes)
+    this.#heldBytes = 0
+  }
+
+  #parsed(bytes: Buffer): RequestBody {
+    this.#work.turnTo('parse')
+    try {
+      const isJson = this.#owner.endpoint.body === 'json'
+      const body = isJson ? readJsonBody(bytes, this.#options) : readMultipartBody(bytes, this.#contentType)
+      if (looksLikeOurs(body.model)) throw keyForModel()
+      return body
+    } finally {
+      this.#work.turnTo(null)
+    }
   }
 }
 

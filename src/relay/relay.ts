@@ -25,7 +25,7 @@ export class Relay implements RequestOwner {
   handle(endpoint: Endpoint, exchange: Exchange, caller: Caller): void {
     const request = this.#take(endpoint, exchange, caller)
     const refusal = this.#refusal ?? this.#parts.refusal()
-    if (refusal === null) void request.run()
+    if (refusal === null) request.run()
     else request.fail(refusal)
   }
 

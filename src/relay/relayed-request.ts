@@ -17,7 +17,7 @@ import { Failover } from './failover.ts'
 import type { FailureCause } from './failure.ts'
 import { asGatewayError } from './gateway-fault.ts'
 import { withoutKey } from './host-error.ts'
-import { readInbound } from './inbound.ts'
+import { Inbound, type InboundOwner } from './inbound.ts'
 import type { LastFailure } from './line-refusal.ts'
 import { type LineOwner, LineTurns, type Queued } from './line-turns.ts'
 import type { LiveRequest } from './live-request-schema.ts'
@@ -47,7 +47,7 @@ export interface RequestOwner {
 }
 
 /** It is itself what its parts tell and ask, so that nothing is made for that. */
-export class RelayedRequest implements ExchangeListener, AttemptedRequest, AccountedRequest, LineOwner {
+export class RelayedRequest implements ExchangeListener, InboundOwner, AttemptedRequest, AccountedRequest, LineOwner {
   readonly endpoint: Endpoint
   readonly exchange: Exchange
   readonly caller: Caller
@@ -65,7 +65,7 @@ export class RelayedRequest implements ExchangeListener, AttemptedRequest, Accou
   #body: RequestBody | null = null
   #stream = false
   #route: RequestRoute | null = null
-  #release: (() => void) | null = null
+  #inbound: Inbound | null = null
   #queued: Queued | null = null
   /** Its error less the host's key, fit to be shown. */
   #lastFailure: LastFailure | null = null
@@ -130,19 +130,19 @@ export class RelayedRequest implements ExchangeListener, AttemptedRequest, Accou
     return this.record.live(this.caller, this.account.expected.input, this.#attempts.progress())
   }
 
-  /** Never rejects: whatever goes wrong becomes the request's one outcome. */
-  async run(): Promise<void> {
-    try {
-      const { options, budget } = this.#parts
-      const parts = { options, budget, caller: this.caller, work: this.#work }
-      const got = await readInbound(this.exchange, this.endpoint, parts)
-      this.#release = got.release
-      if (this.#settled) this.#releaseBody()
-      else this.#queue(got.body)
-    } catch (error) {
-      if (error instanceof ClientLeft) this.onLeave()
-      else this.fault(error)
-    }
+  run(): void {
+    this.#inbound = new Inbound(this.#parts, this.#work, this)
+    this.#inbound.begin()
+  }
+
+  bodyCame(body: RequestBody): void {
+    if (this.#settled) this.#releaseBody()
+    else this.#queue(body)
+  }
+
+  bodyFailed(error: unknown): void {
+    if (error instanceof ClientLeft) this.onLeave()
+    else this.fault(error)
   }
 
   /** Whoever asks may not. */
@@ -394,7 +394,6 @@ export class RelayedRequest implements ExchangeListener, AttemptedRequest, Accou
 
   #releaseBody(): void {
     this.#body = null
-    this.#release?.()
-    this.#release = null
+    this.#inbound?.release()
   }
 }

@@ -43,12 +43,15 @@ export async function jsonBody(incoming: IncomingMessage, outgoing: ServerRespon
   if (mediaType(headers['content-type']) !== 'application/json' || headers['content-encoding'] !== undefined)
     throw new GatewayError('unsupported_media_type', 'Send JSON, with the header content-type: application/json.')
   const exchange = new Exchange(incoming, outgoing, { clock, requestId: requestIdOf(outgoing) })
-  const bytes = await exchange.readBody({
+  const limits = {
     bytesMax: bodyBytesMax,
     msMax: bodyMsMax,
     graceMs: bodyMsMax,
     bytesPerSecondMin: 1,
     budget: unshared,
+  }
+  const bytes = await new Promise<Buffer>((resolve, reject) => {
+    exchange.readBody(limits, { bodyRead: resolve, bodyFailed: reject })
   })
   if (bytes.length === 0) return {}
   const body = parsed(bytes)

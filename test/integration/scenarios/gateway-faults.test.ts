@@ -7,6 +7,7 @@ import { TokenTallies } from '../../../src/metering/token-tallies.ts'
 import { Dispatcher } from '../../../src/queue/dispatcher.ts'
 import { Attempt } from '../../../src/relay/attempt.ts'
 import { AttemptClocks } from '../../../src/relay/attempt-clocks.ts'
+import type { BodyOwner } from '../../../src/relay/body-reader.ts'
 import { Exchange } from '../../../src/relay/exchange.ts'
 import { RelayedRequest } from '../../../src/relay/relayed-request.ts'
 import { StreamAnswer } from '../../../src/relay/stream-answer.ts'
@@ -22,13 +23,14 @@ const secret = '10.1.2.3'
 const raise = (): never => {
   throw new Error(`connect ECONNREFUSED ${secret}:1234`)
 }
-const reject = () => Promise.reject(new Error(`connect ECONNREFUSED ${secret}:1234`))
+const failBody = (_limits: unknown, owner: BodyOwner): void =>
+  owner.bodyFailed(new Error(`connect ECONNREFUSED ${secret}:1234`))
 const frames = contentFrame('once') + contentFrame(' upon') + finishFrame
 
 type Fault = readonly [point: string, plant: () => unknown]
 
 const beforeTheHost: readonly Fault[] = [
-  ['reading the body', () => vi.spyOn(Exchange.prototype, 'readBody').mockImplementationOnce(reject)],
+  ['reading the body', () => vi.spyOn(Exchange.prototype, 'readBody').mockImplementationOnce(failBody)],
   ['beginning to read the body', () => vi.spyOn(Exchange.prototype, 'readBody').mockImplementationOnce(raise)],
   ['routing', () => vi.spyOn(ModelCatalog.prototype, 'route').mockImplementationOnce(raise)],
   ['asking for a slot', () => vi.spyOn(Dispatcher.prototype, 'ask').mockImplementationOnce(raise)],

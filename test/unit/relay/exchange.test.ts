@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { type BodyLimits, ClientLeft } from '../../../src/relay/body-reader.ts'
 import type { Exchange } from '../../../src/relay/exchange.ts'
@@ -20,7 +20,10 @@ function reading(exchange: Exchange, bytesMax = roomy, budgetBytes = roomy, pace
   const { budget, share, noted } = budgetOf(budgetBytes)
   let result: unknown
   const settle = (outcome: unknown) => (result = outcome)
-  const read = exchange.readBody({ ...unhurried, bytesMax, budget: share, ...pace }).then(settle, settle)
+  const limits = { ...unhurried, bytesMax, budget: share, ...pace }
+  const read = new Promise<unknown>((resolve) => {
+    exchange.readBody(limits, { bodyRead: resolve, bodyFailed: resolve })
+  }).then(settle)
   return { budget, share, noted, result: () => result, ended: () => within(2_000, 'the end of the body', read) }
 }
 
@@ -92,6 +95,20 @@ describe('the clock of a body', () => {
     await client.send('ab')
     expect(String(await body.ended())).toBe('ab')
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test.each([
+    ['with its head: none', `${postHead('content-length: 2')}ab`, 0],
+    ['in chunks, which do not tell how many follow: one', `${chunkedHead}2\r\nab\r\n0\r\n\r\n`, 1],
+    ['in part: one', `${postHead('content-length: 3')}ab`, 1],
+  ])('clocks that a body has which came %s', async (_how, request, clocks) => {
+    const { clock, client, exchange } = await asked(request)
+    const after = vi.spyOn(clock, 'after')
+    const body = reading(exchange)
+    await eventually(2_000, 'the bytes', () => body.budget.held === 2)
+    expect(after).toHaveBeenCalledTimes(clocks)
+    client.close()
+    await body.ended()
   })
 
   test('a client that leaves gives its bytes back', async () => {
