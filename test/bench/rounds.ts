@@ -4,6 +4,7 @@
  */
 import type { Parties } from './cost.ts'
 import type { Address } from './load/load-order.ts'
+import { LoopProbe } from './loop-probe-reader.ts'
 import type { Row } from './parts/part.ts'
 import type { Rig } from './rig.ts'
 import { type Spread, shuffled, spreadOf } from './statistics.ts'
@@ -12,6 +13,8 @@ import { type TargetName, type TargetWanted, targetNames } from './targets/targe
 /** A target that runs before its own stub. */
 export interface Measured extends Parties {
   readonly name: TargetName
+  /** Of a gateway, where the rounds want it. */
+  readonly probe: LoopProbe | null
   readonly to: Address
   /** The stub itself. */
   readonly direct: Address
@@ -21,7 +24,7 @@ export type Round<Figures> = ReadonlyMap<TargetName, Figures>
 
 export async function inRounds<Figures>(
   rig: Rig,
-  { part, wanted, rounds = rig.rounds }: RoundsWanted,
+  { part, wanted, rounds = rig.rounds, probed = false }: RoundsWanted,
   measure: (measured: Measured) => Promise<Figures>,
 ): Promise<Round<Figures>[]> {
   const found: Round<Figures>[] = []
@@ -30,11 +33,13 @@ export async function inRounds<Figures>(
     for (const maker of shuffled(rig.makers, rig.random)) {
       await using stub = await rig.stub()
       await using generator = await rig.generator()
-      await using target = await maker.start({ hostUrl: stub.url, core: rig.cores.gateway, ...wanted })
+      await using probe = probed && isGateway(maker.name) ? await LoopProbe.make() : null
+      const nodeArgs = probe?.nodeArgs ?? []
+      await using target = await maker.start({ hostUrl: stub.url, core: rig.cores.gateway, nodeArgs, ...wanted })
       const { url, key, receipts } = target
       const direct = { url: stub.url, key: null, receipts: false }
       const to = { url, key, receipts }
-      figures.set(maker.name, await measure({ name: maker.name, target, stub, generator, to, direct }))
+      figures.set(maker.name, await measure({ name: maker.name, probe, target, stub, generator, to, direct }))
     }
     found.push(figures)
     rig.say(`${part}, round ${round} of ${rounds}`)
@@ -46,6 +51,12 @@ export interface RoundsWanted {
   readonly part: string
   readonly wanted: Omit<TargetWanted, 'hostUrl' | 'core'>
   readonly rounds?: number
+  /** The turns of the event loop of gateways are looked at. */
+  readonly probed?: boolean
+}
+
+function isGateway(name: TargetName): boolean {
+  return name === 'gateway' || name === 'baseline'
 }
 
 export interface RowWanted<Figures>

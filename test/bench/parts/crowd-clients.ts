@@ -3,7 +3,7 @@
  * read, or leave at the same moment. A message says what they do next, the answer what became of it.
  */
 import { createConnection, type Socket } from 'node:net'
-import { benchModel } from '../traffic.ts'
+import { requestOf } from '../load/request-bytes.ts'
 import type { CrowdOrder, CrowdState, OpenOrder } from './crowd.ts'
 
 /** No more are connecting at once than a listener lets wait. */
@@ -34,7 +34,7 @@ function leave(count: number): void {
 }
 
 async function openAll(order: OpenOrder): Promise<void> {
-  const request = requestOf(order)
+  const request = requestOf({ ...order, receipts: false }, { ...order, isStream: order.stream })
   let left = order.count
   const openSome = async () => {
     while (left-- > 0) await openOne(order, request)
@@ -66,14 +66,4 @@ function came(piece: Buffer): void {
   if (piece.toString('latin1', 9, 12) === '200') return
   refused++
   firstRefusal ||= piece.toString('latin1', 0, 1_000)
-}
-
-function requestOf({ url, key, bodyBytes, stream, tokens }: OpenOrder): Buffer {
-  const body = { model: benchModel, stream, max_tokens: tokens, messages: [{ role: 'user', content: '' }] }
-  const empty = JSON.stringify(body).length
-  body.messages[0]!.content = 'word '.repeat(Math.ceil(bodyBytes / 5)).slice(0, Math.max(1, bodyBytes - empty))
-  const text = JSON.stringify(body)
-  const authorization = key === null ? '' : `authorization: Bearer ${key}\r\n`
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: ${new URL(url).host}\r\ncontent-type: application/json\r\n`
-  return Buffer.from(`${head}${authorization}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
 }
