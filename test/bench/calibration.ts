@@ -52,7 +52,3 @@ const shareMax = 0.8
 export function tokensPerSecondMax({ usPerToken, loadUsPerToken }: Calibration): number {
   return (shareMax * 1e6) / Math.max(usPerToken, loadUsPerToken, 1)
 }
-
-export function requestsPerSecondMax({ usPerRequest, loadUsPerRequest }: Calibration): number {
-  return (shareMax * 1e6) / Math.max(usPerRequest, loadUsPerRequest, 1)
-}

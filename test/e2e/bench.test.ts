@@ -21,7 +21,8 @@ function bench(args: readonly string[]): RunningProcess {
   return new RunningProcess(process.execPath, [script, ...args], { cwd: repositoryRoot, env: { TMPDIR: folder } })
 }
 
-const short = '--rounds 1 --scale 0.01 --waiting 50 --steps 50 --force'.split(' ')
+/** From source, since to compile the working tree takes longer than all of it. */
+const short = '--rounds 1 --scale 0.01 --waiting 50 --steps 50 --from-source --force'.split(' ')
 
 test('one short round of every part but the soak, the commit beside the working tree', async () => {
   const file = join(folder, 'report.json')
@@ -58,6 +59,17 @@ test('cut off in the middle, it ends its processes and removes its folder', asyn
   child.signal('SIGTERM')
   expect(await child.end(30_000)).toEqual({ code: 130, signal: null })
   await eventually(10_000, 'the gateway to be gone', () => gatewaysRunning() === 0)
+  expect(await leftBehind()).toEqual([])
+})
+
+test('the gate compiles what it measures, and says how it stands to what was recorded', async () => {
+  const script = join(repositoryRoot, 'test/bench/gate.ts')
+  const args = [script, '--rounds', '1', '--scale', '0.01', '--force']
+  await using child = new RunningProcess(process.execPath, args, { cwd: repositoryRoot, env: { TMPDIR: folder } })
+  await child.end(110_000)
+  // Whether such a short look stays within the bound is chance.
+  if (child.out === '') expect(child.err).toContain('nothing to compare with: nginx is not installed')
+  else expect(child.out).toMatch(/^against [0-9a-f]{8}.*\n {2}CPU a request: × .*\n {2}CPU a token: × .*\n$/)
   expect(await leftBehind()).toEqual([])
 })
 

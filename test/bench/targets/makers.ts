@@ -22,9 +22,7 @@ export async function makersOf(
   const gateway = (name: 'baseline' | 'gateway', checkout: Checkout, watching: Watching) =>
     makeGateway(name, { checkout, watching, fromSource })
   const isWatched = baseline === metricsOffName
-  const gateways = [
-    await gateway('gateway', await copyWorkingTree(join(folder, 'gateway')), isWatched ? everythingOn : asItComes),
-  ]
+  const gateways: GatewayMaker[] = []
   const notes: string[] = []
   if (baseline !== null) {
     const at = join(folder, 'baseline')
@@ -34,6 +32,8 @@ export async function makersOf(
       notes.push(`${checkout.commit} was made for other packages, and ran on those of the working tree`)
     }
   }
+  const workingTree = await copyWorkingTree(join(folder, 'gateway'))
+  gateways.push(await gateway('gateway', workingTree, isWatched ? everythingOn : asItComes))
   return {
     makers: [directMaker, ...proxyMakers(folder), ...gateways],
     notes: [...notes, ...gateways.flatMap((maker) => maker.notes)],
