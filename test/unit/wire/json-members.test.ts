@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
-import { jsonDepthMax, MemberCursor } from '../../../src/wire/json-members.ts'
+import { jsonDepthMax, MemberCursor, stringEnd } from '../../../src/wire/json-members.ts'
 import { parseJson } from '../../../src/wire/json-value.ts'
 import { OddJson, oddKey, oddText, oddValue, whims } from './odd-json.ts'
 
@@ -227,6 +227,43 @@ describe('the items of a value', () => {
       fc.property(fc.array(oddValue, { maxLength: 5 }), whims, (list, ways) => {
         expect(itemsOf(new OddJson(ways).value(list))).toBe(list.length)
       }),
+    )
+  })
+})
+
+describe('the end of a string', () => {
+  const quote = 0x22
+  const backslash = 0x5c
+
+  /** A string begins before it; the place behind its closing quote, null where there is none. */
+  function endIn(bytes: Buffer): number | null {
+    for (let at = 1; at < bytes.length; at++) {
+      if (bytes[at] === quote) return at + 1
+      if (bytes[at] === backslash) at++
+    }
+    return null
+  }
+
+  function found(bytes: Buffer): number | null {
+    try {
+      return stringEnd(bytes, 0)
+    } catch {
+      return null
+    }
+  }
+
+  test('is where going from byte to byte finds it, in strings that are long and full of escapes too', () => {
+    const piece = fc.oneof(
+      fc.nat({ max: 600 }).map((length) => 'a'.repeat(length)),
+      fc.nat({ max: 600 }).map((length) => '\\'.repeat(length)),
+      fc.constantFrom(String.raw`\"`, String.raw`\\`, '"', '\\'),
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const bytes = Buffer.from(`"${pieces.join('')}`)
+        expect(found(bytes)).toBe(endIn(bytes))
+      }),
+      { numRuns: 2_000 },
     )
   })
 })
