@@ -5,7 +5,7 @@
 import { spawn } from 'child_process'
 import { existsSync, readFileSync } from 'fs'
 import module, { createRequire } from 'module'
-import { constants } from 'os'
+import { constants, homedir } from 'os'
 import { dirname, join } from 'path'
 import { fileURLToPath } from 'url'
 
@@ -22,8 +22,7 @@ function isNewEnough(version) {
 
 function start() {
   withoutSqliteWarning()
-  // Compiled code is kept between starts; the gateway writes it once it listens.
-  module.enableCompileCache()
+  keepCompiledCode()
   const compiled = new URL('./main.js', import.meta.url)
   const entry = existsSync(compiled) ? compiled : new URL('./main.ts', import.meta.url)
   import(entry.href).catch((error) => {
@@ -31,6 +30,19 @@ function start() {
     if (error.code !== 'ERR_MODULE_NOT_FOUND' || !error.message.startsWith('Cannot find package')) throw error
     fail('its packages are not installed; run "npm ci" first')
   })
+}
+
+// Compiled code is kept between starts; the gateway writes it once it listens. Node's own place for it is shared by all users.
+function keepCompiledCode() {
+  try {
+    // oxlint-disable-next-line no-restricted-properties -- before the program there is nobody else to read it
+    const environment = process.env
+    const caches = process.platform === 'darwin' ? 'Library/Caches' : '.cache'
+    const folder = environment.XDG_CACHE_HOME || join(homedir(), caches)
+    module.enableCompileCache(environment.NODE_COMPILE_CACHE || join(folder, 'lmx-gateway'))
+  } catch {
+    // A user without a home: each start compiles anew.
+  }
 }
 
 // Node 22 tells everybody at each start that its SQLite may change; what is used of it here has not.

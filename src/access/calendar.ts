@@ -17,11 +17,13 @@ const longestMs = { day: 27 * hourMs, month: 32 * 24 * hourMs } as const
 
 /** Asks Intl once per period; then it is two comparisons. */
 export class Calendar {
-  readonly #format: Intl.DateTimeFormat
+  /** Null for UTC, which needs none: making the first one of a process takes a tenth of its start. */
+  readonly #format: Intl.DateTimeFormat | null
   readonly #periods: Record<PeriodKind, Period>
 
   constructor(timeZone: string) {
-    this.#format = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' })
+    const parts = { year: 'numeric', month: '2-digit', day: '2-digit' } as const
+    this.#format = timeZone === 'UTC' ? null : new Intl.DateTimeFormat('en-CA', { timeZone, ...parts })
     this.#periods = { day: never, month: never }
   }
 
@@ -37,7 +39,7 @@ export class Calendar {
   }
 
   #label(kind: PeriodKind, wallMs: number): string {
-    const day = this.#format.format(wallMs)
+    const day = this.#format?.format(wallMs) ?? new Date(wallMs).toISOString().slice(0, 10)
     return kind === 'day' ? day : day.slice(0, day.lastIndexOf('-'))
   }
 }

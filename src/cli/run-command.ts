@@ -1,7 +1,7 @@
 /** Runs one command with what stands behind its name. */
+import { version } from '../version.ts'
 import { readArguments } from './arguments.ts'
 import type { Command, Io } from './command.ts'
-import { version } from './version.ts'
 
 /** `name` is null where the command was not named but meant. Resolves with the exit code. */
 export async function runCommand(

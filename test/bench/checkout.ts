@@ -36,11 +36,13 @@ export async function copyWorkingTree(folder: string): Promise<Checkout> {
 /** Compiles it as it is shipped, and returns what starts it. Throws with the words of the compiler where that is not there. */
 export async function build({ folder, commit }: Checkout): Promise<string> {
   for (const part of buildParts) await cp(join(repositoryRoot, part), join(folder, part), { recursive: true })
-  const compiler = join(repositoryRoot, 'node_modules', '.bin', 'tsc')
-  const { stdout } = spawnSync(process.execPath, [compiler, '-p', '.config/tsconfig.build.json'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
+  const manifest = await readFile(join(folder, 'package.json'), 'utf8')
+  // Commits from before there was a bundle were shipped file by file.
+  const [tool, ...args] = manifest.includes('rolldown')
+    ? ['rolldown', '--config', '.config/rolldown.config.js']
+    : ['tsc', '-p', '.config/tsconfig.build.json']
+  const program = join(repositoryRoot, 'node_modules', '.bin', tool)
+  const { stdout } = spawnSync(process.execPath, [program, ...args], { cwd: folder, encoding: 'utf8' })
   const launcher = join(folder, 'dist', 'launch.js')
   if (!existsSync(join(folder, 'dist', 'main.js'))) throw new Error(`${commit} cannot be built: ${stdout}`)
   await cp(join(folder, 'src', 'launch.js'), launcher)

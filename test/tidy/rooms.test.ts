@@ -65,6 +65,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'http',
     'config',
   ],
+  // One folder below the manifest, in the sources as in what is built from them.
+  'version.ts': [],
   // Decides where the log goes, hence knows its writer; administers keys and reads the ledger without a gateway, and
   // checks what a gateway elsewhere says of its traffic.
   cli: [
@@ -87,6 +89,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'http/admin/host-schema.ts',
     'http/admin/stats-schema.ts',
     'hosts/discovery/discover.ts',
+    'version.ts',
   ],
   'main.ts': ['base', 'config', 'gateway.ts', 'cli'],
   // Runs on any old Node and must look before it loads anything.

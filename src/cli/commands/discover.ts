@@ -3,10 +3,10 @@ import { networkInterfaces } from 'node:os'
 import { systemClock } from '../../base/clock.ts'
 import type { FlagValues } from '../../config/settings.ts'
 import type { Discovered, DiscoverOptions, FoundHost } from '../../hosts/discovery/discover.ts'
+import { version } from '../../version.ts'
 import type { Command } from '../command.ts'
 import { printable, printableJson, printableLines } from '../printable.ts'
 import { textTable } from '../text-table.ts'
-import { version } from '../version.ts'
 
 const addressesMax = 64
 const secondsMax = 60

@@ -3,13 +3,13 @@ import module from 'node:module'
 import type { Secret } from '../../access/secret.ts'
 import { systemClock } from '../../base/clock.ts'
 import type { ResolvedConfig } from '../../config/schema.ts'
+import { version } from '../../version.ts'
 import type { Command } from '../command.ts'
 import { environmentNotes, settingFlags } from '../help.ts'
 import { refuse, tell } from '../refuse.ts'
 import { adminTokenPath, showAdminToken } from '../shown-admin-token.ts'
 import { StopRequests } from '../stop-requests.ts'
 import { watchTerminal } from '../terminal.ts'
-import { version } from '../version.ts'
 
 export const serve: Command = {
   name: 'serve',
