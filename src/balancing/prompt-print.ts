@@ -9,6 +9,7 @@
  * the secret is.
  */
 import { randomBytes } from 'node:crypto'
+import { BoundedMap } from '../base/bounded-map.ts'
 import type { PromptPiece } from '../wire/prompt-parts.ts'
 import type { Beginnings } from './prompt.ts'
 
@@ -19,6 +20,8 @@ const blockShare = 1 / 32
 const shortMessagesMax = 16
 /** More than the largest body comes to. */
 export const digestsMax = 512
+const holdersMax = 1_000
+const nothing = Buffer.alloc(0)
 
 export interface PrintSecret {
   readonly left: number
@@ -36,6 +39,7 @@ export interface Owner {
 export class PromptPrinter {
   readonly #secret: PrintSecret
   readonly #hash = new TwoWords()
+  readonly #holders = new BoundedMap<string, { readonly bytes: Buffer; readonly name: string }>(holdersMax)
 
   /** One secret for all prints that are to be compared. */
   constructor(secret: PrintSecret = randomSecret()) {
@@ -44,12 +48,14 @@ export class PromptPrinter {
 
   /** `owner`: null where prompts of all may begin alike. */
   print(pieces: readonly PromptPiece[], owner: Owner | null): Beginnings {
+    // Before it begins: what is not known yet goes through the same hash.
+    const holder = owner === null ? nothing : this.#holderOf(owner.holder).bytes
     const hash = this.#begin()
     let isOwned = owner === null
     const marks = new Marks(hash)
     for (const [index, piece] of pieces.entries()) {
       if (owner !== null && !isOwned && (owner.from === 'start' || piece.role === 'own')) {
-        hash.text(owner.holder)
+        hash.text(holder)
         isOwned = true
       }
       // What a piece is counts too, or a message would be equal to a prompt of the system with the same words.
@@ -62,11 +68,29 @@ export class PromptPrinter {
 
   /** One word for what the owner calls something: nothing can be read from it, and no other owner comes to the same. */
   nameOf(text: string, owner: string): string {
+    return this.#nameOf(Buffer.from(text), this.#holderOf(owner).bytes)
+  }
+
+  /** The same of the owner itself. */
+  ownerOf(holder: string): string {
+    return this.#holderOf(holder).name
+  }
+
+  #nameOf(text: Buffer, owner: Buffer): string {
     const hash = this.#begin()
     hash.text(owner)
-    const bytes = Buffer.from(text)
-    hash.bytes(bytes, 0, bytes.length)
+    hash.bytes(text, 0, text.length)
     return hash.digest().toString(36)
+  }
+
+  /** Kept of those that ask often: each request needs it. */
+  #holderOf(holder: string): { readonly bytes: Buffer; readonly name: string } {
+    const known = this.#holders.get(holder)
+    if (known !== undefined) return known
+    const bytes = Buffer.from(holder)
+    const made = { bytes, name: this.#nameOf(nothing, bytes) }
+    this.#holders.set(holder, made)
+    return made
   }
 
   #begin(): TwoWords {
@@ -135,6 +159,8 @@ function randomSecret(): PrintSecret {
 }
 
 const stepBytes = 8
+/** A view costs more than what it saves of fewer bytes. */
+const viewedBytesMin = 64
 
 /**
  * MurmurHash3 with two of its four words of 32 bits: every step can be undone, so that what once differed never meets by
@@ -159,13 +185,13 @@ class TwoWords {
   }
 
   /** With its length, so that nothing that follows can make it another one. */
-  text(text: string): void {
-    const bytes = Buffer.from(text)
+  text(bytes: Buffer): void {
     this.word(bytes.length + 1)
     this.bytes(bytes, 0, bytes.length)
   }
 
   bytes(bytes: Buffer, start: number, end: number): void {
+    if (bytes !== this.#of && end - start < viewedBytesMin) return this.#short(bytes, start, end)
     const view = this.#viewOf(bytes)
     const [first, second, third, fourth] = this.#factors
     let left = this.#left
@@ -181,7 +207,7 @@ class TwoWords {
     }
     this.#left = left
     this.#right = right
-    if (at < end) this.#rest(view, at, end)
+    if (at < end) this.#rest(bytes, at, end)
   }
 
   /** Of 53 bits, all that a number holds. */
@@ -191,14 +217,21 @@ class TwoWords {
     return (left & 0x1fffff) * 0x1_0000_0000 + (right >>> 0)
   }
 
+  /** The same of few, for which no view is made. */
+  #short(bytes: Buffer, start: number, end: number): void {
+    let at = start
+    for (; at + stepBytes <= end; at += stepBytes) this.#step(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
+    if (at < end) this.#rest(bytes, at, end)
+  }
+
   /** Fewer bytes than a step has, and how many. */
-  #rest(view: DataView, start: number, end: number): void {
+  #rest(bytes: Buffer, start: number, end: number): void {
     let low = 0
     let high = (end - start) << 24
     for (let at = start; at < end; at++) {
       const place = at - start
-      if (place < 4) low |= view.getUint8(at) << (8 * place)
-      else high |= view.getUint8(at) << (8 * (place - 4))
+      if (place < 4) low |= (bytes[at] ?? 0) << (8 * place)
+      else high |= (bytes[at] ?? 0) << (8 * (place - 4))
     }
     this.#step(low, high)
   }

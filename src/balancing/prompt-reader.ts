@@ -33,6 +33,6 @@ export class PromptReader {
       pieces,
       scope === 'all' ? null : { holder, from: scope === 'key' ? 'start' : 'own' },
     )
-    return { ...prompt, print: { ...beginnings, owner: printer.nameOf('', holder) } }
+    return { ...prompt, print: { ...beginnings, owner: printer.ownerOf(holder) } }
   }
 }

@@ -31,12 +31,15 @@ export class LaneHosts {
   }
 
   takes(lane: Lane, host: Host): boolean {
-    return this.candidates(lane).some((candidate) => candidate.host === host)
+    this.candidates(lane)
+    return lane.hosts.includes(host)
   }
 
   /** Those whose slots it may be granted; a paused one gives none. */
   granting(lane: Lane): readonly Host[] {
-    return this.candidates(lane).flatMap(({ host }) => (host.paused ? [] : [host]))
+    this.candidates(lane)
+    const { hosts } = lane
+    return hosts.some(isPaused) ? hosts.filter((host) => !isPaused(host)) : hosts
   }
 
   /** Of all the lanes. */
@@ -51,4 +54,8 @@ export class LaneHosts {
     const hosts = this.granting(lane)
     return hosts.length === 0 ? 0 : Math.min(...hosts.map(({ health }) => health.busyForMs))
   }
+}
+
+function isPaused({ paused }: Host): boolean {
+  return paused
 }

@@ -18,6 +18,8 @@ export class Lane {
   readonly heldOf: Record<RequestClass, number> = { interactive: 0, default: 0, bulk: 0 }
   /** In no order; each flow has one for each class in which it waits. */
   readonly queues: FlowQueue[] = []
+  /** Those of its candidates, as they were asked for last. */
+  hosts: readonly Host[] = []
   #candidates: readonly Candidate[] = []
   /** As of which change of the hosts the candidates are known. */
   #knownAt = -1
@@ -39,6 +41,7 @@ export class Lane {
   candidates(change: number): readonly Candidate[] {
     if (this.#knownAt !== change) {
       this.#candidates = this.route.candidates(this.excluded)
+      this.hosts = this.#candidates.map(({ host }) => host)
       this.#knownAt = change
     }
     return this.#candidates

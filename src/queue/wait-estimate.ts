@@ -137,13 +137,18 @@ export class WaitEstimator {
     const restsMs: number[] = []
     const costToCome = new Map<Flow, number>()
     let together = 1
+    // Most slots are those of one model.
+    let ofModel: HoldTime | undefined
+    let model: string | null = null
     for (const host of hosts) {
       together = Math.max(together, host.leases.size)
       for (const lease of host.leases) {
         if (!(lease instanceof Lease)) continue
         const { bill, grantedAtMs, asked } = lease
         const { input, output } = bill.expected
-        const holdMs = this.#holds.of(asked)?.expectedMs({ input, output, together: host.leases.size })
+        if (asked !== model) ofModel = this.#holds.of(asked)
+        model = asked
+        const holdMs = ofModel?.expectedMs({ input, output, together: host.leases.size })
         if (holdMs === undefined) continue
         restsMs.push(Math.max(holdMs - (now - grantedAtMs), overdueShare * holdMs))
         costToCome.set(bill.flow, (costToCome.get(bill.flow) ?? 0) + bill.toCome)

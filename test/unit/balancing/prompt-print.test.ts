@@ -184,3 +184,25 @@ it('a name is a short word that tells nothing of what it was made of, and is ano
   expect(printer.nameOf('bc', 'a')).not.toBe(printer.nameOf('c', 'ab'))
   for (const name of names) expect(name).toMatch(/^[0-9a-z]{1,11}$/)
 })
+
+it('is the same for an owner that was never seen, for one that is known, and wherever in a buffer a prompt lies', () => {
+  const owner = { holder: 'ann', from: 'own' } as const
+  for (const bytes of [1, 7, 8, 63, 64, 65, 129, 5_000]) {
+    const texts = [text(bytes), text(bytes, 1)]
+    const known = printer.print(messages(texts), owner)
+    expect(printer.print(messages(texts), owner)).toEqual(known)
+    const other = new PromptPrinter(secret)
+    const body = Buffer.from(`${text(1_000, 2)}${texts.join('')}`)
+    const pieces = [0, 1].map(
+      (at): PromptPiece => ({
+        bytes: body,
+        start: 1_000 + at * bytes,
+        end: 1_000 + (at + 1) * bytes,
+        kind: 1,
+        role: 'own',
+      }),
+    )
+    expect(other.print(pieces, owner)).toEqual(known)
+    expect(new PromptPrinter(secret).nameOf('', 'ann')).toBe(other.ownerOf('ann'))
+  }
+})
