@@ -112,7 +112,11 @@ export function adminListener(parts: ListenerParts): Listener {
     currency: usage.currency,
     limitsLeft: ({ id: keyId, name, team, limits: own }) => access.limiter.left({ keyId, name, team, limits: own }),
   }
-  const loadApp = async () => (await import('./http/admin/admin-app.ts')).adminApp(admitted)
+  const loadApp = async () => {
+    const { adminApp } = await import('./http/admin/admin-app.ts')
+    metrics?.begin()
+    return adminApp(admitted)
+  }
   return new Listener(loadApp, limitsOf(live), clock, undefined, { headers: adminHeaders })
 }
 

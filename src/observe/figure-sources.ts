@@ -12,7 +12,7 @@ import type { TokenCosts } from './token-metrics.ts'
 
 /** Read by a scrape, by a page that somebody asks for, and every few seconds for the speeds of the last minutes; never for each token. */
 export interface FigureSources {
-  readonly clock: Pick<Clock, 'now' | 'wallMs' | 'after'>
+  readonly clock: Pick<Clock, 'now' | 'wallMs'>
   /** Of the gateway. */
   readonly version: string
   readonly tokenCosts: TokenCosts

@@ -26,23 +26,17 @@ export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents, Ba
 export interface Metrics extends MetricEvents {
   /** What events have counted so far. */
   readonly counted: Counted
+  /** Once a start is over: from here on, or from the first scrape, collections of garbage are counted. */
+  begin(): void
   render(format?: ExpositionFormat): Promise<Exposition>
   /** All metrics, brought up to date; they go on counting. */
   families(): Promise<readonly Family[]>
 }
 
-/** Of collections of garbage, those of the start are not counted. */
-const watchAfterMs = 500
-
 export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefault): Metrics {
   const { clock } = sources
   const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
   const live = new LiveMetrics(table, sources)
-  // Not while others wait for the start.
-  clock.after(watchAfterMs, () => {
-    // A scrape tells what went wrong.
-    watchProcess().catch(() => {})
-  })
   sources.eventLoopDelays()
   const expositions = new Expositions(table, clock, () => live.write())
   return {
@@ -59,6 +53,8 @@ export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefau
     ...balancingEvents(table),
     ...loadEvents(table),
     limitChanged: (host, direction, reason) => table.increase('host_limit_changes_total', { host, direction, reason }),
+    // A scrape tells what went wrong.
+    begin: () => void watchProcess().catch(() => {}),
     render: (format = 'text') => expositions.render(format),
     families: () => expositions.families(),
   }
