@@ -1,5 +1,6 @@
 /** Part 8: clients that do not read: what each of them takes of memory, whether its host is held back, and what others notice. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { LoopProbe } from '../loop-probe-reader.ts'
 import { residentBytesOf } from '../process-cost.ts'
 import type { Rig, Stub } from '../rig.ts'
 import { inRounds, type Measured, rowOf } from '../rounds.ts'
@@ -12,7 +13,7 @@ export const slowReaderPart: BenchPart = {
   run: slowReaderRows,
 }
 
-const slow = 8
+const slow = 16
 const others = 4
 /** 1.6 MB a second each, so that what the system keeps between two sockets is soon full. */
 const mode = { everyMs: 10, eventBytes: 16_384 }
@@ -24,6 +25,8 @@ const roundsMax = 2
 
 interface Figures {
   readonly memoryMb: number | null
+  /** Heap and buffers that live. */
+  readonly liveMb: number | null
   /** Of the slow ones, how many the host sends nothing more to. */
   readonly heldShare: number
   readonly p99AloneMs: number
@@ -33,11 +36,12 @@ interface Figures {
 async function slowReaderRows(rig: Rig): Promise<readonly Row[]> {
   const rounds = await inRounds(
     rig,
-    { part: 'slow-reader', wanted: { slots: 64 }, rounds: Math.min(rig.rounds, roundsMax) },
+    { part: 'slow-reader', wanted: { slots: 64 }, rounds: Math.min(rig.rounds, roundsMax), probed: true },
     (measured) => figuresOf(rig, measured),
   )
   return [
     rowOf(rounds, { figure: 'memory of a client that does not read', unit: 'MB', of: ({ memoryMb }) => memoryMb }),
+    rowOf(rounds, { figure: 'live memory of a client that does not read', unit: 'MB', of: ({ liveMb }) => liveMb }),
     rowOf(rounds, {
       figure: 'hosts held back, of those whose clients do not read',
       unit: '%',
@@ -57,7 +61,7 @@ async function slowReaderRows(rig: Rig): Promise<readonly Row[]> {
   ]
 }
 
-async function figuresOf(rig: Rig, { target, stub, generator, to }: Measured): Promise<Figures> {
+async function figuresOf(rig: Rig, { target, probe, stub, generator, to }: Measured): Promise<Figures> {
   await using crowd = new Crowd(rig.cores.load)
   const factor = Math.min(1, rig.scale)
   const tokens = 1_000_000
@@ -67,15 +71,19 @@ async function figuresOf(rig: Rig, { target, stub, generator, to }: Measured): P
   await look()
   const p99AloneMs = await look()
   const before = residentMb(target.pid)
+  const liveBefore = await living(probe)
   await crowd.open(to, slow, { stream: true, tokens, reads: false })
   await untilFull(stub)
   const p99BesideMs = await look()
   const { held } = await stub.counts()
   const after = residentMb(target.pid)
+  const liveAfter = await living(probe)
   await crowd.leave(slow)
   await generator.endStreams(others)
-  const memoryMb = before === null || after === null ? null : (after - before) / slow
-  return { memoryMb, heldShare: Math.min(1, held / slow), p99AloneMs, p99BesideMs }
+  const each = (one: number | null, other: number | null) =>
+    one === null || other === null ? null : (other - one) / slow
+  const memory = { memoryMb: each(before, after), liveMb: each(liveBefore, liveAfter) }
+  return { ...memory, heldShare: Math.min(1, held / slow), p99AloneMs, p99BesideMs }
 }
 
 async function untilFull(stub: Stub): Promise<void> {
@@ -83,6 +91,12 @@ async function untilFull(stub: Stub): Promise<void> {
     await pause(lookEveryMs)
     if ((await stub.counts()).held >= slow) return
   }
+}
+
+async function living(probe: LoopProbe | null): Promise<number | null> {
+  if (probe === null) return null
+  const { heapUsed, external } = await probe.memory()
+  return (heapUsed + external) / 1e6
 }
 
 function residentMb(pid: number | null): number | null {

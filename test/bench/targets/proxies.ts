@@ -19,7 +19,7 @@ interface Program {
   readonly version: readonly [string, ...string[]]
   readonly package: string
   command(config: string): readonly [string, ...string[]]
-  config(folder: string, port: number, host: string): string
+  config(folder: string, port: number, hosts: readonly string[]): string
 }
 
 const nginx: Program = {
@@ -27,7 +27,7 @@ const nginx: Program = {
   version: ['nginx', '-v'],
   package: 'nginx-light',
   command: (config) => ['nginx', '-e', 'stderr', '-c', config],
-  config: (folder, port, host) => `
+  config: (folder, port, hosts) => `
 daemon off;
 master_process off;
 pid ${folder}/pid;
@@ -38,7 +38,7 @@ http {
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((of) => `${of}_temp_path ${folder}/${of};`).join(' ')}
   client_max_body_size 0;
   keepalive_requests 100000000;
-  upstream stub { server ${host}; keepalive ${connectionsMax}; keepalive_requests 100000000; }
+  upstream stub { ${hosts.map((host) => `server ${host};`).join(' ')} keepalive ${connectionsMax}; keepalive_requests 100000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location / {
@@ -58,7 +58,7 @@ const haproxy: Program = {
   version: ['haproxy', '-v'],
   package: 'haproxy',
   command: (config) => ['haproxy', '-db', '-f', config],
-  config: (_folder, port, host) => `
+  config: (_folder, port, hosts) => `
 global
   nbthread 1
   maxconn ${connectionsMax}
@@ -71,7 +71,7 @@ defaults
   timeout server 3600s
 listen bench
   bind 127.0.0.1:${port} backlog 4096
-  server stub ${host}
+${hosts.map((host, at) => `  server stub-${at} ${host}`).join('\n')}
 `,
 }
 
@@ -101,11 +101,12 @@ class ProxyMaker implements TargetMaker {
     return this.#isThere ? null : `${this.name} is not installed; Debian has it as ${this.#program.package}`
   }
 
-  async start({ hostUrl, core }: TargetWanted): Promise<Target> {
+  async start({ hostUrl, otherHostUrls = [], core }: TargetWanted): Promise<Target> {
     const folder = mkdtempSync(join(this.#folder, `${this.name}-`))
     const port = await freePort()
     const config = join(folder, 'config')
-    writeFileSync(config, this.#program.config(folder, port, new URL(hostUrl).host))
+    const hosts = [hostUrl, ...otherHostUrls].map((url) => new URL(url).host)
+    writeFileSync(config, this.#program.config(folder, port, hosts))
     const child = startProgram(core, this.#program.command(config), { cwd: folder })
     const end = async (): Promise<void> => {
       await child[Symbol.asyncDispose]()
@@ -135,7 +136,8 @@ async function answers(url: string): Promise<void> {
   const endsMs = performance.now() + startMs
   for (;;) {
     const isThere = await fetch(`${url}/v1/models`).then(
-      (response) => response.ok,
+      // A gateway behind it wants a key.
+      (response) => response.status < 500,
       () => false,
     )
     if (isThere) return

@@ -8,6 +8,8 @@ export type TargetName = (typeof targetNames)[number]
 export interface TargetWanted {
   /** http://127.0.0.1:port of the stub. */
   readonly hostUrl: string
+  /** Over which nginx and HAProxy spread requests as well. */
+  readonly otherHostUrls?: readonly string[]
   /** Requests that the host takes at once; whatever comes beyond waits in the line of a gateway, and nowhere else. */
   readonly slots: number
   /** As `taskset` wants it; null for any. */
