@@ -16,7 +16,7 @@ const waiting = isLong ? 9_000 : 1_500
 const waitingBefore = 500
 const served = 20
 /** Beside its body: its request and its connection, and what its prompt and its length are known by. */
-const bytesEachMax = 20_480
+const bytesEachMax = 15_360
 /** Twenty times of what it should take, since other tests run beside it. */
 const leavingMsMax = 40_000
 const mebibyte = 1_048_576
