@@ -115,8 +115,8 @@ export class Meter {
     this.#endPhase = options.phases.enter(model, host, options.stream ? 'prefill' : 'whole')
   }
 
-  /** A frame with content passes: one token at least. */
-  content(): void {
+  /** A frame with content passes: one token at least. Returns when, monotonic, so that nobody has to look again. */
+  content(): number {
     const nowMs = this.#clock.now()
     if (this.#frames++ === 0) this.#begin(nowMs)
     else if (this.#isTimed) this.#time(nowMs - this.#lastContentAtMs)
@@ -124,6 +124,7 @@ export class Meter {
     if (this.#live) this.#tally.output++
     this.#charge.generated(1)
     this.#stayCovered()
+    return nowMs
   }
 
   #begin(nowMs: number): void {

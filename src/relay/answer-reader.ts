@@ -20,8 +20,8 @@ export interface AnswerSink {
   /** Sends status and headers to the client, once, before the first `write`. */
   commit(status: number, headers: Readonly<Record<string, string>>): void
   write(bytes: Buffer): void
-  /** Something was generated: the clocks start over. */
-  content(): void
+  /** Something was generated at `nowMs`, monotonic: the clocks start over. */
+  content(nowMs: number): void
   /** What has come ends inside a frame that began just now: it must be whole in time, however its bytes trickle. */
   frameBegun(): void
   /** No frame is open any more. */

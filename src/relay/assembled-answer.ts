@@ -112,8 +112,7 @@ export class AssembledAnswer implements AnswerReader {
     const { progress, meter, sink } = this.#parts
     this.#assembly.add(chunk)
     if (role === 'content') {
-      meter.content()
-      sink.content()
+      sink.content(meter.content())
     }
     if (role !== 'other' && progress.complete) sink.expectEnd(afterFinishMs)
   }

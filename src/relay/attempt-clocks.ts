@@ -54,10 +54,10 @@ export class AttemptClocks {
     this.#phase.clear()
   }
 
-  content(): void {
+  content(nowMs: number): void {
     if (this.#limits.firstContentMsMax === null) return
     if (this.#gapWatched) {
-      this.#phase.feed()
+      this.#phase.feed(nowMs)
       return
     }
     this.#gapWatched = true

@@ -205,13 +205,13 @@ export class Attempt implements RoundTripEvents, AnswerSink {
     this.#trip?.pause()
   }
 
-  content(): void {
+  content(nowMs: number): void {
     if (!this.#contentBegan) {
       this.#contentBegan = true
       this.#parts.lease.firstToken()
       this.#parts.owner.contentBegan()
     }
-    this.#clocks.content()
+    this.#clocks.content(nowMs)
   }
 
   frameBegun(): void {

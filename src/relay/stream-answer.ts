@@ -178,8 +178,7 @@ export class StreamAnswer implements AnswerReader {
   #note(role: FrameRole): void {
     const { progress, sink, meter, dialect } = this.#parts
     if (role === 'content') {
-      meter.content()
-      sink.content()
+      sink.content(meter.content())
     }
     // The first frame that matters: from here on nothing is held. In a stream that is not read any frame may matter.
     if (!this.#committed && (role !== 'other' || dialect.name === 'none')) this.#commit()
@@ -214,7 +213,10 @@ export class StreamAnswer implements AnswerReader {
   }
 
   #flush(start: number, end: number): void {
-    if (start !== -1) this.#pass(this.#scanner.buffer.subarray(start, end))
+    if (start === -1) return
+    const { buffer } = this.#scanner
+    // Most reads are whole frames and nothing else.
+    this.#pass(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end))
   }
 
   #pass(bytes: Buffer): void {

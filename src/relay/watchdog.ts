@@ -33,8 +33,8 @@ export class Watchdog {
   }
 
   /** The deadline counts from now: a number is written, the timer looks at it when it fires. */
-  feed(): void {
-    this.#fedAtMs = this.#clock.now()
+  feed(nowMs: number = this.#clock.now()): void {
+    this.#fedAtMs = nowMs
     this.#grantedMs = 0
   }
 

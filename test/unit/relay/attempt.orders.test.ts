@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '../../../src/base/clock.ts'
 import type { AnswerHead, AnswerReader, AnswerSink } from '../../../src/relay/answer-reader.ts'
 import { truncated } from '../../../src/relay/failure.ts'
 import { attempted, limits, wholeLimits } from './attempted.ts'
@@ -20,35 +21,37 @@ describe('in whatever order things happen', () => {
   type Say = 'content' | 'throw' | 'done' | 'give up'
 
   /** Does as it is told by what it reads, and keeps the rules of a reader. */
-  const obedient = (head: AnswerHead, sink: AnswerSink): AnswerReader => {
-    let isOver = false
-    const endWith = (act: () => void) => {
-      if (isOver) return
-      isOver = true
-      act()
+  const obedient =
+    (clock: Clock) =>
+    (head: AnswerHead, sink: AnswerSink): AnswerReader => {
+      let isOver = false
+      const endWith = (act: () => void) => {
+        if (isOver) return
+        isOver = true
+        act()
+      }
+      const acts: Record<Say, () => void> = {
+        content: () => {
+          sink.content(clock.now())
+          sink.write(Buffer.from('w'))
+        },
+        throw: () => {
+          throw new Error('a reader failed')
+        },
+        done: () =>
+          endWith(() => {
+            sink.expectEnd(50)
+            sink.complete()
+          }),
+        'give up': () => endWith(() => sink.fail(truncated())),
+      }
+      return {
+        isStream: head.mediaType === 'text/event-stream',
+        data: (chunk) => acts[chunk.toString() as Say](),
+        end: () => acts.done(),
+        broke: (failure) => endWith(() => sink.fail(failure)),
+      }
     }
-    const acts: Record<Say, () => void> = {
-      content: () => {
-        sink.content()
-        sink.write(Buffer.from('w'))
-      },
-      throw: () => {
-        throw new Error('a reader failed')
-      },
-      done: () =>
-        endWith(() => {
-          sink.expectEnd(50)
-          sink.complete()
-        }),
-      'give up': () => endWith(() => sink.fail(truncated())),
-    }
-    return {
-      isStream: head.mediaType === 'text/event-stream',
-      data: (chunk) => acts[chunk.toString() as Say](),
-      end: () => acts.done(),
-      broke: (failure) => endWith(() => sink.fail(failure)),
-    }
-  }
 
   const step = fc.constantFrom<Step>(
     'connect',
@@ -78,7 +81,7 @@ describe('in whatever order things happen', () => {
     const seen = new Set<string>()
     const property = fc.property(fc.array(step, { maxLength: 12 }), fc.boolean(), (steps, asStream) => {
       const { attempt, clock, owner, trip } = attempted(asStream ? limits : wholeLimits)
-      owner.reader = obedient
+      owner.reader = obedient(clock)
       let place = 0
       let givenUp = false
       const play = (one: Step): void => {
