@@ -33,6 +33,8 @@ const warmUpStreams = 50
 const warmUpMs = 1_200
 /** Until a load runs as it will. */
 const leadMs = 300
+/** In which streams begin: what they cost at their beginning is not the cost of tokens. */
+const beginMs = 100
 const windowMs = 1_500
 
 /** In a read of the clients. */
@@ -98,7 +100,7 @@ export async function measureTokens(
   await stub.mode({ everyMs: every, burst })
   // More than are awaited: nobody ends before the measurement does.
   const tokens = Math.ceil((3 * (forMs + leadMs)) / every) + 100
-  await generator.openStreams({ ...to, streams, tokens, withinMs: every })
+  await generator.openStreams({ ...to, streams, tokens, withinMs: Math.max(every, beginMs) })
   await generator.window(Math.min(leadMs, forMs))
   const cost = await costOf(measured, () => generator.window(forMs))
   await generator.endStreams(streams)
