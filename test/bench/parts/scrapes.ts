@@ -108,7 +108,8 @@ async function underLoad(
   const forMs = Math.max(scrapesMin * 1_000, underLoadMs * rig.scale)
   await stub.mode({ everyMs })
   const tokens = Math.ceil((4 * forMs + 10_000) / everyMs)
-  await generator.openStreams({ ...target, streams, tokens, withinMs: everyMs })
+  const { url, key, receipts } = target
+  await generator.openStreams({ url, key, receipts, streams, tokens, withinMs: everyMs })
   await generator.window(forMs / 10)
   await probe.turns()
   const alone = await generator.window(forMs / 3)
