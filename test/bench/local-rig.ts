@@ -44,10 +44,9 @@ export class LocalRig implements Rig {
     return [...this.#notes].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`))
   }
 
-  /** Numbers in it may differ from one time to the next; the first are kept. */
+  /** What stands behind its subject may have other numbers from one time to the next; the first are kept. */
   note = (text: string): void => {
-    const same = (other: string) => other.replace(/[\d.]+/g, '') === text.replace(/[\d.]+/g, '')
-    const known = [...this.#notes.keys()].find(same) ?? text
+    const known = [...this.#notes.keys()].find((other) => withoutNumbers(other) === withoutNumbers(text)) ?? text
     this.#notes.set(known, (this.#notes.get(known) ?? 0) + 1)
   }
 
@@ -72,4 +71,9 @@ export class LocalRig implements Rig {
     const reason = maker.absentBecause()
     if (reason !== null) this.note(`without ${maker.name}: ${reason}`)
   }
+}
+
+function withoutNumbers(note: string): string {
+  const [subject = '', ...rest] = note.split(': ')
+  return [subject, ...rest.map((part) => part.replace(/[\d.]+/g, ''))].join(': ')
 }

@@ -179,6 +179,8 @@ function noteFindings(rig: Rig, rounds: readonly Round<Figures>[], loads: readon
         if (name === 'direct' || base === undefined) continue
         const gathered = bufferingIn(through.result, base)
         if (gathered !== null) rig.note(`${words} through ${name}: ${gathered}`)
+        // In a burst, and among many streams, a token waits for others, which makes peaks of its own.
+        if (words !== single.words) continue
         for (const peak of modesIn(through.result.oneWay, base.oneWay)) rig.note(`${words} through ${name}: ${peak}`)
       }
     }
