@@ -24,10 +24,15 @@ function bench(args: readonly string[]): RunningProcess {
 /** From source, since to compile the working tree takes longer than all of it. */
 const short = '--rounds 1 --scale 0.01 --waiting 50 --steps 50 --from-source --force'.split(' ')
 
-test('one short round of every part but the soak, the commit beside the working tree', async () => {
+/** Of some thirty processes, one after the other. */
+const everyPartMs = 300_000
+
+test('one short round of every part but the soak, the commit beside the working tree', {
+  timeout: everyPartMs + 10_000,
+}, async () => {
   const file = join(folder, 'report.json')
   await using child = bench([...short, '--baseline', 'HEAD', '--json', file])
-  const end = await child.end(110_000)
+  const end = await child.end(400_000)
   expect(end, child.err).toEqual({ code: 0, signal: null })
   const report = JSON.parse(await readFile(file, 'utf8')) as BenchReport
   const head = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: repositoryRoot, encoding: 'utf8' })
@@ -66,7 +71,7 @@ test('the gate compiles what it measures, and says how it stands to what was rec
   const script = join(repositoryRoot, 'test/bench/gate.ts')
   const args = [script, '--rounds', '1', '--scale', '0.01', '--force']
   await using child = new RunningProcess(process.execPath, args, { cwd: repositoryRoot, env: { TMPDIR: folder } })
-  await child.end(110_000)
+  await child.end(400_000)
   // Whether such a short look stays within the bound is chance.
   if (child.out === '') expect(child.err).toContain('nothing to compare with: nginx is not installed')
   else expect(child.out).toMatch(/^against [0-9a-f]{8}.*\n {2}CPU a request: × .*\n {2}CPU a token: × .*\n$/)
