@@ -9,9 +9,10 @@ import { inTurns } from './turns.ts'
 /** Prometheus text format 0.0.4, and OpenMetrics 1.0, which alone has exemplars. */
 export type ExpositionFormat = 'text' | 'openmetrics'
 
+/** In pieces: to join two megabytes, or to send them at once, would be a long turn as well. */
 export interface Exposition {
   readonly contentType: string
-  readonly body: Buffer<ArrayBuffer>
+  readonly pieces: readonly Buffer[]
 }
 
 const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
@@ -64,7 +65,7 @@ export class Expositions {
     const page = new Page()
     await inTurns(this.#write(page, ofProcess, format), this.#clock)
     if (format === 'openmetrics') page.add('# EOF')
-    return { contentType: contentTypes[format], body: page.end() }
+    return { contentType: contentTypes[format], pieces: page.end() }
   }
 
   *#write(page: Page, ofProcess: readonly Family[], format: ExpositionFormat): Steps {
@@ -85,9 +86,9 @@ class Page {
     if (this.#lines.push(line) === linesPerPiece) this.#encode()
   }
 
-  end(): Buffer<ArrayBuffer> {
+  end(): readonly Buffer[] {
     this.#encode()
-    return Buffer.concat(this.#pieces)
+    return this.#pieces
   }
 
   #encode(): void {

@@ -1,6 +1,6 @@
 /** The choice of hosts in metrics: what was decided, how true it was, how fast hosts are, and what they have in memory. */
 
-import { type BalancingEvents, holdResults } from '../balancing/events.ts'
+import { type BalancingEvents, holdResults, type LearnedSpeed } from '../balancing/events.ts'
 import type { Steps } from '../base/steps.ts'
 import { type HostState, type LoadEvents, loadResults, type ModelAtHost } from '../hosts/events.ts'
 import type { QueueDepth } from '../queue/events.ts'
@@ -93,8 +93,13 @@ export class RoutingMetrics {
 
   *#writeSpeeds(): Steps {
     const table = this.#table
-    const speeds = [...this.#sources.speeds()]
-    const rows = (of: (speed: (typeof speeds)[number]) => number) =>
+    const speeds: LearnedSpeed[] = []
+    // What is believed of a place may have to be reckoned anew from all others of its host and its model.
+    for (const speed of this.#sources.speeds()) {
+      speeds.push(speed)
+      yield
+    }
+    const rows = (of: (speed: LearnedSpeed) => number) =>
       speeds.map((speed) => [{ model: speed.model, host: speed.host }, of(speed)] as const)
     const prefill = rows((speed) => speed.prefillTokensPerSecond)
     const decode = rows((speed) => speed.decodeTokensPerSecond)

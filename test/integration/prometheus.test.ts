@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { metricPrefix } from '../../src/observe/metric-names.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { expositionText } from '../kit/exposition-text.ts'
 import { startGateway } from '../kit/gateway-under-test.ts'
 import { startLmxDouble } from '../kit/lmx-double/lmx-double.ts'
 import { checkPrometheusConfig, prometheusMissing, promtoolProblems } from '../kit/prometheus.ts'
@@ -33,8 +34,8 @@ describe.skipIf(prometheusMissing && !mustRun)('promtool', () => {
     tellEverything(metrics)
     metrics.requestEnded(outcome({ model: name, host: name, key: name }))
     metrics.requestEnded(outcome({ key: `${name}\udfff` }))
-    const { body } = await metrics.render()
-    expect(promtoolProblems(ours(body.toString()))).toBe('')
+    const body = expositionText(await metrics.render())
+    expect(promtoolProblems(ours(body))).toBe('')
   })
 
   it('accepts the configuration that is shipped', () => {

@@ -20,6 +20,7 @@ import type { FlowState, HeldSlots, QueueDepth } from '../../src/queue/events.ts
 import type { FirstToken } from '../../src/relay/events.ts'
 import type { Outcome } from '../../src/relay/outcome.ts'
 import { decisionRecord } from './decision-records.ts'
+import { expositionText } from './exposition-text.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -259,6 +260,6 @@ export function readExposition(text: string): Map<string, number> {
 
 /** The series of our own prefix alone. */
 export async function scrape(metrics: Metrics): Promise<Map<string, number>> {
-  const { body } = await metrics.render()
-  return new Map([...readExposition(body.toString())].filter(([series]) => series.startsWith('lmx_gateway_')))
+  const body = expositionText(await metrics.render())
+  return new Map([...readExposition(body)].filter(([series]) => series.startsWith('lmx_gateway_')))
 }

@@ -18,7 +18,6 @@ export const metricsRoute: AdminRoute = {
   status: 200,
   run: async ({ accept }, { metrics }) => {
     if (metrics === null) throw new GatewayError('not_found', 'Metrics are off: metrics.enabled is false.')
-    const { body, contentType } = await metrics.render(formatOf(accept))
-    return { pieces: [body], contentType }
+    return metrics.render(formatOf(accept))
   },
 }

@@ -1,5 +1,6 @@
 /** Serves rows of the table of admin routes, for callers who may come in, and refuses what fits none of them. */
 import type { ServerResponse } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, Hono } from 'hono'
@@ -56,13 +57,27 @@ async function bodyOf(
   return route.isBodyOptional && isBare(incoming) ? {} : jsonBody(incoming, outgoing, clock)
 }
 
-/** Not by way of a Response, which would copy it: twenty readers of two megabytes may be answered in one turn. */
-function send({ pieces, contentType }: AdminBytes, outgoing: ServerResponse, status: number): Response {
+/**
+ * A piece in each turn at most, as its reader takes them: two megabytes at once would hold up every stream. Not by way of a
+ * Response, which would copy them.
+ */
+async function send({ pieces, contentType }: AdminBytes, outgoing: ServerResponse, status: number): Promise<Response> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
   outgoing.writeHead(status, { 'content-type': contentType, 'content-length': length })
-  for (const piece of pieces) outgoing.write(piece)
-  outgoing.end()
+  for (const piece of pieces.slice(0, -1)) {
+    if (!outgoing.write(piece)) await drained(outgoing)
+    await nextTurn()
+    if (outgoing.destroyed) return RESPONSE_ALREADY_SENT
+  }
+  outgoing.end(pieces.at(-1))
   return RESPONSE_ALREADY_SENT
+}
+
+/** Or its reader is gone. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  outgoing.once('drain', resolve).once('close', resolve)
+  return promise.finally(() => outgoing.off('drain', resolve).off('close', resolve))
 }
 
 function responseOf(result: Exclude<AdminAnswer, AdminBytes>, status: number): Response {

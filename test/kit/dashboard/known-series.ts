@@ -2,6 +2,7 @@
 
 import { type MetricDefinition, metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
+import { expositionText } from '../exposition-text.ts'
 import { startLmxDouble } from '../lmx-double/lmx-double.ts'
 import { ruleFiles } from '../rules/rule-files.ts'
 import { ScriptedSources } from '../scripted-sources.ts'
@@ -10,12 +11,12 @@ import type { KnownSeries } from './promql-problems.ts'
 const histogramParts = ['_bucket', '_sum', '_count']
 
 export async function knownSeries(): Promise<Map<string, KnownSeries>> {
-  const { body } = await createMetrics(new ScriptedSources()).render()
+  const body = expositionText(await createMetrics(new ScriptedSources()).render())
   return new Map([
     ...Object.entries<MetricDefinition>(metricDefinitions).flatMap(([name, { type, labels }]) =>
       seriesOf(metricPrefix + name, type, labels),
     ),
-    ...scraped(String(body), /^# TYPE ((?:process|nodejs)_\S+) (\S+)$/gm, []),
+    ...scraped(body, /^# TYPE ((?:process|nodejs)_\S+) (\S+)$/gm, []),
     // Prometheus adds `host` to what it scrapes of LMX: see grafana/prometheus.yml.
     ...scraped(await lmxExposition(), /^# TYPE (lmx_\S+) (\S+)$/gm, ['host']),
     ...recorded(),

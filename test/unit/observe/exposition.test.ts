@@ -7,6 +7,7 @@ import { createMetrics, type Metrics } from '../../../src/observe/metrics.ts'
 import { seriesMaxDefault as seriesMax } from '../../../src/observe/series-max.ts'
 import type { Outcome } from '../../../src/relay/outcome.ts'
 import { everyTurn, turnsDuring } from '../../kit/event-loop.ts'
+import { expositionText } from '../../kit/exposition-text.ts'
 import { fullSources, telling } from '../../kit/full-budget.ts'
 import { readOpenMetrics } from '../../kit/open-metrics.ts'
 import { firstToken, outcome, readExposition, ScriptedSources, tellEverything } from '../../kit/scripted-sources.ts'
@@ -20,8 +21,8 @@ function tellSlow(metrics: Metrics, differing: Partial<Pick<Outcome, 'id' | 'req
 }
 
 async function both(metrics: Metrics): Promise<{ text: string; openMetrics: string }> {
-  const text = (await metrics.render('text')).body.toString()
-  return { text, openMetrics: (await metrics.render('openmetrics')).body.toString() }
+  const text = expositionText(await metrics.render('text'))
+  return { text, openMetrics: expositionText(await metrics.render('openmetrics')) }
 }
 
 /** The lines of ours, since those of the process change from scrape to scrape. */
@@ -50,8 +51,8 @@ describe('the two formats', () => {
       expect(ours(openMetrics)).toEqual(ours(first.openMetrics))
     }
     const [text, openMetrics] = await Promise.all([metrics.render('text'), metrics.render('openmetrics')])
-    expect(ours(text.body.toString())).toEqual(ours(first.text))
-    expect(ours(openMetrics.body.toString())).toEqual(ours(first.openMetrics))
+    expect(ours(expositionText(text))).toEqual(ours(first.text))
+    expect(ours(expositionText(openMetrics))).toEqual(ours(first.openMetrics))
   })
 
   it('name each type: a counter with its suffix in plain text, by its family without it in OpenMetrics', async () => {
@@ -113,7 +114,7 @@ describe('an exemplar', () => {
     metrics.firstToken(firstToken({ id: 'quick', ttftMs: 10_000, trace }))
     metrics.requestEnded(outcome({ id: 'quick', ttftMs: 10_000, timePerOutputTokenMs: 100, trace }))
     tellSlow(metrics, { id: 'slow', trace: { ...trace, sampled: false } })
-    const { exemplars } = readOpenMetrics((await metrics.render('openmetrics')).body.toString())
+    const { exemplars } = readOpenMetrics(expositionText(await metrics.render('openmetrics')))
     expect([...exemplars.values()].map(({ labels }) => labels)).toEqual([
       { request_id: 'slow' },
       { request_id: 'slow' },
@@ -123,7 +124,7 @@ describe('an exemplar', () => {
   it('is of the last such request in its bucket', async () => {
     const metrics = createMetrics(new ScriptedSources())
     for (const id of ['first', 'last']) metrics.firstToken(firstToken({ ttftMs: 12_000, id }))
-    const { exemplars } = readOpenMetrics((await metrics.render('openmetrics')).body.toString())
+    const { exemplars } = readOpenMetrics(expositionText(await metrics.render('openmetrics')))
     expect([...exemplars.values()].map(({ labels }) => labels)).toEqual([{ request_id: 'last' }])
   })
 })
@@ -144,12 +145,12 @@ describe('a scrape at the full budget of series, with as many tallies and waitin
         looksByTurn.push(looks - turnBegan)
         turnBegan = looks
       })
-      const { body } = await metrics.render(format)
+      const body = expositionText(await metrics.render(format))
       stop()
       // The turn in which it ended is one as well.
       looksByTurn.push(looks - turnBegan)
       expect(looks).toBeGreaterThan(65_000)
-      expect(body.toString().split('\n').length).toBeGreaterThan(seriesMax)
+      expect(body.split('\n').length).toBeGreaterThan(seriesMax)
     }
     expect(Math.max(...looksByTurn)).toBeLessThanOrEqual(102)
   }, 30_000)

@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { metricDefinitions, metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
 import { everyTurn, steppingClock } from '../../kit/event-loop.ts'
+import { expositionText } from '../../kit/exposition-text.ts'
 import {
   firstToken,
   outcome,
@@ -29,10 +30,10 @@ describe('what a scrape shows', () => {
   })
 
   it('shows process metrics beside them', async () => {
-    const { body, contentType } = await createMetrics(new ScriptedSources()).render()
-    expect(String(body)).toContain('\nprocess_resident_memory_bytes ')
-    expect(String(body)).toContain('\nnodejs_heap_size_used_bytes ')
-    expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+    const page = await createMetrics(new ScriptedSources()).render()
+    expect(expositionText(page)).toContain('\nprocess_resident_memory_bytes ')
+    expect(expositionText(page)).toContain('\nnodejs_heap_size_used_bytes ')
+    expect(page.contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
   })
 
   it('reads gauges when asked', async () => {

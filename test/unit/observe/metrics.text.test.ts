@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { metricPrefix } from '../../../src/observe/metric-names.ts'
 import { createMetrics } from '../../../src/observe/metrics.ts'
+import { expositionText } from '../../kit/exposition-text.ts'
 import { ScriptedSources, scrape } from '../../kit/scripted-sources.ts'
 
 describe('the text of a large scrape', () => {
   it('says once what a metric is, and each series once', async () => {
-    const body = String((await large().render()).body)
+    const body = expositionText(await large().render())
     expect(body.match(/^# TYPE lmx_gateway_queue_wait_seconds /gm)).toHaveLength(1)
     expect(body.match(/^lmx_gateway_queue_wait_seconds_count\{/gm)).toHaveLength(400)
   })
@@ -20,7 +21,7 @@ describe('the text of a large scrape', () => {
     }
     const metrics = createMetrics(sources)
     const bodies = await Promise.all(Array.from({ length: 20 }, () => metrics.render()))
-    expect(new Set(bodies.map(({ body }) => body)).size).toBe(1)
+    expect(new Set(bodies.map(({ pieces }) => pieces)).size).toBe(1)
     expect(readings).toBe(1)
     await metrics.render()
     expect(readings).toBe(2)
