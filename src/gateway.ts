@@ -23,7 +23,7 @@ import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
 import { type HostReport, reportOf } from './hosts/host-report.ts'
 import { detectKind } from './hosts/kinds/kinds.ts'
-import { ModelCatalog } from './hosts/model-catalog.ts'
+import { isUnknown, ModelCatalog } from './hosts/model-catalog.ts'
 import { ModelKeeper } from './hosts/model-keeper.ts'
 import { Prober } from './hosts/prober.ts'
 import type { Figures } from './http/admin/figures.ts'
@@ -131,7 +131,7 @@ class BuiltGateway implements Gateway {
       events: this.#events,
       decisions: keptBy(this.#decisions, this.#events),
       noWaiting: () => this.#overload.noWaiting(),
-      isOneUnknown: () => this.#fleet.hosts.some(({ probed }) => !probed),
+      isOneUnknown: () => this.#fleet.hosts.some(isUnknown),
       waitingElsewhere: () => this.#access.waiting,
     })
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {

@@ -48,11 +48,12 @@ export class ModelCatalog {
 
   /**
    * The route of a name; `shown` tells which others may be named to whoever asks. Throws `model_not_allowed` for a name that leaves the LAN and is not configured, `model_not_found`
-   * only when every host's catalogue is known, else `no_upstream_available`.
+   * only when every host's catalogue is known, else `no_upstream_available`; but where a host was not asked yet what it has,
+   * the route leads there as soon as it turns out to have it.
    */
   route(name: string, endpoint: string, shown: Shown = anyName): CatalogRoute {
     const missing = this.#missing(name, endpoint, shown)
-    if (missing !== null) throw missing
+    if (missing !== null && !(missing.code === 'no_upstream_available' && this.#hosts.some(isUnknown))) throw missing
     return new CatalogRoute({
       model: name,
       endpoint,
@@ -189,6 +190,11 @@ export class ModelCatalog {
 /** Whether it may be given a request now, but for its slots. */
 export function isAble({ available, paused, health }: Host): boolean {
   return available && !paused && !health.ejected
+}
+
+/** It was not asked yet whether it is there, and what it has. */
+export function isUnknown({ probed }: Host): boolean {
+  return !probed
 }
 
 /** As the first host describes it that lists it and is up; null where none that serves it is. */

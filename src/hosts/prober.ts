@@ -195,7 +195,7 @@ export class Prober {
       const result = await host.kind.probe(get, situation)
       running = result.running
       this.#tellListProblem(host, result.listProblem ?? null)
-      changed = host.probeSucceeded(result, this.#options.rise, askedAtMs)
+      changed = host.probeSucceeded(result, this.#options.rise, askedAtMs) || !wasProbed
       if (result.running !== undefined) this.#parts.onRunning?.(host, result.running, askedAtMs)
     } catch (error) {
       if (isSlow(error, host)) return

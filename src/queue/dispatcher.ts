@@ -16,7 +16,7 @@ import type { RequestClass } from '../base/request-class.ts'
 import { allAtOnce, type Steps } from '../base/steps.ts'
 import type { Host } from '../hosts/host.ts'
 import type { ResidencyPlanner } from '../hosts/residency.ts'
-import { type Candidate, unavailable } from '../hosts/route.ts'
+import type { Candidate } from '../hosts/route.ts'
 import { type Costs, costOf, tokenCosts } from './bill.ts'
 import { Deadlines, deadlineMarginMs } from './deadlines.ts'
 import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
@@ -118,10 +118,8 @@ export class Dispatcher {
   ask(request: SlotRequest): Turn {
     if (this.#closedBy !== null) return this.#refuse(request, null, this.#closedBy)
     const candidates = this.#candidatesOf(request)
-    if (candidates.length === 0) {
-      const { route } = request
-      return this.#refuse(request, 'no_host', route.gone() ?? unavailable(route.model))
-    }
+    const nobody = candidates.length === 0 ? this.#stranded.refusal(request) : null
+    if (nobody !== null) return this.#refuse(request, 'no_host', nobody)
     const flow = this.#flows.of(request.holder)
     liftOnReturn(flow, candidates, { line: this.#line, hosts: this.#hosts, flows: this.#flows })
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
@@ -135,7 +133,9 @@ export class Dispatcher {
     const cost = costOf(request.tokens, this.#parts.costs ?? tokenCosts)
     const failed = decision === null ? this.#models.failure(lane) : null
     if (failed !== null) return this.#refuse(request, 'no_host', failed)
-    const turn = this.#wait(new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost }), decision)
+    const waiter = new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost })
+    if (candidates.length === 0) this.#stranded.comesEarly(waiter)
+    const turn = this.#wait(waiter, decision)
     this.#flows.rests(flow)
     this.#models.waitsChanged(lane)
     return turn

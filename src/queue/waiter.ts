@@ -38,6 +38,8 @@ export class Waiter {
   announced: Announced | null = null
   /** Neither granted nor refused nor gone. */
   isWaiting = false
+  /** No host could take it when it came: it waits until all have been asked what they have, and no longer where that is in vain. */
+  isEarly = false
   /** Monotonic, both; never while it does not wait, or is promoted no more. */
   patienceEndsAtMs = never
   promotedAtMs = never

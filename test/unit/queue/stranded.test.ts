@@ -116,3 +116,17 @@ test('a name that leads elsewhere is served there', () => {
   catalog.adopt({})
   dispatcher.hostsLeft()
 })
+
+test('one that comes before all hosts were asked waits until they were, and no longer; one that waited before waits on', () => {
+  const { hosts, ask, dispatcher, unknown, ended } = given()
+  ask('m')
+  hosts.find(({ name }) => name === 'a')?.connectFailed('connection refused')
+  unknown(true)
+  dispatcher.hostsChanged()
+  ask('m')
+  expect(ended).toEqual([])
+  unknown(false)
+  dispatcher.hostsChanged()
+  expect(ended).toEqual(['m no_upstream_available'])
+  expect(dispatcher.length).toBe(1)
+})
