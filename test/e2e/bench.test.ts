@@ -27,27 +27,45 @@ const short = '--rounds 1 --scale 0.01 --waiting 50 --steps 50 --from-source --f
 /** Of some thirty processes, one after the other. */
 const everyPartMs = 300_000
 
-test('one short round of every part but the soak, the commit beside the working tree', {
+/** What anything costs; the others are of memory, of the event loop and of starts, and take longer than a test may. */
+const ofCost = ['requests', 'tokens', 'ceilings', 'line', 'choosing']
+const ofOther = partNamesByDefault.filter((name) => !ofCost.includes(name))
+
+test('one short round of every part that costs something, the commit beside the working tree', {
   timeout: everyPartMs + 10_000,
 }, async () => {
   const file = join(folder, 'report.json')
-  await using child = bench([...short, '--baseline', 'HEAD', '--json', file])
-  const end = await child.end(400_000)
+  await using child = bench([...short, '--parts', ofCost.join(), '--baseline', 'HEAD', '--json', file])
+  const end = await child.end(110_000)
   expect(end, child.err).toEqual({ code: 0, signal: null })
   const report = JSON.parse(await readFile(file, 'utf8')) as BenchReport
   const head = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: repositoryRoot, encoding: 'utf8' })
   expect(report).toMatchObject({ node: process.versions.node, rounds: 1, targets: { baseline: head.slice(0, 8) } })
-  expect(report.parts.map(({ name }) => name)).toEqual(partNamesByDefault)
-  for (const { name, rows } of report.parts) {
-    expect(rows, name).not.toEqual([])
-    for (const { figure, byTarget } of rows) expect(byTarget.gateway?.median, figure).toEqual(expect.any(Number))
-  }
+  expectRows(report, ofCost)
   const requests = report.parts.find(({ name }) => name === 'requests')?.rows ?? []
   expect(Object.keys(requests[0]?.byTarget ?? {})).toEqual(expect.arrayContaining(['baseline', 'gateway']))
   expect(child.out).toContain('CPU a request, 32 clients')
   await rm(file)
   expect(await leftBehind()).toEqual([])
 })
+
+test.each(ofOther)('one short round of %s', async (name) => {
+  const file = join(folder, 'report.json')
+  await using child = bench([...short, '--parts', name, '--json', file])
+  const end = await child.end(110_000)
+  expect(end, child.err).toEqual({ code: 0, signal: null })
+  expectRows(JSON.parse(await readFile(file, 'utf8')) as BenchReport, [name])
+  await rm(file)
+  expect(await leftBehind()).toEqual([])
+})
+
+function expectRows({ parts }: BenchReport, names: readonly string[]): void {
+  expect(parts.map(({ name }) => name)).toEqual(names)
+  for (const { name, rows } of parts) {
+    expect(rows, name).not.toEqual([])
+    for (const { figure, byTarget } of rows) expect(byTarget.gateway?.median, figure).toEqual(expect.any(Number))
+  }
+}
 
 test('a baseline that is no commit is refused, and nothing is left behind', async () => {
   await using child = bench([...short, '--parts', 'tokens', '--baseline', 'no-such-commit'])
@@ -71,7 +89,7 @@ test('the gate compiles what it measures, and says how it stands to what was rec
   const script = join(repositoryRoot, 'test/bench/gate.ts')
   const args = [script, '--rounds', '1', '--scale', '0.01', '--force']
   await using child = new RunningProcess(process.execPath, args, { cwd: repositoryRoot, env: { TMPDIR: folder } })
-  await child.end(400_000)
+  await child.end(110_000)
   // Whether such a short look stays within the bound is chance.
   if (child.out === '') expect(child.err).toContain('nothing to compare with: nginx is not installed')
   else expect(child.out).toMatch(/^against [0-9a-f]{8}.*\n {2}CPU a request: × .*\n {2}CPU a token: × .*\n$/)

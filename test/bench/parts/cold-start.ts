@@ -19,7 +19,7 @@ export const coldStartPart: BenchPart = {
 }
 
 const runs = 20
-const runsMin = 3
+const runsMin = 2
 const slots = 4
 /** Until what was compiled is kept, see `src/launch.js`. */
 const cacheWrittenMs = 3_000

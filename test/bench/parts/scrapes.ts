@@ -82,7 +82,7 @@ async function figuresOf(rig: Rig): Promise<Figures> {
   await using stub = await rig.stub()
   await using generator = await rig.generator()
   await using many = startHelper(rig.cores.load, 'parts/scrapes-host.ts')
-  const models = Array.from({ length: modelCount }, (_, at) => `model-${at}`)
+  const models = Array.from({ length: modelsOf(rig) }, (_, at) => `model-${at}`)
   const { urls } = await answerOf<{ urls: string[] }>(many, { hosts, models } satisfies ScrapesHostOrder)
   const list = urls.map((url, at) => ({ name: `host-${at}`, url, kind: 'openai', slots: slotsOfHost }))
   await using probe = await LoopProbe.make()
@@ -127,6 +127,11 @@ async function underLoad(
   const scraped = await probe.turns()
   await generator.endStreams(streams)
   return { unscraped, scraped, scrapeMs, p99AloneMs: alone.oneWay.p99 / 1e6, p99ScrapedMs: oneWay.p99 / 1e6 }
+}
+
+/** All of them in the short form too, since their number is what is measured; fewer only where nothing is to be measured. */
+function modelsOf({ scale }: Rig): number {
+  return Math.max(2, Math.round(modelCount * Math.min(1, scale * 4)))
 }
 
 /** So that each host has a series of this model. */

@@ -73,7 +73,7 @@ async function figuresOf(rig: Rig, { target, probe, stub, generator, to }: Measu
   const before = residentMb(target.pid)
   const liveBefore = await living(probe)
   await crowd.open(to, slow, { stream: true, tokens, reads: false })
-  await untilFull(stub)
+  await untilFull(stub, Math.max(1, Math.round(looksMax * Math.min(1, 2 * rig.scale))))
   const p99BesideMs = await look()
   const { held } = await stub.counts()
   const after = residentMb(target.pid)
@@ -86,8 +86,8 @@ async function figuresOf(rig: Rig, { target, probe, stub, generator, to }: Measu
   return { ...memory, heldShare: Math.min(1, held / slow), p99AloneMs, p99BesideMs }
 }
 
-async function untilFull(stub: Stub): Promise<void> {
-  for (let look = 0; look < looksMax; look++) {
+async function untilFull(stub: Stub, looks: number): Promise<void> {
+  for (let look = 0; look < looks; look++) {
     await pause(lookEveryMs)
     if ((await stub.counts()).held >= slow) return
   }
