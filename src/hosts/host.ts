@@ -4,6 +4,7 @@ import { type ClockOverrides, noOverrides } from './clocks.ts'
 import type { ContextPlace } from './context-length.ts'
 import type { HostState } from './events.ts'
 import { Health } from './health.ts'
+import { Holders } from './holders.ts'
 import { memoryOf } from './host-memory.ts'
 import { HostModels } from './host-models.ts'
 import type { HostOptions, HostParts, HostRules, HostSettings } from './host-settings.ts'
@@ -31,8 +32,8 @@ export class Host {
   /** Its path in front of `/v1/…`; '' for nearly every host. */
   readonly basePath: string
   readonly transport: Transport
-  /** Whoever holds a slot; the host's load is the size of this set and is counted nowhere else. */
-  readonly leases = new Set<object>()
+  /** Whoever holds a slot; the load of the host is how many they are and is counted nowhere else. */
+  readonly leases = new Holders()
   readonly health: Health
   /** Which models are in its memory. */
   readonly memory: ModelMemory

@@ -2,6 +2,7 @@
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Clock } from '../base/clock.ts'
 import type { LoadResult, Residency } from './events.ts'
+import { Holders } from './holders.ts'
 import type { HostModel, LoadRules, ProbeResult } from './kinds/host-kind.ts'
 import type { Load, LoadBeginning } from './load.ts'
 import { LoadBudget } from './load-budget.ts'
@@ -60,7 +61,7 @@ export class ModelMemory {
   readonly room: MemoryRoom
   readonly #parts: MemoryParts
   readonly #resident = new Map<string, Resident>()
-  readonly #uses = new Map<string, Set<object>>()
+  readonly #uses = new Map<string, Holders>()
   readonly #use = new BoundedMap<string, { readonly count: number; readonly atMs: number }>(failuresMax)
   readonly #failures = new BoundedMap<string, LoadFailure>(failuresMax)
   /** Taken to be put out by a load, until a list says so. */
@@ -178,8 +179,9 @@ export class ModelMemory {
 
   /** A request for the model has a slot there. Where it is not in memory, the request is what has it loaded. */
   began(model: string, use: object, holder: string | null = null): void {
-    const uses = this.#uses.get(model) ?? new Set()
-    this.#uses.set(model, uses.add(use))
+    const uses = this.#uses.get(model) ?? new Holders()
+    uses.add(use)
+    this.#uses.set(model, uses)
     this.#use.set(model, { count: this.useOf(model) + 1, atMs: this.#nowMs })
     const resident = this.#resident.get(model)
     if (resident !== undefined) resident.usedAtMs = this.#nowMs

@@ -1,4 +1,5 @@
 /** The hot path's front door: takes an exchange and sees it to its one outcome. */
+import { Chain, type Link } from '../base/chain.ts'
 import { GatewayError } from '../base/errors.ts'
 import type { Host } from '../hosts/host.ts'
 import type { Endpoint } from '../wire/endpoints.ts'
@@ -9,16 +10,16 @@ import type { LiveRequest } from './live-request-schema.ts'
 import type { RelayParts } from './relay-parts.ts'
 import { RelayedRequest, type RequestOwner } from './relayed-request.ts'
 
-export class Relay implements RequestOwner {
+export class Relay {
   readonly #parts: RelayParts
-  readonly #live = new Set<RelayedRequest>()
-  readonly #leavers: Leavers
+  readonly #live = new Chain<Place>()
+  readonly #places: Places
   #refusal: GatewayError | null = null
   #onIdle: (() => void) | null = null
 
   constructor(parts: RelayParts) {
     this.#parts = parts
-    this.#leavers = new Leavers(parts.clock)
+    this.#places = { all: this.#live, leavers: new Leavers(parts.clock), onEmpty: () => this.#onIdle?.() }
   }
 
   /** Returns at once; the answer goes into the exchange. */
@@ -36,7 +37,7 @@ export class Relay implements RequestOwner {
 
   /** A key was revoked: what waits under it ends, and what runs too where that is wanted. */
   endOf(keyId: string, { running }: { running: boolean }, error: GatewayError): void {
-    for (const request of this.#live) {
+    for (const { request } of this.#live) {
       if (request.caller.keyId === keyId && (running || request.waiting)) request.fail(error)
     }
   }
@@ -47,48 +48,36 @@ export class Relay implements RequestOwner {
       'no_upstream_available',
       'An operator of the gateway took away the host that made this answer; ask again.',
     )
-    for (const request of this.#live) if (request.live.host === host.name) request.fail(error)
+    for (const { request } of this.#live) if (request.live.host === host.name) request.fail(error)
   }
 
   /** All that wait or run as they are now, the oldest first. */
   *live(): Generator<LiveRequest> {
-    for (const request of this.#live) yield request.live
+    for (const { request } of this.#live) yield request.live
   }
 
   /** Ends one as an operator wants; returns what it was. Throws a GatewayError where there is nothing to end. */
   cancel(id: string): LiveRequest {
-    for (const request of this.#live) {
+    for (const place of this.#live) {
+      const { request } = place
       if (request.id !== id) continue
       const { live } = request
       request.fail(new GatewayError('request_cancelled', 'An operator of the gateway ended this request.'))
-      if (!this.#live.has(request)) return live
+      if (!place.isTaken) return live
       throw new GatewayError('conflict', 'Its answer is whole already: only the last bytes are on their way.')
     }
     throw new GatewayError('not_found', 'There is no such request, or it has ended.')
   }
 
   #take(endpoint: Endpoint, exchange: Exchange, caller: Caller): RelayedRequest {
-    const request = new RelayedRequest(this.#parts, endpoint, exchange, caller, this)
-    this.#live.add(request)
-    return request
-  }
-
-  get requestsLive(): number {
-    return this.#live.size
-  }
-
-  left(request: RelayedRequest): void {
-    this.#leavers.add(request)
-  }
-
-  settled(request: RelayedRequest): void {
-    this.#live.delete(request)
-    if (this.#live.size === 0) this.#onIdle?.()
+    const place = new Place(this.#places, this.#parts, { endpoint, exchange, caller })
+    this.#live.add(place)
+    return place.request
   }
 
   get openStreams(): number {
     let streams = 0
-    for (const request of this.#live) if (request.streaming) streams++
+    for (const { request } of this.#live) if (request.streaming) streams++
     return streams
   }
 
@@ -108,6 +97,48 @@ export class Relay implements RequestOwner {
   /** Ends every request that is left, honestly: the line first, or a slot that becomes free would serve the next in it. */
   endAll(error: GatewayError): void {
     this.#parts.dispatcher.close(error)
-    for (const request of this.#live) request.fail(error)
+    for (const { request } of this.#live) request.fail(error)
+  }
+}
+
+/** What the places of all requests have in common. */
+interface Places {
+  readonly all: Chain<Place>
+  readonly leavers: Leavers
+  readonly onEmpty: () => void
+}
+
+interface Arrival {
+  readonly endpoint: Endpoint
+  readonly exchange: Exchange
+  readonly caller: Caller
+}
+
+/** The place of one request among those that wait or run, until it has ended. */
+class Place implements RequestOwner, Link<Place> {
+  before: Place | null = null
+  after: Place | null = null
+  isTaken = true
+  readonly request: RelayedRequest
+  readonly #places: Places
+
+  constructor(places: Places, parts: RelayParts, { endpoint, exchange, caller }: Arrival) {
+    this.#places = places
+    this.request = new RelayedRequest(parts, endpoint, exchange, caller, this)
+  }
+
+  get requestsLive(): number {
+    return this.#places.all.size
+  }
+
+  left(request: RelayedRequest): void {
+    this.#places.leavers.add(request)
+  }
+
+  settled(): void {
+    const { all, onEmpty } = this.#places
+    this.isTaken = false
+    all.remove(this)
+    if (all.size === 0) onEmpty()
   }
 }
