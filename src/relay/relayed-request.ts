@@ -93,7 +93,9 @@ export class RelayedRequest implements ExchangeListener, InboundOwner, Attempted
 
   // --- the client's side
 
+  /** Out of the line at once: else a slot that one leaver frees would go through all who left with it, in one turn. */
   onLeave(): void {
+    this.#line.leave()
     this.#owner.left(this)
   }
 
@@ -162,10 +164,7 @@ export class RelayedRequest implements ExchangeListener, InboundOwner, Attempted
     if (this.#settled || this.record.phase === 'L') return
     this.#line.leave()
     this.#attempts.underWay?.abort()
-    if (this.#reading !== null) {
-      this.#settle(this.#reading.end, null)
-      return
-    }
+    if (this.#reading !== null) return this.#settle(this.#reading.end, null)
     this.#answer.fail(error)
     this.#settle(endCode(error.code, this.record.phase, cause), error)
   }

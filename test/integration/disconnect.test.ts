@@ -2,7 +2,8 @@
 
 import type OpenAI from 'openai'
 import { APIUserAbortError } from 'openai'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { type Leaver, Leavers } from '../../src/relay/leavers.ts'
 import { ChaosHost, pause } from '../kit/chaos-host.ts'
 import { DeafHost } from '../kit/deaf-host.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
@@ -92,6 +93,30 @@ test('half of a long line leaves at once: the other half is served in its order'
   const asked = double.inferenceRequests.slice(1).map(({ json }) => JSON.stringify(json).match(/client (\d+)/)![1])
   expect(asked).toEqual(Array.from({ length: 30 }, (_, index) => String(index * 2)))
   expect(await gateway.sum('requests_total', { status: '499', end: 'CQ' })).toBe(30)
+})
+
+test('who leaves the line is out of it at once, also where thousands have left before', async () => {
+  const { client, double, gateway } = await oneHost(
+    { clock: new FakeClock(), cost: { ttftMs: 100 } },
+    { host: { slots: 1 } },
+  )
+  const running = leavable(client, true)
+  await double.waitFor((host) => host.running === 1, 'the first request')
+  const waiting = leavable(client, true)
+  await gaugeReaches(gateway, 'queue_depth', 1)
+  const left: Leaver[] = []
+  const add = vi.spyOn(Leavers.prototype, 'add').mockImplementation((leaver) => void left.push(leaver))
+  await waiting.leave()
+  await gaugeReaches(gateway, 'queue_depth', 0)
+  await running.leave()
+  await eventually(5_000, 'both to have left', () => left.length === 2)
+  add.mockRestore()
+  for (const leaver of left.toReversed()) leaver.clientLeft()
+  // The slot that became free was given to nobody.
+  expect(await gateway.sum('routing_decisions_total', {})).toBe(1)
+  const ends = (await gateway.outcomesOnce(2)).map(({ fields }) => fields['end'])
+  expect(ends[1]).toBe('CQ')
+  await expectAtRest(gateway)
 })
 
 describe('connecting', () => {
