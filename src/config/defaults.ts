@@ -1,4 +1,4 @@
-/** Every default, made from the schemas by `npm run generate`: a start without a file need not load those. */
+/** Every default, made from the schemas by `npm run generate`: a start need not load those. */
 import type { ParsedConfig } from './schema.ts'
 
 export const defaults: ParsedConfig = {

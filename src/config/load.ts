@@ -47,9 +47,9 @@ function fittedToHosts(overlaid: Overlaid, source: Source): { overlaid: Overlaid
   return { overlaid: { ...overlaid, input }, notes: [note] }
 }
 
-/** A start without a file goes without the schemas, which take a quarter of it to load, as long as nothing is wrong. */
+/** A start goes without the schemas, which take a quarter of it to load, as long as all settings are common ones and nothing is wrong. */
 async function check(overlaid: Overlaid, source: Source): Promise<Checked> {
-  const parsed = source.label === null ? plainConfig(overlaid.input) : null
+  const parsed = source.problems.length === 0 ? plainConfig(overlaid.input) : null
   if (parsed !== null) return { parsed, problems: [] }
   const { checkedConfig } = await import('./checked-config.ts')
   return checkedConfig(overlaid, source)
