@@ -22,14 +22,16 @@ export interface WrittenLog extends Log {
   dropped(): number
   /** From now on. */
   setLevel(level: LogLevel): void
-  /** Tells of repeated lines now, and writes what waits for the end of the turn, before the process ends. */
+  /** Tells of repeated lines now, and writes what is held, before the process ends. */
   flush(): void
 }
 
 /** What waits for a reader that does not keep up, for instance a paused terminal or a full pipe; then lines are dropped. */
 const backlogCharsMax = 1_048_576
-/** Of lines that wait for the end of the turn: what a pipe takes at once. */
+/** Of lines of requests that wait to be written together: what a pipe takes at once. */
 const heldCharsMax = 65_536
+/** How long they wait at the most: a write costs more than the line, and only a process that is killed loses them. */
+const heldMsMax = 10
 
 /** Requests without a good key of each second that have a line of their own; more are counted. */
 const refusedLinesFree = 20
@@ -39,7 +41,7 @@ const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 export function createLog(
   options: Pick<LogOptions, 'format' | 'level'>,
   out: LogSink,
-  clock: Pick<Clock, 'wallMs' | 'after' | 'afterTurn'>,
+  clock: Pick<Clock, 'wallMs' | 'after'>,
 ): WrittenLog {
   const asText = options.format === 'text' || (options.format === 'auto' && out.isTTY === true)
   const paint = out.hasColors?.() === true ? coloured : plain
@@ -79,9 +81,9 @@ export function createLog(
 class Outlet {
   dropped = 0
   readonly #sink: LogSink
-  readonly #clock: Pick<Clock, 'afterTurn'>
+  readonly #clock: Pick<Clock, 'after'>
   readonly #notice: (dropped: number) => string
-  /** Lines that are written at the end of the turn; none unless the sink takes them. */
+  /** Lines that are written in a moment; none unless the sink takes them. */
   #held = ''
   #heldLines = 0
   #backlog: string[] = []
@@ -89,7 +91,7 @@ class Outlet {
   #droppedBefore = 0
   #state: 'open' | 'full' | 'broken' = 'open'
 
-  constructor(sink: LogSink, clock: Pick<Clock, 'afterTurn'>, notice: (dropped: number) => string) {
+  constructor(sink: LogSink, clock: Pick<Clock, 'after'>, notice: (dropped: number) => string) {
     this.#sink = sink
     this.#clock = clock
     this.#notice = notice
@@ -98,10 +100,10 @@ class Outlet {
     sink.on('error', () => this.#break())
   }
 
-  /** At the end of the turn: a write costs more than the line, and many requests end in one turn. */
+  /** For a moment, together with those that come in it. */
   hold(line: string): void {
     if (this.#state !== 'open') return this.write(line)
-    if (this.#heldLines === 0) this.#clock.afterTurn(() => this.flush())
+    if (this.#heldLines === 0) this.#clock.after(heldMsMax, () => this.flush())
     this.#held += line
     this.#heldLines += 1
     if (this.#held.length > heldCharsMax) this.flush()

@@ -204,15 +204,16 @@ describe('a hostile value', () => {
 })
 
 describe('lines of requests', () => {
-  it('of one turn are written together, and before whatever else is said', async () => {
+  it('of 10 ms are written together, and before whatever else is said', async () => {
     const time = new FakeClock()
     const sink = new Sink()
     const log = createLog(json, sink, time)
     const writes: string[] = []
     sink.write = (text) => writes.push(text) > 0
     for (const id of ['a', 'b']) accessLog(log)(outcome({ id }))
+    await time.advance(9)
     expect(writes).toEqual([])
-    await time.advance(0)
+    await time.advance(1)
     expect(writes.map(idsIn)).toEqual([['a', 'b']])
     accessLog(log)(outcome({ id: 'c' }))
     log('error', 'Host is down')
