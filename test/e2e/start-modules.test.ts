@@ -49,9 +49,15 @@ test('a start without a file loads what talks to hosts, and nothing for operator
   expect(await packagesAt([])).toEqual(['p-queue', 'undici'])
 })
 
-test('a start with a file loads the schemas and the parser, too', async () => {
+test.each([
+  ['of common settings loads the parser, too', 'log: { level: warn }\n', ['p-queue', 'undici', 'yaml']],
+  [
+    'of others loads the schemas as well',
+    'limits: { timeZone: Europe/Berlin }\n',
+    ['p-queue', 'undici', 'yaml', 'zod'],
+  ],
+])('a start with a file %s', async (_what, text, packages) => {
   const file = join(folder, 'lmx-gateway.yaml')
-  await writeFile(file, 'log: { level: warn }\n')
-  const packages = await packagesAt(['--config', file])
-  expect(packages).toEqual(['p-queue', 'undici', 'yaml', 'zod'])
+  await writeFile(file, text)
+  expect(await packagesAt(['--config', file])).toEqual(packages)
 })
