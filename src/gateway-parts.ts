@@ -9,6 +9,7 @@ import type { ResolvedConfig } from './config/schema.ts'
 import type { HostReport } from './hosts/host-report.ts'
 import type { ResolveName } from './hosts/name-lookup.ts'
 import type { UsageSink } from './metering/usage-record.ts'
+import type { Store } from './stores/store.ts'
 
 export interface GatewayParts {
   readonly version: string
@@ -16,6 +17,8 @@ export interface GatewayParts {
   /** Log lines that could not be written so far. */
   readonly logDropped?: () => number
   readonly clock?: Clock
+  /** What is kept, where that is being opened already: the gateway closes it. By default it opens it at its start. */
+  readonly store?: Promise<Store>
   /** How short of memory and processor time this process is. */
   readonly pressure?: PressureSource
   /** Called once in the life of a store, at its first start: this is the only time that the admin token is told. */

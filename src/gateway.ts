@@ -147,7 +147,7 @@ class BuiltGateway implements Gateway {
     })
     this.#zombies = this.#makeZombies()
     const { storage } = config
-    this.#store = new LateStore({ ...storage, role: 'gateway', clock })
+    this.#store = new LateStore({ ...storage, role: 'gateway', clock }, parts.store)
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
     this.#retention = this.#makeRetention()
     this.#access = this.#makeAccess()

@@ -7,6 +7,7 @@ import type { Store, StoreEvents } from './store.ts'
 
 export class LateStore {
   readonly #settings: StoreSettings
+  readonly #opening: Promise<Store> | null
   #store: Store | null = null
   readonly keys: KeyStore = {
     insert: async (...values) => this.#opened().keys.insert(...values),
@@ -25,13 +26,15 @@ export class LateStore {
     prune: async (...values) => this.#opened().ledger.prune(...values),
   }
 
-  constructor(settings: StoreSettings) {
+  /** `opening`: the store of these settings, where somebody has begun to open it. */
+  constructor(settings: StoreSettings, opening: Promise<Store> | null = null) {
     this.#settings = settings
+    this.#opening = opening
   }
 
   /** Rejects with StoreError. */
   async open(): Promise<Store> {
-    this.#store = await openStore(this.#settings)
+    this.#store = await (this.#opening ?? openStore(this.#settings))
     return this.#store
   }
 

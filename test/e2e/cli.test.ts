@@ -166,7 +166,7 @@ describe('serve', () => {
       "import { registerHooks } from 'node:module'",
       'let asked = false',
       'registerHooks({ load(url, context, next) {',
-      "  if (!asked && url.includes('/zod/')) process.kill(process.pid, 'SIGTERM'), (asked = true)",
+      "  if (!asked && url.includes('/undici/')) process.kill(process.pid, 'SIGTERM'), (asked = true)",
       '  return next(url, context)',
       '} })',
     ]

@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['base', '*/options.ts'],
   // Reads all parts for metrics and pages, and decides nothing.
   'gateway-figures.ts': ['base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'relay', 'observe', 'config'],
-  'gateway-parts.ts': ['base', 'hosts', 'metering', 'access', 'config'],
+  'gateway-parts.ts': ['base', 'hosts', 'metering', 'access', 'config', 'stores/store.ts'],
   // Tells every room that has settings of others.
   'gateway-reload.ts': ['gateway-parts.ts', 'base', 'hosts', 'metering', 'access', 'balancing', 'queue', 'config'],
   'gateway-fleet.ts': ['base', 'hosts', 'queue', 'observe', 'http', 'config'],
