@@ -5,11 +5,18 @@ const reserved = 128
 /** Of a limit that leaves nothing; below it nothing works in any case. */
 const connectionsMin = 16
 
+/** The limit of a process stays, and a report of it takes as long as all else of a listener. */
+let room: number | null = null
+
 /**
  * Beyond the system's limit a new connection would be closed without a word, and a host could not be reached: better
  * to refuse in time. Each client may need one connection to a host.
  */
 export function roomForConnections(): number {
+  return (room ??= roomByReport())
+}
+
+function roomByReport(): number {
   const { report } = process
   // Nothing is looked up for it then; the types do not know of it.
   Object.assign(report, { excludeNetwork: true })
