@@ -77,6 +77,7 @@ export function dataListener(parts: ListenerParts): Listener {
     tls: tls === undefined ? undefined : new TlsFiles(tls, { clock, log }),
     cors: new Cors(corsOrigins),
     direct: directInference(inference),
+    log,
   })
 }
 
@@ -117,7 +118,7 @@ export function adminListener(parts: ListenerParts): Listener {
     metrics?.begin()
     return adminApp(admitted)
   }
-  return new Listener(loadApp, limitsOf(live), clock, undefined, { headers: adminHeaders })
+  return new Listener(loadApp, limitsOf(live), clock, undefined, { headers: adminHeaders, log })
 }
 
 /** It checks what it is told by schemas, which only whoever changes keys needs. */

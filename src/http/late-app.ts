@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock, Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { Exchange } from '../relay/exchange.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
 import { requestIdOf } from './request-id.ts'
@@ -18,18 +19,20 @@ type Handle = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
 export class LateApp {
   readonly #load: LoadApp
   readonly #clock: Clock
+  readonly #log: Log
   #timer: Timer | null = null
   #handle: Handle | null = null
   #loading: Promise<Handle> | null = null
 
-  constructor(load: LoadApp, clock: Clock) {
+  constructor(load: LoadApp, clock: Clock, log: Log) {
     this.#load = load
     this.#clock = clock
+    this.#log = log
   }
 
   loadSoon(): void {
     this.#timer = this.#clock.after(loadAfterMs, () => {
-      // Where that fails, those who ask are told so.
+      // Where that fails, the log says why, and those who ask are told.
       this.#loaded().catch(() => {})
     })
   }
@@ -64,6 +67,13 @@ export class LateApp {
       this.#handle = await this.#loading
       return this.#handle
     } catch (error) {
+      // Told once of each time that it was tried, however many wait for it.
+      if (this.#loading !== null) {
+        const problem = error instanceof Error ? error.message : String(error)
+        this.#log('error', 'A part of the gateway cannot be loaded; perhaps what is installed was replaced', {
+          problem,
+        })
+      }
       this.#loading = null
       throw error
     }

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { brokenBody } from '../relay/body-reader.ts'
 import { Exchange } from '../relay/exchange.ts'
 import { endpoints } from '../wire/endpoints.ts'
@@ -38,6 +39,8 @@ export interface ListenerEdge {
   readonly cors?: Cors | undefined
   /** On every answer, refusals before any route is looked for among them. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Told of what of the app cannot be loaded. */
+  readonly log?: Log | undefined
   /** Taken before the others are looked at. */
   readonly direct?: DirectRoutes | undefined
 }
@@ -91,7 +94,7 @@ export class Listener {
     this.#cors = edge.cors ?? new Cors([])
     this.#headers = Object.entries(edge.headers ?? {}).flat()
     this.#direct = edge.direct ?? new DirectRoutes()
-    this.#app = new LateApp(loadApp, clock)
+    this.#app = new LateApp(loadApp, clock, edge.log ?? (() => {}))
     this.#server = this.#newServer()
     this.#attach(this.#server)
   }
