@@ -13,6 +13,9 @@ import type { RelayOptions } from './options.ts'
 import type { Work } from './own-work.ts'
 import type { RelayParts } from './relay-parts.ts'
 
+/** To read so many from the socket is a long turn by itself: what is made of them waits until others had theirs. */
+const longBytes = 262_144
+
 /** Whose request it is: one of both is called, once. */
 export interface InboundOwner {
   readonly endpoint: Endpoint
@@ -26,6 +29,7 @@ export interface InboundOwner {
 export class Inbound implements BodyOwner {
   /** Those of now: others may hold when the body is there. */
   readonly #options: RelayOptions
+  readonly #clock: RelayParts['clock']
   readonly #work: Work
   readonly #owner: InboundOwner
   readonly #share: ByteShare
@@ -33,8 +37,13 @@ export class Inbound implements BodyOwner {
   /** Of the body, for as long as it counts. */
   #heldBytes = 0
 
-  constructor({ options, budget }: Pick<RelayParts, 'options' | 'budget'>, work: Work, owner: InboundOwner) {
+  constructor(
+    { options, budget, clock }: Pick<RelayParts, 'options' | 'budget' | 'clock'>,
+    work: Work,
+    owner: InboundOwner,
+  ) {
     this.#options = options
+    this.#clock = clock
     this.#work = work
     this.#owner = owner
     this.#share = budget.shareOf(owner.caller.holder)
@@ -60,6 +69,14 @@ export class Inbound implements BodyOwner {
 
   bodyRead(bytes: Buffer): void {
     this.#heldBytes = bytes.length
+    if (bytes.length < longBytes) this.#take(bytes)
+    // Of two turns the first is what is left of this one.
+    else this.#clock.afterTurn(() => this.#clock.afterTurn(() => this.#take(bytes)))
+  }
+
+  #take(bytes: Buffer): void {
+    // Its client may have left meanwhile.
+    if (this.#heldBytes === 0 && bytes.length > 0) return
     try {
       this.#owner.bodyCame(this.#parsed(bytes))
     } catch (error) {

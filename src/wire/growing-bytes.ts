@@ -34,8 +34,9 @@ export class GrowingBytes {
 
   #reserve(bytes: number): void {
     if (bytes <= this.#buffer.length) return
-    // Doubled, so that small pieces are not moved each time; never all that was announced, which is easily said.
-    const ahead = Math.max(firstBytes, this.#size * 2)
+    // So that small pieces are not moved each time; never all that was announced at once, which is easily said. Where it
+    // is not known how much will come, less stays unused.
+    const ahead = Math.max(firstBytes, this.#size * (this.#expectedBytes > 0 ? 4 : 2))
     const grown = Buffer.allocUnsafe(Math.max(bytes, ahead > this.#expectedBytes ? this.#expectedBytes : ahead))
     this.#buffer.copy(grown, 0, 0, this.#size)
     this.#buffer = grown
