@@ -4,11 +4,13 @@ import type { Flag } from '../../src/cli/command.ts'
 import { flagTable } from '../../src/cli/help.ts'
 import type { FlagValues } from '../../src/config/settings.ts'
 import { partNames, partNamesByDefault } from './parts/all-parts.ts'
+import { type TargetName, targetNames } from './targets/target.ts'
 
 export interface BenchArguments {
   /** Commit that is measured beside the working tree, or `metricsOffName`; null for none. */
   readonly baseline: string | null
   readonly parts: ReadonlySet<string>
+  readonly targets: ReadonlySet<TargetName>
   readonly rounds: number
   /** 1 for the full form; amounts and times are multiplied by it. */
   readonly scale: number
@@ -33,10 +35,19 @@ interface Defaults {
   readonly scale: number
   readonly waiting: string
   readonly steps: number
+  readonly targets: readonly TargetName[]
 }
 
-const full: Defaults = { rounds: 6, scale: 1, waiting: '100,10000,100000', steps: 10_000 }
-const quick: Defaults = { rounds: 2, scale: 0.25, waiting: '100,10000', steps: 2_000 }
+const full: Defaults = { rounds: 6, scale: 1, waiting: '100,10000,100000', steps: 10_000, targets: targetNames }
+/** Without what each round spends on a second yardstick. */
+const quick: Defaults = {
+  rounds: 3,
+  scale: 0.25,
+  waiting: '100,100000',
+  steps: 2_000,
+  targets: targetNames.filter((name) => name !== 'haproxy'),
+}
+const partsOfQuick = ['requests', 'tokens', 'line', 'idle', 'line-leavers', 'scrapes', 'bodies', 'cold-start']
 
 const flags: readonly Flag[] = [
   {
@@ -47,7 +58,12 @@ const flags: readonly Flag[] = [
   {
     name: 'parts',
     value: 'A,B',
-    help: `What to measure, of ${partNames.join(', ')} (default: all but ${partNames.filter((name) => !partNamesByDefault.includes(name)).join(', ')})`,
+    help: `What to measure, of ${partNames.join(', ')} (default: all but ${partNames.filter((name) => !partNamesByDefault.includes(name)).join(', ')}; quick: ${partsOfQuick.join(', ')})`,
+  },
+  {
+    name: 'targets',
+    value: 'A,B',
+    help: `Beside whom, of ${targetNames.join(', ')}; the gateway always (default: all that are there, quick without haproxy)`,
   },
   {
     name: 'rounds',
@@ -89,10 +105,12 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | 'h
   if (read.kind === 'bad') throw new Error(read.message)
   const { values } = read
   const given = (name: string) => values.get(name)?.at(-1) ?? null
-  const defaults = given('quick') === 'true' ? quick : full
+  const isQuick = given('quick') === 'true'
+  const defaults = isQuick ? quick : full
   return {
     baseline: given('baseline'),
-    parts: partsOf(values),
+    parts: namesOf(values, 'parts', partNames, isQuick ? partsOfQuick : partNamesByDefault),
+    targets: namesOf(values, 'targets', targetNames, defaults.targets),
     rounds: countOf(values, 'rounds', defaults.rounds, 1_000),
     scale: scaleOf(given('scale'), defaults.scale),
     waiting: listOf(values, 'waiting', defaults.waiting).map((text) => wholeNumber('waiting', text, 1_000_000)),
@@ -105,12 +123,16 @@ export function readBenchArguments(args: readonly string[]): BenchArguments | 'h
   }
 }
 
-function partsOf(values: FlagValues): ReadonlySet<string> {
-  const names = listOf(values, 'parts', partNamesByDefault.join(','))
-  for (const name of names) {
-    if (!partNames.includes(name)) throw new Error(`--parts knows ${partNames.join(', ')}, not "${name}"`)
-  }
-  return new Set(names)
+function namesOf<Name extends string>(
+  values: FlagValues,
+  flag: string,
+  known: readonly Name[],
+  otherwise: readonly Name[],
+): ReadonlySet<Name> {
+  const names = listOf(values, flag, otherwise.join(','))
+  const unknown = names.find((name) => !known.some((other) => other === name))
+  if (unknown !== undefined) throw new Error(`--${flag} knows ${known.join(', ')}, not "${unknown}"`)
+  return new Set(known.filter((name) => names.includes(name)))
 }
 
 function scaleOf(text: string | null, otherwise: number): number {

@@ -1,6 +1,7 @@
 /** How much this machine can carry, so that what is measured at some rate is not measured at the end of its strength. */
 import { costOf } from './cost.ts'
 import type { Rig } from './rig.ts'
+import { unhurried } from './scale.ts'
 
 export interface Calibration {
   /** Of the gateway, or of the first proxy where there is none. */
@@ -27,7 +28,7 @@ export async function calibrate(rig: Rig): Promise<Calibration> {
   const parties = { target, stub, generator }
   const { url, key, receipts } = target
   const to = { url, key, receipts }
-  const amount = (full: number) => Math.ceil(full * Math.min(1, rig.scale))
+  const amount = (full: number) => Math.ceil(full * unhurried(rig.scale))
   const answers = { ...to, kind: 'request', clients, tokens: 1, bodyBytes } as const
   await generator.closedLoop({ ...answers, requests: amount(warmUpRequests) })
   const request = await costOf(parties, () => generator.closedLoop({ ...answers, requests: amount(requests) }))

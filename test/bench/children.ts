@@ -1,7 +1,7 @@
 /** Processes that a benchmark starts: each on its core, and none left behind however the benchmark ends. */
 import { fileURLToPath } from 'node:url'
 import { type ProcessOptions, RunningProcess } from '../kit/child-process.ts'
-import { onCores } from './machine.ts'
+import { endingWithParent, onCores } from './machine.ts'
 
 const running = new Set<RunningProcess>()
 
@@ -15,7 +15,8 @@ export function startProgram(
   [program, ...args]: readonly [string, ...string[]],
   options: ProcessOptions,
 ): RunningProcess {
-  const child = new RunningProcess(...onCores(list, program, args), options)
+  // Whoever kills the benchmark leaves it no time to end what it started.
+  const child = new RunningProcess(...endingWithParent(...onCores(list, program, args)), options)
   running.add(child)
   const forget = () => running.delete(child)
   child.ended.then(forget, forget)
@@ -36,7 +37,7 @@ export function answerOf<Answer>(helper: RunningProcess, message: object, ms?: n
   return Promise.race([helper.ask<Answer>(message, ms), ended])
 }
 
-/** For a benchmark that is cut off. */
+/** For a benchmark that ends before they do. */
 export function killAll(): void {
   for (const child of running) child.signal('SIGKILL')
 }

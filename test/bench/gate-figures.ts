@@ -5,6 +5,7 @@ import { closedLoopClients, requestBodyBytes, settleMs } from './parts/requests.
 import { measureTokens, usPerToken } from './parts/tokens.ts'
 import type { Rig } from './rig.ts'
 import { inRounds, type Measured, rowOf } from './rounds.ts'
+import { unhurried } from './scale.ts'
 import type { Spread } from './statistics.ts'
 
 export const gateFigureNames = ['CPU a request', 'CPU a token'] as const
@@ -67,12 +68,12 @@ async function costsOf(measured: Measured, scale: number): Promise<Record<GateFi
     tokens: 1,
     bodyBytes: requestBodyBytes,
   } as const
-  await generator.closedLoop({ ...answers, requests: Math.ceil(warmUpRequests * scale) })
-  await pause(settleMs * scale)
+  await generator.closedLoop({ ...answers, requests: Math.ceil(warmUpRequests * unhurried(scale)) })
+  await pause(settleMs * unhurried(scale))
   const closed = await costOf(
     measured,
     () => generator.closedLoop({ ...answers, requests: Math.ceil(requests * scale) }),
-    settleMs,
+    settleMs * unhurried(scale),
   )
   await measureTokens(measured, tokenLoad, (tokensForMs / 2) * scale)
   const token = await measureTokens(measured, tokenLoad, tokensForMs * scale)

@@ -66,8 +66,25 @@ export function onCores(list: string | null, command: string, args: readonly str
   return list === null ? [command, [...args]] : ['taskset', ['-c', list, command, ...args]]
 }
 
+/** A command that the system ends when the process that started it is gone, however that came; as it is where the system cannot. */
+export function endingWithParent(
+  command: string,
+  args: readonly string[],
+  signal = 'KILL',
+  canTie = hasSetpriv(),
+): [string, string[]] {
+  return canTie ? ['setpriv', ['--pdeathsig', signal, command, ...args]] : [command, [...args]]
+}
+
 function hasTaskset(): boolean {
   return spawnSync('taskset', ['--version']).status === 0
+}
+
+let setprivIsThere: boolean | undefined
+
+function hasSetpriv(): boolean {
+  setprivIsThere ??= /--pdeathsig/.test(spawnSync('setpriv', ['--help'], { encoding: 'utf8' }).stdout ?? '')
+  return setprivIsThere
 }
 
 interface CoreTimes {

@@ -18,7 +18,8 @@ export interface Place {
 
 /** Throws one sentence where the machine is busy, unless `force`. */
 export async function measuring(force: boolean, work: (place: Place) => Promise<void>): Promise<void> {
-  const atStart = await lookAtMachine()
+  // Who measures in any case need not look for long.
+  const atStart = await lookAtMachine(force ? 500 : 2_000)
   const reasons = reasonsNotToMeasure(atStart)
   if (reasons.length > 0 && !force) {
     throw new Error(
@@ -26,8 +27,11 @@ export async function measuring(force: boolean, work: (place: Place) => Promise<
     )
   }
   const folder = await mkdtemp(join(tmpdir(), 'lmx-gateway-bench-'))
+  // What parts and processes put aside goes when the folder does.
+  process.env['TMPDIR'] = folder
+  process.on('exit', () => leaveNothing(folder))
   // Heard to the end: who runs it in a group sends a signal twice, and the second one must not cut off the first.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => cutOff(folder))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
   const cores = coresOf(availableParallelism())
   keepOff(cores)
   try {
@@ -49,8 +53,8 @@ function keepOff({ load }: Cores): void {
   if (load !== null) execFileSync('taskset', ['-a', '-c', '-p', load, String(process.pid)], { stdio: 'ignore' })
 }
 
-function cutOff(folder: string): void {
+/** Also after a signal, or an error that nobody caught. */
+function leaveNothing(folder: string): void {
   killAll()
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
-  process.exit(130)
 }

@@ -6,7 +6,9 @@ import { LocalRig } from './local-rig.ts'
 import type { Cores } from './machine.ts'
 import { measuring, type Place, sayError } from './measuring.ts'
 import { allParts } from './parts/all-parts.ts'
+import type { BenchPart, Row } from './parts/part.ts'
 import { type BenchReport, type ReportedPart, reportText } from './report.ts'
+import type { Rig } from './rig.ts'
 import { svgOf } from './svg-plot.ts'
 import { makersOf } from './targets/makers.ts'
 
@@ -29,12 +31,17 @@ async function bench(wanted: BenchArguments, place: Place): Promise<void> {
 async function measure(wanted: BenchArguments, { folder, cores, atStart, reasons }: Place): Promise<BenchReport> {
   const beganMs = performance.now()
   const { makers, notes, gatewayRuns } = await makersOf(wanted, folder)
-  const rig = new LocalRig({ ...wanted, makers, cores, say: (line) => console.error(line) })
+  const rig = new LocalRig({
+    ...wanted,
+    makers: makers.filter(({ name }) => name === 'gateway' || wanted.targets.has(name)),
+    cores,
+    say: (line) => console.error(line),
+  })
   for (const reason of reasons) rig.note(`a busy machine: ${reason}`)
   for (const note of notes) rig.note(note)
   const parts: ReportedPart[] = []
   for (const part of allParts) {
-    if (wanted.parts.has(part.name)) parts.push({ name: part.name, words: part.words, rows: await part.run(rig) })
+    if (wanted.parts.has(part.name)) parts.push({ name: part.name, words: part.words, rows: await rowsOf(part, rig) })
   }
   return {
     node: process.versions.node,
@@ -54,6 +61,14 @@ async function measure(wanted: BenchArguments, { folder, cores, atStart, reasons
     parts,
     notes: rig.notes,
     tookMs: performance.now() - beganMs,
+  }
+}
+
+async function rowsOf(part: BenchPart, rig: Rig): Promise<readonly Row[]> {
+  try {
+    return await part.run(rig)
+  } catch (error) {
+    throw new Error(`the part ${part.name} came to no end`, { cause: error })
   }
 }
 

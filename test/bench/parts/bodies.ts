@@ -2,6 +2,7 @@
 import type { ToldByProbe } from '../loop-probe-turns.ts'
 import type { Rig } from '../rig.ts'
 import { inRounds, type Measured, type Round, rowOf } from '../rounds.ts'
+import { fewRounds } from '../scale.ts'
 import { heldRows } from './loop-rows.ts'
 import type { BenchPart, Row } from './part.ts'
 
@@ -13,8 +14,8 @@ export const bodiesPart: BenchPart = {
 
 const streams = 32
 const everyMs = 40
-const windowMs = 5_000
-const roundsMax = 3
+const windowMs = 4_000
+const roundsMax = 2
 
 /** A megabyte each second, in other pieces. */
 const loads = [
@@ -33,7 +34,7 @@ type Figures = ReadonlyMap<Words, Seen>
 async function bodyRows(rig: Rig): Promise<readonly Row[]> {
   const rounds = await inRounds<Figures>(
     rig,
-    { part: 'bodies', wanted: { slots: 256 }, rounds: Math.min(rig.rounds, roundsMax), probed: true },
+    { part: 'bodies', wanted: { slots: 256 }, rounds: fewRounds(rig.rounds, roundsMax), probed: true },
     (measured) => figuresOf(rig, measured),
   )
   const alone = delayRow(rounds, 'none', 'no large body beside them')

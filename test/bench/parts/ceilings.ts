@@ -4,6 +4,7 @@ import { boundByStub } from '../findings.ts'
 import type { Arrivals } from '../load/load-order.ts'
 import type { Rig } from '../rig.ts'
 import { inRounds, type Measured, medianOf, type Round, rowOf } from '../rounds.ts'
+import { fewRounds, unhurried } from '../scale.ts'
 import { median } from '../statistics.ts'
 import type { BenchPart, Row } from './part.ts'
 import { closedLoopClients, requestBodyBytes } from './requests.ts'
@@ -17,15 +18,13 @@ export const ceilingsPart: BenchPart = {
 
 const slots = 1_024
 /** A ceiling needs no more: what it is worth is seen from its curve. */
-const roundsMax = 3
+const roundsMax = 2
 const warmUpRequests = 1_500
 const closedLoopRequests = 3_000
 const everyMs = 20
 /** Of what a core carries by the cost of a token. */
 const rungShares = [0.5, 0.7, 0.85, 1, 1.15]
 const windowMs = 800
-/** What a token costs is not seen in less. */
-const windowMsMin = 150
 /** Of any proxy; a cost below it was not seen right. */
 const usPerTokenMin = 5
 const costStreams = 80
@@ -52,7 +51,7 @@ interface Figures {
 async function ceilingRows(rig: Rig): Promise<readonly Row[]> {
   const rounds = await inRounds(
     rig,
-    { part: 'ceilings', wanted: { slots }, rounds: Math.min(rig.rounds, roundsMax) },
+    { part: 'ceilings', wanted: { slots }, rounds: fewRounds(rig.rounds, roundsMax) },
     (measured) => figuresOf(measured, rig),
   )
   noteStubBounds(rig, rounds)
@@ -104,12 +103,12 @@ async function figuresOf(measured: Measured, rig: Rig): Promise<Figures> {
     tokens: 1,
     bodyBytes: requestBodyBytes,
   } as const
-  await generator.closedLoop({ ...answers, requests: amount(warmUpRequests) })
+  await generator.closedLoop({ ...answers, requests: Math.ceil(warmUpRequests * unhurried(rig.scale)) })
   const closed = await costOf(measured, () =>
     generator.closedLoop({ ...answers, requests: amount(closedLoopRequests) }),
   )
   const spread = { words: '', streams: costStreams, everyMs, burst: null }
-  const forMs = Math.max(windowMsMin, windowMs * rig.scale)
+  const forMs = windowMs * rig.scale
   await measureTokens(measured, spread, forMs)
   const cost = await measureTokens(measured, spread, forMs)
   const tokensPerSecondByCost = 1e6 / Math.max(usPerTokenMin, ownUs(cost) ?? 0)

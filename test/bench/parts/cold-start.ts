@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startProgram } from '../children.ts'
 import type { Address } from '../load/load-order.ts'
 import type { Rig } from '../rig.ts'
+import { unhurried } from '../scale.ts'
 import { shuffled, spreadOf } from '../statistics.ts'
 import type { TargetMaker, TargetName } from '../targets/target.ts'
 import { firstAnswer } from './cold-start-client.ts'
@@ -19,10 +20,10 @@ export const coldStartPart: BenchPart = {
 }
 
 const runs = 20
-const runsMin = 2
+const runsMin = 1
 const slots = 4
-/** Until what was compiled is kept, see `src/launch.js`. */
-const cacheWrittenMs = 3_000
+/** Until what was compiled is kept, which is soon after it listens. */
+const cacheWrittenMs = 1_000
 const bounds = { listening: { must: 300, goal: 150 }, answered: { must: 400, goal: 200 } }
 
 interface Command {
@@ -117,7 +118,7 @@ function armsOf(target: TargetName, command: Command, folder: string): readonly 
 }
 
 async function fill(rig: Rig, command: Command): Promise<void> {
-  await startOf(rig, command, cacheWrittenMs * Math.min(1, Math.max(0.3, rig.scale)))
+  await startOf(rig, command, cacheWrittenMs * unhurried(rig.scale))
 }
 
 async function startOf({ cores }: Rig, { args, cwd, to, env }: Command, stayMs = 0): Promise<Start> {

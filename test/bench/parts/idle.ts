@@ -4,6 +4,7 @@ import { LoopProbe } from '../loop-probe-reader.ts'
 import { residentBytesOf } from '../process-cost.ts'
 import type { Rig } from '../rig.ts'
 import { type Round, rowOf } from '../rounds.ts'
+import { fewRounds } from '../scale.ts'
 import { shuffled, spreadOf } from '../statistics.ts'
 import type { Target, TargetMaker, TargetName } from '../targets/target.ts'
 import { Crowd } from './crowd.ts'
@@ -26,7 +27,7 @@ const bodyBytes = 2_048
 /** Until a process has put away what it needed to get there. */
 const quietMs = 3_000
 /** Memory is much the same each time. */
-const roundsMax = 2
+const roundsMax = 1
 const megabyte = 1e6
 
 interface IdleFigures {
@@ -47,14 +48,14 @@ interface WaitingFigures {
 async function idleRows(rig: Rig): Promise<readonly Row[]> {
   const rounds: Round<IdleFigures>[] = []
   const lines: WaitingFigures[] = []
-  for (let round = 1; round <= Math.min(rig.rounds, roundsMax); round++) {
+  for (let round = 1; round <= fewRounds(rig.rounds, roundsMax); round++) {
     const figures = new Map<TargetName, IdleFigures>()
     for (const maker of shuffled(rig.makers, rig.random)) {
       if (maker.name !== 'direct') figures.set(maker.name, await idleFigures(rig, maker))
     }
     rounds.push(figures)
     lines.push(await waitingFigures(rig))
-    rig.say(`idle, round ${round} of ${Math.min(rig.rounds, roundsMax)}`)
+    rig.say(`idle, round ${round} of ${fewRounds(rig.rounds, roundsMax)}`)
   }
   return [...streamRows(rounds), ...waitingRows(lines)]
 }

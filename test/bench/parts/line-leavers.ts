@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { LoopProbe } from '../loop-probe-reader.ts'
 import type { ToldByProbe } from '../loop-probe-turns.ts'
 import type { Rig } from '../rig.ts'
+import { fewRounds } from '../scale.ts'
 import { Crowd } from './crowd.ts'
 import { heldRows } from './loop-rows.ts'
 import type { BenchPart, Row } from './part.ts'
@@ -26,7 +27,7 @@ async function lineLeaversRows(rig: Rig): Promise<readonly Row[]> {
   if (line.count < amountOf(rig, waiting)) rig.note(`open files allow a line of ${line.count}, and not of ${waiting}`)
   const fromLine: ToldByProbe[] = []
   const fromStreams: ToldByProbe[] = []
-  const rounds = Math.min(rig.rounds, roundsMax)
+  const rounds = fewRounds(rig.rounds, roundsMax)
   for (let round = 1; round <= rounds; round++) {
     fromLine.push(...(await leaving(rig, line)))
     fromStreams.push(...(await leaving(rig, streams)))

@@ -6,6 +6,7 @@ import { clientsWereLate, modesIn } from '../findings.ts'
 import type { Arrivals, PairArrivals } from '../load/load-order.ts'
 import type { Rig } from '../rig.ts'
 import { inRounds, type Measured, medianOf, type Round, rowOf } from '../rounds.ts'
+import { unhurried } from '../scale.ts'
 import type { BenchPart, Row } from './part.ts'
 
 export const requestsPart: BenchPart = {
@@ -29,6 +30,8 @@ export const settleMs = 250
 const loadedShare = 0.6
 const loadedTokens = 20
 const loadedMs = 3_000
+/** Where its clients were late, which is mostly the machine's mood. */
+const loadedAgainMax = 2
 
 interface Figures {
   readonly closed: Cost<Arrivals>
@@ -72,19 +75,20 @@ async function figuresOf(
     tokens: 1,
     bodyBytes: requestBodyBytes,
   } as const
-  await generator.closedLoop({ ...answers, requests: amount(warmUpRequests) })
-  await pause(settleMs * Math.min(1, rig.scale))
+  await generator.closedLoop({ ...answers, requests: Math.ceil(warmUpRequests * unhurried(rig.scale)) })
+  const restMs = settleMs * unhurried(rig.scale)
+  await pause(restMs)
   const closed = await costOf(
     measured,
     () => generator.closedLoop({ ...answers, requests: amount(closedLoopRequests) }),
-    settleMs,
+    restMs,
   )
   const seed = rig.random.between(1, 1e9)
   const openLoop = { ...to, schedule: 'poisson', seed, bodyBytes: requestBodyBytes } as const
   const steady = await costOf(
     measured,
     () => generator.openLoop({ ...openLoop, kind: 'request', perSecond, forMs: amount(openLoopMs), tokens: 1 }),
-    settleMs,
+    restMs,
   )
   // An event each millisecond, so that a stream is over as soon as it has begun.
   await stub.mode({ everyMs: 1 })
@@ -94,10 +98,12 @@ async function figuresOf(
   await stub.mode({})
   const streams = { ...openLoop, kind: 'stream', perSecond: loadedPerSecond, tokens: loadedTokens } as const
   await generator.openLoop({ ...streams, forMs: amount(loadedMs / 4) })
-  const loaded = await costOf(measured, () => generator.openLoop({ ...streams, forMs: amount(loadedMs) }))
+  const look = () => costOf(measured, () => generator.openLoop({ ...streams, forMs: amount(loadedMs) }))
   // What is direct is what others are held against: the lateness of its clients is in theirs as well.
-  const loadedIsVoid = measured.name !== 'direct' && clientsWereLate(loaded.result)
-  return { closed, steady, pairs: found, loaded, loadedIsVoid }
+  const isVoid = ({ result }: Cost<Arrivals>) => measured.name !== 'direct' && clientsWereLate(result)
+  let loaded = await look()
+  for (let again = 0; again < loadedAgainMax && isVoid(loaded); again++) loaded = await look()
+  return { closed, steady, pairs: found, loaded, loadedIsVoid: isVoid(loaded) }
 }
 
 function costRows(rounds: readonly Round<Figures>[], perSecond: number): Row[] {

@@ -4,6 +4,7 @@ import { answerOf, startHelper } from '../children.ts'
 import { LoopProbe } from '../loop-probe-reader.ts'
 import type { ToldByProbe } from '../loop-probe-turns.ts'
 import type { Generator, Rig, Stub } from '../rig.ts'
+import { fewRounds } from '../scale.ts'
 import { type Spread, spreadOf } from '../statistics.ts'
 import type { Target } from '../targets/target.ts'
 import { heldRows } from './loop-rows.ts'
@@ -31,7 +32,9 @@ const everyMs = 40
 const underLoadMs = 60_000
 const scrapeEveryMs = 5_000
 const scrapesMin = 3
-const roundsMax = 2
+/** Of what is watched, however short: as many scrapes have their time in it. */
+const underLoadMsMin = 600
+const roundsMax = 1
 
 interface Figures {
   readonly lines: number
@@ -45,7 +48,7 @@ interface Figures {
 
 async function scrapeRows(rig: Rig): Promise<readonly Row[]> {
   const found: Figures[] = []
-  const rounds = Math.min(rig.rounds, roundsMax)
+  const rounds = fewRounds(rig.rounds, roundsMax)
   for (let round = 1; round <= rounds; round++) {
     found.push(await figuresOf(rig))
     rig.say(`scrapes, round ${round} of ${rounds}`)
@@ -105,7 +108,7 @@ async function underLoad(
   rig: Rig,
   { target, generator, probe, stub }: { target: Target; generator: Generator; probe: LoopProbe; stub: Stub },
 ): Promise<Omit<Figures, 'lines' | 'firstScrape'>> {
-  const forMs = Math.max(scrapesMin * 1_000, underLoadMs * rig.scale)
+  const forMs = Math.max(underLoadMsMin, underLoadMs * rig.scale)
   await stub.mode({ everyMs })
   const tokens = Math.ceil((4 * forMs + 10_000) / everyMs)
   const { url, key, receipts } = target

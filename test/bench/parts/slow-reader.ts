@@ -4,6 +4,7 @@ import type { LoopProbe } from '../loop-probe-reader.ts'
 import { residentBytesOf } from '../process-cost.ts'
 import type { Rig, Stub } from '../rig.ts'
 import { inRounds, type Measured, rowOf } from '../rounds.ts'
+import { fewRounds } from '../scale.ts'
 import { Crowd } from './crowd.ts'
 import type { BenchPart, Row } from './part.ts'
 
@@ -18,10 +19,10 @@ const others = 4
 /** 1.6 MB a second each, so that what the system keeps between two sockets is soon full. */
 const mode = { everyMs: 10, eventBytes: 16_384 }
 /** Until no more hosts come to be held back. */
-const lookEveryMs = 1_500
-const looksMax = 15
+const lookEveryMs = 500
+const looksMax = 30
 const windowMs = 3_000
-const roundsMax = 2
+const roundsMax = 1
 
 interface Figures {
   readonly memoryMb: number | null
@@ -36,7 +37,7 @@ interface Figures {
 async function slowReaderRows(rig: Rig): Promise<readonly Row[]> {
   const rounds = await inRounds(
     rig,
-    { part: 'slow-reader', wanted: { slots: 64 }, rounds: Math.min(rig.rounds, roundsMax), probed: true },
+    { part: 'slow-reader', wanted: { slots: 64 }, rounds: fewRounds(rig.rounds, roundsMax), probed: true },
     (measured) => figuresOf(rig, measured),
   )
   return [

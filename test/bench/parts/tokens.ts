@@ -5,6 +5,7 @@ import { bufferingIn, modesIn, tokensPerRead } from '../findings.ts'
 import type { Arrivals } from '../load/load-order.ts'
 import type { Rig } from '../rig.ts'
 import { inRounds, type Measured, medianOf, type Round, rowOf } from '../rounds.ts'
+import { unhurried } from '../scale.ts'
 import type { BenchPart, Row } from './part.ts'
 
 export const tokensPart: BenchPart = {
@@ -35,7 +36,9 @@ const warmUpMs = 1_200
 const leadMs = 300
 /** In which streams begin: what they cost at their beginning is not the cost of tokens. */
 const beginMs = 100
-const windowMs = 1_500
+const windowMs = 1_200
+/** What a token costs is not seen in less. */
+const windowMsMin = 100
 
 /** In a read of the clients. */
 const togetherMax = 1.3
@@ -85,7 +88,11 @@ export function burstLoad(burst: number, wantedPerSecond: number, most: number):
 }
 
 async function figuresOf(measured: Measured, rig: Rig, loads: readonly TokenLoad[]): Promise<Figures> {
-  await measureTokens(measured, { words: '', streams: warmUpStreams, everyMs, burst: null }, warmUpMs * rig.scale)
+  await measureTokens(
+    measured,
+    { words: '', streams: warmUpStreams, everyMs, burst: null },
+    warmUpMs * unhurried(rig.scale),
+  )
   const found = new Map<string, Cost<Arrivals>>()
   for (const load of loads) found.set(load.words, await measureTokens(measured, load, windowMs * rig.scale))
   return found
@@ -94,9 +101,10 @@ async function figuresOf(measured: Measured, rig: Rig, loads: readonly TokenLoad
 export async function measureTokens(
   measured: Measured,
   { streams, everyMs: every, burst }: TokenLoad,
-  forMs: number,
+  wantedMs: number,
 ): Promise<Cost<Arrivals>> {
   const { stub, generator, to } = measured
+  const forMs = Math.max(windowMsMin, wantedMs)
   await stub.mode({ everyMs: every, burst })
   // More than are awaited: nobody ends before the measurement does.
   const tokens = Math.ceil((3 * (forMs + leadMs)) / every) + 100

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Arrivals } from '../load/load-order.ts'
 import { cpuUsOf } from '../process-cost.ts'
 import type { Rig } from '../rig.ts'
+import { fewRounds, unhurried } from '../scale.ts'
 import { type Spread, spreadOf } from '../statistics.ts'
 import type { Target, TargetMaker } from '../targets/target.ts'
 import { aloneRow, type BenchPart, type Row } from './part.ts'
@@ -20,6 +21,7 @@ const clients = 64
 const warmUpRequests = 1_000
 const requests = 4_000
 const settleMs = 250
+const roundsMax = 2
 /** A gateway each, and one for load and HAProxy. */
 const coresWanted = 3
 
@@ -36,10 +38,11 @@ async function twoProcessesRows(rig: Rig): Promise<readonly Row[]> {
     return []
   }
   const found = { one: [] as Figures[], two: [] as Figures[] }
-  for (let round = 1; round <= rig.rounds; round++) {
+  const rounds = fewRounds(rig.rounds, roundsMax)
+  for (let round = 1; round <= rounds; round++) {
     found.one.push(await through(rig, { gateway, haproxy, processes: 1 }))
     found.two.push(await through(rig, { gateway, haproxy, processes: 2 }))
-    rig.say(`two-processes, round ${round} of ${rig.rounds}`)
+    rig.say(`two-processes, round ${round} of ${rounds}`)
   }
   if (cpus().length < coresWanted) {
     rig.note(
@@ -70,10 +73,11 @@ async function through(rig: Rig, { gateway, haproxy, processes }: Arm): Promise<
   const order = { url: proxy.url, key, receipts, kind: 'request', clients, tokens: 1, bodyBytes } as const
   const amount = (full: number) => Math.ceil(full * rig.scale)
   await generator.closedLoop({ ...order, requests: amount(warmUpRequests) })
-  await pause(settleMs)
+  const restMs = settleMs * unhurried(rig.scale)
+  await pause(restMs)
   const before = cpuOf(gateways)
   const { answers, tookMs }: Arrivals = await generator.closedLoop({ ...order, requests: amount(requests) })
-  await pause(settleMs)
+  await pause(restMs)
   const after = cpuOf(gateways)
   const cpuUs = before === null || after === null ? null : (after - before) / answers
   return { perSecond: (answers * 1_000) / tookMs, cpuUs }

@@ -2,11 +2,13 @@
 import { expect, test } from 'vitest'
 import { benchHelp, readBenchArguments } from '../../bench/bench-arguments.ts'
 import { partNames } from '../../bench/parts/all-parts.ts'
+import { targetNames } from '../../bench/targets/target.ts'
 
 test('without flags every part but the soak is measured in its full form, beside no other commit', () => {
   expect(readBenchArguments([])).toEqual({
     baseline: null,
     parts: new Set(partNames.filter((name) => name !== 'soak')),
+    targets: new Set(targetNames),
     rounds: 6,
     scale: 1,
     waiting: [100, 10_000, 100_000],
@@ -21,9 +23,10 @@ test('without flags every part but the soak is measured in its full form, beside
 
 test('the quick form has fewer rounds and shorter measurements, and what is given beside it counts', () => {
   expect(readBenchArguments(['--quick'])).toMatchObject({
-    rounds: 2,
+    targets: new Set(['direct', 'nginx', 'baseline', 'gateway']),
+    rounds: 3,
     scale: 0.25,
-    waiting: [100, 10_000],
+    waiting: [100, 100_000],
     steps: 2_000,
   })
   expect(readBenchArguments(['--quick', '--rounds', '5', '--scale', '0.5'])).toMatchObject({ rounds: 5, scale: 0.5 })
@@ -31,10 +34,11 @@ test('the quick form has fewer rounds and shorter measurements, and what is give
 
 test('every flag is heard', () => {
   const args =
-    '--baseline v1 --parts tokens,line --rounds 3 --scale 0.1 --waiting 5,6 --steps 8 --soak-minutes 2 --json a --svg=b'
+    '--baseline v1 --parts tokens,line --targets nginx --rounds 3 --scale 0.1 --waiting 5,6 --steps 8 --soak-minutes 2 --json a --svg=b'
   expect(readBenchArguments([...args.split(' '), '--from-source', '--force'])).toEqual({
     baseline: 'v1',
     parts: new Set(['tokens', 'line']),
+    targets: new Set(['nginx']),
     rounds: 3,
     scale: 0.1,
     waiting: [5, 6],
@@ -49,14 +53,14 @@ test('every flag is heard', () => {
 
 test.each(['--help', '-h'])('%s asks for the help, which names every flag', (flag) => {
   expect(readBenchArguments(['--rounds', '0', flag])).toBe('help')
-  const flags = 'baseline parts rounds quick scale waiting steps soak-minutes from-source json svg force help'.split(
-    ' ',
-  )
+  const flags =
+    'baseline parts targets rounds quick scale waiting steps soak-minutes from-source json svg force help'.split(' ')
   for (const name of flags) expect(benchHelp).toContain(`  --${name} `)
 })
 
 test.each([
   [['--parts', 'lines'], `--parts knows ${partNames.join(', ')}, not "lines"`],
+  [['--targets', 'nginx,envoy'], `--targets knows ${targetNames.join(', ')}, not "envoy"`],
   [['--parts', ''], `--parts knows ${partNames.join(', ')}, not ""`],
   [['--rounds', '0'], '--rounds must be a whole number from 1 to 1000, not "0"'],
   [['--rounds', '1.5'], '--rounds must be a whole number from 1 to 1000, not "1.5"'],

@@ -1,6 +1,13 @@
 /** When the benchmark refuses to measure, and which cores it gives to whom. */
 import { describe, expect, test } from 'vitest'
-import { coresOf, coreTimesIn, type MachineLoad, onCores, reasonsNotToMeasure } from '../../bench/machine.ts'
+import {
+  coresOf,
+  coreTimesIn,
+  endingWithParent,
+  type MachineLoad,
+  onCores,
+  reasonsNotToMeasure,
+} from '../../bench/machine.ts'
 
 const quiet: MachineLoad = { cores: 2, loadAverage: 0.3, busyShare: 0.02, stolenShare: 0 }
 
@@ -41,6 +48,11 @@ describe('cores', () => {
     expect(onCores(null, 'node', ['a.ts'])).toEqual(['node', ['a.ts']])
     expect(onCores('1', 'node', ['a.ts'])).toEqual(['taskset', ['-c', '1', 'node', 'a.ts']])
   })
+})
+
+test('a command ends with the process that started it, where the system can see to that', () => {
+  expect(endingWithParent('node', ['a.ts'], 'TERM', true)).toEqual(['setpriv', ['--pdeathsig', 'TERM', 'node', 'a.ts']])
+  expect(endingWithParent('node', ['a.ts'], 'KILL', false)).toEqual(['node', ['a.ts']])
 })
 
 test('what /proc/stat says of all cores: waiting for a disk is idle, and the time of guests is in that of users', () => {
