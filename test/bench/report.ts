@@ -1,5 +1,6 @@
 /** What a benchmark found, as a program reads it and as people do. */
 import type { Calibration } from './calibration.ts'
+import { goalRows, goalsLeftOut } from './goals.ts'
 import type { MachineLoad } from './machine.ts'
 import type { Row } from './parts/part.ts'
 import { type Spread, verdictOn } from './statistics.ts'
@@ -47,6 +48,7 @@ export function reportText(report: BenchReport): string {
     `Gateways: ${report.gatewayRuns}`,
     `${rounds} rounds in random order, each with fresh processes; medians (${intervalWords(rounds)}); ${(tookMs / 60_000).toFixed(1)} minutes`,
     ...parts.flatMap(partLines),
+    ...goalLines(parts),
     ...(notes.length === 0 ? [] : ['']),
     ...notes.map((note) => `Note: ${note}`),
   ].join('\n')
@@ -54,6 +56,16 @@ export function reportText(report: BenchReport): string {
 
 function intervalWords(rounds: number): string {
   return rounds < 6 ? 'least to most' : '95 % of resampled medians'
+}
+
+function goalLines(parts: readonly ReportedPart[]): string[] {
+  const rows = goalRows(parts)
+  if (rows.length === 0) return []
+  const leftOut = goalsLeftOut(parts)
+  return [
+    ...partLines({ name: 'goals', words: 'all of the design, with what was measured of each', rows }),
+    ...(leftOut.length === 0 ? [] : [`    not measured, for want of their part: ${leftOut.join('; ')}`]),
+  ]
 }
 
 function partLines({ name, words, rows }: ReportedPart): string[] {

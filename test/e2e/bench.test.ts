@@ -45,6 +45,8 @@ test('one short round of every part that costs something, the commit beside the 
   const requests = report.parts.find(({ name }) => name === 'requests')?.rows ?? []
   expect(Object.keys(requests[0]?.byTarget ?? {})).toEqual(expect.arrayContaining(['baseline', 'gateway']))
   expect(child.out).toContain('CPU a request, 32 clients')
+  expect(child.out).toContain('goals: all of the design')
+  expect(child.out).toMatch(/not measured, for want of their part: RSS idle \(idle\); [^;]* \(idle\); cold start/)
   await rm(file)
   expect(await leftBehind()).toEqual([])
 })
