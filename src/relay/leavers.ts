@@ -23,11 +23,13 @@ export class Leavers {
     this.#clock = clock
   }
 
-  /** Deals with it at once, unless this turn has dealt with many already. */
+  /**
+   * Deals with it before this turn goes on to another socket, unless the turn has dealt with many already. Not at once: of
+   * requests that came on one connection all are out of the line before a slot of one of them becomes free.
+   */
   add(leaver: Leaver): void {
-    if (this.#spentMs < turnMsMax && this.#next === this.#waiting.length) this.#takeLeaveOf(leaver)
-    else this.#waiting.push(leaver)
-    this.#watchTurn()
+    this.#waiting.push(leaver)
+    if (this.#waiting.length - this.#next === 1) queueMicrotask(() => this.#deal())
   }
 
   #takeLeaveOf(leaver: Leaver): void {
@@ -45,11 +47,15 @@ export class Leavers {
   #nextTurn(): void {
     this.#turnIsWatched = false
     this.#spentMs = 0
+    if (this.#next < this.#waiting.length) this.#deal()
+  }
+
+  #deal(): void {
+    this.#watchTurn()
     try {
       for (let leaver = this.#following(); leaver !== undefined; leaver = this.#following()) this.#takeLeaveOf(leaver)
     } finally {
-      if (this.#next < this.#waiting.length) this.#watchTurn()
-      else this.#forgetAll()
+      if (this.#next >= this.#waiting.length) this.#forgetAll()
     }
   }
 
