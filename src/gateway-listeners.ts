@@ -135,7 +135,14 @@ function keyAdminOf({ live, clock, log, access, store }: ListenerParts): () => P
     })
   }
   let made: Promise<KeyAdmin> | null = null
-  return () => (made ??= make())
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      // The next one tries again.
+      made = null
+      throw error
+    })
+    return made
+  }
 }
 
 function trafficOf({ dispatcher, relay, recent, decisions, hosts, catalog, budget, access }: ListenerParts) {

@@ -241,7 +241,7 @@ export class RelayedRequest implements ExchangeListener, InboundOwner, Attempted
     const ofClass = classOf(exchange.headers, caller.class)
     const route = routeOf(body, this.endpoint, caller, this.#parts)
     this.#route = route
-    this.record.model = route.model
+    this.record.model = this.#parts.catalog.knows(route.model) ? route.model : null
     this.record.class = ofClass
     this.#parts.lethal.check(this.marks)
     // A wish that nobody understands is refused before a host is asked for anything.

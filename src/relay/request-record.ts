@@ -121,6 +121,8 @@ export class RequestRecord implements RequestLabel {
 
   granted(lease: Lease, waitMs: number): void {
     this.lease = lease
+    // Known by now, if it was not when no host had been asked yet.
+    this.model ??= lease.asked
     this.#toldWait ??= lease.told
     this.queueWaitMs = (this.queueWaitMs ?? 0) + waitMs
   }

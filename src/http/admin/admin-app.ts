@@ -31,7 +31,11 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   serveRoutes(app, [metricsRoute], parts)
   let rest: Promise<Hono<AdminEnv>> | null = null
   app.all('*', async (c) => {
-    rest ??= loadedRest(parts)
+    rest ??= loadedRest(parts).catch((error: unknown) => {
+      // The next one tries again.
+      rest = null
+      throw error
+    })
     return (await rest).fetch(c.req.raw, c.env)
   })
   return app

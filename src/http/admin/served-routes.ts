@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, Hono } from 'hono'
+import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { StoreError } from '../../base/store-error.ts'
@@ -21,6 +22,9 @@ export interface AdminEnv {
 }
 
 type AdminContext = Context<AdminEnv>
+
+/** How long an operator may take to take any more of a large answer, which is kept in memory meanwhile. */
+const readerMsMax = 30_000
 
 export function serveRoutes(app: Hono<AdminEnv>, routes: readonly AdminRoute[], parts: AdminParts): void {
   for (const route of routes) app.on(route.method, route.path, (c) => answer(route, c, parts))
@@ -45,7 +49,9 @@ async function answer(route: AdminRoute, c: AdminContext, parts: AdminParts): Pr
   const { accept } = incoming.headers
   const id = c.req.param('id') ?? ''
   const result = await route.run({ id, query, body, accept, actor }, parts)
-  return 'pieces' in result ? send(result, c.env.outgoing, route.status) : responseOf(result, route.status)
+  return 'pieces' in result
+    ? send(result, c.env.outgoing, { status: route.status, clock: parts.clock })
+    : responseOf(result, route.status)
 }
 
 async function bodyOf(
@@ -61,11 +67,15 @@ async function bodyOf(
  * A piece in each turn at most, as its reader takes them: two megabytes at once would hold up every stream. Not by way of a
  * Response, which would copy them.
  */
-async function send({ pieces, contentType }: AdminBytes, outgoing: ServerResponse, status: number): Promise<Response> {
+async function send(
+  { pieces, contentType }: AdminBytes,
+  outgoing: ServerResponse,
+  { status, clock }: { status: number; clock: Clock },
+): Promise<Response> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
   outgoing.writeHead(status, { 'content-type': contentType, 'content-length': length })
   for (const piece of pieces.slice(0, -1)) {
-    if (!outgoing.write(piece)) await drained(outgoing)
+    if (!outgoing.write(piece)) await drained(outgoing, clock)
     await nextTurn()
     if (outgoing.destroyed) return RESPONSE_ALREADY_SENT
   }
@@ -73,11 +83,15 @@ async function send({ pieces, contentType }: AdminBytes, outgoing: ServerRespons
   return RESPONSE_ALREADY_SENT
 }
 
-/** Or its reader is gone. */
-function drained(outgoing: ServerResponse): Promise<void> {
+/** Or its reader is gone, as one is taken to be that takes nothing for so long. */
+function drained(outgoing: ServerResponse, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
+  const patience = clock.after(readerMsMax, () => outgoing.destroy())
   outgoing.once('drain', resolve).once('close', resolve)
-  return promise.finally(() => outgoing.off('drain', resolve).off('close', resolve))
+  return promise.finally(() => {
+    patience.cancel()
+    outgoing.off('drain', resolve).off('close', resolve)
+  })
 }
 
 function responseOf(result: Exclude<AdminAnswer, AdminBytes>, status: number): Response {
