@@ -68,7 +68,7 @@ export interface Expectation {
   /** Within what its prompt lies. */
   readonly prompt: PromptSize
   /** Takes what the host reported in the end. */
-  learn(used: TokenCounts): void
+  readonly learn: (used: TokenCounts) => void
 }
 
 interface Learner extends Omit<Asked, 'who' | 'body' | 'maxOutputTokens'> {

@@ -20,7 +20,7 @@ export class CountsReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    for (const name of passedLate(modules)) console.log(`passed only when tried again: ${name}`)
+    for (const name of passedLate(modules)) process.stdout.write(`passed only when tried again: ${name}\n`)
     if (this.#file === undefined) return
     const { passed, failed, skipped } = countTests(modules, unhandledErrors.length)
     writeFileSync(this.#file, `${passed} ${failed} ${skipped}\n`)

@@ -151,7 +151,7 @@ describe('busy', () => {
     ends({ kind: 'busy', retryAfterMs: 5_000 })
     host.leases.delete(held[0]!)
     expect([health.ejected, health.limit, health.busyForMs, host.hasFreeSlot]).toEqual([false, 2, 5_000, false])
-    for (const holder of [...host.leases]) host.leases.delete(holder)
+    for (const holder of held) host.leases.delete(holder)
     clock.advanceSync(4_999)
     expect(host.hasFreeSlot).toBe(false)
     clock.advanceSync(1)

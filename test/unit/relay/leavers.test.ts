@@ -27,6 +27,8 @@ class WorkClock {
   }
 }
 
+const microtasks = () => Promise.resolve()
+
 function scene(workMs: number) {
   const clock = new WorkClock()
   const leavers = new Leavers(clock)
@@ -45,7 +47,7 @@ test('one that leaves alone is dealt with in the same turn, once whatever left w
   const { clock, gone, leave } = scene(0.1)
   leave(1)
   expect(gone).toEqual([])
-  await null
+  await microtasks()
   expect(gone).toEqual([1])
   clock.nextTurn()
   expect(clock.watched).toBe(false)
@@ -55,7 +57,7 @@ test('of thousands no turn deals with more than fit into 2 ms, all are dealt wit
   const { clock, gone, leave } = scene(0.25)
   const all = Array.from({ length: 1_000 }, (_, at) => at)
   for (const name of all) leave(name)
-  await null
+  await microtasks()
   expect(gone).toHaveLength(8)
   let turns = 0
   while (clock.watched && turns < 1_000) {
@@ -72,9 +74,9 @@ test('who leaves while others wait comes after them', async () => {
   const { clock, gone, leave } = scene(2)
   leave(1)
   leave(2)
-  await null
+  await microtasks()
   leave(3)
-  await null
+  await microtasks()
   expect(gone).toEqual([1])
   clock.nextTurn()
   expect(gone).toEqual([1, 2])
@@ -91,7 +93,7 @@ test('one that fails takes nobody with it', async () => {
     },
   })
   leave(2)
-  await null
+  await microtasks()
   expect(() => clock.nextTurn()).toThrow('a fault')
   clock.nextTurn()
   expect(gone).toEqual([1, 2])
