@@ -42,8 +42,6 @@ export const configSchema = z.strictObject({
   otlp: otlpOptions.prefault({}),
 })
 
-/** The configuration as a file or a test writes it: everything may be left out. */
-export type ConfigInput = z.input<typeof configSchema>
 export type ParsedConfig = z.output<typeof configSchema>
 
 /** A host whose name is settled: what the operator gave, else the host and port of its URL. */

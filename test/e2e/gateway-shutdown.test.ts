@@ -1,9 +1,10 @@
 /** The end of the process: by one signal, by a second one, and when the time for draining is over. */
+
 import { setTimeout as pauseFor } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { chatBytes, contentFrame, done, errorOf, finishFrame, model } from '../integration/scenarios/scene.ts'
 import { ChaosHost, pause, wholeRequest } from '../kit/chaos-host.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { GatewayProcess } from '../kit/gateway-process.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
 import type { HttpMessage } from '../kit/http-message.ts'

@@ -1,12 +1,13 @@
 /** The fleet changed through the admin API of a running gateway, as the document of the API says. */
+
 import { expect, onTestFinished, test } from 'vitest'
 import { GatewayError } from '../../src/base/errors.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { hostRoutes } from '../../src/http/admin/host-routes.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { AdminDocument } from '../kit/admin-document.ts'
 import { type AdminReply, askAdmin } from '../kit/admin-under-test.ts'
 import { ChaosHost, pause, wholeRequest } from '../kit/chaos-host.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
 import type { HttpMessage } from '../kit/http-message.ts'

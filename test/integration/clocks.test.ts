@@ -1,7 +1,8 @@
 /** Clocks that differ for a host or a model, seen at work to the millisecond. */
+
 import { expect, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { pause, wholeRequest } from '../kit/chaos-host.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
 import { chunkBytes, sseHeadBytes } from '../kit/http-bytes.ts'
 import { chatBytes, contentFrame, errorOf, scenario } from './scenarios/scene.ts'

@@ -1,8 +1,9 @@
 /** Bulk work makes room: over real sockets, in the order in which hosts and clients see it. */
+
 import { APIUserAbortError } from 'openai'
 import { describe, expect, test } from 'vitest'
 import type { RequestClass } from '../../src/base/request-class.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
 import { ask, clientOf, gatewayBefore, gaugeReaches, type HostInput, model, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'

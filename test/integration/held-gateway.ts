@@ -2,9 +2,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway } from '../../src/gateway.ts'
-import { configOf } from '../kit/config-of.ts'
+import { type ConfigInput, configOf } from '../kit/config-of.ts'
 import { FakeClock } from '../kit/fake-clock.ts'
 import { RawClient } from '../kit/raw-client.ts'
 import { silentLog } from '../kit/silent-log.ts'

@@ -1,8 +1,8 @@
 /** A slot is held exactly as long as its host works, and nobody waits beside a free one. */
 
 import { expect, onTestFinished, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { ChaosHost, halfClose, pause, wholeRequest } from '../kit/chaos-host.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { chunkBytes, finalChunk, responseBytes, sseHeadBytes } from '../kit/http-bytes.ts'
 import { eventually } from '../kit/within.ts'
 import { type HeldGateway, heldGateway } from './held-gateway.ts'

@@ -1,6 +1,7 @@
 /** Models that an LMX host has on its disk: loaded and unloaded by its admin API, where the gateway has a key and leave. */
+
 import { expect, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { ask as askFor, clientOf, gatewayBefore, gaugeReaches, type HostInput, startDouble } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import type { LmxDouble, LmxDoubleOptions } from '../kit/lmx-double/lmx-double.ts'

@@ -1,7 +1,8 @@
 /** Hosts that load what a request names: one load for all who wait, none that ends what others generate, and none waited for in vain. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { clientOf, gatewayBefore, gaugeReaches } from '../kit/fleet.ts'
 import type { GatewayUnderTest } from '../kit/gateway-under-test.ts'
 import { type LoadingHost, type LoadingHostOptions, type LoadingKind, startLoadingHost } from '../kit/loading-host.ts'

@@ -1,9 +1,10 @@
 /** Metrics by OTLP, and how any receiver is reached: against a real one on loopback. */
+
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { certificateFolder } from '../kit/certificate-files.ts'
 import { certificate } from '../kit/certificates.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { everyPiece } from '../kit/every-piece.ts'
 import { ask, clientOf, model, startDouble } from '../kit/fleet.ts'
 import { startGateway } from '../kit/gateway-under-test.ts'

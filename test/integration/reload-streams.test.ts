@@ -1,7 +1,8 @@
 /** Hosts are taken out, drained and changed while many streams run: none is cut, and who has left is probed no more. */
+
 import { expect, onTestFinished, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { ChaosHost, pause, wholeRequest } from '../kit/chaos-host.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../kit/http-bytes.ts'
 import type { HttpMessage } from '../kit/http-message.ts'
 import { RawClient } from '../kit/raw-client.ts'

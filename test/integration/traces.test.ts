@@ -1,7 +1,8 @@
 /** What a receiver of traces gets of requests, and what hosts are told of them: real sockets all the way. */
+
 import type OpenAI from 'openai'
 import { expect, onTestFinished, test } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { everyPiece } from '../kit/every-piece.ts'
 import { ask, clientOf, model, startDouble } from '../kit/fleet.ts'
 import { type GatewayUnderTest, startGateway } from '../kit/gateway-under-test.ts'

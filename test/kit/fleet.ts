@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import OpenAI, { type ClientOptions } from 'openai'
 import { expect, onTestFinished } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from './config-of.ts'
 import { type GatewayUnderTest, startGateway } from './gateway-under-test.ts'
 import { type LmxDouble, type LmxDoubleOptions, startLmxDouble } from './lmx-double/lmx-double.ts'
 import { defaultModel } from './lmx-double/options.ts'

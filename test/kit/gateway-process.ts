@@ -1,13 +1,14 @@
 /** The gateway as the process that users run, before hosts of a test, with its log, its metrics and handles on its inside. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { sumOf } from '../soak/exposition.ts'
 import { type End, launchScript, RunningProcess } from './child-process.ts'
+import type { ConfigInput } from './config-of.ts'
 import { known } from './known-metric.ts'
 import { entriesOf, expectSoundEnd, type LogEntry, type ProcessEnd, restGauges } from './process-end.ts'
 import type { Handle, Told } from './process-handles.ts'

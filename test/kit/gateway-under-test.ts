@@ -1,10 +1,9 @@
 /** A real gateway on free loopback ports, stopped at the end, with what tests look at: its outcomes, log lines and metrics. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway, type Gateway, type GatewayParts } from '../../src/gateway.ts'
 import type { UsageRecord } from '../../src/metering/usage-record.ts'
 import { accessMessage } from '../../src/observe/access-log.ts'
-import { configOf } from './config-of.ts'
+import { type ConfigInput, configOf } from './config-of.ts'
 import { known } from './known-metric.ts'
 import { within } from './within.ts'
 

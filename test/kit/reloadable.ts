@@ -1,13 +1,14 @@
 /** A gateway with a configuration file in a folder of its own, which the test changes while it runs. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { refusedMessage } from '../../src/config/reload.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import type { LoadOptions } from '../../src/config/source.ts'
 import type { GatewayParts } from '../../src/gateway.ts'
+import type { ConfigInput } from './config-of.ts'
 import { type GatewayUnderTest, type LogLine, startGateway } from './gateway-under-test.ts'
 import { eventually } from './within.ts'
 

@@ -1,7 +1,8 @@
 /** A fleet of doubles that are as fast as they are told, behind a gateway and over real sockets, in time that runs faster. */
+
 import { Agent, request } from 'node:http'
 import { onTestFinished } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from './config-of.ts'
 import { expectAtRest, model, startDouble } from './fleet.ts'
 import { type GatewayUnderTest, startGateway } from './gateway-under-test.ts'
 import type { LmxDouble } from './lmx-double/lmx-double.ts'

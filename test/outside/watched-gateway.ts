@@ -1,7 +1,8 @@
 /** A gateway in a process of its own, seen from outside only: its log, its metrics, its sockets. */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { jsonRequestBytes } from '../kit/http-bytes.ts'
 import { RawClient } from '../kit/raw-client.ts'
 import { within } from '../kit/within.ts'

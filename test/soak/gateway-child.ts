@@ -1,10 +1,11 @@
 /** Starts the gateway's process for the soak, reads its log as it comes, and looks at it from outside. */
+
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../kit/config-of.ts'
 import { within } from '../kit/within.ts'
 import type { FromGateway, ToGateway } from './gateway-process.ts'
 

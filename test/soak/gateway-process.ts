@@ -1,9 +1,8 @@
 /** The gateway as a process of its own, which the soak can ask for its heap after a collection. */
 import { systemClock } from '../../src/base/clock.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
 import { createGateway } from '../../src/gateway.ts'
 import { createLog } from '../../src/observe/log-writer.ts'
-import { configOf } from '../kit/config-of.ts'
+import { type ConfigInput, configOf } from '../kit/config-of.ts'
 
 export type ToGateway = { readonly ask: 'heap' } | { readonly ask: 'stop' }
 

@@ -1,8 +1,9 @@
 /** Hosts whose probes and requests tell different stories, that come and go, and that return to a crowd. The gateway's clock is the test's. */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
-import type { ConfigInput } from '../../../src/config/schema.ts'
+import type { ConfigInput } from '../../kit/config-of.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { ask, clientOf, expectAtRest, gaugeReaches, type HostInput, startDouble } from '../../kit/fleet.ts'
 import { type GatewayUnderTest, startGateway } from '../../kit/gateway-under-test.ts'

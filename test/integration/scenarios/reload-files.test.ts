@@ -1,10 +1,11 @@
 /** G08: the file of a running gateway is broken, half written, emptied, replaced or gone: the configuration before holds whole, and the next good one is taken. */
+
 import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { refusedMessage } from '../../../src/config/reload.ts'
-import type { ConfigInput } from '../../../src/config/schema.ts'
 import { ChaosHost, wholeRequest } from '../../kit/chaos-host.ts'
+import type { ConfigInput } from '../../kit/config-of.ts'
 import { jsonResponseBytes } from '../../kit/http-bytes.ts'
 import { type Reloadable, startReloadable } from '../../kit/reloadable.ts'
 import { becomesTrue } from '../../kit/within.ts'

@@ -1,7 +1,8 @@
 /** G09: a host, a name and a key are taken away while requests run, wait and come. */
+
 import { expect, onTestFinished, test } from 'vitest'
-import type { ConfigInput } from '../../../src/config/schema.ts'
 import { ChaosHost, pause, wholeRequest } from '../../kit/chaos-host.ts'
+import type { ConfigInput } from '../../kit/config-of.ts'
 import { chunkBytes, finalChunk, sseHeadBytes } from '../../kit/http-bytes.ts'
 import type { HttpMessage } from '../../kit/http-message.ts'
 import { RawClient } from '../../kit/raw-client.ts'

@@ -1,10 +1,11 @@
 /** The stage of a fault or abuse scenario: a gateway before hosts of chaos, and what must hold once the play is over. */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
 import { expect } from 'vitest'
 import type { Clock } from '../../../src/base/clock.ts'
-import type { ConfigInput } from '../../../src/config/schema.ts'
 import { ChaosHost, type Exchange } from '../../kit/chaos-host.ts'
+import type { ConfigInput } from '../../kit/config-of.ts'
 import { expectUsageRecords, type HostInput, keepAliveMs } from '../../kit/fleet.ts'
 import { type GatewayUnderTest, type LogLine, startGateway } from '../../kit/gateway-under-test.ts'
 import { type Headers, jsonRequestBytes } from '../../kit/http-bytes.ts'

@@ -1,8 +1,7 @@
 /** What differs between two configurations, and what of it holds at once. */
 import { expect, test } from 'vitest'
 import { configChange, liveSettings, waitingSettings } from '../../../src/config/changes.ts'
-import type { ConfigInput } from '../../../src/config/schema.ts'
-import { configOf } from '../../kit/config-of.ts'
+import { type ConfigInput, configOf } from '../../kit/config-of.ts'
 
 const now = configOf({
   hosts: [{ name: 'a', url: 'http://a:1' }],
