@@ -87,6 +87,8 @@ test('G19: connections are refused, in words, before the file descriptors run ou
 test('G19: where others took them all, the streams go on, nothing spins, and what is freed is used again', async () => {
   const { host, gateway } = await stage({ descriptorsMax: 300 })
   const { streams, kept } = await streamsAndMore(host, gateway)
+  // What a gateway loads in its first second it has by then.
+  await Promise.all([gateway.readiness(), gateway.metrics()])
   await gateway.trouble({ ask: 'files', taken: true })
   // The system has connected them; the gateway cannot have them.
   const crowd = await Promise.all(Array.from({ length: 30 }, () => connect(gateway)))
