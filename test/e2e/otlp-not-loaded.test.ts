@@ -17,6 +17,8 @@ async function loadedWith(otlp: Readonly<Record<string, unknown>>): Promise<read
   const args = ['--import', watcher, launchScript, '--config', file]
   await using gateway = new RunningProcess(process.execPath, args, { cwd: folder })
   await gateway.said(/Try it|not reachable/)
+  // What a scrape needs is loaded by the first one at the latest.
+  await (await fetch(await gateway.said(/(http:\S+\/metrics)\n/))).text()
   gateway.signal('SIGTERM')
   await gateway.end()
   return (/^loaded: (.*)$/m.exec(gateway.err)?.[1] ?? '').split(' ')
