@@ -1,5 +1,6 @@
 /** What the line itself costs, without sockets: each length in a process of its own, as often as there are rounds. */
 
+import { lanesWaitingMax } from '../../src/queue/refusals.ts'
 import { answerOf, startHelper } from './children.ts'
 import type { FromLineBench, ToLineBench } from './line-bench.ts'
 import type { Rig } from './rig.ts'
@@ -40,8 +41,8 @@ const figures: readonly Figure[] = [
 
 /** With fewer, a figure of all or of memory says nothing. */
 const waitingForTotals = 10_000
-/** Where clients ask for very many models: the line at its usual bound, in as many lanes. Each step is dear there. */
-const manyModels = { waiting: 1_024, models: 1_000, stepsShare: 0.05 }
+/** Where clients ask for very many models: the line at its usual bound, in as many lanes as may wait. Each step is dear there. */
+const manyModels = { waiting: 1_024, models: lanesWaitingMax, stepsShare: 0.05 }
 
 /** `core`: where it runs; any where null. */
 export async function lineFigures(
