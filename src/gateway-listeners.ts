@@ -4,6 +4,7 @@ import { withChangeLog } from './access/change-log.ts'
 import type { KeyAdmin } from './access/key-admin.ts'
 import type { RecentDecisions } from './balancing/recent-decisions.ts'
 import type { Clock } from './base/clock.ts'
+import { loadedOnce } from './base/loaded-once.ts'
 import type { Log } from './base/log.ts'
 import { roomForConnections } from './base/open-files.ts'
 import type { Overload } from './base/overload.ts'
@@ -123,7 +124,7 @@ export function adminListener(parts: ListenerParts): Listener {
 
 /** It checks what it is told by schemas, which only whoever changes keys needs. */
 function keyAdminOf({ live, clock, log, access, store }: ListenerParts): () => Promise<KeyAdmin> {
-  const make = async () => {
+  return loadedOnce(async () => {
     const { KeyAdmin } = await import('./access/key-admin.ts')
     return new KeyAdmin(withChangeLog(store.keys, log), {
       clock,
@@ -133,16 +134,7 @@ function keyAdminOf({ live, clock, log, access, store }: ListenerParts): () => P
       // Not to wait until the store tells of it.
       onChange: (key) => access.apply({ keys: [key], keysEverCreated: true }),
     })
-  }
-  let made: Promise<KeyAdmin> | null = null
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      // The next one tries again.
-      made = null
-      throw error
-    })
-    return made
-  }
+  })
 }
 
 function trafficOf({ dispatcher, relay, recent, decisions, hosts, catalog, budget, access }: ListenerParts) {

@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Clock, Timer } from '../base/clock.ts'
 import { GatewayError } from '../base/errors.ts'
+import { loadedOnce } from '../base/loaded-once.ts'
 import type { Log } from '../base/log.ts'
 import { Exchange } from '../relay/exchange.ts'
 import { isAnthropicPath, onBadRequest } from './error-response.ts'
@@ -17,17 +18,23 @@ const loadAfterMs = 1_000
 type Handle = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
 
 export class LateApp {
-  readonly #load: LoadApp
   readonly #clock: Clock
-  readonly #log: Log
+  readonly #loaded: () => Promise<Handle>
   #timer: Timer | null = null
   #handle: Handle | null = null
-  #loading: Promise<Handle> | null = null
 
   constructor(load: LoadApp, clock: Clock, log: Log) {
-    this.#load = load
     this.#clock = clock
-    this.#log = log
+    this.#loaded = loadedOnce(async () => {
+      try {
+        this.#handle = await handleOf(load)
+        return this.#handle
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error)
+        log('error', 'A part of the gateway cannot be loaded; perhaps what is installed was replaced', { problem })
+        throw error
+      }
+    })
   }
 
   loadSoon(): void {
@@ -59,24 +66,6 @@ export class LateApp {
     }
     // Whoever left meanwhile asks for nothing any more.
     if (!outgoing.destroyed) handle(incoming, outgoing)
-  }
-
-  async #loaded(): Promise<Handle> {
-    this.#loading ??= handleOf(this.#load)
-    try {
-      this.#handle = await this.#loading
-      return this.#handle
-    } catch (error) {
-      // Told once of each time that it was tried, however many wait for it.
-      if (this.#loading !== null) {
-        const problem = error instanceof Error ? error.message : String(error)
-        this.#log('error', 'A part of the gateway cannot be loaded; perhaps what is installed was replaced', {
-          problem,
-        })
-      }
-      this.#loading = null
-      throw error
-    }
   }
 }
 

@@ -64,12 +64,16 @@ export class Deadlines {
 
   #passed(): void {
     this.#stop()
-    for (let next = this.#heap[0]; next !== undefined; next = this.#heap[0]) {
-      if (next.dueAtMs - this.#clock.now() > deadlineMarginMs) break
-      this.clear(next)
-      this.#onDue(next)
+    try {
+      for (let next = this.#heap[0]; next !== undefined; next = this.#heap[0]) {
+        if (next.dueAtMs - this.#clock.now() > deadlineMarginMs) break
+        this.clear(next)
+        this.#onDue(next)
+      }
+    } finally {
+      // Whatever fails with one of them, the others are not forgotten.
+      this.#wake()
     }
-    this.#wake()
   }
 
   #rise(waiter: Waiter): void {

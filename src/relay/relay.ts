@@ -12,14 +12,14 @@ import { RelayedRequest, type RequestOwner } from './relayed-request.ts'
 
 export class Relay {
   readonly #parts: RelayParts
-  readonly #live = new Chain<Place>()
-  readonly #places: Places
+  readonly #live = new Chain<Entry>()
+  readonly #list: List
   #refusal: GatewayError | null = null
   #onIdle: (() => void) | null = null
 
   constructor(parts: RelayParts) {
     this.#parts = parts
-    this.#places = { all: this.#live, leavers: new Leavers(parts.clock), onEmpty: () => this.#onIdle?.() }
+    this.#list = { all: this.#live, leavers: new Leavers(parts.clock), onEmpty: () => this.#onIdle?.() }
   }
 
   /** Returns at once; the answer goes into the exchange. */
@@ -58,21 +58,21 @@ export class Relay {
 
   /** Ends one as an operator wants; returns what it was. Throws a GatewayError where there is nothing to end. */
   cancel(id: string): LiveRequest {
-    for (const place of this.#live) {
-      const { request } = place
+    for (const entry of this.#live) {
+      const { request } = entry
       if (request.id !== id) continue
       const { live } = request
       request.fail(new GatewayError('request_cancelled', 'An operator of the gateway ended this request.'))
-      if (!place.isTaken) return live
+      if (!entry.lives) return live
       throw new GatewayError('conflict', 'Its answer is whole already: only the last bytes are on their way.')
     }
     throw new GatewayError('not_found', 'There is no such request, or it has ended.')
   }
 
   #take(endpoint: Endpoint, exchange: Exchange, caller: Caller): RelayedRequest {
-    const place = new Place(this.#places, this.#parts, { endpoint, exchange, caller })
-    this.#live.add(place)
-    return place.request
+    const entry = new Entry(this.#list, this.#parts, { endpoint, exchange, caller })
+    this.#live.add(entry)
+    return entry.request
   }
 
   get openStreams(): number {
@@ -101,9 +101,9 @@ export class Relay {
   }
 }
 
-/** What the places of all requests have in common. */
-interface Places {
-  readonly all: Chain<Place>
+/** What the entries of all requests have in common. */
+interface List {
+  readonly all: Chain<Entry>
   readonly leavers: Leavers
   readonly onEmpty: () => void
 }
@@ -114,30 +114,30 @@ interface Arrival {
   readonly caller: Caller
 }
 
-/** The place of one request among those that wait or run, until it has ended. */
-class Place implements RequestOwner, Link<Place> {
-  before: Place | null = null
-  after: Place | null = null
-  isTaken = true
+/** The entry of one request in the list of those that wait or run, until it has ended. */
+class Entry implements RequestOwner, Link<Entry> {
+  before: Entry | null = null
+  after: Entry | null = null
+  lives = true
   readonly request: RelayedRequest
-  readonly #places: Places
+  readonly #list: List
 
-  constructor(places: Places, parts: RelayParts, { endpoint, exchange, caller }: Arrival) {
-    this.#places = places
+  constructor(list: List, parts: RelayParts, { endpoint, exchange, caller }: Arrival) {
+    this.#list = list
     this.request = new RelayedRequest(parts, endpoint, exchange, caller, this)
   }
 
   get requestsLive(): number {
-    return this.#places.all.size
+    return this.#list.all.size
   }
 
   left(request: RelayedRequest): void {
-    this.#places.leavers.add(request)
+    this.#list.leavers.add(request)
   }
 
   settled(): void {
-    const { all, onEmpty } = this.#places
-    this.isTaken = false
+    const { all, onEmpty } = this.#list
+    this.lives = false
     all.remove(this)
     if (all.size === 0) onEmpty()
   }

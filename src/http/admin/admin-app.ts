@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
 import { keyInTarget } from '../../access/credentials.ts'
+import { loadedOnce } from '../../base/loaded-once.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { addressOf } from './caller-address.ts'
 import { CallerRules } from './caller-rules.ts'
@@ -29,15 +30,8 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
     await next()
   })
   serveRoutes(app, [metricsRoute], parts)
-  let rest: Promise<Hono<AdminEnv>> | null = null
-  app.all('*', async (c) => {
-    rest ??= loadedRest(parts).catch((error: unknown) => {
-      // The next one tries again.
-      rest = null
-      throw error
-    })
-    return (await rest).fetch(c.req.raw, c.env)
-  })
+  const rest = loadedOnce(() => loadedRest(parts))
+  app.all('*', async (c) => (await rest()).fetch(c.req.raw, c.env))
   return app
 }
 
