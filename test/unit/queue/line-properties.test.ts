@@ -73,7 +73,8 @@ it('no slot too many or idle, nobody lost or served twice, bounds and order kept
       }
       settleAll(world)
     }),
-    { numRuns: isLong ? 3_000 : 120 },
+    // The short form meets the same lines each time, so that it fails by a change alone; the long form looks for others.
+    isLong ? { numRuns: 3_000 } : { numRuns: 120, seed: 1 },
   )
 }, 600_000)
 

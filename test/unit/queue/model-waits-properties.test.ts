@@ -54,7 +54,8 @@ it('is served, or told that it fits nowhere', () => {
       }
       settleAll(world)
     }),
-    { numRuns: isLong ? 5_000 : 80, endOnFailure: true },
+    // The short form meets the same lines each time, so that it fails by a change alone; the long form looks for others.
+    isLong ? { numRuns: 5_000, endOnFailure: true } : { numRuns: 80, endOnFailure: true, seed: 1 },
   )
 }, 600_000)
 
