@@ -1,5 +1,7 @@
 /** Metrics by OTLP, and how any receiver is reached: against a real one on loopback. */
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { certificateFolder } from '../kit/certificate-files.ts'
@@ -9,7 +11,10 @@ import { everyPiece } from '../kit/every-piece.ts'
 import { ask, clientOf, model, startDouble } from '../kit/fleet.ts'
 import { startGateway } from '../kit/gateway-under-test.ts'
 import { type OtlpReceiver, type ReceivedMetric, startOtlpReceiver } from '../kit/otlp-receiver.ts'
-import { eventually } from '../kit/within.ts'
+import { eventually, within } from '../kit/within.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const everyMs = 123_457
 
@@ -50,7 +55,15 @@ test('the receiver gets what /metrics shows, under the same names, and once more
     await everyPiece(await client.chat.completions.create({ ...ask('hello', tokens), stream: true }))
   }
   await gateway.outcomesOnce(2)
-  const scraped = await gateway.metrics()
+  // A first collection behind the last look would add a name.
+  const counted = async (): Promise<string> => {
+    for (;;) {
+      const page = await gateway.metrics()
+      collectGarbage()
+      if (page.includes('nodejs_gc_duration_seconds_count')) return page
+    }
+  }
+  const scraped = await within(5_000, 'a collection that was counted', counted())
   await gateway.gateway.stop()
 
   const requests = lastOf(receiver, 'lmx_gateway_requests_total')
