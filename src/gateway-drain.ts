@@ -27,6 +27,8 @@ export interface DrainParts {
   readonly fleet: Closable
   readonly ledger: Ledger
   readonly otlp: Otlp | null
+  /** What is shared with other gateways; null where there are none. */
+  readonly shared: Closable | null
   readonly store: Closable
 }
 
@@ -51,5 +53,6 @@ export async function drain(parts: DrainParts, endNow: Promise<void>): Promise<v
   await Promise.all(parts.doors.map((door) => door.close()))
   await parts.fleet.close()
   await Promise.all([ledger.flush(flushMsMax), otlp?.stop(flushMsMax)])
+  await parts.shared?.close()
   await parts.store.close()
 }

@@ -18,6 +18,7 @@ import { adminListener, cannotWrite, dataListener, type ListenerParts } from './
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig } from './gateway-reload.ts'
+import { type SharedState, sharedOf } from './gateway-shared.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
@@ -82,6 +83,8 @@ class BuiltGateway implements Gateway {
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
   readonly #store: LateStore
+  /** Null where it stands alone before its hosts. */
+  readonly #shared: SharedState | null
   readonly #ledger: Ledger
   readonly #retention: Retention
   readonly #access: Access
@@ -101,6 +104,7 @@ class BuiltGateway implements Gateway {
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
     this.#live = new LiveConfig(config, { ...parts, clock, told: () => this.#hearing() })
+    this.#shared = sharedOf(config, { version: parts.version, clock, log })
     this.#phases = new PhaseTimes(clock)
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
@@ -309,6 +313,7 @@ class BuiltGateway implements Gateway {
       await this.#otlp?.load()
       return await this.#listen()
     } catch (error) {
+      await this.#shared?.close()
       await this.#store.close()
       throw error
     }
@@ -318,10 +323,12 @@ class BuiltGateway implements Gateway {
   async #openStore(): Promise<void> {
     const { server } = this.#config
     try {
+      await this.#shared?.start()
       await this.#records.open()
       if (this.#access.anonymous && !server.allowAnonymous && !isLoopback(server.bind)) throw openDoor(server.bind)
       await this.#records.restoreLimits()
     } catch (error) {
+      await this.#shared?.close()
       await this.#store.close()
       throw error instanceof StoreError ? new StartError(error.message) : error
     }
@@ -381,6 +388,7 @@ class BuiltGateway implements Gateway {
       fleet: this.#fleet,
       ledger: this.#ledger,
       otlp: this.#otlp,
+      shared: this.#shared,
       store: this.#store,
     }
     return drain(parts, endNow)

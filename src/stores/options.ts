@@ -1,6 +1,40 @@
 /** Options of what is kept on disk. */
 import { z } from 'zod'
-import { count } from '../base/option-types.ts'
+import { count, positiveMilliseconds } from '../base/option-types.ts'
+
+const redisOptions = z.strictObject({
+  url: z
+    .string()
+    .regex(/^rediss?:\/\/[^\s]+$/, 'must be like redis://host:6379 or, over TLS, rediss://host:6380')
+    .describe('Redis 7 or later, or Valkey 8 or later: redis://host:6379, rediss:// over TLS'),
+  username: z.string().min(1).optional().describe('Of an ACL user; default: the one that every Redis has'),
+  password: z.string().min(1).optional().describe('Better written as ${VARIABLE}, or kept in passwordFile'),
+  passwordFile: z.string().min(1).optional().describe('File that holds the password alone'),
+  caFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authority that signed the certificate of a rediss:// server'),
+  fleet: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, dashes or underscores')
+    .default('default')
+    .describe('Gateways of one name share all; others on the same server know nothing of them'),
+  replica: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, colons, dashes or underscores')
+    .optional()
+    .describe('Name of this gateway among them in metrics and pages; default: name of the machine and port'),
+  answerMsMax: positiveMilliseconds
+    .default(50)
+    .describe('What a request waits for Redis at the most; then this gateway decides by its share of the limits'),
+  connectMsMax: positiveMilliseconds.default(1_000).describe('Longest time to connect to it'),
+  goneAfterMs: positiveMilliseconds
+    .default(3_000)
+    .describe('A gateway that was not heard for so long is gone, and what it held of hosts and limits is free again'),
+})
+
+export type RedisOptions = z.output<typeof redisOptions>
 
 export const storageOptions = z.strictObject({
   path: z
@@ -23,4 +57,9 @@ export const storageOptions = z.strictObject({
   pendingRowsMax: count
     .default(100_000)
     .describe('Rows of the ledger that are held in memory while they cannot be written, some 60 MB'),
+  redis: redisOptions
+    .optional()
+    .describe(
+      'Where several gateways before the same hosts share limits, slots, keys and usage; without it one stands alone',
+    ),
 })

@@ -18,6 +18,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace': ['src/observe/otlp/'],
   // Loaded only when somebody looks for hosts.
   'bonjour-service': ['src/hosts/discovery/mdns.ts'],
+  // Loaded only where several gateways share a Redis.
+  '@redis/client': ['src/stores/redis/link.ts'],
   yaml: ['src/config/'],
   hono: ['src/http/'],
   '@hono/node-server': ['src/http/'],

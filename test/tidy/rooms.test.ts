@@ -16,8 +16,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   access: ['base', 'wire', 'metering/usage.ts'],
   balancing: ['base', 'wire', 'hosts'],
   queue: ['base', 'hosts', 'balancing'],
-  // Implements the ports of the two rooms that have something to keep.
-  stores: ['base', 'access', 'metering'],
+  // Who else stands before the same hosts; what they tell each other is the affair of the rooms that it is about.
+  replicas: ['base'],
+  // Implements the ports of the rooms that have something to keep or to share.
+  stores: ['base', 'access', 'metering', 'queue', 'replicas'],
   relay: ['base', 'wire', 'hosts', 'metering', 'balancing', 'queue'],
   // Listens only: it knows what happened, by the types of the events, and nobody.
   observe: ['base', '*/events.ts', 'relay/outcome.ts'],
@@ -44,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'http',
     'config',
   ],
+  'gateway-shared.ts': ['base', 'access', 'queue', 'metering', 'replicas', 'balancing', 'hosts', 'stores', 'config'],
   'gateway.ts': [
     'gateway-parts.ts',
     'gateway-figures.ts',
@@ -52,6 +55,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway-fleet.ts',
     'gateway-relay.ts',
     'gateway-reload.ts',
+    'gateway-shared.ts',
     'base',
     'wire',
     'hosts',

@@ -1,0 +1,49 @@
+/** What a gateway shares with others before the same hosts: made only where the configuration names a Redis. */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Clock } from './base/clock.ts'
+import type { Log } from './base/log.ts'
+import type { ResolvedConfig } from './config/schema.ts'
+import { Replicas } from './replicas/replicas.ts'
+import { RedisBeatStore } from './stores/redis/beat-store.ts'
+import { RedisLink } from './stores/redis/link.ts'
+
+export interface SharedParts {
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export class SharedState {
+  readonly link: RedisLink
+  readonly replicas: Replicas
+
+  constructor(
+    redis: NonNullable<ResolvedConfig['storage']['redis']>,
+    port: number,
+    { version, clock, log }: SharedParts,
+  ) {
+    this.link = new RedisLink(redis, { clock, log, chance: Math.random })
+    const id = randomBytes(6).toString('base64url')
+    const name = redis.replica ?? `${hostname()}:${port}`
+    const own = { id, name, version, startedAtMs: clock.wallMs() }
+    this.replicas = new Replicas({ clock, store: new RedisBeatStore(this.link, redis.goneAfterMs), own })
+  }
+
+  /** Before anybody is let in: resolves also where Redis is not there. */
+  async start(): Promise<void> {
+    await this.link.start()
+    await this.replicas.start()
+  }
+
+  /** The others are told that this one goes; what it held is free again. */
+  async close(): Promise<void> {
+    await this.replicas.stop()
+    await this.link.close()
+  }
+}
+
+/** Null where this gateway stands alone. */
+export function sharedOf({ storage, server }: ResolvedConfig, parts: SharedParts): SharedState | null {
+  return storage.redis === undefined ? null : new SharedState(storage.redis, server.port, parts)
+}

@@ -1,0 +1,111 @@
+/** A real Redis of a test: on loopback, on a port of its own, in a folder that goes with it. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Debian's package of that name; where it is missing, what needs it is skipped, in CI never. */
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+
+export interface RedisServer {
+  readonly port: number
+  readonly url: string
+  readonly pid: number
+  /** One command, in one line; its answer as Redis wrote it. */
+  command(...words: readonly string[]): Promise<string>
+  /** SIGSTOP and SIGCONT. */
+  freeze(): void
+  thaw(): void
+  kill(): Promise<void>
+  /** On the same port, with nothing in it. */
+  startAgain(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'redis-'))
+  const port = await freePort()
+  const args = [
+    '--port',
+    `${port}`,
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...options,
+  ]
+  let child = await begun(args, port)
+  const end = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child.pid ?? 0
+    },
+    command: (...words) => ask(port, words),
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    kill: end,
+    startAgain: async () => {
+      await end()
+      child = await begun(args, port)
+    },
+    close: async () => {
+      await end()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function begun(args: readonly string[], port: number): Promise<ChildProcess> {
+  const child = spawn('redis-server', args, { stdio: 'ignore' })
+  for (let looks = 0; looks < 200; looks++) {
+    if (await answers(port)) return child
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  child.kill('SIGKILL')
+  throw new Error('redis-server did not answer within 5 s')
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    const answer = await ask(port, ['PING'])
+    return answer.startsWith('+PONG') || answer.startsWith('-NOAUTH')
+  } catch {
+    return false
+  }
+}
+
+function ask(port: number, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.setEncoding('utf8')
+    socket.once('error', reject)
+    socket.once('data', (answer: string) => {
+      socket.destroy()
+      resolve(answer)
+    })
+    const lengths = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
+    socket.write(`*${words.length}\r\n${lengths.join('')}`)
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
