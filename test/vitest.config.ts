@@ -7,15 +7,18 @@ import { CountsReporter } from './kit/reporter.ts'
 interface ProjectLimits {
   pool: 'threads' | 'forks'
   testTimeoutMs: number
-  /** How often a test that failed is tried again. */
-  retry: number
+  /** How often a test that failed is tried again, and for which errors; absent: for any. */
+  retry: { count: number; condition?: RegExp }
 }
 
 /** CI shares its machine: what waits for sockets and processes gets a second chance there, which the reporter tells of. */
-const again = process.env['CI'] === 'true' ? 1 : 0
+const count = process.env['CI'] === 'true' ? 1 : 0
+const again = { count }
+/** What needs neither fails for a reason, unless it was given no time. */
+const againIfLate = { count, condition: /timed out/ }
 
 /** The deadlines here are a last net; a test names what it waits for with `within` (test/kit/within.ts). */
-const fast: ProjectLimits = { pool: 'threads', testTimeoutMs: 5_000, retry: 0 }
+const fast: ProjectLimits = { pool: 'threads', testTimeoutMs: 5_000, retry: againIfLate }
 const sockets: ProjectLimits = { pool: 'forks', testTimeoutMs: 30_000, retry: again }
 const processes: ProjectLimits = { pool: 'forks', testTimeoutMs: 120_000, retry: again }
 

@@ -1,6 +1,7 @@
 /**
  * Writes how many tests passed, failed and were skipped to a file, three numbers, so that CI can add up several runs, and
- * names those that passed only when they were tried again: a test that does so often is to be mended.
+ * below them which failed and why, a line each, so that CI can name them at its end. Names those that passed only when they
+ * were tried again: a test that does so often is to be mended.
  */
 
 import { writeFileSync } from 'node:fs'
@@ -23,8 +24,28 @@ export class CountsReporter implements Reporter {
     for (const name of passedLate(modules)) process.stdout.write(`passed only when tried again: ${name}\n`)
     if (this.#file === undefined) return
     const { passed, failed, skipped } = countTests(modules, unhandledErrors.length)
-    writeFileSync(this.#file, `${passed} ${failed} ${skipped}\n`)
+    const lines = [`${passed} ${failed} ${skipped}`, ...failures(modules), ...unhandledErrors.map(toldOf)]
+    writeFileSync(this.#file, `${lines.join('\n')}\n`)
   }
+}
+
+function failures(modules: readonly TestModule[]): string[] {
+  return modules.flatMap((module) => {
+    const failed = [...module.children.allTests()].filter((test) => test.result().state === 'failed')
+    const tests = failed.map((test) => `${test.fullName}: ${firstOf(test.result().errors)}`)
+    const ofFile = tests.length === 0 && !module.ok() ? [firstOf(module.errors())] : []
+    return [...tests, ...ofFile].map((text) => `${module.relativeModuleId} > ${text}`)
+  })
+}
+
+function firstOf(errors: readonly SerializedError[] | undefined): string {
+  const [first] = errors ?? []
+  return first === undefined ? 'no error was told' : toldOf(first)
+}
+
+/** In one line. */
+function toldOf({ message }: SerializedError): string {
+  return message.replaceAll(/\s+/g, ' ').slice(0, 300)
 }
 
 function passedLate(modules: readonly TestModule[]): string[] {
