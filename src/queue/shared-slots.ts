@@ -1,6 +1,13 @@
 /** The port through which several gateways give out the slots of a host so that they never exceed them together. */
 
-export interface SlotWish {
+/** Of those that wait at several gateways the least counter goes first, bulk work behind all other. */
+export interface SlotClaim {
+  /** What its key was served at the host (`Flow.counterAt`). */
+  readonly counter: number
+  readonly isBulk: boolean
+}
+
+export interface SlotWish extends SlotClaim {
   /** By its name, which is the same at all gateways of a fleet. */
   readonly host: string
   /** As the host calls it. */
@@ -9,8 +16,13 @@ export interface SlotWish {
   readonly held: number
   /** That all may hold together, as far as this gateway knows. */
   readonly limit: number
-  /** What the key of the request was served there (`Flow.counterAt`): of those that wait at several gateways the least goes first. */
-  readonly counter: number
+  /**
+   * The first of those that go on waiting here for the host whatever the answer is, and how many they are; null where nobody does.
+   * While somebody waits, this stands: it is told with the first that finds the host full, kept when a slot is granted, renewed
+   * before it expires. A slot is granted only where more are free than wait elsewhere with a smaller counter, so that a
+   * gateway that frees several at once, or has just been given one, is neither first nor forgotten (README, "Between gateways").
+   */
+  readonly next: (SlotClaim & { readonly waiting: number }) | null
 }
 
 export interface SlotAnswer {
