@@ -47,6 +47,7 @@ export interface FigureParts {
   /** Log lines that could not be written so far. */
   readonly logDropped: () => number
   readonly otlpDropped: FigureSources['otlpDropped']
+  readonly sharing: FigureSources['sharing']
 }
 
 /** Without those whose name another has taken: two with one name cannot be told apart. */
@@ -111,6 +112,7 @@ export function figuresOf(parts: FigureParts): FigureSources {
     configReload: () => live.state,
     logDropped: parts.logDropped,
     otlpDropped: parts.otlpDropped,
+    sharing: parts.sharing,
     ledger: () => parts.ledger().state(),
     knownModel: (name) => catalog.knows(name),
   }

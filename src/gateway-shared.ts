@@ -4,6 +4,8 @@ import { hostname } from 'node:os'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import type { SharingSources } from './observe/figure-sources.ts'
+import type { SharingEvents } from './observe/sharing-metrics.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
 import { RedisLink } from './stores/redis/link.ts'
@@ -12,22 +14,42 @@ export interface SharedParts {
   readonly version: string
   readonly clock: Clock
   readonly log: Log
+  /** Asked once the gateway is made. */
+  readonly events: () => SharingEvents
 }
 
 export class SharedState {
   readonly link: RedisLink
   readonly replicas: Replicas
+  /** Of this gateway among the others. */
+  readonly name: string
 
   constructor(
     redis: NonNullable<ResolvedConfig['storage']['redis']>,
     port: number,
-    { version, clock, log }: SharedParts,
+    { version, clock, log, events }: SharedParts,
   ) {
     this.link = new RedisLink(redis, { clock, log, chance: Math.random })
     const id = randomBytes(6).toString('base64url')
-    const name = redis.replica ?? `${hostname()}:${port}`
-    const own = { id, name, version, startedAtMs: clock.wallMs() }
-    this.replicas = new Replicas({ clock, store: new RedisBeatStore(this.link, redis.goneAfterMs), own })
+    this.name = redis.replica ?? `${hostname()}:${port}`
+    const own = { id, name: this.name, version, startedAtMs: clock.wallMs() }
+    const { goneAfterMs } = redis
+    const store = new RedisBeatStore(this.link, goneAfterMs)
+    this.replicas = new Replicas({ clock, log, store, own, events, goneAfterMs })
+  }
+
+  /** What metrics read of it. */
+  figures(): SharingSources {
+    const { link, replicas, name } = this
+    return {
+      replica: name,
+      isRedisUp: () => link.isUp,
+      replicas: () => replicas.state(),
+      limitChargesWaiting: () => 0,
+      slots: () => [],
+      handOver: () => ({ waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 }),
+      keysAgeMs: () => 0,
+    }
   }
 
   /** Before anybody is let in: resolves also where Redis is not there. */

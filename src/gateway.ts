@@ -104,13 +104,14 @@ class BuiltGateway implements Gateway {
     this.#clock = clock
     this.#userAgent = `lmx-gateway/${parts.version}`
     this.#live = new LiveConfig(config, { ...parts, clock, told: () => this.#hearing() })
-    this.#shared = sharedOf(config, { version: parts.version, clock, log })
+    this.#shared = sharedOf(config, { version: parts.version, clock, log, events: () => this.#events })
     this.#phases = new PhaseTimes(clock)
     this.#gaps = new StreamGaps(config.metrics)
     this.#budget = new ByteBudget(config.queue.bytesMax, () => this.#events.rejected(null, 'bytes'))
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
     this.#fleet = fleetOf(config, { clock, log, resolveName: parts.resolveName, hearing: () => this.#hearing() })
     this.#catalog = new ModelCatalog(this.#fleet.hosts, config.models.aliases)
+    const replica = this.#shared?.name ?? null
     const sources = this.#sources()
     this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
     const counted = this.#metrics?.counted ?? null
@@ -119,7 +120,7 @@ class BuiltGateway implements Gateway {
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
-    this.#otlp = makeOtlp(config.otlp, { version: parts.version, clock, log, metrics: this.#metrics })
+    this.#otlp = makeOtlp(config.otlp, { version: parts.version, replica, clock, log, metrics: this.#metrics })
     const asking = { clock, log, userAgent: this.#userAgent }
     this.#models = new ModelKeeper(() => this.#config, {
       ...asking,
@@ -195,6 +196,7 @@ class BuiltGateway implements Gateway {
       relay: () => this.#relay,
       clientConnections: () => this.#data.connections,
       logDropped: this.#parts.logDropped ?? (() => 0),
+      sharing: this.#shared?.figures() ?? null,
       otlpDropped: () => this.#otlp?.dropped() ?? { traces: 0, metrics: 0 },
     })
   }

@@ -18,6 +18,14 @@ export interface AccessEvents {
   reservationSettled(model: string, ratio: number): void
 }
 
+/** Where several gateways share the limits. */
+export interface SharedLimitEvents {
+  /** A request asked for its limits: they were those of all gateways together, or this one's share of them. */
+  limitsAsked(by: 'shared' | 'local'): void
+  /** What Redis answered came when nobody waited for it any more, and was undone. */
+  limitAnswerUndone(): void
+}
+
 /** What is left to a key of a limit of its own or of its team. */
 export interface LimitRest {
   readonly key: string

@@ -78,3 +78,17 @@ export interface LedgerState {
   /** Why the last one could not; null when it could. */
   readonly problem: string | null
 }
+
+/** How gateways of one fleet give each other their rows of the ledger. */
+export interface HandOverState {
+  /** Own rows that the others have yet to be given. */
+  readonly waitingRows: number
+  /** How long the oldest of these has waited; 0 where there is none. */
+  readonly lagMs: number
+  /** Since the start, as the two below. */
+  readonly handedRows: number
+  /** Of others. */
+  readonly takenInRows: number
+  /** Of others: they were gone before this gateway could take them in. */
+  readonly missedRows: number
+}

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
 import { processFamilies } from './process-metrics.ts'
 import { escaped, type Family, floatText, Histogram, labelText, type Noted } from './series.ts'
-import type { SeriesTable } from './series-table.ts'
+import { replicaLabel, type SeriesTable } from './series-table.ts'
 import { inTurns } from './turns.ts'
 
 /** Prometheus text format 0.0.4, and OpenMetrics 1.0, which alone has exemplars. */
@@ -20,18 +20,23 @@ const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 }
 
+export interface ExpositionParts {
+  readonly clock: Pick<Clock, 'now'>
+  /** Name of this gateway among several, for the series of its process; those of the table have it already. */
+  readonly replica?: string | null
+  /** Brings the table up to date. */
+  refresh(): Steps
+}
+
 export class Expositions {
   readonly #table: SeriesTable
-  readonly #clock: Pick<Clock, 'now'>
-  readonly #refresh: () => Steps
+  readonly #parts: ExpositionParts
   readonly #rendering = new Map<ExpositionFormat, Promise<Exposition>>()
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `refresh` brings the table up to date. */
-  constructor(table: SeriesTable, clock: Pick<Clock, 'now'>, refresh: () => Steps) {
+  constructor(table: SeriesTable, parts: ExpositionParts) {
     this.#table = table
-    this.#clock = clock
-    this.#refresh = refresh
+    this.#parts = parts
   }
 
   /** Scrapes that come while one is being answered get the same answer: twenty at once cost as much as one. */
@@ -46,8 +51,8 @@ export class Expositions {
   /** All metrics, brought up to date; they go on counting. */
   families(): Promise<readonly Family[]> {
     return this.#afterLast(async () => {
-      const ofProcess = await processFamilies()
-      await inTurns(this.#refresh(), this.#clock)
+      const ofProcess = await this.#ofProcess()
+      await inTurns(this.#parts.refresh(), this.#parts.clock)
       return [...this.#table.families(), ...ofProcess]
     })
   }
@@ -61,15 +66,19 @@ export class Expositions {
 
   async #render(format: ExpositionFormat): Promise<Exposition> {
     // Their names are those of every Node program and carry no prefix of ours.
-    const ofProcess = await processFamilies()
+    const ofProcess = await this.#ofProcess()
     const page = new Page()
-    await inTurns(this.#write(page, ofProcess, format), this.#clock)
+    await inTurns(this.#write(page, ofProcess, format), this.#parts.clock)
     if (format === 'openmetrics') page.add('# EOF')
     return { contentType: contentTypes[format], pieces: page.end() }
   }
 
+  #ofProcess(): Promise<Family[]> {
+    return processFamilies(replicaLabel(this.#parts.replica ?? null))
+  }
+
   *#write(page: Page, ofProcess: readonly Family[], format: ExpositionFormat): Steps {
-    yield* this.#refresh()
+    yield* this.#parts.refresh()
     for (const family of this.#table.families()) yield* writeFamily(page, family, format)
     for (const family of ofProcess) yield* writeFamily(page, family, format)
   }

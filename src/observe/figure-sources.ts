@@ -4,8 +4,16 @@ import type { LearnedSpeed } from '../balancing/events.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
 import type { HostState, ModelAtHost } from '../hosts/events.ts'
-import type { GapTotals, GeneratingTotals, LedgerState, PhaseTotals, TokenTotals } from '../metering/events.ts'
-import type { HeldSlots, QueueState } from '../queue/events.ts'
+import type {
+  GapTotals,
+  GeneratingTotals,
+  HandOverState,
+  LedgerState,
+  PhaseTotals,
+  TokenTotals,
+} from '../metering/events.ts'
+import type { HeldSlots, QueueState, SharedSlotsState } from '../queue/events.ts'
+import type { ReplicasState } from '../replicas/events.ts'
 import type { Objectives } from './objectives.ts'
 import type { Classes } from './series-table.ts'
 import type { TokenCosts } from './token-metrics.ts'
@@ -46,8 +54,23 @@ export interface FigureSources {
   otlpDropped(): { readonly traces: number; readonly metrics: number }
   /** How the ledger is written. */
   ledger(): LedgerState
+  /** What is shared with other gateways; null where this one stands alone. */
+  readonly sharing: SharingSources | null
   /** Whether a name is configured or listed by a host; only such names become label values. */
   knownModel(name: string): boolean
+}
+
+export interface SharingSources {
+  /** Name of this gateway among them. */
+  readonly replica: string
+  isRedisUp(): boolean
+  replicas(): ReplicasState
+  /** Charges and settlements that Redis has yet to be told. */
+  limitChargesWaiting(): number
+  slots(): Iterable<SharedSlotsState>
+  handOver(): HandOverState
+  /** Since the keys here were last seen to be those of all, or since the start. */
+  keysAgeMs(): number
 }
 
 export interface ModelHosts {

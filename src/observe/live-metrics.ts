@@ -10,6 +10,7 @@ import { startLineAtZero, writeLine } from './line-metrics.ts'
 import { startOverheadAtZero, startRequestsAtZero } from './request-metrics.ts'
 import { RoutingMetrics, startHoldsAtZero } from './routing-metrics.ts'
 import { otherLabel, type Row, type SeriesTable } from './series-table.ts'
+import { writeSharing } from './sharing-metrics.ts'
 import { TokenMetrics } from './token-metrics.ts'
 
 export class LiveMetrics {
@@ -55,6 +56,7 @@ export class LiveMetrics {
     yield* this.#routing.write({ hosts, models, depths: queue.depths })
     yield* table.rewrite('model_hosts_up', modelHostRows(models), 'gone', 'min')
     yield* table.mirrorHistogram('event_loop_delay_seconds', [[{}, sources.eventLoopDelays()]])
+    if (sources.sharing !== null) yield* writeSharing(table, sources.sharing, hosts)
     yield* writeGateway(table, sources)
   }
 

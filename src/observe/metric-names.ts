@@ -5,6 +5,7 @@ import { limitMetrics } from './definitions/limits.ts'
 import { lineMetrics } from './definitions/line.ts'
 import { requestMetrics } from './definitions/requests.ts'
 import { routingMetrics } from './definitions/routing.ts'
+import { sharingMetrics } from './definitions/sharing.ts'
 import { tokenMetrics } from './definitions/tokens.ts'
 
 export type { MetricDefinition } from './definitions/definition.ts'
@@ -20,6 +21,7 @@ export const metricDefinitions = {
   ...hostMetrics,
   ...routingMetrics,
   ...gatewayMetrics,
+  ...sharingMetrics,
 } as const
 
 export type MetricName = keyof typeof metricDefinitions

@@ -17,8 +17,15 @@ import { balancingEvents, loadEvents } from './routing-metrics.ts'
 import type { Family } from './series.ts'
 import { seriesMaxDefault } from './series-max.ts'
 import { SeriesTable } from './series-table.ts'
+import { noSharing, type SharingEvents, sharingEvents } from './sharing-metrics.ts'
 
-export interface MetricEvents extends RelayEvents, QueueEvents, AccessEvents, BalancingEvents, LoadEvents {
+export interface MetricEvents
+  extends RelayEvents,
+    QueueEvents,
+    AccessEvents,
+    BalancingEvents,
+    LoadEvents,
+    SharingEvents {
   /** A host has another number of slots. */
   limitChanged(host: string, direction: LimitDirection, reason: LimitReason): void
 }
@@ -34,11 +41,12 @@ export interface Metrics extends MetricEvents {
 }
 
 export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefault): Metrics {
-  const { clock } = sources
-  const table = new SeriesTable({ clock, seriesMax, knownModel: (name) => sources.knownModel(name) })
+  const { clock, sharing } = sources
+  const replica = sharing?.replica ?? null
+  const table = new SeriesTable({ clock, seriesMax, replica, knownModel: (name) => sources.knownModel(name) })
   const live = new LiveMetrics(table, sources)
   sources.eventLoopDelays()
-  const expositions = new Expositions(table, clock, () => live.write())
+  const expositions = new Expositions(table, { clock, replica, refresh: () => live.write() })
   return {
     counted: new Counted(table),
     requestEnded: (outcome) => recordRequest(table, outcome, sources.objectives),
@@ -52,6 +60,7 @@ export function createMetrics(sources: FigureSources, seriesMax = seriesMaxDefau
     ...accessEvents(table),
     ...balancingEvents(table),
     ...loadEvents(table),
+    ...(sharing === null ? noSharing : sharingEvents(table)),
     limitChanged: (host, direction, reason) => table.increase('host_limit_changes_total', { host, direction, reason }),
     // A scrape tells what went wrong.
     begin: () => void watchProcess().catch(() => {}),
@@ -82,4 +91,5 @@ export const noMetrics: MetricEvents = {
   loadBegan: () => {},
   loadEnded: () => {},
   evicted: () => {},
+  ...noSharing,
 }

@@ -38,17 +38,18 @@ async function watching(): Promise<Registry> {
   return registry
 }
 
-export async function processFamilies(): Promise<Family[]> {
+/** `constant`: labels that each series has beside its own. */
+export async function processFamilies(constant: LabelValues = {}): Promise<Family[]> {
   const registry = await watchProcess()
-  const [metrics, files] = await Promise.all([registry.getMetricsAsJSON(), openFileFamilies()])
-  return [...metrics.map(familyOf), ...files]
+  const [metrics, files] = await Promise.all([registry.getMetricsAsJSON(), openFileFamilies(constant)])
+  return [...metrics.map((metric) => familyOf(metric, constant)), ...files]
 }
 
 /** None where the system does not tell. */
-async function openFileFamilies(): Promise<Family[]> {
+async function openFileFamilies(constant: LabelValues): Promise<Family[]> {
   const files = await readdir('/proc/self/fd').catch(() => null)
   if (files === null) return []
-  const family = new Family(openFilesName, openFiles)
+  const family = new Family(openFilesName, openFiles, constant)
   const series = family.add('', {})
   // But for the one that was opened to look.
   if (series instanceof Scalar) series.value = files.length - 1
@@ -57,11 +58,11 @@ async function openFileFamilies(): Promise<Family[]> {
 
 type Collected = MetricObjectWithValues<MetricValue<string>>
 
-function familyOf({ name, help, type, values }: Collected): Family {
+function familyOf({ name, help, type, values }: Collected, constant: LabelValues): Family {
   const isHistogram = String(type) === 'histogram'
   const buckets = isHistogram ? edgesOf(values) : []
   const definition: MetricDefinition = { type: kindOf(String(type)), labels: [], help, buckets }
-  const family = new Family(name, definition)
+  const family = new Family(name, definition, constant)
   for (const value of values) add(family, value, buckets)
   return family
 }

@@ -1,6 +1,7 @@
 /** The metric table come alive: labels checked against it by the compiler, one budget of series, nothing but additions to count. */
 import type { Clock } from '../base/clock.ts'
 import type { Steps } from '../base/steps.ts'
+import { sharingMetrics } from './definitions/sharing.ts'
 import { type MetricDefinition, type MetricName, metricDefinitions, metricPrefix } from './metric-names.ts'
 import {
   type Exemplar,
@@ -51,6 +52,8 @@ export interface SeriesTableOptions {
   readonly clock: Pick<Clock, 'wallMs'>
   /** Over all metrics together, a histogram's buckets counted singly, as Prometheus does. */
   readonly seriesMax: number
+  /** Name of this gateway among several, which each series has for a label; null where it stands alone. */
+  readonly replica?: string | null
   knownModel(name: string): boolean
 }
 
@@ -63,8 +66,10 @@ export class SeriesTable {
 
   constructor(options: SeriesTableOptions) {
     this.#options = options
+    const { replica = null } = options
     for (const [name, definition] of Object.entries<MetricDefinition>(metricDefinitions)) {
-      const family = new Family(metricPrefix + name, definition)
+      if (replica === null && name in sharingMetrics) continue
+      const family = new Family(metricPrefix + name, definition, replicaLabel(replica))
       this.#families.set(name, family)
       if (definition.labels.length === 0) this.#find(family, {})
     }
@@ -268,6 +273,11 @@ export class SeriesTable {
     }
     return cleaned
   }
+}
+
+/** What each series has beside its own labels. */
+export function replicaLabel(replica: string | null): LabelValues {
+  return replica === null ? {} : { replica }
 }
 
 /** By key as long as these are few. */

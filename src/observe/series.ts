@@ -27,9 +27,9 @@ export class Scalar {
   readonly text: string
   value = 0
 
-  constructor(labels: LabelValues) {
+  constructor(labels: LabelValues, constant: LabelValues = {}) {
     this.labels = labels
-    this.text = labelText(labels)
+    this.text = labelText({ ...constant, ...labels })
   }
 
   /** A counter never falls, and takes nothing that is no number. */
@@ -51,9 +51,9 @@ export class Histogram {
   noted: (Noted | undefined)[] | null = null
   readonly #edges: readonly number[]
 
-  constructor(labels: LabelValues, edges: readonly number[]) {
+  constructor(labels: LabelValues, edges: readonly number[], constant: LabelValues = {}) {
     this.labels = labels
-    this.text = labelText(labels)
+    this.text = labelText({ ...constant, ...labels })
     this.head = this.text === '' ? '' : `${this.text.slice(1, -1)},`
     this.counts = new Float64Array(edges.length + 1)
     this.#edges = edges
@@ -107,12 +107,15 @@ export class Family {
   readonly ended = new Map<string, Scalar>()
   /** By the labels that a total came with, which need not be those of its series. */
   readonly followed = new Map<string, Followed>()
+  readonly #constant: LabelValues
   /** Those that were asked for by just their labels: found value by value, since a key that is spelt out is garbage at once. */
   #asked: Branch | Series = new Map()
 
-  constructor(name: string, definition: MetricDefinition) {
+  /** `constant`: labels that each series has in the text of a scrape, beside its own. */
+  constructor(name: string, definition: MetricDefinition, constant: LabelValues = {}) {
     this.name = name
     this.definition = definition
+    this.#constant = constant
     const { buckets = [], type } = definition
     this.edgeTexts = buckets.map(floatText)
     // Beside its buckets a histogram has +Inf, sum and count.
@@ -121,7 +124,8 @@ export class Family {
 
   add(key: string, labels: LabelValues): Series {
     const { type, buckets = [] } = this.definition
-    const made = type === 'histogram' ? new Histogram(labels, buckets) : new Scalar(labels)
+    const constant = this.#constant
+    const made = type === 'histogram' ? new Histogram(labels, buckets, constant) : new Scalar(labels, constant)
     this.series.set(key, made)
     return made
   }

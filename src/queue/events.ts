@@ -28,6 +28,23 @@ export interface QueueEvents {
   gaveBack(model: string | null): void
 }
 
+/** Where several gateways share the slots of hosts. */
+export interface SharedSlotEvents {
+  /** A slot that was free here was asked for. local: nobody could tell, and this gateway kept to its share. */
+  slotAsked(host: string, outcome: 'granted' | 'refused' | 'local'): void
+  /** It was granted when nobody waited for the answer any more, and was given back. */
+  slotAnswerUndone(host: string): void
+}
+
+/** Of one host whose slots several gateways share. */
+export interface SharedSlotsState {
+  readonly host: string
+  /** Slots that other gateways hold, as this one last heard. */
+  readonly elsewhere: number
+  /** This one was refused a slot and waits for it beside the others. */
+  readonly isClaimed: boolean
+}
+
 /** What the line adds to what a host says of itself. */
 export interface HeldSlots {
   /** Slots of answers that were given up while the host goes on computing them. */

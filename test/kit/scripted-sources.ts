@@ -14,7 +14,7 @@ import {
   type TokenTotals,
 } from '../../src/metering/events.ts'
 import { delayBuckets } from '../../src/observe/definitions/buckets.ts'
-import type { FigureSources, ModelHosts } from '../../src/observe/figure-sources.ts'
+import type { FigureSources, ModelHosts, SharingSources } from '../../src/observe/figure-sources.ts'
 import type { Metrics } from '../../src/observe/metrics.ts'
 import type { FlowState, HeldSlots, QueueDepth } from '../../src/queue/events.ts'
 import type { FirstToken } from '../../src/relay/events.ts'
@@ -120,7 +120,21 @@ export class ScriptedSources implements FigureSources {
   logDropped = () => this.dropped
   ledgerState: LedgerState = { pendingRows: 0, lostRows: 0, errors: 0, problem: null }
   ledger = () => this.ledgerState
+  sharing: SharingSources | null = null
   knownModel = (name: string) => this.models.has(name)
+}
+
+/** Of one of two gateways. */
+export function scriptedSharing(): SharingSources {
+  return {
+    replica: 'gw-1',
+    isRedisUp: () => true,
+    replicas: () => ({ count: 2, isShared: true, beatAgeMs: 150 }),
+    limitChargesWaiting: () => 3,
+    slots: () => [{ host: 'studio', elsewhere: 1, isClaimed: true }],
+    handOver: () => ({ waitingRows: 4, lagMs: 500, handedRows: 20, takenInRows: 30, missedRows: 0 }),
+    keysAgeMs: () => 250,
+  }
 }
 
 function* inOneStep<Result>(make: () => Result): Steps<Result> {
@@ -238,6 +252,12 @@ export function tellEverything(metrics: Metrics): void {
   metrics.loadBegan('studio', 'qwen')
   metrics.loadEnded('studio', 'qwen', 'ok', 24_000)
   metrics.evicted('studio', 'qwen')
+  metrics.redis.up(true, null)
+  metrics.redis.called('beat', 'ok', 0.3)
+  metrics.limitsAsked('shared')
+  metrics.slotAsked('studio', 'granted')
+  metrics.replicaGone('missed')
+  metrics.epochChanged()
 }
 
 /** Series and their values; throws on a line that is none, a series named twice, and one that its TYPE line does not announce. */

@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   stores: ['base', 'access', 'metering', 'queue', 'replicas'],
   relay: ['base', 'wire', 'hosts', 'metering', 'balancing', 'queue'],
   // Listens only: it knows what happened, by the types of the events, and nobody.
-  observe: ['base', '*/events.ts', 'relay/outcome.ts'],
+  observe: ['base', '*/events.ts', 'stores/redis/events.ts', 'relay/outcome.ts'],
   http: ['base', 'wire', 'hosts', 'metering', 'access', 'balancing', 'queue', 'relay', 'observe'],
   config: ['base', '*/options.ts'],
   // Reads all parts for metrics and pages, and decides nothing.
@@ -46,7 +46,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'http',
     'config',
   ],
-  'gateway-shared.ts': ['base', 'access', 'queue', 'metering', 'replicas', 'balancing', 'hosts', 'stores', 'config'],
+  'gateway-shared.ts': [
+    'base',
+    'access',
+    'queue',
+    'metering',
+    'replicas',
+    'balancing',
+    'hosts',
+    'stores',
+    'observe',
+    'config',
+  ],
   'gateway.ts': [
     'gateway-parts.ts',
     'gateway-figures.ts',

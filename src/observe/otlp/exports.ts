@@ -13,10 +13,14 @@ export interface Exports {
 
 export function makeExports(
   options: ReceiverOptions,
-  { version, clock, metrics: source }: OtlpParts,
+  { version, replica, clock, metrics: source }: OtlpParts,
   receptions: Readonly<Record<'traces' | 'metrics', Reception>>,
 ): Exports {
-  const own = { 'service.name': options.serviceName, 'service.version': version, 'service.instance.id': randomId(22) }
+  const own = {
+    'service.name': options.serviceName,
+    'service.version': version,
+    'service.instance.id': replica ?? randomId(22),
+  }
   const resource = defaultResource().merge(resourceFromAttributes(own))
   const userAgent = `lmx-gateway/${version}`
   const spans = options.traces

@@ -6,6 +6,8 @@ import type { Family } from '../series.ts'
 export interface OtlpParts {
   /** Of the gateway. */
   readonly version: string
+  /** Name of the gateway among several; null where it stands alone. */
+  readonly replica: string | null
   readonly clock: Clock
   readonly log: Log
   /** Null where none are counted. */

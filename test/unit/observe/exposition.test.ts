@@ -10,7 +10,14 @@ import { everyTurn, turnsDuring } from '../../kit/event-loop.ts'
 import { expositionText } from '../../kit/exposition-text.ts'
 import { fullSources, telling } from '../../kit/full-budget.ts'
 import { readOpenMetrics } from '../../kit/open-metrics.ts'
-import { firstToken, outcome, readExposition, ScriptedSources, tellEverything } from '../../kit/scripted-sources.ts'
+import {
+  firstToken,
+  outcome,
+  readExposition,
+  ScriptedSources,
+  scriptedSharing,
+  tellEverything,
+} from '../../kit/scripted-sources.ts'
 
 const definitions = Object.entries<MetricDefinition>(metricDefinitions)
 const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), parentSpanId: null, sampled: true, state: null }
@@ -56,7 +63,9 @@ describe('the two formats', () => {
   })
 
   it('name each type: a counter with its suffix in plain text, by its family without it in OpenMetrics', async () => {
-    const { text, openMetrics } = await both(createMetrics(new ScriptedSources()))
+    const sources = new ScriptedSources()
+    sources.sharing = scriptedSharing()
+    const { text, openMetrics } = await both(createMetrics(sources))
     for (const [name, { type }] of definitions) {
       expect(text.match(new RegExp(`^# TYPE ${metricPrefix}${name} ${type}$`, 'gm'))).toHaveLength(1)
       expect(readOpenMetrics(openMetrics).types.get(metricPrefix + name.replace(/_total$/, ''))).toBe(type)

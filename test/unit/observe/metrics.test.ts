@@ -9,6 +9,7 @@ import {
   outcome,
   ScriptedSources,
   scrape,
+  scriptedSharing,
   tellEverything,
   tokenTotals,
 } from '../../kit/scripted-sources.ts'
@@ -17,7 +18,9 @@ const at = (name: string, labels = '') => `${metricPrefix}${name}${labels}`
 
 describe('what a scrape shows', () => {
   it('has a sample of every metric in the table and of no other', async () => {
-    const metrics = createMetrics(new ScriptedSources())
+    const sources = new ScriptedSources()
+    sources.sharing = scriptedSharing()
+    const metrics = createMetrics(sources)
     tellEverything(metrics)
     const names = [...(await scrape(metrics)).keys()].map((series) =>
       series.replace(/\{.*/, '').replace(/_(bucket|sum|count)$/, ''),

@@ -17,7 +17,7 @@ it('takes only the names, types and labels of the metric table: the compiler say
   expect(() => table.increase('queue_wait_seconds', {})).toThrow('queue_wait_seconds is a histogram')
   // @ts-expect-error there is no such metric
   expect(() => table.observe('no_such_seconds', {}, 1)).toThrow('no metric no_such_seconds')
-  const text = expositionText(await new Expositions(table, systemClock, function* () {}).render('text'))
+  const text = expositionText(await new Expositions(table, { clock: systemClock, *refresh() {} }).render('text'))
   // What the compiler would have refused is taken as far as it goes: a missing label is `other`, a surplus one nothing.
   expect(text).toContain('host_errors_total{host="studio",reason="upstream_timeout"} 2')
   expect(text).toContain('host_errors_total{host="studio",reason="other"} 1')
