@@ -1,39 +1,54 @@
 /** Who lives in a fleet, and what they tell each other with each beat. */
-import type { Beat, BeatStore } from '../../replicas/beat-store.ts'
+import type { AliveReplica, Beat, BeatStore, OwnBeat } from '../../replicas/beat-store.ts'
 import type { RedisLink } from './link.ts'
 import { Script } from './script.ts'
 
 /** How long after Redis was empty nothing is granted by it: several beats, in which each replica tells what it holds. */
 const settleMs = 1_000
 
-/** KEYS epoch, alive, told. ARGV id, message, own status, gone after ms, a name for a new epoch, settle ms, 1 to leave. */
+/**
+ * KEYS epoch, alive, replicas. ARGV id, message, own status, gone after ms, settle ms, 1 to leave. A clock that was set back
+ * makes nobody live longer, nor an epoch settle later, than if it had been right all the time. Of each replica it is kept, in
+ * front of its status, when it joined, so that one that was given up meanwhile can tell, even where an answer is lost.
+ */
 const beatScript = new Script(
   'beat',
   `
 local now = now_ms()
 local epoch = redis.call('GET', KEYS[1])
-if not epoch then
-  epoch = ARGV[5] .. ' ' .. (now + ARGV[6])
-  redis.call('SET', KEYS[1], epoch)
+local name, settled = string.match(epoch or '', '^(%S+) (%d+)$')
+settled = tonumber(settled)
+if not settled or settled > now + ARGV[5] then
+  settled = settled and now or now + ARGV[5]
+  name = name or ARGV[1] .. '.' .. string.format('%.0f', now)
+  redis.call('SET', KEYS[1], name .. ' ' .. string.format('%.0f', settled))
 end
-if ARGV[7] == '1' then
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')) do
+  redis.call('ZADD', KEYS[2], now, id)
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. (now - ARGV[4]))) do
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('HDEL', KEYS[3], id)
+end
+local joined = string.match(redis.call('HGET', KEYS[3], ARGV[1]) or '', '^%d+') or string.format('%.0f', now)
+if ARGV[6] == '1' then
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('HDEL', KEYS[3], ARGV[1])
 else
   redis.call('ZADD', KEYS[2], now, ARGV[1])
-  redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
-end
-local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. (now - ARGV[4]))
-if #gone > 0 then
-  redis.call('ZREM', KEYS[2], unpack(gone))
-  redis.call('HDEL', KEYS[3], unpack(gone))
+  redis.call('HSET', KEYS[3], ARGV[1], joined .. ' ' .. ARGV[3])
 end
 redis.call('PUBLISH', KEYS[3], ARGV[2])
-return { now, string.match(epoch, '^(%S+)'), tonumber(string.match(epoch, ' (%d+)$')), redis.call('ZRANGE', KEYS[2], 0, -1) }
+local alive = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for at = 2, #alive, 2 do alive[at] = now - alive[at] end
+return { name, math.max(0, settled - now), joined, alive }
 `,
   (reply): Beat => {
-    const [nowMs, epoch, settledAtMs, alive] = reply as [number, string, number, string[]]
-    return { nowMs, epoch, settlesInMs: Math.max(0, settledAtMs - nowMs), alive }
+    const [epoch, settlesInMs, joined, alive] = reply as [string, number, string, (string | number)[]]
+    const replicas: AliveReplica[] = []
+    for (let at = 0; at < alive.length; at += 2)
+      replicas.push({ id: String(alive[at]), beatAgeMs: Number(alive[at + 1]) })
+    return { epoch, settlesInMs, joined, alive: replicas }
   },
 )
 
@@ -50,18 +65,33 @@ export class RedisBeatStore implements BeatStore {
     return this.#link.isUp
   }
 
-  async beat({ id, message, status, epochIfNone, leaves = false }: Parameters<BeatStore['beat']>[0]): Promise<Beat> {
+  get problem(): string | null {
+    return null
+  }
+
+  async beat({ id, message, status, leaves }: OwnBeat): Promise<Beat> {
     const keys = [this.#link.key('epoch'), this.#link.key('alive'), this.#link.key('replicas')]
-    const args = [id, message, status, this.#goneAfterMs, epochIfNone, settleMs, leaves ? 1 : 0]
+    const args = [id, message, status, this.#goneAfterMs, settleMs, leaves ? 1 : 0]
     return await this.#link.run(beatScript, keys, args)
   }
 
   async statuses(): Promise<ReadonlyMap<string, string>> {
     const reply = await this.#link.command(['HGETALL', this.#link.key('replicas')])
-    return new Map(Object.entries(reply as Record<string, string>))
+    const statuses = new Map<string, string>()
+    for (const [id, kept] of pairsOf(reply)) statuses.set(id, kept.slice(kept.indexOf(' ') + 1))
+    return statuses
   }
 
   async listen(heard: (message: string) => void): Promise<void> {
     await this.#link.subscribe(this.#link.key('replicas'), heard)
   }
+}
+
+/** A hash comes as a list of fields and values, or as an object, by the version of the protocol. */
+function* pairsOf(reply: unknown): Iterable<[string, string]> {
+  if (!Array.isArray(reply)) {
+    for (const [id, status] of Object.entries(reply ?? {})) yield [id, String(status)]
+    return
+  }
+  for (let at = 0; at + 1 < reply.length; at += 2) yield [String(reply[at]), String(reply[at + 1])]
 }

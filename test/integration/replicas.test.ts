@@ -1,0 +1,133 @@
+/** Gateways of a fleet find each other through a real Redis, and go on through what may become of it. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
+import { Replicas } from '../../src/replicas/replicas.ts'
+import { RedisBeatStore } from '../../src/stores/redis/beat-store.ts'
+import { RedisLink } from '../../src/stores/redis/link.ts'
+import { configOf } from '../kit/config-of.ts'
+import { hasRedis, type RedisServer, startRedis } from '../kit/redis.ts'
+import { silentLog } from '../kit/silent-log.ts'
+
+const goneAfterMs = 1_500
+
+interface Member {
+  readonly link: RedisLink
+  readonly replicas: Replicas
+  readonly events: string[]
+  readonly heard: Map<string, unknown>
+}
+
+async function member(redis: RedisServer, id: string, fleet = 'default'): Promise<Member> {
+  const options = configOf({ hosts: [], storage: { redis: { url: redis.url, fleet, goneAfterMs } } }).storage.redis
+  if (options === undefined) throw new Error('no redis in the configuration')
+  const link = new RedisLink(options, { clock: systemClock, log: silentLog, chance: Math.random })
+  const events: string[] = []
+  const heard = new Map<string, unknown>()
+  const replicas = new Replicas({
+    clock: systemClock,
+    log: silentLog,
+    store: new RedisBeatStore(link, goneAfterMs),
+    own: { id, name: `gw-${id}`, version: '1', startedAtMs: Date.now() },
+    events: () => ({ replicaGone: (how) => void events.push(how), epochChanged: () => {} }),
+    goneAfterMs,
+  })
+  replicas.onEpoch(() => void events.push('told anew'))
+  replicas.tell('load', () => `of ${id}`)
+  replicas.hear('load', (from, told) => void heard.set(from, told))
+  await link.start()
+  await replicas.start()
+  onTestFinished(async () => {
+    await replicas.stop()
+    await link.close()
+  })
+  return { link, replicas, events, heard }
+}
+
+/** Looks again until it is so. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await pause(10)
+}
+
+describe.skipIf(!hasRedis)('replicas on a real Redis', () => {
+  let redis: RedisServer
+
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  beforeEach(async () => {
+    await redis.startAgain()
+  })
+  afterAll(async () => {
+    await redis.close()
+  })
+
+  it('find each other, hear each other, and share once the epoch has settled; those of another fleet do not', async () => {
+    const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
+    const stranger = await member(redis, 'c', 'other')
+    await until(() => a.replicas.count === 2 && b.replicas.count === 2)
+    await until(() => a.heard.get('b') === 'of b' && b.heard.get('a') === 'of a')
+    await until(() => a.replicas.isShared && b.replicas.isShared)
+    expect(a.replicas.all().map(({ status }) => status?.name)).toEqual(['gw-a', 'gw-b'])
+    expect([stranger.replicas.count, stranger.heard.size]).toEqual([1, 0])
+    expect([a.events, b.events]).toEqual([['told anew'], ['told anew']])
+  })
+
+  it('miss one whose connection is gone, and are left by one that says so', async () => {
+    const [a, b, c] = [await member(redis, 'a'), await member(redis, 'b'), await member(redis, 'c')]
+    await until(() => a.replicas.count === 3)
+    await c.replicas.stop()
+    await until(() => a.replicas.count === 2)
+    expect(a.events).toContain('left')
+    await b.link.close()
+    await until(() => a.replicas.count === 1)
+    expect(a.events).toContain('missed')
+  })
+
+  it('tell all anew when Redis was emptied, each time', async () => {
+    const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
+    await until(() => a.replicas.isShared && b.replicas.isShared && a.replicas.count === 2)
+    for (const times of [2, 3]) {
+      await redis.command('FLUSHALL')
+      for (const { events } of [a, b])
+        await until(() => events.filter((event) => event === 'told anew').length === times)
+      await until(() => a.replicas.isShared && b.replicas.isShared)
+      expect([a.replicas.count, b.replicas.count]).toEqual([2, 2])
+    }
+  })
+
+  it('go on by themselves while Redis is away, and find each other and hear each other again after', async () => {
+    const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
+    await until(() => a.replicas.isShared && a.replicas.count === 2 && b.replicas.count === 2)
+    await redis.kill()
+    await until(() => !a.replicas.isShared && !b.replicas.isShared)
+    expect([a.replicas.count, b.replicas.count]).toEqual([2, 2])
+    expect(a.replicas.sharing.why).toMatch(/^Redis /)
+    await redis.startAgain()
+    await until(() => a.replicas.isShared && b.replicas.isShared)
+    a.heard.clear()
+    await until(() => a.heard.get('b') === 'of b')
+    await until(() => a.replicas.count === 2 && b.replicas.count === 2)
+  })
+
+  it('find each other again after it stood still for so long that all were given up', async () => {
+    const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
+    await until(() => a.replicas.isShared && a.replicas.count === 2 && b.replicas.count === 2)
+    redis.freeze()
+    await until(() => !a.replicas.isShared && !b.replicas.isShared)
+    await pause(goneAfterMs)
+    redis.thaw()
+    await until(() => a.replicas.isShared && b.replicas.isShared && a.replicas.count === 2 && b.replicas.count === 2)
+  })
+
+  it('are not kept alive by a clock of Redis that was set back', async () => {
+    const a = await member(redis, 'a')
+    const inAnHour = `${Date.now() + 3_600_000}`
+    await redis.command('ZADD', 'lmx-gateway:{default}:alive', inAnHour, 'dead')
+    await until(() => a.replicas.count === 2)
+    await until(() => a.replicas.count === 1)
+    await redis.command('SET', 'lmx-gateway:{default}:epoch', `of-before ${inAnHour}`)
+    await until(() => a.events.filter((event) => event === 'told anew').length === 2)
+    await until(() => a.replicas.isShared)
+  })
+})
