@@ -123,7 +123,7 @@ describe.each(balancers)('%s before two gateways, as in its example', (name) => 
     }
     streaming.close()
     for (const exchange of host.exchanges) expect(await exchange.peerLeft(waitMs)).toBeDefined()
-    const ended = () => gateways.flatMap(({ outcomes }) => outcomes())
+    const ended = () => gateways.flatMap((one) => one.outcomes())
     await eventually(waitMs, 'a line of each', () => ended().length === 3)
     for (const { fields } of ended()) expect(fields['end']).toMatch(/^C/)
   })
@@ -185,8 +185,8 @@ describe.each(balancers)('%s before two gateways, as in its example', (name) => 
     }
     await gone
     expect(new Set(statuses)).toEqual(new Set([200]))
-    for (const { outcomes } of gateways)
-      expect(new Set(outcomes().map(({ fields }) => fields['end']))).toEqual(new Set(['--']))
+    for (const one of gateways)
+      expect(new Set(one.outcomes().map(({ fields }) => fields['end']))).toEqual(new Set(['--']))
     expect(stayer.outcomes().length).toBeGreaterThan(leaver.outcomes().length)
   })
 
