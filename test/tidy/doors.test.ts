@@ -19,7 +19,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   // Loaded only when somebody looks for hosts.
   'bonjour-service': ['src/hosts/discovery/mdns.ts'],
   // Loaded only where several gateways share a Redis.
-  '@redis/client': ['src/stores/redis/link.ts'],
+  '@redis/client': ['src/stores/redis/connection.ts'],
   yaml: ['src/config/'],
   hono: ['src/http/'],
   '@hono/node-server': ['src/http/'],

@@ -1,25 +1,27 @@
 /**
- * The one connection to the Redis that several gateways share, and the one door to its client library. A call costs its
+ * The Redis that several gateways share: one connection at a time, opened anew for as long as there is none. A call costs its
  * request `answerMsMax` at the most: later answers are handed to whoever wants to undo what came too late. After some
- * failures in a row nobody asks any more until Redis answers a ping.
+ * failures in a row nobody asks any more until a look, which writes, has gone well.
  */
-import { readFileSync } from 'node:fs'
-import type { RedisClientType } from '@redis/client'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { RedisOptions } from '../options.ts'
-import type { Script } from './script.ts'
+import { type CallCounts, Calls, notInTime, RedisUnavailable } from './calls.ts'
+import { RedisConnection } from './connection.ts'
+import { noRedisEvents, type RedisEvents } from './events.ts'
+import { type SeenServer, seenServer, writeMs } from './look.ts'
+import { problemOf, type RedisProblem, RedisRefused } from './problems.ts'
+import { type Script, unsettled } from './script.ts'
+import { placeOf, type RedisTarget, readTarget } from './target.ts'
 
-/** Redis cannot be asked, did not answer in time, or refused. The message says which. */
-export class RedisUnavailable extends Error {
-  override readonly name = 'RedisUnavailable'
-}
+export { RedisUnavailable } from './calls.ts'
 
 export interface RedisLinkParts {
   readonly clock: Clock
   readonly log: Log
   /** From 0 to 1. */
   readonly chance: () => number
+  readonly events?: RedisEvents
 }
 
 export interface RunOptions<Answer> {
@@ -29,32 +31,80 @@ export interface RunOptions<Answer> {
   readonly late?: (answer: Answer) => void
 }
 
+export interface RedisState extends Readonly<CallCounts> {
+  readonly isUp: boolean
+  /** What to do about it; null where it is up. */
+  readonly problem: string | null
+  /** `Redis 7.0.15`; null where it has not been seen, or does not say. */
+  readonly server: string | null
+}
+
 type Argument = string | number
+type Heard = (message: string) => void
 
 const failuresMax = 5
-/** Between looks whether Redis is there again, from this up to twice as long. */
+/** Between looks whether Redis is there again: from this up to twice as long, and longer after several in vain. */
 const lookEveryMs = 250
+const lookDoublingsMax = 2
+/** Once it was there for so long, the next outage is a new one. */
+const stableMs = 10_000
+const toldEverMax = 100
 
 export class RedisLink {
   readonly #options: RedisOptions
-  readonly #parts: RedisLinkParts
-  #client: RedisClientType | null = null
-  #subscriber: RedisClientType | null = null
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #chance: () => number
+  readonly #events: RedisEvents
+  readonly #calls: Calls
+  /** The one that is asked; null while it is down. */
+  #connection: RedisConnection | null = null
+  /** The one that is being opened. */
+  #opening: RedisConnection | null = null
+  /** With those that only wait for late answers. */
+  readonly #connections = new Set<RedisConnection>()
+  #target: RedisTarget | null = null
+  #server: SeenServer | null = null
   #failuresInARow = 0
-  #isUp = false
+  #problem: string | null = 'Redis has not been asked yet.'
+  #wasSlow = false
+  #looksInVain = 0
+  #upAtMs = 0
   #closed = false
   #timer: Timer | null = null
+  /** Of this outage, so that each is told once. */
+  readonly #toldProblems = new Set<string>()
+  readonly #toldEver = new Set<string>()
+  readonly #heard = new Map<string, Heard[]>()
   readonly #onUp: (() => void)[] = []
   readonly #onDown: ((problem: string) => void)[] = []
 
-  constructor(options: RedisOptions, parts: RedisLinkParts) {
+  constructor(options: RedisOptions, { clock, log, chance, events = noRedisEvents }: RedisLinkParts) {
     this.#options = options
-    this.#parts = parts
+    this.#clock = clock
+    this.#log = log
+    this.#chance = chance
+    this.#events = events
+    this.#calls = new Calls({
+      clock,
+      answerMsMax: options.answerMsMax,
+      events,
+      onAnswer: () => {
+        this.#failuresInARow = 0
+      },
+      onTimeout: (connection, msMax) => this.#timedOut(connection, msMax),
+      onError: (connection, error, operation) => this.#refused(connection, error, operation),
+      onFault: (error, operation) => this.#fault(error, operation),
+    })
   }
 
   /** Whether it is worth asking now. */
   get isUp(): boolean {
-    return this.#isUp
+    return this.#connection !== null
+  }
+
+  get state(): RedisState {
+    return { isUp: this.isUp, problem: this.#problem, server: this.#server?.name ?? null, ...this.#calls.counts }
   }
 
   /** All of one fleet are in one slot of a cluster, so that one script may have several. */
@@ -70,158 +120,230 @@ export class RedisLink {
     this.#onDown.push(listener)
   }
 
-  /** Connects, and goes on trying where that fails: resolves after the first try, and never rejects. */
+  /**
+   * Connects, and goes on trying where that fails: resolves after the first try. Rejects with a StartError where a file that
+   * the configuration names cannot be used.
+   */
   async start(): Promise<void> {
-    const { createClient } = await import('@redis/client')
-    const { url, username, connectMsMax } = this.#options
-    const options = {
-      url,
-      ...(username === undefined ? {} : { username }),
-      ...(this.#password === undefined ? {} : { password: this.#password }),
-      disableOfflineQueue: true,
-      socket: {
-        connectTimeout: connectMsMax,
-        reconnectStrategy: () => lookEveryMs * (1 + this.#parts.chance()),
-        ...this.#tls,
-      },
-    }
-    this.#client = createClient(options) as RedisClientType
-    this.#subscriber = this.#client.duplicate({ disableOfflineQueue: false }) as RedisClientType
-    this.#client.on('error', (error: Error) => this.#down(error.message))
-    this.#subscriber.on('error', () => {})
-    this.#client.on('ready', () => void this.#look())
-    const opening = Promise.all([this.#client.connect(), this.#subscriber.connect()]).catch(() => {})
-    await Promise.race([opening, this.#after(connectMsMax)])
+    readTarget(this.#options)
     await this.#look()
   }
 
   /** Rejects with RedisUnavailable: at once while it is down, else within `answerMsMax`. */
-  async run<Answer>(
+  run<Answer>(
     script: Script<Answer>,
     keys: readonly string[],
     args: readonly Argument[],
     { answerMsMax = this.#options.answerMsMax, late }: RunOptions<Answer> = {},
   ): Promise<Answer> {
-    if (!this.#isUp) throw new RedisUnavailable('Redis is not there.')
-    const count = String(keys.length)
-    const rest = [count, ...keys, ...args.map(String)]
-    const answer = this.#evaluate(script, rest)
-    return await this.#inTime(answer, answerMsMax, late)
+    const connection = this.#connection
+    if (connection === null) return this.#notThere(script.name)
+    const sent = evaluation(script, keys, args)
+    const read = (reply: unknown) => script.read(reply)
+    return this.#calls.ask(connection, { operation: script.name, args: sent, lua: script.lua, read, answerMsMax, late })
   }
 
   /** Any other command, under the same conditions. */
-  async command(args: readonly Argument[], answerMsMax = this.#options.answerMsMax): Promise<unknown> {
-    const client = this.#client
-    if (!this.#isUp || client === null) throw new RedisUnavailable('Redis is not there.')
-    return await this.#inTime(client.sendCommand(args.map(String)) as Promise<unknown>, answerMsMax)
+  command(args: readonly [string, ...Argument[]], answerMsMax = this.#options.answerMsMax): Promise<unknown> {
+    const connection = this.#connection
+    const operation = args[0].toLowerCase()
+    if (connection === null) return this.#notThere(operation)
+    const sent = args.map(String)
+    return this.#calls.ask(connection, { operation, args: sent, lua: null, read: same, answerMsMax, late: undefined })
   }
 
-  /** What is published while the connection is gone is not heard. */
-  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
-    await this.#subscriber?.subscribe(channel, listener)
+  /** From now on, whenever it is there; what is published while it is not is not heard. Never rejects. */
+  async subscribe(channel: string, listener: Heard): Promise<void> {
+    const others = this.#heard.get(channel)
+    this.#heard.set(channel, [...(others ?? []), listener])
+    const connection = this.#connection
+    if (others !== undefined || connection === null) return
+    try {
+      await this.#within(this.#subscribeTo(connection, channel))
+    } catch (error) {
+      this.#lost(connection, problemOf(error, this.#target))
+    }
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#isUp = false
     this.#timer?.cancel()
-    for (const client of [this.#client, this.#subscriber]) client?.destroy()
+    this.#timer = null
+    this.#calls.close()
+    this.#opening?.close()
+    for (const connection of this.#connections) connection.close()
+    this.#connection = null
+    this.#opening = null
   }
 
-  get #password(): string | undefined {
-    const { password, passwordFile } = this.#options
-    return passwordFile === undefined ? password : readFileSync(passwordFile, 'utf8').trimEnd()
+  #notThere<Answer>(operation: string): Promise<Answer> {
+    this.#events.called(operation, 'down', 0)
+    return Promise.reject(new RedisUnavailable(this.#problem ?? 'Redis is not there.'))
   }
 
-  get #tls(): { readonly tls: true; readonly ca?: string } | object {
-    const { url, caFile } = this.#options
-    if (!url.startsWith('rediss:')) return {}
-    return { tls: true, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) }
+  #timedOut(connection: RedisConnection, msMax: number): void {
+    if (connection !== this.#connection) return
+    this.#wasSlow = this.#failuresInARow + 1 >= failuresMax
+    this.#countFailure(connection, { text: notInTime(msMax), scope: 'server' })
   }
 
-  async #evaluate<Answer>(script: Script<Answer>, rest: readonly string[]): Promise<Answer> {
-    const client = this.#client
-    if (client === null) throw new RedisUnavailable('Redis is not there.')
-    try {
-      return script.read(await client.sendCommand(['EVALSHA', script.digest, ...rest]))
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return script.read(await client.sendCommand(['EVAL', script.lua, ...rest]))
+  #countFailure(connection: RedisConnection, problem: RedisProblem): void {
+    this.#failuresInARow += 1
+    if (this.#failuresInARow >= failuresMax) this.#lost(connection, problem)
+  }
+
+  /** Only what no other call would survive counts: what is wrong with one call says nothing of the others. */
+  #refused(connection: RedisConnection, error: unknown, operation: string): RedisUnavailable {
+    const problem = problemOf(error, this.#target)
+    const unavailable = new RedisUnavailable(problem.text, { cause: error })
+    if (connection !== this.#connection || problem.text.startsWith(unsettled)) return unavailable
+    if (problem.scope === 'server') this.#lost(connection, problem)
+    else {
+      if (problem.scope === 'user') this.#countFailure(connection, problem)
+      this.#fault(error, operation)
+    }
+    return unavailable
+  }
+
+  #fault(error: unknown, operation: string): void {
+    const { text } = problemOf(error, this.#target)
+    if (this.#isNews(`${operation}: ${text}`)) {
+      this.#log('error', 'a call of Redis has failed, and whoever asked goes on without it', {
+        operation,
+        problem: text,
+      })
     }
   }
 
-  #inTime<Answer>(answer: Promise<Answer>, msMax: number, late?: (answer: Answer) => void): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      let isOver = false
-      const timer = this.#parts.clock.after(msMax, () => {
-        isOver = true
-        this.#failed(`Redis did not answer within ${msMax} ms.`)
-        reject(new RedisUnavailable(`Redis did not answer within ${msMax} ms.`))
-      })
-      answer.then(
-        (value) => {
-          if (isOver) {
-            late?.(value)
-            return
-          }
-          timer.cancel()
-          this.#failuresInARow = 0
-          resolve(value)
-        },
-        (error: unknown) => {
-          if (isOver) return
-          timer.cancel()
-          const problem = error instanceof Error ? error.message : String(error)
-          this.#failed(problem)
-          reject(new RedisUnavailable(problem, { cause: error }))
-        },
-      )
-    })
-  }
-
-  #failed(problem: string): void {
-    this.#failuresInARow += 1
-    if (this.#failuresInARow >= failuresMax) this.#down(problem)
-  }
-
-  #down(problem: string): void {
+  /** It is asked no more; what was asked before may still be answered. */
+  #lost(connection: RedisConnection, problem: RedisProblem): void {
+    if (connection !== this.#connection) return
+    this.#connection = null
+    for (const other of this.#connections) if (other.isClosed) this.#connections.delete(other)
+    connection.retire()
+    if (this.#clock.now() - this.#upAtMs >= stableMs) this.#looksInVain = 0
+    this.#down(problem.text, 'Redis is gone: this gateway keeps its share of the limits by itself until it is back')
+    for (const listener of this.#onDown) listener(problem.text)
     this.#lookSoon()
-    if (!this.#isUp) return
-    this.#isUp = false
-    this.#parts.log('error', 'Redis is gone: this gateway keeps its share of the limits by itself until it is back', {
-      problem,
-    })
-    for (const listener of this.#onDown) listener(problem)
+  }
+
+  #down(problem: string, message: string): void {
+    if (problem === this.#problem) return
+    this.#problem = problem
+    this.#events.up(false, problem)
+    if (this.#toldProblems.has(problem)) return
+    this.#toldProblems.add(problem)
+    this.#log('error', message, { problem })
   }
 
   #lookSoon(): void {
     if (this.#closed || this.#timer !== null) return
-    const waitMs = lookEveryMs * (1 + this.#parts.chance())
-    this.#timer = this.#parts.clock.after(waitMs, () => {
+    const waitMs = lookEveryMs * 2 ** Math.min(this.#looksInVain, lookDoublingsMax) * (1 + this.#chance())
+    this.#looksInVain += 1
+    this.#timer = this.#clock.after(waitMs, () => {
       this.#timer = null
       void this.#look()
     })
   }
 
+  /** One at a time. */
   async #look(): Promise<void> {
-    const client = this.#client
-    if (this.#isUp || this.#closed || client === null) return
     try {
-      await this.#inTime(client.ping(), this.#options.connectMsMax)
-    } catch {
+      const target = readTarget(this.#options)
+      this.#target = target
+      const connection = await RedisConnection.make(target, {
+        clock: this.#clock,
+        connectMsMax: this.#options.connectMsMax,
+        onLost: (error) => this.#lost(connection, problemOf(error, target)),
+      })
+      if (this.#closed) return
+      this.#opening = connection
+      const server = await this.#within(this.#open(connection))
+      if (this.#closed) return
+      this.#opening = null
+      this.#becomeUp(connection, server)
+    } catch (error) {
+      this.#opening?.close()
+      this.#opening = null
+      if (this.#closed) return
+      this.#down(
+        problemOf(error, this.#target).text,
+        'Redis is not there: this gateway keeps its share of the limits by itself until it is',
+      )
       this.#lookSoon()
-      return
     }
-    if (this.#isUp || this.#closed) return
-    this.#isUp = true
+  }
+
+  async #open(connection: RedisConnection): Promise<SeenServer> {
+    await connection.open()
+    const server = await seenServer(connection)
+    const { answerMsMax } = this.#options
+    const ms = await writeMs(connection, [this.key('epoch'), this.key('look')], this.#clock)
+    if (this.#wasSlow && ms > answerMsMax) throw new RedisRefused(notInTime(answerMsMax))
+    for (const channel of this.#heard.keys()) await this.#subscribeTo(connection, channel)
+    return server
+  }
+
+  #becomeUp(connection: RedisConnection, server: SeenServer): void {
+    this.#connection = connection
+    this.#connections.add(connection)
+    this.#server = server
     this.#failuresInARow = 0
-    this.#parts.log('info', 'Redis is there')
+    this.#wasSlow = false
+    this.#upAtMs = this.#clock.now()
+    this.#problem = null
+    this.#toldProblems.clear()
+    const at = this.#target === null ? undefined : placeOf(this.#target)
+    this.#log('info', 'Redis is there', { at, server: server.name })
+    const { evictionPolicy } = server
+    if (evictionPolicy !== null && evictionPolicy !== 'noeviction' && this.#isNews(evictionPolicy)) {
+      this.#log(
+        'warn',
+        'Redis may throw away limits and slots when its memory is full; set maxmemory-policy noeviction',
+        {
+          evictionPolicy,
+        },
+      )
+    }
+    this.#events.up(true, null)
     for (const listener of this.#onUp) listener()
   }
 
-  #after(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#parts.clock.after(ms, resolve)
+  async #subscribeTo(connection: RedisConnection, channel: string): Promise<void> {
+    await connection.subscribe(channel, (message) => {
+      for (const listener of this.#heard.get(channel) ?? []) {
+        try {
+          listener(message)
+        } catch (error) {
+          this.#fault(error, 'message')
+        }
+      }
     })
   }
+
+  #isNews(text: string): boolean {
+    if (this.#toldEver.has(text) || this.#toldEver.size >= toldEverMax) return false
+    this.#toldEver.add(text)
+    return true
+  }
+
+  /** Whatever opens a connection has `connectMsMax` for all that it does. */
+  #within<Result>(work: Promise<Result>): Promise<Result> {
+    const { connectMsMax } = this.#options
+    return new Promise((resolve, reject) => {
+      const expired = () => reject(new RedisRefused(`Redis did not let this gateway in within ${connectMsMax} ms.`))
+      const timer = this.#clock.after(connectMsMax, () => this.#clock.afterTurn(expired))
+      work.then(resolve, reject).finally(() => timer.cancel())
+    })
+  }
+}
+
+function same(reply: unknown): unknown {
+  return reply
+}
+
+function evaluation(script: Script<unknown>, keys: readonly string[], args: readonly Argument[]): string[] {
+  const sent = ['EVALSHA', script.digest, String(keys.length), ...keys]
+  for (const argument of args) sent.push(String(argument))
+  return sent
 }
