@@ -8,6 +8,7 @@ import type { SharingSources } from './observe/figure-sources.ts'
 import type { SharingEvents } from './observe/sharing-metrics.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
+import type { RedisEvents } from './stores/redis/events.ts'
 import { RedisLink } from './stores/redis/link.ts'
 
 export interface SharedParts {
@@ -29,7 +30,11 @@ export class SharedState {
     port: number,
     { version, clock, log, events }: SharedParts,
   ) {
-    this.link = new RedisLink(redis, { clock, log, chance: Math.random })
+    const redisEvents: RedisEvents = {
+      called: (operation, outcome, ms) => events().redis.called(operation, outcome, ms),
+      up: (isUp, problem) => events().redis.up(isUp, problem),
+    }
+    this.link = new RedisLink(redis, { clock, log, chance: Math.random, events: redisEvents })
     const id = randomBytes(6).toString('base64url')
     this.name = redis.replica ?? `${hostname()}:${port}`
     const own = { id, name: this.name, version, startedAtMs: clock.wallMs() }

@@ -19,6 +19,7 @@ import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig } from './gateway-reload.ts'
 import { type SharedState, sharedOf } from './gateway-shared.ts'
+import { retentionOf, zombiesOf } from './gateway-upkeep.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { Fleet } from './hosts/fleet.ts'
 import type { Host } from './hosts/host.ts'
@@ -33,7 +34,7 @@ import type { Listener } from './http/listener.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { Ledger } from './metering/ledger.ts'
 import { PhaseTimes } from './metering/phase-times.ts'
-import { Retention } from './metering/retention.ts'
+import type { Retention } from './metering/retention.ts'
 import { StreamGaps } from './metering/stream-gaps.ts'
 import { TokenTallies } from './metering/token-tallies.ts'
 import type { FigureSources } from './observe/figure-sources.ts'
@@ -43,7 +44,7 @@ import { RecentFigures } from './observe/recent-figures.ts'
 import { RecentRequests } from './observe/recent-requests.ts'
 import { ByteBudget } from './queue/byte-budget.ts'
 import { Dispatcher } from './queue/dispatcher.ts'
-import { ZombieSlots } from './queue/zombie-slots.ts'
+import type { ZombieSlots } from './queue/zombie-slots.ts'
 import type { Relay } from './relay/relay.ts'
 import { AccessRecords } from './stores/access-records.ts'
 import { LateStore } from './stores/late-store.ts'
@@ -150,11 +151,11 @@ class BuiltGateway implements Gateway {
       onProbed: (host) => this.#models.loads.probed(host),
       onRunning: (host, running, askedAtMs) => this.#zombies.told(host, running, askedAtMs),
     })
-    this.#zombies = this.#makeZombies()
+    this.#zombies = zombiesOf(this.#live, clock, (host) => void this.#prober.probe(host))
     const { storage } = config
     this.#store = new LateStore({ ...storage, role: 'gateway', clock }, parts.store)
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
-    this.#retention = this.#makeRetention()
+    this.#retention = retentionOf(this.#live, { store: this.#store.ledger, clock, log })
     this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
     this.#relay = this.#makeRelay()
@@ -217,29 +218,6 @@ class BuiltGateway implements Gateway {
       zombies: this.#zombies,
       forget: (host: Host) => this.#forget(host),
     }
-  }
-
-  #makeZombies(): ZombieSlots {
-    const live = this.#live
-    return new ZombieSlots({
-      clock: this.#clock,
-      get msMax() {
-        return live.config.relay.zombieMsMax
-      },
-      ask: (host) => void this.#prober.probe(host),
-    })
-  }
-
-  #makeRetention(): Retention {
-    const live = this.#live
-    return new Retention({
-      store: this.#store.ledger,
-      clock: this.#clock,
-      log: this.#parts.log,
-      get retentionDays() {
-        return live.config.usage.retentionDays
-      },
-    })
   }
 
   #makeAccess(): Access {

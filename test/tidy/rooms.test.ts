@@ -58,6 +58,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'observe',
     'config',
   ],
+  'gateway-upkeep.ts': ['gateway-reload.ts', 'base', 'hosts', 'metering', 'queue'],
   'gateway.ts': [
     'gateway-parts.ts',
     'gateway-figures.ts',
@@ -67,6 +68,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway-relay.ts',
     'gateway-reload.ts',
     'gateway-shared.ts',
+    'gateway-upkeep.ts',
     'base',
     'wire',
     'hosts',
