@@ -153,13 +153,14 @@ describe('the boards', () => {
       'Limits and keys',
       'Reliability',
       'Gateway',
+      'Several gateways',
       'LMX’s own view',
     ])
   })
 
-  it('have variables for data source, model, host and key, fed from labels that exist and used by queries', () => {
+  it('have variables for data source, model, host, key and gateway, fed from labels that exist and used by queries', () => {
     for (const board of [overview, whole]) {
-      expect(board.templating.list.map(({ name }) => name)).toEqual(['datasource', 'model', 'host', 'key'])
+      expect(board.templating.list.map(({ name }) => name)).toEqual(['datasource', 'model', 'host', 'key', 'replica'])
       const own = panelsOf(board).flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
       for (const { name, type, query } of board.templating.list) {
         if (type !== 'query') continue
@@ -174,7 +175,7 @@ describe('the boards', () => {
   })
 
   it('know every variable that a query names', () => {
-    const names = new Set(['__rate_interval', 'model', 'host', 'key'])
+    const names = new Set(['__rate_interval', 'model', 'host', 'key', 'replica'])
     const used = [...queries, ...annotations].flatMap(({ expr }) => [...expr.matchAll(/\$\{?(\w+)/g)])
     for (const [, name = ''] of used) expect(names).toContain(name)
   })

@@ -123,6 +123,8 @@ const labelVariables = [
   { name: 'model', label: 'Model', query: 'label_values(lmx_gateway_requests_total, model)' },
   { name: 'host', label: 'Host', query: 'label_values(lmx_gateway_host_up, host)' },
   { name: 'key', label: 'Key', query: 'label_values(lmx_gateway_requests_total, key)' },
+  // Has no values where a gateway stands alone, and All takes those without one.
+  { name: 'replica', label: 'Gateway', query: 'label_values(lmx_gateway_build_info, replica)' },
 ] as const
 
 function labelVariable({ name, label, query }: (typeof labelVariables)[number]): VariableJson {

@@ -15,6 +15,7 @@ import { models } from './rows/models.ts'
 import { now } from './rows/now.ts'
 import { reliability } from './rows/reliability.ts'
 import { routing } from './rows/routing.ts'
+import { sharing } from './rows/sharing.ts'
 import { throughput } from './rows/throughput.ts'
 import { runbookLinks, runbookPanels, runbookUid } from './runbook.ts'
 
@@ -29,6 +30,7 @@ const rows: readonly Row[] = [
   { title: 'Limits and keys', panels: limits },
   { title: 'Reliability', panels: reliability },
   { title: 'Gateway', panels: gateway },
+  { title: 'Several gateways', panels: sharing },
   { title: 'LMX’s own view', panels: lmx },
 ]
 

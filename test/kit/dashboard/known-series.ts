@@ -14,9 +14,9 @@ export async function knownSeries(): Promise<Map<string, KnownSeries>> {
   const body = expositionText(await createMetrics(new ScriptedSources()).render())
   return new Map([
     ...Object.entries<MetricDefinition>(metricDefinitions).flatMap(([name, { type, labels }]) =>
-      seriesOf(metricPrefix + name, type, labels),
+      seriesOf(metricPrefix + name, type, [...labels, 'replica']),
     ),
-    ...scraped(body, /^# TYPE ((?:process|nodejs)_\S+) (\S+)$/gm, []),
+    ...scraped(body, /^# TYPE ((?:process|nodejs)_\S+) (\S+)$/gm, ['replica']),
     // Prometheus adds `host` to what it scrapes of LMX: see grafana/prometheus.yml.
     ...scraped(await lmxExposition(), /^# TYPE (lmx_\S+) (\S+)$/gm, ['host']),
     ...recorded(),

@@ -5,6 +5,7 @@ import { sloOptions } from '../../../src/hosts/options.ts'
 import { seriesMaxDefault } from '../../../src/observe/series-max.ts'
 import { queueOptions } from '../../../src/queue/options.ts'
 import { queueRules } from '../../../src/queue/rules.ts'
+import { redisSlowSeconds } from '../rules/sharing-alerts.ts'
 
 type Alarms = readonly [orange: number, red: number]
 
@@ -18,6 +19,8 @@ export const perTokenAlarms = halfAnd(slo.timePerOutputTokenMsMax / 1000)
 export const oldestWaitAlarms: Alarms = [Math.min(...patienceSeconds) / 2, Math.max(...patienceSeconds) / 2]
 /** Half of the delay from which newcomers are refused, and that delay. */
 export const loopDelayAlarms = halfAnd(overloadOptions.parse({}).shedLagMs / 1000)
+/** Of the p99 of calls: half of what RedisSlow says, and that. */
+export const redisAlarms = halfAnd(redisSlowSeconds)
 /** From half of the budget on nothing is started at 0 any more. */
 export const seriesAlarms = halfAnd(seriesMaxDefault)
 /** Of requests. */

@@ -2,7 +2,8 @@
 
 import type { CounterName, GaugeName, HistogramName, Labels } from '../../../src/observe/series-table.ts'
 
-type LabelOf<N extends CounterName | GaugeName | HistogramName> = keyof Labels<N> & string
+/** Every series has the name of its gateway where several share a Redis. */
+type LabelOf<N extends CounterName | GaugeName | HistogramName> = (keyof Labels<N> & string) | 'replica'
 
 interface Selection<L extends string> {
   /** Labels that follow the dashboard's variables of the same name. */
@@ -35,6 +36,15 @@ export function gauge<N extends GaugeName>(
   return `${fold}${by(selection.by)}(lmx_gateway_${name}${matchers(selection)})`
 }
 
+/**
+ * The share of wall time in which something went on, of seconds that each gateway counts for itself: those of several
+ * overlap, so it did not go on where it did for none of them, as if they were independent.
+ */
+export function shareOfTime<N extends CounterName>(name: N, selection: Selection<LabelOf<N>> = {}): string {
+  const each = `rate(lmx_gateway_${name}${matchers(selection)}[$__rate_interval])`
+  return `(1 - exp(sum${by(selection.by)}(ln(1 - clamp_max(${each}, 1)))))`
+}
+
 /** Buckets are added up before the quantile is taken: quantiles themselves cannot be averaged. */
 export function quantile<N extends HistogramName>(q: number, name: N, selection: Selection<LabelOf<N>> = {}): string {
   return `histogram_quantile(${q}, ${buckets('rate', name, selection)})`
@@ -59,9 +69,14 @@ export function valuesRate<N extends HistogramName>(name: N, selection: Selectio
   return partRate(name, 'count', selection)
 }
 
+/** A metric of single gateways, as it is. */
+export function ofGateway(name: GaugeName): string {
+  return `lmx_gateway_${name}${matchers({})}`
+}
+
 /** A figure of the process, for gateways alone: other jobs have series of the same name. */
 export function ofProcess(expr: string): string {
-  return `${expr} and on (job, instance) lmx_gateway_build_info`
+  return `${expr} and on (job, instance) ${ofGateway('build_info')}`
 }
 
 function partRate<L extends string>(name: string, part: 'sum' | 'count', selection: Selection<L>): string {
@@ -79,8 +94,10 @@ function by(labels: readonly string[] | undefined): string {
 
 function matchers<L extends string>({ follow = [], where = {} }: Selection<L>): string {
   const all = [
+    // Matches series without that label, too, while all are chosen.
+    'replica=~"$replica"',
     ...follow.map((label) => `${label}=~"$${label}"`),
     ...Object.entries(where).map(([label, match]) => `${label}${String(match)}`),
   ]
-  return all.length === 0 ? '' : `{${all.join(',')}}`
+  return `{${all.join(',')}}`
 }

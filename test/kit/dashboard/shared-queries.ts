@@ -2,7 +2,7 @@
 
 import { callersOutcomes, failedOutcomes } from '../rules/recording-rules.ts'
 import type { State, Target } from './panel.ts'
-import { gauge, quantile, rate, rateOver } from './promql.ts'
+import { gauge, quantile, rate, rateOver, shareOfTime } from './promql.ts'
 
 export const tokensPerSecond = 'suffix: tok/s'
 export const requestsPerSecond = 'reqps'
@@ -55,7 +55,7 @@ export function streamSpeed(by: Grouping = []): string {
 }
 
 /** Per second, of all models: those of each model overlap, and cannot be added up. */
-export const generating = rate('host_generating_seconds_total', { follow: host, by: host })
+export const generating = shareOfTime('host_generating_seconds_total', { follow: host, by: host })
 
 /** Streams that decode and whole answers of all models: each takes a place in the batch. */
 export function batchSize(): string {

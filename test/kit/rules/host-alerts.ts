@@ -3,6 +3,8 @@ import type { Alert } from './rule-shapes.ts'
 
 /** The host says that it has no room, which is no fault. */
 const busy = 'upstream_busy|model_loading'
+/** Each of several gateways knows the slots that all may hold together: they are not added up. */
+const slots = (of: string) => `max by (job, host) (${of})`
 
 export const hostAlerts: readonly Alert[] = [
   {
@@ -72,10 +74,10 @@ and sum by (job, host) (increase(lmx_gateway_host_errors_total{reason=~"${busy}"
   {
     alert: 'HostLimitLow',
     expr: `
-lmx_gateway_host_concurrency_limit
-  < 0.5 * max_over_time(lmx_gateway_host_concurrency_limit[1d])
-and lmx_gateway_host_inflight >= lmx_gateway_host_concurrency_limit
-and lmx_gateway_host_up == 1`,
+${slots('lmx_gateway_host_concurrency_limit')}
+  < 0.5 * ${slots('max_over_time(lmx_gateway_host_concurrency_limit[1d])')}
+and sum by (job, host) (lmx_gateway_host_inflight) >= ${slots('lmx_gateway_host_concurrency_limit')}
+and min by (job, host) (lmx_gateway_host_up) == 1`,
     for: '15m',
     severity: 'ticket',
     summary: 'Host {{ $labels.host }} has less than half of its slots, and all of them are taken.',

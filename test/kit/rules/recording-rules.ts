@@ -4,8 +4,11 @@ import type { Recording } from './rule-shapes.ts'
 const outputTokens = (window: string) => `rate(lmx_gateway_tokens_total{type="output"}[${window}])`
 const place = 'sum by (job, host, model)'
 const host = 'sum by (job, host)'
-/** The wall seconds in which a host generates are of all names of models together: it makes their answers at once. */
-const generating = `${host} (rate(lmx_gateway_host_generating_seconds_total[5m]))`
+/**
+ * The wall seconds in which a host generates are of all names of models together: it makes their answers at once. Those
+ * that several gateways see of one host overlap: it rests while it does for each of them, as if they were independent.
+ */
+const generating = `(1 - exp(${host} (ln(1 - clamp_max(rate(lmx_gateway_host_generating_seconds_total[5m]), 1)))))`
 
 /** A speed is tokens by the seconds they took, never a mean of speeds; without such seconds there is none. */
 export const speedRules: readonly Recording[] = [

@@ -11,6 +11,7 @@ import { latencyRules, shareRules, speedRules } from './recording-rules.ts'
 import { requestAlerts } from './request-alerts.ts'
 import { routingAlerts } from './routing-alerts.ts'
 import { type Alert, anchorOf, type Recording } from './rule-shapes.ts'
+import { sharingAlerts } from './sharing-alerts.ts'
 import { longBurnRules, shortBurnRules, sloAlerts } from './slo-rules.ts'
 
 export interface RuleFile {
@@ -32,6 +33,7 @@ export const alerts: readonly Alert[] = [
   ...hostAlerts,
   ...routingAlerts,
   ...gatewayAlerts,
+  ...sharingAlerts,
 ]
 
 /** `factor` must divide 15 s into whole milliseconds. */

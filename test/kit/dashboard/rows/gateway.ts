@@ -2,7 +2,7 @@
 
 import type { Panel } from '../panel.ts'
 import { loopDelayAlarms, seriesAlarms } from '../panel-alarms.ts'
-import { gauge, ofProcess, quantile, rate } from '../promql.ts'
+import { gauge, ofGateway, ofProcess, quantile, rate } from '../promql.ts'
 import { perSecond } from '../shared-queries.ts'
 
 const work: readonly Panel[] = [
@@ -150,7 +150,7 @@ const losses: readonly Panel[] = [
     description: 'Version of each gateway and of the Node.js it runs on.',
     unit: 'none',
     width: 8,
-    targets: [{ expr: 'max by (instance, version, node) (lmx_gateway_build_info)', legend: '' }],
+    targets: [{ expr: `max by (replica, instance, version, node) (${ofGateway('build_info')})`, legend: '' }],
   },
   {
     kind: 'states',
@@ -164,7 +164,7 @@ const losses: readonly Panel[] = [
       { value: 1, text: 'taken', color: 'green' },
     ],
     alerts: ['ConfigReloadFailed'],
-    targets: [{ expr: 'min by (instance) (lmx_gateway_config_last_reload_success)', legend: '{{instance}}' }],
+    targets: [{ expr: `min by (instance) (${ofGateway('config_last_reload_success')})`, legend: '{{instance}}' }],
   },
   {
     kind: 'lines',
@@ -174,7 +174,7 @@ const losses: readonly Panel[] = [
     width: 8,
     targets: [
       {
-        expr: 'time() - max by (instance) (lmx_gateway_config_reload_success_timestamp_seconds)',
+        expr: `time() - max by (instance) (${ofGateway('config_reload_success_timestamp_seconds')})`,
         legend: '{{instance}}',
       },
     ],

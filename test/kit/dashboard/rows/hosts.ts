@@ -6,7 +6,8 @@ import { gauge, rate } from '../promql.ts'
 import { host, hostState, hostStates, perSecond, requestsPerSecond } from '../shared-queries.ts'
 
 const inFlight = gauge('host_inflight', { follow: host, by: host })
-const limit = gauge('host_concurrency_limit', { follow: host, by: host })
+/** Of all gateways together: each knows the host's own, and they are not added up. */
+const limit = gauge('host_concurrency_limit', { follow: host, by: host }, 'max')
 
 export const stateOfHosts: Panel = {
   kind: 'states',

@@ -2,7 +2,7 @@
 
 import type { Panel } from '../panel.ts'
 import { failedAlarms, firstTokenAlarms, metFloors } from '../panel-alarms.ts'
-import { gauge, quantile, rate } from '../promql.ts'
+import { gauge, ofGateway, quantile, rate } from '../promql.ts'
 import {
   failedShare,
   hostsUp,
@@ -152,6 +152,6 @@ export const now: readonly Panel[] = [
     width: 3,
     floors: [1, 1],
     alerts: ['GatewayDown', 'ScrapeMissing'],
-    targets: [{ expr: 'count(lmx_gateway_build_info)', legend: 'gateways' }],
+    targets: [{ expr: `count(${ofGateway('build_info')})`, legend: 'gateways' }],
   },
 ]

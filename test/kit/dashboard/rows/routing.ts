@@ -8,7 +8,7 @@ const ofPlace = { follow: modelAndHost, by: modelAndHost } as const
 const ofHost = { follow: modelAndHost, by: host } as const
 
 const outputOf = rate('tokens_total', { ...ofHost, where: { type: '="output"' } })
-const slots = gauge('host_concurrency_limit', { follow: host, by: host })
+const slots = gauge('host_concurrency_limit', { follow: host, by: host }, 'max')
 /** Of a host with all of its slots taken, with the model that it is the fastest with. */
 const capacity = `(${gauge('host_decode_tokens_per_second', ofHost, 'max')} * ${slots} / (1 + ${gauge('host_batch_slowdown', ofHost, 'min')} * (${slots} - 1)))`
 

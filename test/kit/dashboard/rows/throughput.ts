@@ -1,7 +1,7 @@
 /** The row on how much comes out, and how fast: of a stream and of all together, side by side. */
 
 import type { Panel } from '../panel.ts'
-import { gauge, quantile, rate, sumRate } from '../promql.ts'
+import { gauge, quantile, rate, shareOfTime, sumRate } from '../promql.ts'
 import {
   batchSize,
   generating,
@@ -114,7 +114,7 @@ export const throughput: readonly Panel[] = [
     max: 1,
     targets: [
       {
-        expr: rate('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost }),
+        expr: shareOfTime('host_busy_seconds_total', { follow: modelAndHost, by: modelAndHost }),
         legend: '{{host}} {{model}}',
       },
       { expr: generating, legend: '{{host}} in all' },
