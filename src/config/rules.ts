@@ -3,6 +3,7 @@ import { aliasFindings } from './aliases.ts'
 import { defaults } from './defaults.ts'
 import { isLoopback, isWildcard } from './loopback.ts'
 import type { Finding } from './problem.ts'
+import { redisFindings } from './redis-rules.ts'
 import { list, mapping, text } from './untyped.ts'
 
 /** Looks at each field by itself, so that these faults are named together with whatever else is wrong. */
@@ -24,6 +25,7 @@ export function brokenRules(input: unknown): Finding[] {
     ...loadsWithoutKey(list(root['hosts'])),
     ...aliasFindings(input),
     ...nothingToSend(mapping(root['otlp']), mapping(root['metrics'])),
+    ...redisFindings(input),
     ...tightAboveShed(mapping(root['overload']), defaults.overload),
   ]
 }

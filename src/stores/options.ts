@@ -6,6 +6,10 @@ const redisOptions = z.strictObject({
   url: z
     .string()
     .regex(/^rediss?:\/\/[^\s]+$/, 'must be like redis://host:6379 or, over TLS, rediss://host:6380')
+    .superRefine((text, context) => {
+      const message = redisUrlProblem(text)
+      if (message !== null) context.addIssue({ code: 'custom', message })
+    })
     .describe('Redis 7 or later, or Valkey 8 or later: redis://host:6379, rediss:// over TLS'),
   username: z.string().min(1).optional().describe('Of an ACL user; default: the one that every Redis has'),
   password: z.string().min(1).optional().describe('Better written as ${VARIABLE}, or kept in passwordFile'),
@@ -33,6 +37,24 @@ const redisOptions = z.strictObject({
     .default(3_000)
     .describe('A gateway that was not heard for so long is gone, and what it held of hosts and limits is free again'),
 })
+
+/** Null, or one sentence on why it cannot be used, which never shows it: there may be a password in it. */
+function redisUrlProblem(text: string): string | null {
+  if (!/^rediss?:/.test(text)) return null
+  let url: URL
+  try {
+    url = new URL(text)
+    decodeURIComponent(url.username + url.password)
+  } catch {
+    return 'is no URL; of a password in it, all but letters and digits must be written as %40, or set it in password'
+  }
+  if (url.hostname === '') return 'must name a host, like redis://host:6379'
+  if (url.search !== '' || url.hash !== '') {
+    return 'must end after the host, or the number of a database; of a password in it, write # as %23 and ? as %3F'
+  }
+  if (!/^(?:\/\d{0,4})?$/.test(url.pathname)) return 'may have the number of a database as its path, and nothing else'
+  return null
+}
 
 export type RedisOptions = z.output<typeof redisOptions>
 
