@@ -50,7 +50,7 @@ function redisEvents(table: SeriesTable): RedisEvents {
 }
 
 function startAtZero(table: SeriesTable): void {
-  for (const of of ['limits', 'slots']) table.start('redis_late_answers_total', { of })
+  for (const kind of ['limits', 'slots']) table.start('redis_late_answers_total', { of: kind })
   for (const how of ['left', 'missed']) table.start('replicas_gone_total', { how })
   for (const by of ['shared', 'local']) table.start('shared_limit_decisions_total', { by })
 }
