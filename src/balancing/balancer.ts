@@ -15,6 +15,7 @@ import { noMatch, type Prefixes } from './prefix-memory.ts'
 import { Sessions } from './sessions.ts'
 import type { Speed } from './speed.ts'
 import { StillClock } from './still-clock.ts'
+import { outputLeftAssumed, WorkElsewhere } from './work-elsewhere.ts'
 
 export interface BalancerParts {
   readonly clock: Clock
@@ -27,9 +28,6 @@ export interface BalancerParts {
   /** Absent where all hosts have all their models in memory. */
   readonly accessOf?: AccessOf
 }
-
-/** What an answer of others has yet to generate: half of one of ordinary length, since nothing is known of it. */
-const foreignOutputLeft = 128
 
 export interface Situation {
   /** It may wait for a host that is not free. */
@@ -61,7 +59,7 @@ export class Balancer {
   readonly #clock: StillClock
   readonly #work: HostWork
   readonly #accessOf: AccessOf
-  readonly #sessions = new Sessions()
+  readonly sessions = new Sessions()
 
   constructor(parts: BalancerParts) {
     this.#parts = parts
@@ -70,6 +68,19 @@ export class Balancer {
     this.#clock = parts.clock instanceof StillClock ? parts.clock : new StillClock(parts.clock)
     this.#work = new HostWork({ ...parts, clock: this.#clock })
     this.#accessOf = parts.accessOf ?? alwaysInMemory
+  }
+
+  /** From now on what other gateways tell of their work counts as that of this one. */
+  shareWork(hosts: () => Iterable<Host>): WorkElsewhere {
+    const work = this.#work
+    const elsewhere = new WorkElsewhere({
+      clock: this.#parts.clock,
+      hosts,
+      own: (host) => ({ ...work.own(host), running: host.leases.size }),
+      onChange: (host) => work.changesElsewhere(host),
+    })
+    work.heeds(elsewhere)
+    return elsewhere
   }
 
   /** Another policy from now on. */
@@ -111,10 +122,21 @@ export class Balancer {
 
   /** It was given a slot there. `generated`: what comes of it. */
   begin(ask: Ask, place: Place, generated: Generated): Assignment {
-    const { host, model, uncachedTokens, sentTokens, inputAhead, speed } = place
+    this.sent(ask, place)
+    return this.reserve(ask, place, generated)
+  }
+
+  /** It goes there: what the host has read before, and whose session it has. */
+  sent(ask: Ask, { host, model }: Place): void {
     const { print } = ask.prompt
     if (print !== null) this.#parts.prefixes.remember(host, model, print)
-    this.#sessions.remember(host, ask)
+    this.sessions.remember(host, ask)
+  }
+
+  /** It is work of the host from now on, whether it goes there in the end or not. */
+  reserve(ask: Ask, place: Place, generated: Generated): Assignment {
+    const { host, model, uncachedTokens, sentTokens, inputAhead, speed } = place
+    const { print } = ask.prompt
     const { input: inputTokens, output: outputTokens } = ask.tokens
     const owner = print === null ? null : print.owner
     return this.#work.begin(
@@ -126,7 +148,7 @@ export class Balancer {
   /** Those of the first tiers, up to one that has a slot: beyond it nobody is asked. None where no tier has one. */
   #looked(ask: Ask, candidates: readonly Candidate[], { mayWait, waitingFor }: Situation, accesses: Accesses): Looked {
     const tierMax = firstTierOf(candidates, accesses)
-    const lastAt = this.#sessions.lastAt(ask)
+    const lastAt = this.sessions.lastAt(ask)
     // What loads is held against hosts that have the model, free or not.
     const alsoFull = mayWait || accesses !== null
     const places: Place[] = []
@@ -154,18 +176,18 @@ export class Balancer {
     const match = print === null ? noMatch : prefixes.match(host, model, print)
     const { waitMs, loadMs } = access
     // Whoever is beyond a number of slots that has fallen gives its own to nobody.
-    const endsBefore = before === null ? null : host.leases.size - host.health.limit + before
+    const endsBefore = before === null ? null : host.heldInAll - host.health.limit + before
     const ahead = this.#work.ahead(host, speed, endsBefore)
-    const foreign = host.signals.foreignRunning
+    const strangers = host.signals.strangersRunning
     return {
       host,
       model,
       isFree: before === null,
       slotWaitMs: before === null ? 0 : Math.max(waitMs, host.health.busyForMs, ahead.slotWaitMs),
       loadMs,
-      running: host.leases.size + foreign,
+      running: host.heldInAll + strangers,
       inputAhead: ahead.input,
-      outputAhead: ahead.output + foreign * foreignOutputLeft,
+      outputAhead: ahead.output + strangers * outputLeftAssumed,
       uncachedTokens: Math.max(1, Math.round(input * (1 - match.share))),
       sentTokens: Math.round(input * match.sentShare),
       isHome: match.isHome,

@@ -31,17 +31,30 @@ export class DigestList {
     return entry !== 0 && (this.#usedAtS[entry] ?? 0) >= sinceS
   }
 
-  /** From now on it is the newest. */
-  use(digest: number, nowS: number): void {
+  /** From now on it is the newest. When it was used before; less than 0 where it is new. */
+  use(digest: number, nowS: number): number {
     let entry = this.#find(digest)
+    let beforeS = -1
     if (entry === 0) entry = this.#added(digest)
-    else this.#unlink(entry)
+    else {
+      this.#unlink(entry)
+      beforeS = this.#usedAtS[entry] ?? 0
+    }
     this.#usedAtS[entry] = nowS
     const newest = this.#older[0] ?? 0
     this.#newer[newest] = entry
     this.#older[entry] = newest
     this.#newer[entry] = 0
     this.#older[0] = entry
+    return beforeS
+  }
+
+  /** The newest first, back to those that were used so long ago. */
+  *newest(sinceS: number): Iterable<number> {
+    for (let entry = this.#older[0] ?? 0; entry !== 0; entry = this.#older[entry] ?? 0) {
+      if ((this.#usedAtS[entry] ?? 0) < sinceS) return
+      yield this.#digests[entry] ?? 0
+    }
   }
 
   dropOldest(): void {

@@ -41,7 +41,7 @@ export const assumedPace: Pace = {
 }
 
 /** What is known counts half after so long, so that a host that once was slow is tried again. */
-const halfLifeMs = 30 * 60_000
+export const halfLifeMs = 30 * 60_000
 /** What was believed before counts as so many answers at first. */
 const priorSamples = 5
 /** How far answers of one host differ by chance, of their time. */

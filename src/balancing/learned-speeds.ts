@@ -6,6 +6,7 @@ import { Believed } from './believed.ts'
 import { FirstTokenJudge, type Judgement, type UntoldFirstToken } from './first-token-judge.ts'
 import { assumedPace, HostSpeed, type Learned, type Pace, paceOf, type SpeedSample, speedOf } from './host-speed.ts'
 import type { Speed } from './speed.ts'
+import { type SpeedRow, SpeedsElsewhere, speedRow, speedRowsMax } from './speeds-elsewhere.ts'
 
 export type { SpeedSample } from './host-speed.ts'
 
@@ -32,6 +33,8 @@ export interface Speeds {
 const modelsPerHostMax = 64
 /** What follows from time alone is reckoned anew only so often: a host is chosen many times in a second. */
 const freshForMs = 1_000
+/** Fewer answers tell others nothing. */
+const toldSamplesMin = 0.5
 
 interface Known {
   readonly measured: HostSpeed
@@ -48,9 +51,31 @@ export class LearnedSpeeds implements Speeds {
   /** Of models that a host has not answered with yet, by what is known of the host; null: of all of which nothing is. */
   readonly #unlearned = new Map<Host | null, Map<string, Speed>>()
   #unlearnedUntilMs = 0
+  /** Null where nobody else tells. */
+  #elsewhere: SpeedsElsewhere | null = null
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock
+  }
+
+  /** From now on what other gateways tell is believed of what this one has no answers of. */
+  heeds(hosts: () => Iterable<Host>): SpeedsElsewhere {
+    this.#elsewhere = new SpeedsElsewhere(this.#clock, hosts)
+    return this.#elsewhere
+  }
+
+  /** For the others: what was learned here, of what there are answers of late; undefined where nothing was. */
+  told(): readonly SpeedRow[] | undefined {
+    const nowMs = this.#clock.now()
+    const rows: SpeedRow[] = []
+    for (const [host, models] of this.#byHost) {
+      for (const [model, known] of models) {
+        const learned = learnedNow(known, nowMs)
+        if (Math.max(learned.readSamples, learned.stepSamples) >= toldSamplesMin)
+          rows.push(speedRow(host, model, learned))
+      }
+    }
+    return rows.length === 0 ? undefined : rows.slice(-speedRowsMax)
   }
 
   of(host: Host, model: string): Speed {
@@ -58,7 +83,7 @@ export class LearnedSpeeds implements Speeds {
     const models = this.#byHost.get(host)
     const known = models?.get(model)
     // All hosts of which nothing is known are one, or the first asked about would differ from its equals by what came in between.
-    if (known === undefined) return this.#ofUnlearned(models === undefined ? null : host, model, nowMs)
+    if (known === undefined) return this.#ofUnlearned(this.#isKnown(host) ? host : null, model, nowMs)
     if (nowMs >= known.freshUntilMs) this.#freshen(known, this.#believed(host, model, nowMs), nowMs)
     known.speed ??= speedNow(known, nowMs)
     return known.speed
@@ -79,12 +104,17 @@ export class LearnedSpeeds implements Speeds {
   forget(host: Host): void {
     this.#byHost.delete(host)
     this.#unlearned.delete(host)
+    this.#elsewhere?.forget(host)
   }
 
   *all(): Iterable<LearnedSpeed> {
     for (const [host, models] of this.#byHost) {
       for (const [model] of models) yield { host, model, speed: this.of(host, model) }
     }
+  }
+
+  #isKnown(host: Host): boolean {
+    return this.#byHost.has(host) || this.#elsewhere?.has(host) === true
   }
 
   #known(host: Host, model: string, nowMs: number): Known {
@@ -130,7 +160,10 @@ export class LearnedSpeeds implements Speeds {
     return speed
   }
 
-  /** Without its own answers: what others are like with this model, or it is like with others. */
+  /**
+   * Without its own answers: what others are like with this model, or it is like with others; and before that what other
+   * gateways have learned of it.
+   */
   #believed(host: Host | null, model: string, nowMs: number): Pace {
     const believed = new Believed(assumedPace)
     for (const [other, models] of this.#byHost) {
@@ -141,8 +174,19 @@ export class LearnedSpeeds implements Speeds {
         if (known !== undefined) believed.ofModel(learnedNow(known, nowMs))
       }
     }
-    return believed.pace()
+    return this.#elsewhere === null ? believed.pace() : believedWith(this.#elsewhere, believed, host, model)
   }
+}
+
+function believedWith(elsewhere: SpeedsElsewhere, believed: Believed, host: Host | null, model: string): Pace {
+  for (const [other, name] of elsewhere.all()) {
+    if (other !== host && name === model) for (const learned of elsewhere.of(other, name)) believed.ofModel(learned)
+    if (other === host && name !== model) for (const learned of elsewhere.of(other, name)) believed.ofHost(learned)
+  }
+  if (host === null) return believed.pace()
+  const ofSame = new Believed(believed.pace())
+  for (const learned of elsewhere.of(host, model)) ofSame.ofModel(learned)
+  return ofSame.pace()
 }
 
 function learnedNow({ measured, prior }: Known, nowMs: number): Learned {

@@ -44,6 +44,11 @@ export const noPrefixes: Prefixes = {
  * that load on demand unload an idle model after minutes (Ollama) or an hour (LM Studio), which not all of them tell.
  */
 export const keptMsMax = 60 * 60_000
+/**
+ * What goes on being used is told to others again each time so long has passed, so that they do not forget the beginning of
+ * what they remember.
+ */
+const toldAgainS = 10 * 60
 /** A host that lists new names all the time must not fill the memory. */
 const modelsMax = 64
 /** So little of what is predicted is there that it is no home. */
@@ -56,6 +61,9 @@ interface Kept {
   readonly worth: CacheWorth
 }
 
+/** Is told digests that a host was sent and that others may not know of: as they are to be remembered, the newest last. */
+export type PrefixTeller = (host: Host, model: string, digests: readonly number[]) => void
+
 export class PrefixMemory implements Prefixes {
   readonly #clock: Clock
   readonly #perHostMax: number
@@ -63,6 +71,9 @@ export class PrefixMemory implements Prefixes {
   readonly #byHost = new WeakMap<Host, BoundedMap<string, Kept>>()
   /** Of what the host that was asked about last has how many. */
   #likely: { readonly of: readonly number[] | null; readonly count: number } = { of: null, count: 0 }
+
+  /** Null where nobody wants to know. */
+  #teller: PrefixTeller | null = null
 
   constructor(perHostMax: number, clock: Clock) {
     this.#perHostMax = perHostMax
@@ -86,9 +97,38 @@ export class PrefixMemory implements Prefixes {
     dropStale(kept, host, model)
     const { beginnings } = kept
     const nowS = this.#nowS()
+    const untold: number[] | null = this.#teller === null ? null : []
     // From the longest to the shortest, so that none is ever older, and sooner forgotten, than one that goes on from it.
-    for (let at = digests.length - 1; at >= 0; at--) beginnings.use(digests[at] ?? 0, nowS)
+    for (let at = digests.length - 1; at >= 0; at--) {
+      const digest = digests[at] ?? 0
+      const beforeS = beginnings.use(digest, nowS)
+      if (untold !== null && isToldAgain(beforeS, nowS)) untold.push(digest)
+    }
     while (beginnings.size > this.#perHostMax) beginnings.dropOldest()
+    if (untold !== null && untold.length > 0) this.#teller?.(host, model, untold)
+  }
+
+  /** From now on it is told what is remembered and may be new to others. */
+  tellTo(teller: PrefixTeller): void {
+    this.#teller = teller
+  }
+
+  /** Another gateway has sent the host what these are of; the newest last. */
+  heard(host: Host, model: string, digests: readonly number[]): void {
+    const kept = this.#keptOf(host, model)
+    dropStale(kept, host, model)
+    const nowS = this.#nowS()
+    for (const digest of digests) kept.beginnings.use(digest, nowS)
+    while (kept.beginnings.size > this.#perHostMax) kept.beginnings.dropOldest()
+  }
+
+  /** Of each model of the host what was used within so long, the newest first. */
+  *newest(host: Host, withinMs: number): Iterable<readonly [model: string, digests: Iterable<number>]> {
+    const sinceS = Math.max(0, this.#nowS() - withinMs / 1_000)
+    for (const [model, kept] of this.#byHost.get(host)?.entries() ?? []) {
+      dropStale(kept, host, model)
+      yield [model, kept.beginnings.newest(sinceS)]
+    }
   }
 
   forget(host: Host, model?: string): void {
@@ -148,6 +188,10 @@ export class PrefixMemory implements Prefixes {
   #nowS(): number {
     return Math.floor(this.#clock.now() / 1_000)
   }
+}
+
+function isToldAgain(beforeS: number, nowS: number): boolean {
+  return beforeS < 0 || Math.floor(beforeS / toldAgainS) !== Math.floor(nowS / toldAgainS)
 }
 
 function dropStale(kept: Kept, host: Host, model: string): void {

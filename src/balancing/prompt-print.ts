@@ -21,6 +21,7 @@ const shortMessagesMax = 16
 /** More than the largest body comes to. */
 export const digestsMax = 512
 const holdersMax = 1_000
+const secretBytes = 24
 const nothing = Buffer.alloc(0)
 
 export interface PrintSecret {
@@ -42,7 +43,7 @@ export class PromptPrinter {
   readonly #holders = new BoundedMap<string, { readonly bytes: Buffer; readonly name: string }>(holdersMax)
 
   /** One secret for all prints that are to be compared. */
-  constructor(secret: PrintSecret = randomSecret()) {
+  constructor(secret: PrintSecret = secretOf(randomSecret())) {
     this.#secret = secret
   }
 
@@ -152,8 +153,14 @@ function blockBytes(before: number): number {
   return Math.max(blockBytesMin, Math.floor(before * blockShare))
 }
 
-function randomSecret(): PrintSecret {
-  const bytes = randomBytes(24)
+/** As text, which `secretOf` takes. */
+export function randomSecret(): string {
+  return randomBytes(secretBytes).toString('base64')
+}
+
+export function secretOf(text: string): PrintSecret {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length !== secretBytes) throw new Error('The secret of prompts is none.')
   const odd = (at: number): number => bytes.readInt32LE(at) | 1
   return { left: bytes.readInt32LE(0), right: bytes.readInt32LE(4), factors: [odd(8), odd(12), odd(16), odd(20)] }
 }

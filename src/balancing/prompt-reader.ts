@@ -3,7 +3,7 @@ import { type PromptSpans, promptPieces, usesCache } from '../wire/prompt-parts.
 import type { SessionNames } from '../wire/session-names.ts'
 import type { BalancingOptions } from './options.ts'
 import type { Prompt } from './prompt.ts'
-import { PromptPrinter } from './prompt-print.ts'
+import { PromptPrinter, randomSecret, secretOf } from './prompt-print.ts'
 
 /** Of a body that was read already. */
 export interface PromptBody {
@@ -13,10 +13,28 @@ export interface PromptBody {
 
 export class PromptReader {
   readonly #options: BalancingOptions['prefixes']
-  readonly #printer = new PromptPrinter()
+  #secret = randomSecret()
+  #printer = new PromptPrinter(secretOf(this.#secret))
 
   constructor(options: BalancingOptions['prefixes']) {
     this.#options = options
+  }
+
+  /** What nobody else may know: by it digests of prompts could be guessed. */
+  get secret(): string {
+    return this.#secret
+  }
+
+  /** That of all gateways that tell each other of prompts: what was read with another one is not known again. */
+  adopt(secret: string): void {
+    if (secret === this.#secret) return
+    this.#printer = new PromptPrinter(secretOf(secret))
+    this.#secret = secret
+  }
+
+  /** Two that have the same read prompts alike. It tells nothing of the secret. */
+  get mark(): string {
+    return this.#printer.nameOf('mark', 'mark')
   }
 
   /** `holder`: whose request it is. `body`: null where its prompt begins with something that it does not show. */

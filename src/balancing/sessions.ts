@@ -11,6 +11,18 @@ export class Sessions {
   readonly #lastAt = new BoundedMap<string, WeakRef<Host>>(namesMax)
   /** One of each host, however many names were there. */
   readonly #refs = new WeakMap<Host, WeakRef<Host>>()
+  /** Null where nobody wants to know. */
+  #teller: ((name: string, host: Host) => void) | null = null
+
+  /** From now on it is told of names that are at a host where they were not before. */
+  tellTo(teller: (name: string, host: Host) => void): void {
+    this.#teller = teller
+  }
+
+  /** Another gateway has sent there what has this name. */
+  heard(name: string, host: Host): void {
+    this.#lastAt.set(name, this.#refOf(host))
+  }
 
   /** The host where it was last; undefined where none is known. */
   lastAt(ask: Ask): Host | undefined {
@@ -20,7 +32,9 @@ export class Sessions {
 
   remember(host: Host, ask: Ask): void {
     const key = keyOf(ask)
-    if (key !== null) this.#lastAt.set(key, this.#refOf(host))
+    if (key === null) return
+    if (this.#teller !== null && this.#lastAt.get(key)?.deref() !== host) this.#teller(key, host)
+    this.#lastAt.set(key, this.#refOf(host))
   }
 
   #refOf(host: Host): WeakRef<Host> {

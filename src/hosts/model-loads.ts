@@ -130,10 +130,10 @@ export class ModelLoads {
   /** The host cuts what runs with a model that it unloads: it is asked once more whether others came to it since its last probe. */
   async #isInUse(admin: ModelAdmin, host: Host, model: string): Promise<boolean> {
     const { clock } = this.#parts
-    const [askedAtMs, before] = [clock.now(), host.leases.size]
+    const [askedAtMs, before, elsewhere] = [clock.now(), host.leases.size, host.elsewhere.held]
     const running = await admin.running(this.#callsTo(host, callMsMax))
     const own = Math.max(before, host.leases.size)
-    if (running !== null) host.signals.toldRunning(running, { own, askedAtMs })
+    if (running !== null) host.signals.toldRunning(running, { own, elsewhere, askedAtMs })
     return host.memory.usesOf(model) > 0 || host.signals.foreignRunning > 0
   }
 

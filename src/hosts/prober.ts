@@ -187,6 +187,7 @@ export class Prober {
         ? Promise.reject(new ProbeFailure(leftCode, 'it has left'))
         : probeGet(host, path, this.#options, this.#parts)
     const own = host.leases.size
+    const elsewhere = host.elsewhere.held
     const situation = { hasAdminKey: host.adminKey !== undefined, isBusy: own > 0 }
     let changed: boolean
     let running: number | undefined
@@ -206,7 +207,7 @@ export class Prober {
     this.#ended(host, changed)
     const { clock } = this.#parts
     const { everyMs } = this.#options
-    await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own } })
+    await askSignals(host, get, { ...situation, clock, everyMs, probe: { running, askedAtMs, own, elsewhere } })
   }
 }
 

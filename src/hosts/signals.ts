@@ -30,10 +30,18 @@ const requestsMax = 100_000
 interface Kept {
   readonly atMs: number
   readonly foreign: number
+  /** Of these, those that are not of other gateways of the fleet. */
+  readonly strangers: number
   readonly queued: number | null
   readonly memoryUsedRatio: number | null
   readonly cacheUsedRatio: number | null
   readonly everyMs: number
+}
+
+interface Asked {
+  readonly own: number
+  readonly elsewhere?: number
+  readonly askedAtMs: number
 }
 
 export class HostSignals {
@@ -45,10 +53,10 @@ export class HostSignals {
   }
 
   /**
-   * `own`: the most requests of the gateway that the host had while it was asked; `everyMs`: how often it is asked. A host
-   * that says nothing at all leaves nothing.
+   * `own`: the most requests of the gateway that the host had while it was asked, and `elsewhere` of other gateways of the
+   * fleet; `everyMs`: how often it is asked. A host that says nothing at all leaves nothing.
    */
-  told(said: SaidSignals, { own, askedAtMs, everyMs }: { own: number; askedAtMs: number; everyMs: number }): void {
+  told(said: SaidSignals, { own, elsewhere = 0, askedAtMs, everyMs }: Asked & { readonly everyMs: number }): void {
     const running = countOf(said.running)
     const queued = countOf(said.queued)
     const memoryUsedRatio = ratioOf(said.memoryUsedRatio)
@@ -56,11 +64,12 @@ export class HostSignals {
     if (running === null && queued === null && memoryUsedRatio === null && cacheUsedRatio === null) return
     // Who waits there and who runs is not told apart by ours: some of them may well be waiting.
     const foreign = Math.max(0, (running ?? 0) + (queued ?? 0) - own)
-    this.#kept = { atMs: askedAtMs, foreign, queued, memoryUsedRatio, cacheUsedRatio, everyMs }
+    const strangers = Math.max(0, foreign - elsewhere)
+    this.#kept = { atMs: askedAtMs, foreign, strangers, queued, memoryUsedRatio, cacheUsedRatio, everyMs }
   }
 
   /** It told that alone, between its probes. */
-  toldRunning(running: number, { own, askedAtMs }: { own: number; askedAtMs: number }): void {
+  toldRunning(running: number, { own, elsewhere = 0, askedAtMs }: Asked): void {
     const { queued, memoryUsedRatio, cacheUsedRatio, everyMs = usualEveryMs } = this.#kept ?? {}
     const foreign = Math.max(0, (countOf(running) ?? 0) + (queued ?? 0) - own)
     const rest = {
@@ -68,7 +77,7 @@ export class HostSignals {
       memoryUsedRatio: memoryUsedRatio ?? null,
       cacheUsedRatio: cacheUsedRatio ?? null,
     }
-    this.#kept = { atMs: askedAtMs, foreign, ...rest, everyMs }
+    this.#kept = { atMs: askedAtMs, foreign, strangers: Math.max(0, foreign - elsewhere), ...rest, everyMs }
   }
 
   /** It is another one, or down: what it said means nothing any more. */
@@ -78,11 +87,12 @@ export class HostSignals {
 
   /** Requests of others that it is likely to work on, the older the word the fewer; never less than 0. */
   get foreignRunning(): number {
-    if (this.#kept === null || this.#kept.foreign === 0) return 0
-    const { atMs, foreign, everyMs } = this.#kept
-    const intervals = (this.#clock.now() - atMs) / everyMs
-    if (intervals > intervalsMax) return 0
-    return foreign * 0.5 ** Math.max(0, intervals - fullIntervals)
+    return this.#kept === null ? 0 : this.#faded(this.#kept, this.#kept.foreign)
+  }
+
+  /** Those of them that no other gateway of the fleet has told of: of these it is known better what they are. */
+  get strangersRunning(): number {
+    return this.#kept === null ? 0 : this.#faded(this.#kept, this.#kept.strangers)
   }
 
   /** As it was said, however old that is; null where nothing was. */
@@ -90,6 +100,13 @@ export class HostSignals {
     if (this.#kept === null) return null
     const { atMs, queued, memoryUsedRatio, cacheUsedRatio } = this.#kept
     return { ageMs: this.#clock.now() - atMs, queued, memoryUsedRatio, cacheUsedRatio }
+  }
+
+  #faded({ atMs, everyMs }: Kept, requests: number): number {
+    if (requests === 0) return 0
+    const intervals = (this.#clock.now() - atMs) / everyMs
+    if (intervals > intervalsMax) return 0
+    return requests * 0.5 ** Math.max(0, intervals - fullIntervals)
   }
 }
 
