@@ -5,9 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { annotations } from '../kit/dashboard/annotations.ts'
 import { asGrafana } from '../kit/dashboard/as-grafana.ts'
 import { boards } from '../kit/dashboard/boards.ts'
+import { type BusyFleet, replicas, startBusyFleet } from '../kit/dashboard/busy-fleet.ts'
 import { type BusyGateway, model, startBusyGateway } from '../kit/dashboard/busy-gateway.ts'
 import { loadedInTurns } from '../kit/dashboard/loading-host.ts'
+import { sharing } from '../kit/dashboard/rows/sharing.ts'
 import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prometheus.ts'
+import { hasRedis } from '../kit/redis.ts'
 import { ruleFiles } from '../kit/rules/rule-files.ts'
 
 const mustRun = process.env['CI'] === 'true'
@@ -17,11 +20,16 @@ if (prometheusMissing && !mustRun) {
   )
 }
 
+const isShared = hasRedis || mustRun
+if (!isShared) {
+  process.stderr.write('redis-server is not installed: the queries of boards on several gateways are not asked\n')
+}
+
 /** With a scrape each second more than the four that a rate wants. */
 const rateInterval = '10s'
-const queries = [
-  ...new Set(boards().flatMap(({ panels }) => panels.flatMap((panel) => targetsOf(panel).map(({ expr }) => expr)))),
-]
+const panels = boards().flatMap((board) => board.panels)
+const ofSeveral = queriesOf(sharing.map(({ title }) => title))
+const queries = queriesOf(panels.map(({ title = '' }) => title)).filter((expr) => isShared || !ofSeveral.includes(expr))
 
 /** The annotation that is there for a minute only. */
 const started = 'Gateway started'
@@ -60,17 +68,22 @@ const happened = [
 
 describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () => {
   let busy: BusyGateway
+  /** Null where there is no Redis. */
+  let fleet: BusyFleet | null = null
   let prometheus: Prometheus
 
   beforeAll(async () => {
     busy = await startBusyGateway()
+    fleet = isShared ? await startBusyFleet() : null
+    const gateways = [busy.gateway, ...(fleet?.gateways ?? [])]
+    const targets = gateways.map(({ adminUrl }) => new URL(adminUrl).host)
     const lmxTargets = Array.from(busy.doubles, ([host, { url }]) => ({
       targets: [new URL(url).host],
       labels: { host },
     }))
     prometheus = await startPrometheus(
       [
-        { job_name: 'lmx-gateway', static_configs: [{ targets: [new URL(busy.gateway.adminUrl).host] }] },
+        { job_name: 'lmx-gateway', static_configs: [{ targets }] },
         { job_name: 'lmx', metrics_path: '/admin/metrics', static_configs: lmxTargets },
       ],
       { ruleFiles: ruleFiles({ factor: 60 }).map(({ yaml }) => yaml) },
@@ -79,6 +92,7 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
 
   afterAll(async () => {
     await busy.stop()
+    await fleet?.stop()
     await prometheus.stop()
   }, 30_000)
 
@@ -91,7 +105,8 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
     expect(await unansweredAfter(prometheus, asked, 90_000)).toEqual([])
     expect(queries.length).toBeGreaterThan(120)
     const targets = await prometheus.targets()
-    expect(targets.map(({ health }) => health)).toEqual(['up', 'up', 'up', 'up'])
+    expect(new Set(targets.map(({ health }) => health))).toEqual(new Set(['up']))
+    expect(targets).toHaveLength(isShared ? 6 : 4)
   }, 120_000)
 
   it('are asked of a gateway in which everything happens that they are for', async () => {
@@ -107,6 +122,18 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
     const asked = queries.map((expr) => asGrafana(expr, { rateInterval, values }))
     expect(await unansweredAfter(prometheus, asked, 60_000)).toEqual([])
   }, 90_000)
+
+  it.skipIf(!isShared)('tell the gateways of one fleet apart, and leave out whoever is not chosen', async () => {
+    const [east = ''] = replicas
+    const inFlight = 'sum by (replica) (lmx_gateway_host_inflight)'
+    const names = (await prometheus.query(inFlight)).map(({ metric }) => metric['replica'] ?? '')
+    expect(names.toSorted()).toEqual(['', ...replicas])
+    const chosen = queriesOf(['Requests by gateway']).map((expr) =>
+      asGrafana(expr, { rateInterval, values: { replica: [east] } }),
+    )
+    const shown = (await Promise.all(chosen.map((expr) => prometheus.query(expr)))).flat()
+    expect(shown.map(({ metric }) => metric['replica'])).toEqual([east])
+  })
 
   it('show parts of the time to the first token that add up to its mean', async () => {
     const parts = asGrafana(exprOf('Where the time to the first token went'), { rateInterval })
@@ -132,12 +159,17 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
   }, 100_000)
 })
 
+/** Each once. */
+function queriesOf(titles: readonly string[]): string[] {
+  const chosen = panels.filter(({ title = '' }) => titles.includes(title))
+  return [...new Set(chosen.flatMap((panel) => targetsOf(panel).map(({ expr }) => expr)))]
+}
+
 /** Of the one panel with this title. */
 function exprOf(title: string): string {
-  const [panel] = boards().flatMap(({ panels }) => panels.filter((one) => one.title === title))
-  const [target] = panel === undefined ? [] : targetsOf(panel)
-  if (target === undefined) throw new Error(`no panel ${title}`)
-  return target.expr
+  const [expr] = queriesOf([title])
+  if (expr === undefined) throw new Error(`no panel ${title}`)
+  return expr
 }
 
 function ttftRate(part: 'sum' | 'count'): string {
