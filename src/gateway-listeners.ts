@@ -29,7 +29,7 @@ import type { ByteBudget } from './queue/byte-budget.ts'
 import type { Dispatcher } from './queue/dispatcher.ts'
 import type { Relay } from './relay/relay.ts'
 import type { AccessRecords } from './stores/access-records.ts'
-import type { LateStore } from './stores/late-store.ts'
+import type { GatewayStore } from './stores/late-store.ts'
 
 export interface ListenerParts {
   readonly version: string
@@ -47,7 +47,7 @@ export interface ListenerParts {
   readonly relay: Relay
   readonly access: Access
   readonly records: AccessRecords
-  readonly store: LateStore
+  readonly store: GatewayStore
   readonly ledger: Ledger
   /** Null where they are off. */
   readonly metrics: Metrics | null

@@ -7,8 +7,10 @@ import type { ResolvedConfig } from './config/schema.ts'
 import type { SharingSources } from './observe/figure-sources.ts'
 import type { SharingEvents } from './observe/sharing-metrics.ts'
 import { Replicas } from './replicas/replicas.ts'
+import type { LateStore } from './stores/late-store.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
 import type { RedisEvents } from './stores/redis/events.ts'
+import { FleetStore } from './stores/redis/fleet-store.ts'
 import { RedisLink } from './stores/redis/link.ts'
 
 export interface SharedParts {
@@ -19,17 +21,23 @@ export interface SharedParts {
   readonly events: () => SharingEvents
 }
 
+/** At the end, for rows of the ledger that others have yet to be given. */
+const flushMsMax = 2_000
+
 export class SharedState {
   readonly link: RedisLink
   readonly replicas: Replicas
   /** Of this gateway among the others. */
   readonly name: string
+  readonly #parts: Pick<SharedParts, 'clock' | 'log'>
+  #store: FleetStore | null = null
 
   constructor(
     redis: NonNullable<ResolvedConfig['storage']['redis']>,
     port: number,
     { version, clock, log, events }: SharedParts,
   ) {
+    this.#parts = { clock, log }
     const redisEvents: RedisEvents = {
       called: (operation, outcome, ms) => events().redis.called(operation, outcome, ms),
       up: (isUp, problem) => events().redis.up(isUp, problem),
@@ -52,9 +60,18 @@ export class SharedState {
       replicas: () => replicas.state(),
       limitChargesWaiting: () => 0,
       slots: () => [],
-      handOver: () => ({ waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 }),
-      keysAgeMs: () => 0,
+      handOver: () =>
+        this.#store?.handOver() ?? { waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 },
+      keysAgeMs: () => this.#store?.keysAgeMs() ?? 0,
     }
+  }
+
+  /** What this gateway keeps, in its own files, together with what all of them have; once. */
+  storeOn(file: LateStore, { allowAnonymous }: { readonly allowAnonymous: boolean }): FleetStore {
+    const { link, replicas, name } = this
+    const parts = { ...this.#parts, link, id: replicas.id, name, chance: Math.random, allowAnonymous }
+    this.#store = new FleetStore(file, parts)
+    return this.#store
   }
 
   /** Before anybody is let in: resolves also where Redis is not there. */
@@ -65,6 +82,7 @@ export class SharedState {
 
   /** The others are told that this one goes; what it held is free again. */
   async close(): Promise<void> {
+    await this.#store?.handOverLast(flushMsMax)
     await this.replicas.stop()
     await this.link.close()
   }

@@ -47,7 +47,7 @@ import { Dispatcher } from './queue/dispatcher.ts'
 import type { ZombieSlots } from './queue/zombie-slots.ts'
 import type { Relay } from './relay/relay.ts'
 import { AccessRecords } from './stores/access-records.ts'
-import { LateStore } from './stores/late-store.ts'
+import { type GatewayStore, LateStore } from './stores/late-store.ts'
 
 export type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 export { authoritiesOf, type HostReport, StartError, TlsFiles }
@@ -83,7 +83,7 @@ class BuiltGateway implements Gateway {
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
   readonly #zombies: ZombieSlots
-  readonly #store: LateStore
+  readonly #store: GatewayStore
   /** Null where it stands alone before its hosts. */
   readonly #shared: SharedState | null
   readonly #ledger: Ledger
@@ -153,7 +153,8 @@ class BuiltGateway implements Gateway {
     })
     this.#zombies = zombiesOf(this.#live, clock, (host) => void this.#prober.probe(host))
     const { storage } = config
-    this.#store = new LateStore({ ...storage, role: 'gateway', clock }, parts.store)
+    const file = new LateStore({ ...storage, role: 'gateway', clock }, parts.store)
+    this.#store = this.#shared?.storeOn(file, config.server) ?? file
     this.#ledger = new Ledger(storage, { store: this.#store.ledger, clock, log })
     this.#retention = retentionOf(this.#live, { store: this.#store.ledger, clock, log })
     this.#access = this.#makeAccess()

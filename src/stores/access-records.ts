@@ -6,7 +6,7 @@ import { logChange, withChangeLog } from '../access/change-log.ts'
 import type { Secret } from '../access/secret.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { StoreError } from '../base/store-error.ts'
+import { AdminTokenKnown, StoreError } from '../base/store-error.ts'
 import type { LateStore } from './late-store.ts'
 import type { AccessChange } from './store.ts'
 
@@ -26,6 +26,7 @@ export class AccessRecords {
   readonly #parts: AccessRecordsParts
   /** SHA-256 in hex. */
   #adminTokenDigest: string | null = null
+  #isMakingToken = false
   #unreadable = false
   /** The latest of the trail that was looked at. */
   #lastEntry: string | undefined
@@ -62,10 +63,21 @@ export class AccessRecords {
 
   /** Once it listens: the token that opens the admin API is made, where there is none yet, and changes are seen from now on, whoever makes them. */
   async begin(): Promise<void> {
-    if (this.#adminTokenDigest === null) {
-      await this.#tried('There is no admin token: the admin API answers nobody', () => this.#makeAdminToken())
-    }
+    await this.#makeFirstAdminToken()
     this.#watch()
+  }
+
+  async #makeFirstAdminToken(): Promise<void> {
+    if (this.#adminTokenDigest !== null || this.#isMakingToken) return
+    this.#isMakingToken = true
+    try {
+      await this.#tried('There is no admin token: the admin API answers nobody', () => this.#makeAdminToken())
+    } catch (error) {
+      if (!(error instanceof AdminTokenKnown)) throw error
+      this.#parts.log('info', error.message)
+    } finally {
+      this.#isMakingToken = false
+    }
   }
 
   #watch(): void {
@@ -73,6 +85,8 @@ export class AccessRecords {
     store.watch({
       changed: (change) => {
         this.#changed(change)
+        // Where it could not be made at the start.
+        if (change.adminTokenDigest === null) void this.#makeFirstAdminToken()
         void this.#tried('Who changed keys cannot be told', () => this.#tellOfOthers())
       },
       unreadable: (problem) => {

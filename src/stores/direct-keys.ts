@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { memoryPath } from './database.ts'
 import { messageOf } from './error-codes.ts'
 import type { LockWatch } from './gateway-lock.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import type { KeysFile } from './keys-file.ts'
 import type { AccessState, KeptKeys, StoreEvents } from './store.ts'
 
@@ -34,6 +35,7 @@ export function seenIn({ change, keysEverCreated, adminTokenDigest }: Seen): See
 
 export class DirectKeys implements KeptKeys {
   readonly keys: KeyStore
+  readonly mirror: KeyMirror
   readonly #parts: DirectKeysParts
   #state: AccessState | null = null
   #seen: Seen | null
@@ -54,6 +56,10 @@ export class DirectKeys implements KeptKeys {
       setAdminTokenDigest: async (digest, audit) => this.#changing(() => file.setAdminTokenDigest(digest, audit)),
       note: async (audit) => file.note(audit),
       audit: async (countMax) => file.audit(countMax),
+    }
+    this.mirror = {
+      mirror: async (news) => this.#changing(() => file.mirror(news)),
+      mirrored: async () => file.mirrored(),
     }
   }
 

@@ -5,6 +5,7 @@ import { type AuditEntry, KeyNameTaken } from '../access/key-store.ts'
 import { StoreError } from '../base/store-error.ts'
 import { checkStructure, DamagedError, type Database, type OpenOptions, openDatabase, type Schema } from './database.ts'
 import { sqliteCodeOf } from './error-codes.ts'
+import type { FleetAdminToken, KeysNews, Mirrored, MirrorPosition } from './key-mirror.ts'
 import type { AccessState } from './store.ts'
 
 /**
@@ -178,8 +179,78 @@ export class KeysFile {
     })
   }
 
+  /** What the fleet knows, where it is newer than what stands here. */
+  mirror({ keys, keysEverCreated, adminToken, audit, position }: KeysNews): void {
+    this.#transaction(() => {
+      for (const key of keys) this.#mirrorKey(key)
+      if (keysEverCreated && !this.#keysEverCreated()) this.#setMeta('keys_ever_created', 'true')
+      if (adminToken !== null) this.#mirrorAdminToken(adminToken)
+      this.#mirrorTrail(audit)
+      if (position !== null) this.#setMeta('fleet_position', JSON.stringify(position))
+    })
+  }
+
+  mirrored(): Mirrored {
+    return this.#database.guard(() => {
+      const position = this.#meta('fleet_position')
+      return {
+        position: position === null ? null : this.#parsed<MirrorPosition>(position),
+        adminTokenRevision: Number(this.#meta('admin_token_revision') ?? 0),
+      }
+    })
+  }
+
   close(): void {
     this.#database.close()
+  }
+
+  #mirrorKey(record: KeyRecord): void {
+    const { id, name, revokedAtMs } = record
+    const columns = { ...columnsOf(record), createdAtMs: record.createdAtMs }
+    // Two that exchange their names come one after the other: until its own news, the other one goes by its id.
+    if (revokedAtMs === null)
+      this.#database.change('UPDATE keys SET name = id WHERE name = :name AND id <> :id AND revoked_at_ms IS NULL', {
+        name,
+        id,
+      })
+    this.#database.change(
+      `INSERT INTO keys (id, name, revoked_at_ms, created_at_ms, revision, change, record, check_sum)
+       VALUES (:id, :name, :revokedAtMs, :createdAtMs, :revision,
+         (SELECT coalesce(max(change), 0) + 1 FROM keys), :record, :checkSum)
+       ON CONFLICT (id) DO UPDATE SET name = excluded.name, revoked_at_ms = excluded.revoked_at_ms,
+         revision = excluded.revision, change = excluded.change, record = excluded.record,
+         check_sum = excluded.check_sum
+       WHERE keys.revision < excluded.revision OR (keys.revision = excluded.revision
+         AND (keys.record <> excluded.record OR keys.name <> excluded.name))`,
+      columns,
+    )
+  }
+
+  #mirrorAdminToken({ digest, revision }: FleetAdminToken): void {
+    if (this.#meta('admin_token_digest') === digest && this.#meta('admin_token_revision') === String(revision)) return
+    this.#setMeta('admin_token_digest', digest)
+    this.#setMeta('admin_token_revision', String(revision))
+  }
+
+  /** An entry has no name of its own: the same twice is one. */
+  #mirrorTrail(entries: readonly AuditEntry[]): void {
+    if (entries.length === 0) return
+    const sinceMs = entries.reduce((earliest, { atMs }) => Math.min(earliest, atMs), Number.POSITIVE_INFINITY)
+    const known = new Set(
+      this.#database
+        .all<AuditRow>(
+          `SELECT at_ms AS atMs, actor, action, key_id AS keyId, key_name AS keyName, detail FROM audit
+           WHERE at_ms >= :sinceMs`,
+          { sinceMs },
+        )
+        .map((row) => JSON.stringify(Object.values(row))),
+    )
+    for (const entry of entries) {
+      const { atMs, actor, action, keyId, keyName, detail } = entry
+      const text = JSON.stringify([atMs, actor, action, keyId, keyName, JSON.stringify(detail)])
+      if (!known.has(text)) this.#addAudit(entry)
+      known.add(text)
+    }
   }
 
   #write<Result>(record: KeyRecord, work: () => Result): Result {

@@ -2,10 +2,22 @@
 import type { KeyStore } from '../access/key-store.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import { openStore, type StoreSettings } from './open-store.ts'
 import type { Store, StoreEvents } from './store.ts'
+import type { UsageExchange } from './usage-exchange.ts'
 
-export class LateStore {
+/** What a gateway keeps, alone or with others. */
+export interface GatewayStore {
+  readonly keys: KeyStore
+  readonly ledger: LedgerStore
+  /** Rejects with StoreError. */
+  open(): Promise<Store>
+  watch(events: StoreEvents): void
+  close(): Promise<void>
+}
+
+export class LateStore implements GatewayStore {
   readonly #settings: StoreSettings
   readonly #opening: Promise<Store> | null
   #store: Store | null = null
@@ -24,6 +36,19 @@ export class LateStore {
     charges: async (...values) => this.#opened().ledger.charges(...values),
     totals: async (...values) => this.#opened().ledger.totals(...values),
     prune: async (...values) => this.#opened().ledger.prune(...values),
+  }
+
+  readonly mirror: KeyMirror = {
+    mirror: async (...values) => this.#opened().mirror.mirror(...values),
+    mirrored: async (...values) => this.#opened().mirror.mirrored(...values),
+  }
+  readonly exchange: UsageExchange = {
+    waitingRows: async (...values) => this.#opened().exchange.waitingRows(...values),
+    handOut: async (...values) => this.#opened().exchange.handOut(...values),
+    handedOut: async (...values) => this.#opened().exchange.handedOut(...values),
+    handAnew: async (...values) => this.#opened().exchange.handAnew(...values),
+    takeIn: async (...values) => this.#opened().exchange.takeIn(...values),
+    position: async (...values) => this.#opened().exchange.position(...values),
   }
 
   /** `opening`: the store of these settings, where somebody has begun to open it. */

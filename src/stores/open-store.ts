@@ -20,12 +20,14 @@ export interface StoreSettings {
   readonly role: 'gateway' | 'cli'
   readonly whenUnwritable?: 'refuse' | 'serve'
   readonly clock?: Clock
+  /** Present where this gateway is one of several, who are to be given the rows of its ledger. */
+  readonly redis?: object | undefined
 }
 
 /** Rejects with StoreError. */
 export async function openStore(settings: StoreSettings): Promise<Store> {
   const { path, role, clock = systemClock } = settings
-  if (path === memoryPath) return inMemory(clock)
+  if (path === memoryPath) return inMemory(clock, handsOver(settings))
   const files = storeFiles(path)
   const notes = checkModes(files)
   if (role === 'gateway') return openForGateway(files, settings, notes)
@@ -35,21 +37,23 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   return new DirectStore(new DirectKeys({ path: files.keys, file, clock }), usage, notes)
 }
 
-function inMemory(clock: Clock): Store {
-  const keys = new DirectKeys({ path: memoryPath, file: KeysFile.open(memoryPath), clock })
-  return new DirectStore(keys, new UsageFile(memoryPath, { endsUnfinished: false, creates: true }))
+function handsOver({ role, redis }: StoreSettings): boolean {
+  return role === 'gateway' && redis !== undefined
 }
 
-async function openForGateway(
-  files: StoreFiles,
-  { whenUnwritable = 'refuse', clock = systemClock }: StoreSettings,
-  notes: readonly string[],
-): Promise<Store> {
+function inMemory(clock: Clock, hands: boolean): Store {
+  const keys = new DirectKeys({ path: memoryPath, file: KeysFile.open(memoryPath), clock })
+  return new DirectStore(keys, new UsageFile(memoryPath, { endsUnfinished: false, creates: true, handsOver: hands }))
+}
+
+async function openForGateway(files: StoreFiles, settings: StoreSettings, notes: readonly string[]): Promise<Store> {
+  const { whenUnwritable = 'refuse', clock = systemClock } = settings
   const lock = lockIfWritable(files, whenUnwritable)
   try {
     return await WorkerStore.open({
       files,
       whenUnwritable,
+      handsOver: handsOver(settings),
       clock,
       load: () => {
         const { state, problem } = loadForGateway(files.keys, whenUnwritable, lock !== null)

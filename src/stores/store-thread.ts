@@ -6,20 +6,24 @@ import type { LedgerStore } from '../metering/ledger-store.ts'
 import { DirectKeys } from './direct-keys.ts'
 import { messageOf } from './error-codes.ts'
 import { LockWatch } from './gateway-lock.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import { KeysFile } from './keys-file.ts'
 import type { KeptKeys } from './store.ts'
 import type {
   Call,
+  ExchangeCall,
   FromThread,
   KeysCall,
   KeysThreadSettings,
   LedgerCall,
   LedgerThreadSettings,
+  MirrorCall,
   Question,
   ThreadSettings,
   ToldError,
 } from './thread-messages.ts'
 import { UnwritableKeys } from './unwritable-keys.ts'
+import type { UsageExchange } from './usage-exchange.ts'
 import { openUsage } from './usage-opening.ts'
 
 const port = parentPort
@@ -61,6 +65,7 @@ function servedKeys({ files, seen, lockIdentity }: KeysThreadSettings): Served {
     notes: [],
     answer: (call) => {
       if ('keys' in call) return calledKeys(kept.keys, call.keys)
+      if ('mirror' in call) return calledMirror(kept.mirror, call.mirror)
       kept.watch({
         changed: (change) => tell({ kind: 'changed', change }),
         unreadable: (problem) => tell({ kind: 'unreadable', problem }),
@@ -76,7 +81,10 @@ function servedLedger({ path, ...opening }: LedgerThreadSettings): Served {
   const { usage, notes } = openUsage(path, opening)
   return {
     notes,
-    answer: (call) => ('ledger' in call ? calledLedger(usage, call.ledger) : undefined),
+    answer: (call) => {
+      if ('ledger' in call) return calledLedger(usage, call.ledger)
+      return 'exchange' in call ? calledExchange(usage, call.exchange) : undefined
+    },
     close: () => usage.close(),
   }
 }
@@ -125,6 +133,32 @@ function calledLedger(ledger: LedgerStore, call: LedgerCall): Promise<unknown> {
       return ledger.totals(...call.values)
     case 'prune':
       return ledger.prune(...call.values)
+  }
+}
+
+function calledMirror(mirror: KeyMirror, call: MirrorCall): Promise<unknown> {
+  switch (call.method) {
+    case 'mirror':
+      return mirror.mirror(...call.values)
+    case 'mirrored':
+      return mirror.mirrored(...call.values)
+  }
+}
+
+function calledExchange(exchange: UsageExchange, call: ExchangeCall): Promise<unknown> {
+  switch (call.method) {
+    case 'waitingRows':
+      return exchange.waitingRows(...call.values)
+    case 'handOut':
+      return exchange.handOut(...call.values)
+    case 'handedOut':
+      return exchange.handedOut(...call.values)
+    case 'handAnew':
+      return exchange.handAnew(...call.values)
+    case 'takeIn':
+      return exchange.takeIn(...call.values)
+    case 'position':
+      return exchange.position(...call.values)
   }
 }
 

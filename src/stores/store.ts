@@ -2,6 +2,8 @@
 import type { KeyRecord } from '../access/key-record.ts'
 import type { KeyStore } from '../access/key-store.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
+import type { KeyMirror } from './key-mirror.ts'
+import type { UsageExchange } from './usage-exchange.ts'
 
 /** What must be known before the first request is taken. */
 export interface AccessState {
@@ -32,6 +34,7 @@ export interface StoreEvents {
 /** The part that has the keys. */
 export interface KeptKeys {
   readonly keys: KeyStore
+  readonly mirror: KeyMirror
   readonly state: AccessState
   watch(events: StoreEvents): void
   close(): void
@@ -40,6 +43,9 @@ export interface KeptKeys {
 export interface Store {
   readonly keys: KeyStore
   readonly ledger: LedgerStore
+  /** Of a gateway that is one of several. */
+  readonly mirror: KeyMirror
+  readonly exchange: UsageExchange
   /** As of opening. */
   readonly state: AccessState
   /** What the operator should know although it could be opened: damaged usage set aside, permissions too wide. */

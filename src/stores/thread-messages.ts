@@ -2,8 +2,10 @@
 import type { KeyStore } from '../access/key-store.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import type { Seen } from './direct-keys.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import type { AccessChange } from './store.ts'
 import type { StoreFiles } from './store-files.ts'
+import type { UsageExchange } from './usage-exchange.ts'
 
 export interface KeysThreadSettings {
   readonly of: 'keys'
@@ -19,6 +21,8 @@ export interface LedgerThreadSettings {
   /** Not where the thread takes the place of one that died: its rows are alive. */
   readonly endsUnfinished: boolean
   readonly whenUnwritable: 'refuse' | 'serve'
+  /** Other gateways are to be given what is written. */
+  readonly handsOver: boolean
 }
 
 /** Given to a thread when it is made. */
@@ -31,8 +35,15 @@ type CallsOf<Port> = {
 }[keyof Port & string]
 
 export type KeysCall = CallsOf<KeyStore>
+export type MirrorCall = CallsOf<KeyMirror>
 export type LedgerCall = CallsOf<LedgerStore>
-export type Call = { readonly keys: KeysCall } | { readonly ledger: LedgerCall } | { readonly store: 'watch' | 'close' }
+export type ExchangeCall = CallsOf<UsageExchange>
+export type Call =
+  | { readonly keys: KeysCall }
+  | { readonly mirror: MirrorCall }
+  | { readonly ledger: LedgerCall }
+  | { readonly exchange: ExchangeCall }
+  | { readonly store: 'watch' | 'close' }
 
 export type Question = Call & { readonly number: number }
 

@@ -4,6 +4,7 @@ import type { KeyStore } from '../access/key-store.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import { messageOf } from './error-codes.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import type { AccessState, KeptKeys, StoreEvents } from './store.ts'
 import { readUnwritableKeys, stampOf } from './unwritable-reading.ts'
 
@@ -16,6 +17,7 @@ interface UnwritableParts {
 
 export class UnwritableKeys implements KeptKeys {
   readonly keys: KeyStore
+  readonly mirror: KeyMirror
   readonly #parts: UnwritableParts
   #state: AccessState | null = null
   #stamp = ''
@@ -36,6 +38,7 @@ export class UnwritableKeys implements KeptKeys {
       list: async () => this.state.keys.toSorted((a, b) => a.createdAtMs - b.createdAtMs),
       audit: async () => [],
     }
+    this.mirror = { mirror: refused, mirrored: async () => ({ position: null, adminTokenRevision: 0 }) }
   }
 
   get state(): AccessState {
@@ -78,7 +81,7 @@ export class UnwritableKeys implements KeptKeys {
 }
 
 /** As the keys file finds them. */
-function found(keys: readonly KeyRecord[], idOrName: string): KeyRecord | null {
+export function found(keys: readonly KeyRecord[], idOrName: string): KeyRecord | null {
   const byId = keys.find(({ id }) => id === idOrName)
   if (byId !== undefined) return byId
   const named = keys.filter(({ name }) => name === idOrName)

@@ -1,6 +1,7 @@
 /** The ledger in an SQLite file of its own, so that damage of the one file never touches the other. */
 import { existsSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
+import { systemClock } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import type {
   CalendarStarts,
@@ -13,6 +14,16 @@ import type {
 } from '../metering/ledger-store.ts'
 import { calendarTotals, type DayOrBefore } from './calendar-totals.ts'
 import { type Database, openDatabase, type Schema } from './database.ts'
+import type {
+  HandedOut,
+  RowMark,
+  StreamPosition,
+  TakenIn,
+  TakenInCount,
+  UsageExchange,
+  WaitingRows,
+} from './usage-exchange.ts'
+import * as handing from './usage-handing.ts'
 import { UsageReport } from './usage-report.ts'
 import { admittedValues, figureValues } from './usage-values.ts'
 
@@ -51,6 +62,12 @@ const schema: Schema = {
        (started_at_ms, key_id, team, input, cached_input, output, "end");
      CREATE INDEX requests_open ON requests (id) WHERE "end" IS NULL;
      PRAGMA user_version = 1`,
+    // Rows of other gateways have an origin; those that others have yet to be given have the wall-clock time of their last state.
+    `ALTER TABLE requests ADD COLUMN origin TEXT;
+     ALTER TABLE requests ADD COLUMN unhanded INTEGER;
+     CREATE INDEX requests_unhanded ON requests (unhanded) WHERE unhanded IS NOT NULL;
+     CREATE TABLE taken_in (stream TEXT NOT NULL PRIMARY KEY, place TEXT NOT NULL);
+     PRAGMA user_version = 2`,
   ],
 }
 
@@ -59,21 +76,21 @@ export const endOfTheUnfinished = 'aborted_unknown'
 
 /** Bound by place, in the order of usage-values.ts: by name SQLite is asked for each of 25, which took longer than all else. */
 const insertAdmitted = `INSERT INTO requests
-  (id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms, unhanded)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO NOTHING`
 
 const insertFigures = `INSERT INTO requests
   (id, request_id, key_id, key_name, team, endpoint, model, stream, started_at_ms, host, input, cached_input, output,
    reasoning, input_source, output_source, ended_at_ms, duration_ms, queue_wait_ms, ttft_ms, attempts, status, "end",
-   error_code, cost_nanos)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+   error_code, cost_nanos, unhanded)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET host = excluded.host, input = excluded.input, cached_input = excluded.cached_input,
    output = excluded.output, reasoning = excluded.reasoning, input_source = excluded.input_source,
    output_source = excluded.output_source, ended_at_ms = excluded.ended_at_ms, duration_ms = excluded.duration_ms,
    queue_wait_ms = excluded.queue_wait_ms, ttft_ms = excluded.ttft_ms, attempts = excluded.attempts,
    status = excluded.status, "end" = excluded."end", error_code = excluded.error_code,
-   cost_nanos = excluded.cost_nanos
+   cost_nanos = excluded.cost_nanos, unhanded = excluded.unhanded, origin = NULL
   WHERE requests."end" IS NULL OR requests."end" = 'aborted_unknown'`
 
 /** Who writes it tries again, and reports have their turn in between. */
@@ -87,15 +104,18 @@ interface UsageFileOptions {
   readonly endsUnfinished: boolean
   /** Whether a file may be made where there is none. */
   readonly creates: boolean
+  /** Other gateways are to be given what is written. */
+  readonly handsOver?: boolean
 }
 
-export class UsageFile implements LedgerStore {
+export class UsageFile implements LedgerStore, UsageExchange {
   readonly #path: string
   readonly #options: UsageFileOptions
   #open: Database | null = null
   #reports: Promise<unknown> = Promise.resolve()
   #unfinishedEnded: boolean
   #isClosed = false
+  #lastMark = 0
 
   /** Opens nothing yet: each call tries, so that what is repaired is used. */
   constructor(path: string, options: UsageFileOptions) {
@@ -120,7 +140,8 @@ export class UsageFile implements LedgerStore {
     database.transaction(() => {
       // Before the first row of this process, and never after it.
       this.#endUnfinished(database)
-      for (const row of rows) insertRow(database, row)
+      const mark = this.#mark()
+      for (const row of rows) insertRow(database, row, mark)
     })
     this.#unfinishedEnded = true
   }
@@ -177,7 +198,7 @@ export class UsageFile implements LedgerStore {
       const changes = database.transaction(() =>
         database.change(
           `DELETE FROM requests WHERE rowid IN (
-             SELECT rowid FROM requests WHERE started_at_ms < :beforeMs AND "end" IS NOT NULL
+             SELECT rowid FROM requests WHERE started_at_ms < :beforeMs AND ("end" IS NOT NULL OR origin IS NOT NULL)
              ORDER BY started_at_ms LIMIT :prunedAtOnce)`,
           { beforeMs, prunedAtOnce },
         ),
@@ -186,6 +207,30 @@ export class UsageFile implements LedgerStore {
       if (changes < prunedAtOnce) return pruned
       await turn()
     }
+  }
+
+  async waitingRows(): Promise<WaitingRows> {
+    return this.#exchange((database) => handing.waitingRows(database)) ?? { rows: 0, sinceMs: null }
+  }
+
+  async handOut(rowsMax: number): Promise<HandedOut | null> {
+    return this.#exchange((database) => handing.handOut(database, rowsMax))
+  }
+
+  async handedOut(marks: readonly RowMark[]): Promise<void> {
+    this.#exchange((database) => handing.handedOut(database, marks))
+  }
+
+  async handAnew(sinceMs: number): Promise<number> {
+    return this.#exchange((database) => handing.handAnew(database, sinceMs, this.#nextMark())) ?? 0
+  }
+
+  async takeIn(taken: TakenIn): Promise<TakenInCount> {
+    return this.#exchange((database) => handing.takeIn(database, taken)) ?? { rows: 0, unknownRows: 0 }
+  }
+
+  async position(): Promise<StreamPosition | null> {
+    return this.#exchange((database) => handing.positionOf(database))
   }
 
   /** Opened again by the next call. */
@@ -202,7 +247,28 @@ export class UsageFile implements LedgerStore {
 
   #endUnfinished(database: Database): void {
     if (this.#unfinishedEnded) return
-    database.change('UPDATE requests SET "end" = :end WHERE "end" IS NULL', { end: endOfTheUnfinished })
+    // Those of other gateways are alive, or theirs to end.
+    database.change(
+      `UPDATE requests SET "end" = :end, unhanded = coalesce(:mark, unhanded) WHERE "end" IS NULL AND origin IS NULL`,
+      { end: endOfTheUnfinished, mark: this.#mark() },
+    )
+  }
+
+  /** Null where there is no file and none is to be made. */
+  #exchange<Result>(work: (database: Database) => Result): Result | null {
+    const database = this.#database()
+    return database === null ? null : database.guard(() => work(database))
+  }
+
+  /** Of a state that others are to be given; null where there are none. */
+  #mark(): number | null {
+    return this.#options.handsOver === true ? this.#nextMark() : null
+  }
+
+  /** Never twice in the life of a file, so that no state is taken for another. */
+  #nextMark(): number {
+    this.#lastMark = Math.max(this.#lastMark + 1, systemClock.wallMs())
+    return this.#lastMark
   }
 
   // oxlint-disable-next-line no-unnecessary-type-parameters -- names the columns where the text does
@@ -229,9 +295,9 @@ export class UsageFile implements LedgerStore {
   }
 }
 
-function insertRow(database: Database, row: LedgerRow): void {
+function insertRow(database: Database, row: LedgerRow, mark: number | null): void {
   const { admitted, settled } = row
   const figures = settled ?? row.figures
-  if (figures === null) database.insert(insertAdmitted, admittedValues(admitted))
-  else database.insert(insertFigures, [...admittedValues(admitted), ...figureValues(figures, settled)])
+  if (figures === null) database.insert(insertAdmitted, [...admittedValues(admitted), mark])
+  else database.insert(insertFigures, [...admittedValues(admitted), ...figureValues(figures, settled), mark])
 }

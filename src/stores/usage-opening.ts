@@ -8,13 +8,14 @@ import { UsageFile } from './usage-file.ts'
 interface UsageOpening {
   readonly endsUnfinished: boolean
   readonly whenUnwritable: 'refuse' | 'serve'
+  readonly handsOver?: boolean
 }
 
 export function openUsage(
   path: string,
-  { endsUnfinished, whenUnwritable }: UsageOpening,
+  { endsUnfinished, whenUnwritable, handsOver = false }: UsageOpening,
 ): { readonly usage: UsageFile; readonly notes: readonly string[] } {
-  const usage = new UsageFile(path, { endsUnfinished, creates: true })
+  const usage = new UsageFile(path, { endsUnfinished, creates: true, handsOver })
   // A thread that takes another's place has no start to look at: whatever is wrong shows when it writes.
   if (!endsUnfinished) return { usage, notes: [] }
   try {

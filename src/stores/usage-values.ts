@@ -56,3 +56,28 @@ function whole(value: number): number {
 }
 
 const wholeOrNull = (value: number | null | undefined): number | null => (value == null ? null : whole(value))
+
+export type TakenValue = Value
+
+/** Of another gateway: values in the order of both lists above; null where that is not what they are. A later version may have more. */
+export function takenValues(row: unknown): Value[] | null {
+  if (!Array.isArray(row) || row.length < columns.length) return null
+  const values: Value[] = []
+  for (const [at, kind] of columns.entries()) {
+    const value: unknown = row[at]
+    if (value === null && kind.endsWith('OrNull')) values.push(null)
+    else if (typeof value === 'string' && kind.startsWith('text')) values.push(text(value))
+    else if (typeof value === 'number' && kind.startsWith('whole')) values.push(whole(value))
+    else return null
+  }
+  return values
+}
+
+type Kind = 'text' | 'textOrNull' | 'whole' | 'wholeOrNull'
+
+const columns: readonly Kind[] = [
+  ...(['text', 'text', 'textOrNull', 'text', 'textOrNull', 'text', 'text', 'whole', 'whole'] as const),
+  ...(['textOrNull', 'whole', 'whole', 'whole', 'whole', 'text', 'text'] as const),
+  ...(['wholeOrNull', 'wholeOrNull', 'wholeOrNull', 'wholeOrNull', 'wholeOrNull', 'wholeOrNull'] as const),
+  ...(['textOrNull', 'textOrNull', 'wholeOrNull'] as const),
+]

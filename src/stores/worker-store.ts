@@ -5,11 +5,13 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import { StoreError } from '../base/store-error.ts'
 import type { LedgerStore } from '../metering/ledger-store.ts'
 import { type Seen, seenIn } from './direct-keys.ts'
+import type { KeyMirror } from './key-mirror.ts'
 import type { ReadState } from './keys-file.ts'
 import { RestartedThread } from './restarted-thread.ts'
 import type { AccessChange, AccessState, Store, StoreEvents } from './store.ts'
 import type { StoreFiles } from './store-files.ts'
 import type { Told } from './thread-messages.ts'
+import type { UsageExchange } from './usage-exchange.ts'
 
 export interface LoadedKeys {
   readonly state: ReadState
@@ -21,6 +23,8 @@ export interface LoadedKeys {
 export interface WorkerStoreSettings {
   readonly files: StoreFiles
   readonly whenUnwritable: 'refuse' | 'serve'
+  /** Other gateways are to be given the rows of the ledger. */
+  readonly handsOver: boolean
   /** Reads the keys on this thread: nothing can be served without them, and to hand 100,000 of them over would take as long again. */
   readonly load: () => LoadedKeys
   readonly onClose: () => void
@@ -31,6 +35,8 @@ export interface WorkerStoreSettings {
 export class WorkerStore implements Store {
   readonly keys: KeyStore
   readonly ledger: LedgerStore
+  readonly mirror: KeyMirror
+  readonly exchange: UsageExchange
   readonly state: AccessState
   readonly #keysThread: RestartedThread
   readonly #ledgerThread: RestartedThread
@@ -58,6 +64,8 @@ export class WorkerStore implements Store {
     })
     this.keys = keysBehind(this.#keysThread)
     this.ledger = ledgerBehind(ledgerThread)
+    this.mirror = mirrorBehind(this.#keysThread)
+    this.exchange = exchangeBehind(ledgerThread)
   }
 
   /** Rejects with StoreError when a thread cannot open its file. */
@@ -119,9 +127,14 @@ export class WorkerStore implements Store {
   }
 }
 
-function ledgerThreadOf({ files, whenUnwritable, clock = systemClock }: WorkerStoreSettings): RestartedThread {
+function ledgerThreadOf({
+  files,
+  whenUnwritable,
+  handsOver,
+  clock = systemClock,
+}: WorkerStoreSettings): RestartedThread {
   return new RestartedThread({
-    settings: (isFirst) => ({ of: 'ledger', path: files.usage, endsUnfinished: isFirst, whenUnwritable }),
+    settings: (isFirst) => ({ of: 'ledger', path: files.usage, endsUnfinished: isFirst, whenUnwritable, handsOver }),
     clock,
     heard: () => {},
     // Whoever asks it is told.
@@ -165,5 +178,23 @@ function ledgerBehind(thread: RestartedThread): LedgerStore {
     charges: (...values) => thread.ask({ ledger: { method: 'charges', values } }),
     totals: (...values) => thread.ask({ ledger: { method: 'totals', values } }),
     prune: (...values) => thread.ask({ ledger: { method: 'prune', values } }),
+  }
+}
+
+function mirrorBehind(thread: RestartedThread): KeyMirror {
+  return {
+    mirror: (...values) => thread.ask({ mirror: { method: 'mirror', values } }),
+    mirrored: (...values) => thread.ask({ mirror: { method: 'mirrored', values } }),
+  }
+}
+
+function exchangeBehind(thread: RestartedThread): UsageExchange {
+  return {
+    waitingRows: (...values) => thread.ask({ exchange: { method: 'waitingRows', values } }),
+    handOut: (...values) => thread.ask({ exchange: { method: 'handOut', values } }),
+    handedOut: (...values) => thread.ask({ exchange: { method: 'handedOut', values } }),
+    handAnew: (...values) => thread.ask({ exchange: { method: 'handAnew', values } }),
+    takeIn: (...values) => thread.ask({ exchange: { method: 'takeIn', values } }),
+    position: (...values) => thread.ask({ exchange: { method: 'position', values } }),
   }
 }

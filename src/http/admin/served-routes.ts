@@ -7,7 +7,7 @@ import type { Context, Hono } from 'hono'
 import type { Clock } from '../../base/clock.ts'
 import { GatewayError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { StoreError } from '../../base/store-error.ts'
+import { SharedStoreAway, StoreError } from '../../base/store-error.ts'
 import { ClientLeft } from '../../relay/body-reader.ts'
 import { Exchange } from '../../relay/exchange.ts'
 import { errorResponse } from '../error-response.ts'
@@ -114,6 +114,7 @@ function told(error: Error, c: AdminContext, log: Log): GatewayError {
       log('warn', 'admin request refused', { address: addressOf(c.env.incoming), method, status, code: error.code })
     return error
   }
+  if (error instanceof SharedStoreAway) return new GatewayError('store_unavailable', error.message)
   if (error instanceof StoreError) {
     log('error', 'the admin API cannot use the store', { problem: error.message })
     return new GatewayError('store_unavailable', 'The records of the gateway cannot be used now; its log says why.')

@@ -1,0 +1,81 @@
+/** The store of a gateway that is one of several: keys are those of all, and rows of the ledger are given to all. */
+import type { KeyStore } from '../../access/key-store.ts'
+import { StoreError } from '../../base/store-error.ts'
+import type { HandOverState } from '../../metering/events.ts'
+import type { LedgerStore } from '../../metering/ledger-store.ts'
+import type { GatewayStore, LateStore } from '../late-store.ts'
+import type { Store, StoreEvents } from '../store.ts'
+import { RedisKeys, type RedisKeysParts } from './key-store.ts'
+import { UsageHandOver, type UsageHandOverParts } from './usage-hand-over.ts'
+
+export interface FleetStoreParts
+  extends Omit<RedisKeysParts, 'file' | 'link'>,
+    Omit<UsageHandOverParts, 'exchange' | 'link'> {
+  readonly link: RedisKeysParts['link'] & UsageHandOverParts['link']
+  /** Clients need no key, whatever the fleet has. */
+  readonly allowAnonymous: boolean
+}
+
+/** What others have used counts against limits from the start on, where it is to be had soon. */
+const firstTurnMsMax = 2_000
+
+export class FleetStore implements GatewayStore {
+  readonly keys: KeyStore
+  readonly ledger: LedgerStore
+  readonly #file: LateStore
+  readonly #parts: FleetStoreParts
+  readonly #keys: RedisKeys
+  readonly #usage: UsageHandOver
+
+  constructor(file: LateStore, parts: FleetStoreParts) {
+    this.#file = file
+    this.#parts = parts
+    this.#keys = new RedisKeys({ ...parts, file })
+    this.#usage = new UsageHandOver({ ...parts, exchange: file.exchange })
+    this.keys = this.#keys
+    this.ledger = file.ledger
+  }
+
+  /** After the connection was tried once. Rejects with StoreError. */
+  async open(): Promise<Store> {
+    const file = await this.#file.open()
+    const state = await this.#keys.open(file.state)
+    if (!this.#keys.isKnown && !state.keysEverCreated && !this.#parts.allowAnonymous)
+      throw new StoreError(
+        'Redis is not there, and this gateway has never seen the keys of its fleet, so that nobody can tell whether clients need one: start Redis first (storage.redis.url).',
+      )
+    await this.#usage.start(firstTurnMsMax)
+    return {
+      ...file,
+      keys: this.keys,
+      state,
+      notes: file.notes,
+      watch: (events) => this.watch(events),
+      close: () => this.close(),
+    }
+  }
+
+  watch(events: StoreEvents): void {
+    this.#keys.watch(events.changed)
+    this.#file.watch({ ...events, changed: (change) => this.#keys.fromFile(change) })
+  }
+
+  handOver(): HandOverState {
+    return this.#usage.state()
+  }
+
+  /** Since this gateway last knew all changes of keys. */
+  keysAgeMs(): number {
+    return this.#keys.ageMs
+  }
+
+  /** While Redis can still be asked, and after the last row was written. */
+  async handOverLast(msMax: number): Promise<void> {
+    await this.#usage.stop(msMax)
+  }
+
+  async close(): Promise<void> {
+    this.#keys.close()
+    await this.#file.close()
+  }
+}

@@ -1,0 +1,132 @@
+/** The stream of rows of the ledger that gateways of a fleet give each other. */
+import { Script } from './script.ts'
+
+/** In the order of the scripts' KEYS: the fleet's epoch, the stream, and what is known of it. */
+export const usageKeyNames = ['epoch', 'usage', 'usage:stream'] as const
+
+/** How long a gateway may be away and still get the rows of the others, where they are not too many. */
+export const streamAgeMsMax = 86_400_000
+/** Of the rows in the stream; some 250,000 states of rows. Redis needs about as much memory for it. */
+export const streamBytesMax = 64 * 1_048_576
+
+/**
+ * The hash beside the stream: `name`, made anew with each stream; `bytes` of the rows in it; `rows`, that were ever given; `gone`,
+ * the place of the latest entry that was taken away, and `goneRows`, that were given until then.
+ */
+const prelude = `
+local function less(a, b)
+  local a_ms, a_number = string.match(a, '^(%d+)-(%d+)$')
+  local b_ms, b_number = string.match(b, '^(%d+)-(%d+)$')
+  if a_ms ~= b_ms then return tonumber(a_ms) < tonumber(b_ms) end
+  return tonumber(a_number) < tonumber(b_number)
+end
+local function name_of_stream(name)
+  redis.call('HSETNX', KEYS[3], 'name', name)
+  return redis.call('HGET', KEYS[3], 'name')
+end
+`
+
+export interface HandedOver {
+  /** The last that this gateway gave is not there any more although nobody has taken it away: Redis has lost what it had. */
+  readonly isLost: boolean
+  readonly place: string
+  readonly stream: string
+}
+
+/** ARGV a name for a new stream, id of the process, name of the gateway, rows, their number, stream and place of the last that it gave (or two empty texts), age and bytes at the most. */
+export const handOverRows = new Script(
+  'handOverRows',
+  `${prelude}
+local name = name_of_stream(ARGV[1])
+local is_lost = 0
+if ARGV[7] ~= '' then
+  local gone = redis.call('HGET', KEYS[3], 'gone') or '0-0'
+  if name ~= ARGV[6] then
+    is_lost = 1
+  elseif less(gone, ARGV[7]) and #redis.call('XRANGE', KEYS[2], ARGV[7], ARGV[7]) == 0 then
+    is_lost = 1
+  end
+end
+local total = redis.call('HINCRBY', KEYS[3], 'rows', ARGV[5])
+local place = redis.call('XADD', KEYS[2], '*', 'by', ARGV[2], 'gateway', ARGV[3], 'rows', ARGV[4], 'total', total)
+local bytes = redis.call('HINCRBY', KEYS[3], 'bytes', #ARGV[4])
+local oldest_ms = now_ms() - tonumber(ARGV[8])
+for trimmed = 1, 16 do
+  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if not oldest or oldest[1] == place then break end
+  if bytes <= tonumber(ARGV[9]) and tonumber(string.match(oldest[1], '^(%d+)')) >= oldest_ms then break end
+  redis.call('XDEL', KEYS[2], oldest[1])
+  redis.call('HSET', KEYS[3], 'gone', oldest[1], 'goneRows', oldest[2][8])
+  bytes = redis.call('HINCRBY', KEYS[3], 'bytes', -#oldest[2][6])
+end
+return { is_lost, place, name }
+`,
+  (reply): HandedOver => {
+    const [isLost, place, stream] = reply as [number, string, string]
+    return { isLost: isLost === 1, place, stream }
+  },
+)
+
+export interface HandedRows {
+  readonly stream: string
+  /** Of the last of the entries below; of the asker where there are none. */
+  readonly place: string
+  /** Rows that were given by then, its own too. */
+  readonly total: number
+  /** Of them, those that were taken away before the asker had them. */
+  readonly missedRows: number
+  /** When the last of these was given; wall clock of Redis. */
+  readonly missedToMs: number
+  /** Without those of the asker itself. */
+  readonly batches: readonly { readonly from: string; readonly text: string }[]
+  /** There is more. */
+  readonly isMore: boolean
+}
+
+/** ARGV a name for a new stream, id of the process, stream, place and total of the asker (or two empty texts and 0), most entries at once. */
+export const takeRows = new Script(
+  'takeRows',
+  `${prelude}
+local name = name_of_stream(ARGV[1])
+local gone = redis.call('HMGET', KEYS[3], 'gone', 'goneRows')
+local place = ARGV[4]
+local total = tonumber(ARGV[5])
+local missed = 0
+if name ~= ARGV[3] or place == '' then
+  place = '0-0'
+  total = 0
+elseif gone[1] and less(place, gone[1]) then
+  missed = tonumber(gone[2]) - total
+end
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+if last and less(last[1], place) then place = '0-0' end
+local entries = redis.call('XRANGE', KEYS[2], '(' .. place, '+', 'COUNT', ARGV[6])
+local batches = {}
+for _, entry in ipairs(entries) do
+  place = entry[1]
+  total = tonumber(entry[2][8])
+  if entry[2][2] ~= ARGV[2] then
+    table.insert(batches, entry[2][4])
+    table.insert(batches, entry[2][6])
+  end
+end
+local is_more = 0
+if #entries == tonumber(ARGV[6]) then is_more = 1 end
+return { name, place, total, missed, gone[1] or '0-0', batches, is_more }
+`,
+  (reply): HandedRows => {
+    const [stream, place, total, missedRows, gone, texts, isMore] = reply as [
+      string,
+      string,
+      number,
+      number,
+      string,
+      string[],
+      number,
+    ]
+    const batches: { from: string; text: string }[] = []
+    for (let at = 0; at < texts.length; at += 2) batches.push({ from: texts[at] ?? '', text: texts[at + 1] ?? '' })
+    const missedToMs = Number(gone.split('-')[0])
+    return { stream, place, total, missedRows: Math.max(0, missedRows), missedToMs, batches, isMore: isMore === 1 }
+  },
+)
