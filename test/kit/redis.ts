@@ -1,7 +1,7 @@
 /** A real Redis of a test: on loopback, on a port of its own, in a folder that goes with it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,8 @@ export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 export interface RedisServer {
   readonly port: number
   readonly url: string
+  /** Where a certificate was given; else empty. */
+  readonly tlsUrl: string
   readonly pid: number
   /** One command, in one line; its answer as Redis wrote it. */
   command(...words: readonly string[]): Promise<string>
@@ -19,12 +21,17 @@ export interface RedisServer {
   freeze(): void
   thaw(): void
   kill(): Promise<void>
-  /** On the same port, with nothing in it. */
-  startAgain(): Promise<void>
+  /** On the same port, with nothing in it but what a SAVE has written. */
+  startAgain(...options: readonly string[]): Promise<void>
   close(): Promise<void>
 }
 
-export async function startRedis(options: readonly string[] = []): Promise<RedisServer> {
+export interface RedisFiles {
+  /** PEM: it speaks TLS too, on a port of its own. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+export async function startRedis(options: readonly string[] = [], { tls }: RedisFiles = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-'))
   const port = await freePort()
   const args = [
@@ -40,6 +47,8 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     'no',
     ...options,
   ]
+  const tlsPort = tls === undefined ? 0 : await freePort()
+  if (tls !== undefined) args.push(...(await tlsOptions(folder, tlsPort, tls)))
   let child = await begun(args, port)
   const end = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -49,6 +58,7 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
+    tlsUrl: tlsPort === 0 ? '' : `rediss://127.0.0.1:${tlsPort}`,
     get pid() {
       return child.pid ?? 0
     },
@@ -56,9 +66,9 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
     kill: end,
-    startAgain: async () => {
+    startAgain: async (...more) => {
       await end()
-      child = await begun(args, port)
+      child = await begun([...args, ...more], port)
     },
     close: async () => {
       await end()
@@ -67,19 +77,28 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
   }
 }
 
+async function tlsOptions(folder: string, port: number, tls: { cert: string; key: string }): Promise<string[]> {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  await writeFile(cert, tls.cert)
+  await writeFile(key, tls.key)
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert]
+  return ['--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no']
+}
+
 async function begun(args: readonly string[], port: number): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: 'ignore' })
   for (let looks = 0; looks < 200; looks++) {
-    if (await answers(port)) return child
+    if (await answers(port, args.includes('--key-load-delay'))) return child
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   child.kill('SIGKILL')
   throw new Error('redis-server did not answer within 5 s')
 }
 
-async function answers(port: number): Promise<boolean> {
+async function answers(port: number, isLoading: boolean): Promise<boolean> {
   try {
     const answer = await ask(port, ['PING'])
+    if (isLoading && answer.startsWith('-LOADING')) return true
     return answer.startsWith('+PONG') || answer.startsWith('-NOAUTH')
   } catch {
     return false
