@@ -1,17 +1,25 @@
 /** What a gateway shares with others before the same hosts: made only where the configuration names a Redis. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { Balancing } from './balancing/balancing.ts'
+import { exchange } from './balancing/exchange.ts'
 import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { ResolvedConfig } from './config/schema.ts'
+import type { Host } from './hosts/host.ts'
 import type { SharingSources } from './observe/figure-sources.ts'
 import type { SharingEvents } from './observe/sharing-metrics.ts'
+import type { Dispatcher } from './queue/dispatcher.ts'
+import { ServedElsewhere } from './queue/served-elsewhere.ts'
+import type { Sharing } from './queue/shared-grants.ts'
 import { Replicas } from './replicas/replicas.ts'
 import type { LateStore } from './stores/late-store.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
 import type { RedisEvents } from './stores/redis/events.ts'
 import { FleetStore } from './stores/redis/fleet-store.ts'
 import { RedisLink } from './stores/redis/link.ts'
+import { fleetSecret } from './stores/redis/print-secret.ts'
+import { RedisSlotStore } from './stores/redis/slot-store.ts'
 
 export interface SharedParts {
   readonly version: string
@@ -27,6 +35,9 @@ const flushMsMax = 2_000
 export class SharedState {
   readonly link: RedisLink
   readonly replicas: Replicas
+  /** For the line: the slots of hosts. */
+  readonly slots: Sharing
+  readonly #slotStore: RedisSlotStore
   /** Of this gateway among the others. */
   readonly name: string
   readonly #parts: Pick<SharedParts, 'clock' | 'log'>
@@ -49,6 +60,12 @@ export class SharedState {
     const { goneAfterMs } = redis
     const store = new RedisBeatStore(this.link, goneAfterMs)
     this.replicas = new Replicas({ clock, log, store, own, events, goneAfterMs })
+    this.#slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs })
+    const slotEvents: Sharing['events'] = {
+      slotAsked: (host, outcome) => events().slotAsked(host, outcome),
+      slotAnswerUndone: (host) => events().slotAnswerUndone(host),
+    }
+    this.slots = { slots: this.#slotStore, chance: Math.random, events: slotEvents }
   }
 
   /** What metrics read of it. */
@@ -74,15 +91,34 @@ export class SharedState {
     return this.#store
   }
 
+  /** What each key was served is counted as in one line of all. */
+  shareCounters(dispatcher: Dispatcher, hosts: readonly Host[]): void {
+    const { replicas } = this
+    const { clock } = this.#parts
+    const waiting = () => dispatcher.waiting()
+    const served = new ServedElsewhere({ clock, flows: dispatcher.flows(), hosts: () => hosts, waiting })
+    replicas.tell('served', () => served.tell())
+    replicas.hear('served', (from, told) => served.hear(from, told))
+    replicas.onGone((id) => served.gone(id))
+  }
+
+  /** What hosts do, have read and are like is known to all. */
+  shareHosts(balancing: Balancing, hosts: readonly Host[]): void {
+    const { link, replicas } = this
+    exchange(balancing, { bus: replicas, hosts: () => hosts, fleetSecret: (own) => fleetSecret(link, own) })
+  }
+
   /** Before anybody is let in: resolves also where Redis is not there. */
   async start(): Promise<void> {
     await this.link.start()
     await this.replicas.start()
+    await this.#slotStore.start()
   }
 
   /** The others are told that this one goes; what it held is free again. */
   async close(): Promise<void> {
     await this.#store?.handOverLast(flushMsMax)
+    this.#slotStore.stop()
     await this.replicas.stop()
     await this.link.close()
   }

@@ -139,7 +139,10 @@ class BuiltGateway implements Gateway {
       noWaiting: () => this.#overload.noWaiting(),
       isOneUnknown: () => this.#fleet.hosts.some(isUnknown),
       waitingElsewhere: () => this.#access.waiting,
+      ...(this.#shared === null ? {} : { sharing: this.#shared.slots }),
     })
+    this.#shared?.shareCounters(this.#dispatcher, this.#fleet.hosts)
+    this.#shared?.shareHosts(this.#balancing, this.#fleet.hosts)
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {
       ...asking,
       detect: detectKind,

@@ -12,6 +12,7 @@ import type { HostKind, HostModel, ProbeResult } from './kinds/host-kind.ts'
 import type { ModelMemory } from './model-memory.ts'
 import { HostSignals } from './signals.ts'
 import { slotRange } from './slot-range.ts'
+import { SlotsElsewhere } from './slots-elsewhere.ts'
 import { Transport } from './transport.ts'
 
 /** A key is mended by hand, so a host that refused it is not asked again soon while another one can be. */
@@ -34,6 +35,7 @@ export class Host {
   readonly transport: Transport
   /** Whoever holds a slot; the load of the host is how many they are and is counted nowhere else. */
   readonly leases = new Holders()
+  readonly elsewhere = new SlotsElsewhere()
   readonly health: Health
   /** Which models are in its memory. */
   readonly memory: ModelMemory
@@ -77,13 +79,13 @@ export class Host {
       clock: parts.clock,
       chance: parts.chance,
       slots: () => this.slots,
-      leases: () => this.leases.size,
+      leases: () => this.heldInAll,
       mayEject: parts.mayEject,
       onEjected: (forMs) => {
         const forSeconds = Math.round(forMs / 1000)
         parts.log('warn', 'requests to a host fail: it is ejected', { host: this.name, forSeconds })
       },
-      onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.leases.size, parts.clock.now())),
+      onBusy: () => this.#slotsAdapted(this.#adaptive.busy(this.heldInAll, parts.clock.now())),
       onChange: parts.onChange,
     })
     this.memory = memoryOf({
@@ -152,7 +154,14 @@ export class Host {
   }
 
   get hasFreeSlot(): boolean {
-    return !this.paused && this.leases.size < this.health.limit && this.health.busyForMs === 0
+    const { limit, busyForMs } = this.health
+    const own = this.leases.size
+    return !this.paused && own < limit && busyForMs === 0 && this.elsewhere.leavesOne(own, limit)
+  }
+
+  /** Slots that are held by this gateway and by others. */
+  get heldInAll(): number {
+    return this.leases.size + this.elsewhere.held
   }
 
   /** Somebody wants it to take no new requests; it is not down for that. */
@@ -211,7 +220,7 @@ export class Host {
   /** To be called when a request that had to wait was given a slot here; the number of slots grows only after that. */
   heldBack(): void {
     // With fewer leases than slots it waited for another reason, such as a pause.
-    if (this.leases.size >= this.slots) this.#adaptive.heldBack()
+    if (this.heldInAll >= this.slots) this.#adaptive.heldBack()
   }
 
   /** To be called once for each attempt that went well, with when it was granted its slot. */

@@ -18,8 +18,8 @@ import type { Host } from '../hosts/host.ts'
 import type { ResidencyPlanner } from '../hosts/residency.ts'
 import type { Candidate } from '../hosts/route.ts'
 import { type Costs, costOf, tokenCosts } from './bill.ts'
-import { Deadlines, deadlineMarginMs } from './deadlines.ts'
-import type { QueueEvents, Rejection, WaitOutcome } from './events.ts'
+import { Deadlines } from './deadlines.ts'
+import type { QueueEvents, Rejection, SharedSlotsState, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
 import { GiveBack } from './give-back.ts'
 import { Grants } from './grants.ts'
@@ -31,9 +31,12 @@ import { liftOnReturn } from './lift-on-return.ts'
 import { Line, ranks } from './line.ts'
 import { ModelWaits } from './model-waits.ts'
 import type { QueueOptions } from './options.ts'
-import { hasRoom, notLetIn, obstacleTo, patienceOver, type Refusal, type Waiting, waitTooLong } from './refusals.ts'
+import { Patience } from './patience.ts'
+import { hasRoom, notLetIn, obstacleTo, type Refusal, type Waiting, waitTooLong } from './refusals.ts'
 import { type QueueRules, queueRules } from './rules.ts'
 import { Serving } from './serving.ts'
+import { SharedGrants, type Sharing } from './shared-grants.ts'
+import { LineOfShared } from './shared-line.ts'
 import { Shares } from './shares.ts'
 import { noTurn, type SlotRequest, type Turn } from './slot-request.ts'
 import { Stranded } from './stranded.ts'
@@ -59,6 +62,8 @@ export interface DispatcherParts {
   readonly isOneUnknown?: () => boolean
   /** What waits for something else than a slot, within the same bounds. */
   readonly waitingElsewhere?: () => Waiting
+  /** Absent where no other gateway stands before the same hosts. */
+  readonly sharing?: Sharing
 }
 
 /** Flows that neither wait nor run are remembered up to so many. */
@@ -74,6 +79,8 @@ export class Dispatcher {
   readonly #told: ToldWaits
   readonly #decisions: ToldDecisions
   readonly #grants: Grants
+  /** Null where it stands alone. */
+  readonly #shared: SharedGrants | null
   readonly #holds: Holds
   readonly #deadlines: Deadlines
   readonly #giveBack: GiveBack
@@ -111,8 +118,19 @@ export class Dispatcher {
     this.#giveBack = new GiveBack({ ...common, shares: this.#shares, admits, gaveBack })
     this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
-    this.#deadlines = new Deadlines(clock, (waiter) => this.#due(waiter))
-    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, deadlines: this.#deadlines, offer })
+    this.#deadlines = new Deadlines(clock, (waiter) => patience.due(waiter))
+    const { sharing } = parts
+    const deadlines = this.#deadlines
+    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, deadlines, offer })
+    const wait = { ...common, clock, events, deadlines, holds: this.#holds, models: this.#models, told: this.#told }
+    const timesOut = (waiter: Waiter): boolean => this.#remove(waiter, 'timeout')
+    const patience = new Patience({ ...wait, rules: () => this.#rules, timesOut })
+    const isFair = options.order === 'token-fair'
+    const strand = (): void => this.#stranded.look()
+    const enter = (waiter: Waiter): void => this.#enterAgain(waiter)
+    const ofShared = { ...wait, flows: this.#flows, isFair, paused, enter, offer, strand }
+    const shared = { clock, grants: this.#grants, serve, line: new LineOfShared(ofShared), onRelease }
+    this.#shared = sharing === undefined ? null : new SharedGrants({ ...sharing, ...shared })
   }
 
   ask(request: SlotRequest): Turn {
@@ -125,20 +143,43 @@ export class Dispatcher {
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
     const ask = askOf(request)
     const decision = this.#paused ? null : this.#chooseFor(request, ask, candidates, flow)
-    if (decision?.place.isFree === true) {
+    if (decision?.place.isFree === true && this.#shared === null) {
       this.#grants.give({ request, ask, flow, decision, waitMs: 0, told: null, isBulk: request.class === 'bulk' })
       return noTurn
     }
     const lane = this.#line.laneOf(request)
     const cost = costOf(request.tokens, this.#parts.costs ?? tokenCosts)
+    const waiter = new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost })
+    return this.#enter(waiter, candidates, decision)
+  }
+
+  /** It has just come, and was given nothing. */
+  #enter(waiter: Waiter, candidates: readonly Candidate[], decision: Decision | null): Turn {
+    const { request, flow, lane } = waiter
+    if (decision?.place.isFree === true && this.#shared !== null) {
+      this.#shared.ask(waiter, askOf(request), decision)
+      return new WaitingTurn(waiter, this)
+    }
     const failed = decision === null ? this.#models.failure(lane) : null
     if (failed !== null) return this.#refuse(request, 'no_host', failed)
-    const waiter = new Waiter(request, { flow, lane, sinceMs: this.#parts.clock.now(), cost })
     if (candidates.length === 0) this.#stranded.comesEarly(waiter)
     const turn = this.#wait(waiter, decision)
     this.#flows.rests(flow)
     this.#models.waitsChanged(lane)
     return turn
+  }
+
+  /** Others were before it, where a slot had been free. */
+  #enterAgain(waiter: Waiter): void {
+    const { request, flow } = waiter
+    const candidates = this.#candidatesOf(request)
+    const nobody = candidates.length === 0 ? this.#stranded.refusal(request) : null
+    if (nobody !== null) {
+      this.#refuse(request, 'no_host', nobody)
+      return
+    }
+    const decision = this.#paused ? null : this.#chooseFor(request, askOf(request), candidates, flow)
+    this.#enter(waiter, candidates, decision)
   }
 
   /** A host came up, went away, or has other models or slots: those who wait may be served now. */
@@ -167,6 +208,7 @@ export class Dispatcher {
   /** Nothing of a host that has gone is kept. */
   forget(host: Host): void {
     this.#flows.forget(host)
+    this.#shared?.forget(host)
   }
 
   /** Nobody is granted a slot until `resume`; whoever comes waits, for as long as its patience lasts. */
@@ -192,7 +234,7 @@ export class Dispatcher {
   /** From now on everybody is refused, those in the line included. */
   close(error: GatewayError): void {
     this.#closedBy = error
-    for (const waiter of Array.from(this.#line)) {
+    for (const waiter of [...this.#line, ...(this.#shared?.waiting() ?? [])]) {
       if (this.#remove(waiter, 'refused')) waiter.request.refused(error, 0)
     }
   }
@@ -208,7 +250,7 @@ export class Dispatcher {
   }
 
   /** Those that wait or run, and some that did. */
-  flows(): Iterable<Flow> {
+  flows(): Flows {
     return this.#flows
   }
 
@@ -240,6 +282,11 @@ export class Dispatcher {
     return this.#told.estimate(waiter)
   }
 
+  /** What is known of the slots that others hold; null where this gateway stands alone. */
+  sharedSlots(): Iterable<SharedSlotsState> | null {
+    return this.#shared?.states() ?? null
+  }
+
   /** How good the estimates were that requests were told when they came. */
   accuracy(): Accuracy {
     return this.#told.accuracy()
@@ -256,12 +303,13 @@ export class Dispatcher {
       if (!this.#paused) waiter.announced = announced
     }
     this.#line.add(waiter, request.place)
-    waiter.begin(this.#parts.clock.now(), patienceMs, this.#rules.classes[waiter.class].promoteAfterMs)
+    waiter.begin(waiter.sinceMs, patienceMs, this.#rules.classes[waiter.class].promoteAfterMs)
     this.#deadlines.set(waiter, waiter.nextDueAtMs)
     if (decision !== null) {
       this.#holds.begin(waiter, decision)
       waiter.announced = this.#told.reckon(waiter)
     } else if (request.class === 'interactive' && !this.#paused) this.#giveBack.ask(waiter.lane)
+    this.#shared?.came(waiter, this.#hosts.granting(waiter.lane))
     return new WaitingTurn(waiter, this)
   }
 
@@ -291,6 +339,10 @@ export class Dispatcher {
     if (decision === null) return false
     if (!decision.place.isFree) {
       this.#holds.begin(waiter, decision)
+      return true
+    }
+    if (this.#shared !== null) {
+      this.#shared.ask(waiter, ask, decision)
       return true
     }
     const waitMs = this.#parts.clock.now() - waiter.sinceMs
@@ -346,33 +398,6 @@ export class Dispatcher {
     waiter.request.refused(error, 0)
   }
 
-  /** One of its deadlines has come, or more than one. */
-  #due(waiter: Waiter): void {
-    const nowMs = this.#parts.clock.now() + deadlineMarginMs
-    if (waiter.promotedAtMs <= nowMs) {
-      waiter.promotedAtMs = Number.POSITIVE_INFINITY
-      this.#line.promote(waiter)
-    }
-    // At the end of its patience, too, it is not refused before it was offered what is free.
-    if (waiter.heldFor !== null && waiter.heldUntilMs <= nowMs) this.#holds.lasted(waiter)
-    if (waiter.isWaiting && waiter.patienceEndsAtMs <= nowMs) this.#timeOut(waiter)
-    if (waiter.isWaiting) this.#deadlines.set(waiter, waiter.nextDueAtMs)
-  }
-
-  #timeOut(waiter: Waiter): void {
-    const { request, lane, patienceMs } = waiter
-    const beyondMs = this.#models.beyondMs(waiter, patienceMs)
-    if (beyondMs > 0) {
-      waiter.patienceEndsAtMs = this.#parts.clock.now() + beyondMs
-      return
-    }
-    const estimate = this.estimateOf(waiter)
-    if (!this.#remove(waiter, 'timeout')) return
-    this.#parts.events.rejected(request.route.model, 'timeout')
-    const told = { patienceMs: this.waitMsMax(request.class), busyForMs: this.#hosts.busyForMs(lane) }
-    request.refused(patienceOver(request.route.model, estimate, told), told.busyForMs)
-  }
-
   #remove(waiter: Waiter, outcome: WaitOutcome): boolean {
     this.#holds.left(waiter)
     if (!this.#takeOut(waiter)) return false
@@ -387,7 +412,7 @@ export class Dispatcher {
 
   #takeOut(waiter: Waiter): boolean {
     this.#deadlines.clear(waiter)
-    return this.#line.remove(waiter)
+    return this.#line.remove(waiter) || this.#shared?.giveUp(waiter) === true
   }
 
   #refuse(request: SlotRequest, reason: Rejection | null, error: GatewayError): Turn {

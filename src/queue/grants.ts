@@ -28,6 +28,8 @@ export interface Grant {
   readonly decision: Decision
   /** In this turn in the line. */
   readonly waitMs: number
+  /** No slot was there for it when it came. Where absent: it waited for more than no time. */
+  readonly hadToWait?: boolean
   /** Of its wait, when it came. */
   readonly told: ToldWait | null
   /** It still counts as that; what has waited so long that it does not keeps its slot. */
@@ -41,25 +43,61 @@ export class Grants {
     this.#parts = parts
   }
 
-  give({ request, ask, flow, decision, waitMs, told, isBulk }: Grant): void {
-    const { clock, balancer, events, costs = tokenCosts, flows, decisions, onRelease } = this.#parts
+  give(grant: Grant): void {
+    const { flow, decision } = grant
+    this.#parts.flows.begins(flow, decision.place.host)
+    this.#begin(this.#leaseOf(grant, this.#parts.onRelease, false), grant)
+  }
+
+  /** Its slot is taken and its cost is charged, as expected; `begin` follows, or its release, after which nothing is left of it. */
+  reserve(grant: Grant, onRelease: (lease: Lease) => void): Lease {
+    return this.#leaseOf(grant, onRelease, true)
+  }
+
+  /** It has its slot for good. `waitMs`: in the line and beyond. */
+  begin(lease: Lease, grant: Grant): void {
+    const { clock, balancer, flows, decisions } = this.#parts
+    const { request, ask, decision, waitMs, flow } = grant
+    flows.begins(flow, decision.place.host)
+    balancer.sent(ask, decision.place)
+    lease.begin(clock.now(), decisions.granted(request, ask, decision, waitMs))
+    this.#begin(lease, grant)
+  }
+
+  /** It was reserved and is not granted: nothing is left of it. */
+  undo({ bill, assignment }: Lease): void {
+    assignment.end()
+    bill.refund()
+    this.#parts.flows.released(bill.flow)
+  }
+
+  #leaseOf(
+    { request, ask, flow, decision, waitMs, told, isBulk }: Grant,
+    onRelease: (lease: Lease) => void,
+    isReserved: boolean,
+  ): Lease {
+    const { clock, balancer, costs = tokenCosts, flows, decisions } = this.#parts
     const { host } = decision.place
-    flows.granted(flow, host)
+    flows.reserved(flow)
     const bill = new Bill(flow, { host, expected: request.tokens, costs })
-    const assignment = balancer.begin(ask, decision.place, bill)
-    const lease = new Lease(decision, {
+    const assignment = balancer[isReserved ? 'reserve' : 'begin'](ask, decision.place, bill)
+    return new Lease(decision, {
       grantedAtMs: clock.now(),
       bill,
       assignment,
-      record: decisions.granted(request, ask, decision, waitMs),
+      record: isReserved ? null : decisions.granted(request, ask, decision, waitMs),
+      isReserved,
       asked: ask.model,
       class: ask.class,
       told,
       giveBack: isBulk ? request.giveBack?.bind(request) : undefined,
       onRelease,
     })
-    if (waitMs > 0) host.heldBack()
-    events.waitEnded({ model: ask.model, class: ask.class }, 'granted', waitMs)
+  }
+
+  #begin(lease: Lease, { request, ask, waitMs, hadToWait = waitMs > 0 }: Grant): void {
+    if (hadToWait) lease.host.heldBack()
+    this.#parts.events.waitEnded({ model: ask.model, class: ask.class }, 'granted', waitMs)
     request.granted(lease, waitMs)
   }
 }

@@ -56,8 +56,15 @@ export class Holds {
   }
 
   /** It has a slot, of this host. */
-  granted(waiter: Waiter, host: Host): void {
-    this.#parts.decisions.holdEnded(waiter, host === waiter.heldFor ? 'granted' : 'let_go')
+  granted(waiter: Waiter, host: Host, heldFor = waiter.heldFor): void {
+    this.#parts.decisions.holdEnded(waiter, host === heldFor ? 'granted' : 'let_go', heldFor)
+  }
+
+  /** A slot was asked for in vain: it waits on for the host, for as long as it would have. */
+  again(waiter: Waiter, host: Host): void {
+    const { line, hosts, decisions } = this.#parts
+    if (hosts.granting(waiter.lane).includes(host)) line.hold(waiter, host)
+    else decisions.holdEnded(waiter, 'host_gone', host)
   }
 
   /** It leaves the line. */

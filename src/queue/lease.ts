@@ -21,6 +21,8 @@ export interface LeaseParts {
   readonly assignment: Assignment
   /** What is kept of the decision; null or absent where nobody looks. */
   readonly record?: DecisionRecord | null
+  /** Its slot is taken, and nothing begins there before `begin` is called. */
+  readonly isReserved?: boolean
   /** The name its client used. */
   readonly asked: string
   readonly class: RequestClass
@@ -37,10 +39,6 @@ export class Lease {
   readonly model: string
   /** Why this host was chosen, and of which. */
   readonly decision: Decision
-  /** What is kept of that; null where nobody looks. */
-  readonly record: DecisionRecord | null
-  /** Monotonic. */
-  readonly grantedAtMs: number
   readonly bill: Bill
   /** What its host has to do for it. */
   readonly assignment: Assignment
@@ -48,9 +46,12 @@ export class Lease {
   readonly asked: string
   readonly class: RequestClass
   readonly told: ToldWait | null
-  readonly #leasesAtGrant: number
   readonly #giveBack: ((lease: Lease) => boolean) | undefined
   readonly #onRelease: (lease: Lease) => void
+  #record: DecisionRecord | null
+  #grantedAtMs: number
+  #leasesAtGrant = 0
+  #begun = false
   #released = false
   #whole = false
   #left = false
@@ -62,10 +63,10 @@ export class Lease {
   constructor(decision: Decision, parts: LeaseParts) {
     const { grantedAtMs, bill, assignment, asked, class: ofClass, told = null, giveBack, onRelease } = parts
     this.decision = decision
-    this.record = parts.record ?? null
+    this.#record = parts.record ?? null
     this.assignment = assignment
     this.told = told
-    this.grantedAtMs = grantedAtMs
+    this.#grantedAtMs = grantedAtMs
     this.host = decision.place.host
     this.model = decision.place.model
     this.bill = bill
@@ -74,9 +75,29 @@ export class Lease {
     this.#giveBack = giveBack
     this.#onRelease = onRelease
     this.host.leases.add(this)
-    this.host.memory.began(this.model, this, this.bill.flow.id)
-    this.#leasesAtGrant = this.host.leases.size
-    this.host.health.attemptBegan()
+    if (parts.isReserved !== true) this.#begin()
+  }
+
+  /** Of one that was reserved: it was granted, at that time, and its attempt may begin. */
+  begin(grantedAtMs: number, record: DecisionRecord | null): void {
+    this.#grantedAtMs = grantedAtMs
+    this.#record = record
+    this.#begin()
+  }
+
+  /** False while it is only reserved. */
+  get begun(): boolean {
+    return this.#begun
+  }
+
+  /** Monotonic. */
+  get grantedAtMs(): number {
+    return this.#grantedAtMs
+  }
+
+  /** What is kept of the decision; null where nobody looks. */
+  get record(): DecisionRecord | null {
+    return this.#record
   }
 
   /** Why this host was chosen, in one word. */
@@ -141,7 +162,7 @@ export class Lease {
 
   /** Somebody more urgent waits: true where it will be released soon. */
   askBack(): boolean {
-    if (this.#released || this.#givesBack || this.#giveBack === undefined) return false
+    if (!this.#begun || this.#released || this.#givesBack || this.#giveBack === undefined) return false
     // It may be released before this returns.
     this.#givesBack = true
     this.#givesBack = this.#giveBack(this)
@@ -152,9 +173,16 @@ export class Lease {
     if (this.#released) return
     this.#released = true
     this.host.leases.delete(this)
-    this.#loaded(this.host.memory.ended(this.model, this, this.#whole ? null : this.#loadVerdict))
+    if (this.#begun) this.#loaded(this.host.memory.ended(this.model, this, this.#whole ? null : this.#loadVerdict))
     this.#onRelease(this)
     this.host.leaseEnded()
+  }
+
+  #begin(): void {
+    this.#begun = true
+    this.host.memory.began(this.model, this, this.bill.flow.id)
+    this.#leasesAtGrant = this.host.leases.size
+    this.host.health.attemptBegan()
   }
 
   #loaded(ms: number): void {

@@ -87,15 +87,8 @@ export class Line {
 
   add(waiter: Waiter, place: Place): void {
     const { lane, flow } = waiter
-    waiter.order = ++this.#orderLast
-    waiter.isWaiting = true
-    if (lane.waiting++ === 0) this.#lanes.set(lane.id, lane)
-    lane.waitingOf[waiter.came]++
-    if (flow.waiting === 0) this.#flowsWaiting++
-    count(flow, waiter, 1)
-    this.#size++
-    this.#tokens += waiter.tokens
-    this.#byClass[waiter.came]++
+    this.number(waiter)
+    this.#count(waiter)
     if (place === 'sent_back') {
       this.#sentBack.add(waiter)
       return
@@ -104,6 +97,30 @@ export class Line {
     // It came before whoever waits now.
     if (place === 'given_back') waiter.order = Math.min(0, queue.headOrder) - 1
     queue.add(waiter)
+  }
+
+  /** Its place by arrival is the one of now, also where it begins to wait later. */
+  number(waiter: Waiter): void {
+    if (waiter.order === Number.POSITIVE_INFINITY) waiter.order = ++this.#orderLast
+  }
+
+  /** It was in line before and goes back to where it would be, had it never left. */
+  putBack(waiter: Waiter): void {
+    this.#count(waiter)
+    if (waiter.request.place === 'sent_back') this.#sentBack.add(waiter)
+    else waiter.lane.queueOf(waiter.flow, waiter.class).add(waiter)
+  }
+
+  #count(waiter: Waiter): void {
+    const { lane, flow } = waiter
+    waiter.isWaiting = true
+    if (lane.waiting++ === 0) this.#lanes.set(lane.id, lane)
+    lane.waitingOf[waiter.came]++
+    if (flow.waiting === 0) this.#flowsWaiting++
+    count(flow, waiter, 1)
+    this.#size++
+    this.#tokens += waiter.tokens
+    this.#byClass[waiter.came]++
   }
 
   /** False when it was not waiting (any more). Costs the same however many wait. */

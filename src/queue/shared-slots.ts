@@ -1,28 +1,17 @@
 /** The port through which several gateways give out the slots of a host so that they never exceed them together. */
 
-/** Of those that wait at several gateways the least counter goes first, bulk work behind all other. */
-export interface SlotClaim {
-  /** What its key was served at the host (`Flow.counterAt`). */
+/** Of those that wait at several gateways the least goes first: by the urgency of what they wait for, then by the counter. */
+export interface SlotRank {
+  /** 0: had its turn and was sent back. 1: interactive and default. 2: bulk. */
+  readonly band: 0 | 1 | 2
+  /** What the key of the request was served there (`Flow.counterAt`), or when it came, where that is the order of the line. */
   readonly counter: number
-  readonly isBulk: boolean
 }
 
-export interface SlotWish extends SlotClaim {
+export interface SlotWish {
   /** By its name, which is the same at all gateways of a fleet. */
   readonly host: string
-  /** As the host calls it. */
-  readonly model: string
-  /** Slots of the host that this gateway holds, the wished one included. */
-  readonly held: number
-  /** That all may hold together, as far as this gateway knows. */
-  readonly limit: number
-  /**
-   * The first of those that go on waiting here for the host whatever the answer is, and how many they are; null where nobody does.
-   * While somebody waits, this stands: it is told with the first that finds the host full, kept when a slot is granted, renewed
-   * before it expires. A slot is granted only where more are free than wait elsewhere with a smaller counter, so that a
-   * gateway that frees several at once, or has just been given one, is neither first nor forgotten (README, "Between gateways").
-   */
-  readonly next: (SlotClaim & { readonly waiting: number }) | null
+  readonly rank: SlotRank
 }
 
 export interface SlotAnswer {
@@ -31,16 +20,35 @@ export interface SlotAnswer {
   readonly elsewhere: number
 }
 
+/** What this gateway has of a host, as it is when it is asked. */
+export interface OwnSlots {
+  /** Slots that it holds for certain: none that it waits for an answer for. */
+  readonly held: number
+  /** That all gateways may hold together, as far as this one knows. */
+  readonly limit: number
+}
+
+export interface SlotHolder {
+  at(host: string): OwnSlots
+  /** A slot may have become free for this gateway, which was refused one. `elsewhere`: those that others hold. */
+  freed(host: string, elsewhere: number): void
+}
+
+/**
+ * What is held is told as a number and never as a difference, so that nothing is held for ever by a message that was lost.
+ * Whoever was refused has a claim for a while: a slot that becomes free goes to the claim of the least rank, and not to
+ * whoever happens to ask first.
+ */
 export interface SharedSlots {
+  /** Who holds; asked whenever something is told. */
+  begin(holder: SlotHolder): void
   /**
-   * What is held is told as a number and never as a difference, so that nothing is held for ever by a message that was lost.
-   * Rejects within `storage.redis.answerMsMax` where nobody can tell; then this gateway keeps to its share.
+   * One more slot, on top of what is held. Answered once, within `storage.redis.answerMsMax`, and perhaps before this returns:
+   * with null where nobody can tell; then this gateway keeps to its share.
    */
-  take(wish: SlotWish): Promise<SlotAnswer>
-  /** So many are held by this gateway now: after one was given back. Neither waits nor throws. */
-  holds(host: string, model: string, held: number): void
-  /** Nobody of this gateway waits for the host any more, so that the others need not stand behind it. */
-  withdraw(host: string): void
-  /** A slot may have become free for this gateway, which was refused one. */
-  onFree(listener: (host: string) => void): void
+  take(wish: SlotWish, answered: (answer: SlotAnswer | null) => void): void
+  /** What is held by now, after one was given back. `claims`: somebody here still waits for the host. Neither waits nor throws. */
+  tell(host: string, claims: boolean): void
+  /** Of so many slots those that this gateway may hold by itself while nobody can tell what the others hold; one at the least. */
+  shareOf(limit: number): number
 }

@@ -38,8 +38,9 @@ export class ToldDecisions {
   }
 
   /** To be called before it is let go, or leaves the line; without effect on one that waits for any host. */
-  holdEnded({ heldFor, hold, heldSinceMs, request }: Waiter, result: HoldResult): void {
+  holdEnded(waiter: Waiter, result: HoldResult, heldFor = waiter.heldFor): void {
     if (heldFor === null) return
+    const { hold, heldSinceMs, request } = waiter
     const ms = this.#clock.now() - heldSinceMs
     if (hold !== null) hold.ended = { result, ms: Math.round(ms) }
     this.#events?.holdEnded({ model: request.route.model, host: heldFor.name }, result, ms)

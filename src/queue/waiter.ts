@@ -81,6 +81,11 @@ export class Waiter {
     if (promoteAfterMs !== null) this.promotedAtMs = nowMs + promoteAfterMs
   }
 
+  /** It has been in line. */
+  get hasBegun(): boolean {
+    return this.patienceEndsAtMs !== never
+  }
+
   /** The first of what is to be done about it. */
   get nextDueAtMs(): number {
     return Math.min(this.patienceEndsAtMs, this.promotedAtMs, this.heldFor === null ? never : this.heldUntilMs)

@@ -1,0 +1,296 @@
+/**
+ * Grants where several gateways give out the slots of the same hosts. A slot that is free here is taken at once, and asked
+ * for: whoever is granted it begins, whoever is refused leaves nothing behind and waits where it would, had it never been
+ * chosen. Then the host counts as full here until one of its slots may have become free for this gateway.
+ */
+import type { Decision } from '../balancing/decision.ts'
+import type { Ask } from '../balancing/policy.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Host } from '../hosts/host.ts'
+import type { SharedSlotEvents, SharedSlotsState } from './events.ts'
+import type { Grant, Grants } from './grants.ts'
+import type { Lease } from './lease.ts'
+import type { OwnSlots, SharedSlots, SlotAnswer, SlotRank } from './shared-slots.ts'
+import { toldOf } from './told-waits.ts'
+import type { Waiter } from './waiter.ts'
+
+/** What a dispatcher that has others beside it is given. */
+export interface Sharing {
+  readonly slots: SharedSlots
+  /** A number in [0, 1), as Math.random. */
+  readonly chance: () => number
+  readonly events: SharedSlotEvents
+}
+
+interface SharedGrantsParts extends Sharing {
+  readonly clock: Clock
+  readonly grants: Pick<Grants, 'reserve' | 'begin' | 'undo'>
+  /** Gives what is free at a host to those who go next. */
+  readonly serve: (host: Host) => void
+  readonly line: SharedLine
+  /** A slot was given back that had been granted. */
+  readonly onRelease: (lease: Lease) => void
+}
+
+/** Those who wait, as far as it is of concern there. */
+export interface SharedLine {
+  rankOf(waiter: Waiter, host: Host): SlotRank
+  /** It waits no more, for now: the host that it waited for alone, or null. */
+  takesOut(waiter: Waiter): Host | null
+  /** The host can still be given what was asked for. */
+  isOpen(waiter: Waiter, host: Host): boolean
+  granted(waiter: Waiter, host: Host, waitMs: number, heldFor: Host | null): void
+  goesBack(waiter: Waiter, heldFor: Host | null): void
+}
+
+interface Asked {
+  readonly waiter: Waiter
+  readonly grant: Grant
+  readonly lease: Lease
+  readonly rank: SlotRank
+  /** The host that it waited for alone. */
+  readonly heldFor: Host | null
+}
+
+type Outcome = 'granted' | 'refused' | 'local'
+
+/** Of the hosts of one name: more than one while a host is being replaced by another. */
+interface AtHost {
+  readonly hosts: Set<Host>
+  /** Slots that are taken and not granted yet. */
+  reserved: number
+  /** So many were asked for so far. */
+  asked: number
+  /** What was refused last; null: nothing is claimed there. */
+  claim: SlotRank | null
+  /** Until one is asked for again, though nobody has told that one is free. */
+  again: Timer | null
+  /** The others do not know yet what is held here. */
+  isUntold: boolean
+}
+
+/** Claims last for longer than it takes to renew them, so that whoever waits all the time has one all the time. */
+const againMsMin = 150
+const againMsMax = 250
+
+export class SharedGrants {
+  readonly #parts: SharedGrantsParts
+  readonly #asked = new Map<Waiter, Asked>()
+  readonly #at = new Map<string, AtHost>()
+  #tellsSoon = false
+
+  constructor(parts: SharedGrantsParts) {
+    this.#parts = parts
+    parts.slots.begin({
+      at: (name) => this.#ownAt(name),
+      freed: (name, elsewhere) => this.#freed(name, elsewhere),
+    })
+  }
+
+  /** Of one that waits or has just come. */
+  ask(waiter: Waiter, ask: Ask, decision: Decision): void {
+    const { slots, grants, line } = this.#parts
+    const { host } = decision.place
+    const { request, flow } = waiter
+    const at = this.#atHost(host)
+    // Before it is charged for what it may not be given.
+    const rank = line.rankOf(waiter, host)
+    const hadToWait = waiter.isWaiting
+    const isBulk = waiter.class === 'bulk'
+    const told = toldOf(waiter)
+    const heldFor = line.takesOut(waiter)
+    const grant: Grant = { request, ask, flow, decision, waitMs: 0, hadToWait, told, isBulk }
+    const lease = grants.reserve(grant, (one) => this.#released(one))
+    const asked: Asked = { waiter, grant, lease, rank, heldFor }
+    this.#asked.set(waiter, asked)
+    at.reserved++
+    at.asked++
+    at.isUntold = false
+    host.elsewhere.asking++
+    slots.take({ host: host.name, rank }, (answer) => {
+      if (answer === null) this.#answered(asked, this.#ownAnswer(host), 'local')
+      else this.#answered(asked, answer, answer.granted ? 'granted' : 'refused')
+    })
+  }
+
+  /** False unless a slot is being asked for it: nobody waits for the answer any more. */
+  giveUp(waiter: Waiter): boolean {
+    const asked = this.#asked.get(waiter)
+    if (asked === undefined) return false
+    this.#asked.delete(waiter)
+    asked.lease.release()
+    return true
+  }
+
+  /** Those for whom slots are being asked. */
+  waiting(): Iterable<Waiter> {
+    return this.#asked.keys()
+  }
+
+  /** It waits now, for these hosts. Where it goes before what was claimed last, its own claim is to be known. */
+  came(waiter: Waiter, hosts: readonly Host[]): void {
+    for (const host of hosts) {
+      if (!host.elsewhere.isFull) continue
+      const claim = this.#at.get(host.name)?.claim ?? null
+      if (claim !== null && isLess(this.#parts.line.rankOf(waiter, host), claim)) this.#openAgain(host)
+    }
+  }
+
+  /** Nothing of a host that has gone is kept. */
+  forget(host: Host): void {
+    const at = this.#at.get(host.name)
+    if (at?.hosts.delete(host) !== true || at.hosts.size > 0) return
+    at.again?.cancel()
+    this.#at.delete(host.name)
+    if (at.isUntold) this.#parts.slots.tell(host.name, false)
+  }
+
+  /** For whoever shows it. */
+  *states(): Iterable<SharedSlotsState> {
+    for (const [host, { hosts, claim }] of this.#at) {
+      for (const { elsewhere } of hosts) yield { host, elsewhere: elsewhere.held, isClaimed: claim !== null }
+    }
+  }
+
+  #atHost(host: Host): AtHost {
+    let at = this.#at.get(host.name)
+    if (at === undefined) {
+      at = { hosts: new Set(), reserved: 0, asked: 0, claim: null, again: null, isUntold: false }
+      this.#at.set(host.name, at)
+    }
+    at.hosts.add(host)
+    return at
+  }
+
+  #ownAt(name: string): OwnSlots {
+    const at = this.#at.get(name)
+    if (at === undefined) return { held: 0, limit: 0 }
+    let [held, limit] = [-at.reserved, 0]
+    for (const host of at.hosts) {
+      held += host.leases.size
+      limit = Math.max(limit, host.health.limit)
+    }
+    return { held, limit }
+  }
+
+  /** Nobody can tell what others hold: it is granted what this gateway may have by itself. */
+  #ownAnswer(host: Host): SlotAnswer {
+    const { limit } = host.health
+    const share = this.#parts.slots.shareOf(limit)
+    return { granted: host.leases.size <= share, elsewhere: Math.max(0, limit - share) }
+  }
+
+  #answered(asked: Asked, { granted, elsewhere }: SlotAnswer, outcome: Outcome): void {
+    const { events, line, serve } = this.#parts
+    const { waiter, lease } = asked
+    const { host } = lease
+    host.elsewhere.asking--
+    host.elsewhere.held = elsewhere
+    events.slotAsked(host.name, outcome)
+    // It has gone meanwhile, with all that was held there.
+    if (this.#at.get(host.name)?.hosts.has(host) !== true) return
+    const isWaitedFor = this.#asked.get(waiter) === asked
+    if (!granted) this.#refused(asked, outcome)
+    if (isWaitedFor && granted && line.isOpen(waiter, host)) this.#grant(asked, outcome)
+    else {
+      if (granted) this.#returned(host)
+      if (isWaitedFor) this.#goesBack(asked)
+    }
+    serve(host)
+  }
+
+  #grant({ waiter, lease, grant, heldFor }: Asked, outcome: Outcome): void {
+    const { clock, grants, line } = this.#parts
+    const { host } = lease
+    const at = this.#atHost(host)
+    this.#asked.delete(waiter)
+    at.reserved--
+    if (outcome === 'granted') at.claim = null
+    else this.#untold(at)
+    const waitMs = Math.max(0, clock.now() - waiter.sinceMs)
+    line.granted(waiter, host, waitMs, heldFor)
+    grants.begin(lease, { ...grant, waitMs })
+  }
+
+  #refused({ lease: { host }, rank }: Asked, outcome: Outcome): void {
+    const { clock, chance } = this.#parts
+    const at = this.#atHost(host)
+    if (outcome === 'refused') at.claim = rank
+    host.elsewhere.isFull = true
+    at.again ??= clock.after(againMsMin + chance() * (againMsMax - againMsMin), () => this.#openAgain(host))
+  }
+
+  /** A slot of it was granted for nothing. */
+  #returned(host: Host): void {
+    this.#parts.events.slotAnswerUndone(host.name)
+    this.#untold(this.#atHost(host))
+  }
+
+  #goesBack({ waiter, lease, heldFor }: Asked): void {
+    this.#asked.delete(waiter)
+    lease.release()
+    this.#parts.line.goesBack(waiter, heldFor)
+  }
+
+  #released(lease: Lease): void {
+    const { host } = lease
+    const at = this.#atHost(host)
+    if (!lease.begun) {
+      at.reserved--
+      this.#parts.grants.undo(lease)
+      return
+    }
+    this.#untold(at)
+    // Whether it is for this gateway or for another is told by whoever is asked for it.
+    this.#open(host)
+    this.#parts.onRelease(lease)
+  }
+
+  #freed(name: string, elsewhere: number): void {
+    for (const host of this.#at.get(name)?.hosts ?? []) {
+      host.elsewhere.held = elsewhere
+      this.#openAgain(host)
+    }
+  }
+
+  #open(host: Host): void {
+    const at = this.#atHost(host)
+    at.again?.cancel()
+    at.again = null
+    host.elsewhere.isFull = false
+  }
+
+  #openAgain(host: Host): void {
+    const at = this.#atHost(host)
+    const { asked } = at
+    this.#open(host)
+    this.#parts.serve(host)
+    // Nobody here could take it: nobody is to stand behind what was claimed.
+    if (at.asked === asked && at.claim !== null && host.elsewhere.asking === 0) this.#untold(at)
+  }
+
+  /** Told at the end of this turn of events, unless a slot is asked for until then, which tells the same. */
+  #untold(at: AtHost): void {
+    at.isUntold = true
+    if (this.#tellsSoon) return
+    this.#tellsSoon = true
+    this.#parts.clock.afterTurn(() => this.#tell())
+  }
+
+  #tell(): void {
+    this.#tellsSoon = false
+    for (const [name, at] of this.#at) {
+      if (!at.isUntold) continue
+      at.isUntold = false
+      // Whoever waits here would have asked by now.
+      const claims = [...at.hosts].some(({ elsewhere }) => elsewhere.isFull || elsewhere.asking > 0)
+      if (!claims) at.claim = null
+      this.#parts.slots.tell(name, claims)
+    }
+  }
+}
+
+/** It goes first. */
+function isLess(one: SlotRank, other: SlotRank): boolean {
+  return one.band < other.band || (one.band === other.band && one.counter < other.counter)
+}

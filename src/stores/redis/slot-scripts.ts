@@ -1,0 +1,153 @@
+/** Who holds how many slots of a host, who is to have the next one, and who is told of it: decided by Redis, all at once. */
+import { Script } from './script.ts'
+
+/** A claim is kept for so long unless it is made anew, and for so long once its replica was told that a slot is free. */
+const claimMs = 500
+const toldClaimMs = 100
+/** Nothing is left of a host that nobody has asked for in so long. */
+const keptMs = 60_000
+
+/**
+ * KEYS epoch, alive, slots, claims: the last two of one host.
+ * ARGV id, gone after ms, number of this message, number of the last one whose answer is known, slots held for certain, limit,
+ * name of the host, prefix of the channels on which replicas are told.
+ *
+ * A row of `slots` is of one replica: `<number of its last message> <held for certain> <numbers of grants of which it does not
+ * know yet>`. What comes with a smaller number than the last was overtaken, and changes nothing.
+ * A claim is `<until ms> <1 when told> <band> <counter>`.
+ */
+const common = `
+local now = now_ms()
+local id, number, answered, sure, limit = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local function lives(other)
+  local beat = redis.call('ZSCORE', KEYS[2], other)
+  return beat and tonumber(beat) >= now - ARGV[2]
+end
+
+local grants = {}
+local overtaken = false
+local mine = redis.call('HGET', KEYS[3], id)
+if mine then
+  local last, rest = string.match(mine, '^(%d+) %d+(.*)$')
+  if tonumber(last) > number then overtaken = true end
+  for grant in string.gmatch(rest, '%d+') do
+    if tonumber(grant) > answered then grants[#grants + 1] = grant end
+  end
+end
+
+local held, elsewhere = {}, 0
+local function count_others()
+  local rows = redis.call('HGETALL', KEYS[3])
+  for at = 1, #rows, 2 do
+    local other = rows[at]
+    if other ~= id then
+      if lives(other) then
+        local certain, rest = string.match(rows[at + 1], '^%d+ (%d+)(.*)$')
+        local _, more = string.gsub(rest, ' ', '')
+        held[other] = tonumber(certain) + more
+        elsewhere = elsewhere + held[other]
+      else
+        redis.call('HDEL', KEYS[3], other)
+      end
+    end
+  end
+end
+
+local function keep_mine()
+  local row = ARGV[3] .. ' ' .. ARGV[5]
+  if #grants > 0 then row = row .. ' ' .. table.concat(grants, ' ') end
+  redis.call('HSET', KEYS[3], id, row)
+  redis.call('PEXPIRE', KEYS[3], ${keptMs})
+  return sure + #grants
+end
+
+local function is_less(one, other)
+  if one.band ~= other.band then return one.band < other.band end
+  if one.counter ~= other.counter then return one.counter < other.counter end
+  return one.id < other.id
+end
+
+local function claims_of_others()
+  local rows = redis.call('HGETALL', KEYS[4])
+  local claims = {}
+  for at = 1, #rows, 2 do
+    local other = rows[at]
+    local till, told, band, counter = string.match(rows[at + 1], '^(%d+) (%d) (%d) (%S+)$')
+    if tonumber(till) <= now or not lives(other) then
+      redis.call('HDEL', KEYS[4], other)
+    elseif other ~= id then
+      claims[#claims + 1] = { id = other, till = tonumber(till), told = told == '1', band = tonumber(band), counter = tonumber(counter), text = counter }
+    end
+  end
+  return claims
+end
+
+-- Those of the least rank hear that a slot is free for them, as many as there are slots.
+local function offer(free, own, claims)
+  local untold = {}
+  for _, claim in ipairs(claims) do
+    if claim.told then free = free - 1 else untold[#untold + 1] = claim end
+  end
+  if free <= 0 or #untold == 0 then return end
+  table.sort(untold, is_less)
+  for at = 1, math.min(free, #untold) do
+    local claim = untold[at]
+    local till = math.min(claim.till, now + ${toldClaimMs})
+    redis.call('HSET', KEYS[4], claim.id, string.format('%d 1 %d ', till, claim.band) .. claim.text)
+    redis.call('PUBLISH', ARGV[8] .. claim.id, (elsewhere + own - (held[claim.id] or 0)) .. ' ' .. ARGV[7])
+  end
+end
+`
+
+export interface TakeAnswer {
+  readonly granted: boolean
+  readonly elsewhere: number
+}
+
+/** ARGV further: band, counter. */
+export const takeScript = new Script(
+  'slot_take',
+  `${common}
+if overtaken then return { 0, 0 } end
+if not is_settled(now) then return not_settled end
+count_others()
+local claims = claims_of_others()
+local own = { id = id, band = tonumber(ARGV[9]), counter = tonumber(ARGV[10]) }
+local free = limit - elsewhere - sure - #grants
+local before = 0
+for _, claim in ipairs(claims) do
+  if claim.band < own.band or (claim.band == own.band and claim.counter < own.counter) then before = before + 1 end
+end
+local granted = free > before
+if granted then
+  grants[#grants + 1] = ARGV[3]
+  redis.call('HDEL', KEYS[4], id)
+else
+  redis.call('HSET', KEYS[4], id, string.format('%d 0 ', now + ${claimMs}) .. ARGV[9] .. ' ' .. ARGV[10])
+  redis.call('PEXPIRE', KEYS[4], ${keptMs})
+end
+local mine_now = keep_mine()
+offer(limit - elsewhere - mine_now, mine_now, claims)
+return { granted and 1 or 0, elsewhere }
+`,
+  (reply): TakeAnswer => {
+    const [granted, elsewhere] = reply as [number, number]
+    return { granted: granted === 1, elsewhere }
+  },
+)
+
+/** ARGV further: 1 where its claim is kept. */
+export const tellScript = new Script(
+  'slot_tell',
+  `${common}
+if overtaken then return 0 end
+local mine_now = keep_mine()
+if ARGV[9] ~= '1' then redis.call('HDEL', KEYS[4], id) end
+if not is_settled(now) or redis.call('EXISTS', KEYS[4]) == 0 then return 1 end
+count_others()
+offer(limit - elsewhere - mine_now, mine_now, claims_of_others())
+return 1
+`,
+  () => {},
+)

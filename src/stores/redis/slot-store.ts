@@ -1,0 +1,140 @@
+/** Slots of hosts that several gateways give out together, as leases that end with the gateway that holds them. */
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { SharedSlots, SlotAnswer, SlotHolder, SlotWish } from '../../queue/shared-slots.ts'
+import type { Replicas } from '../../replicas/replicas.ts'
+import type { RedisLink } from './link.ts'
+import { takeScript, tellScript } from './slot-scripts.ts'
+
+export interface RedisSlotStoreParts {
+  readonly clock: Clock
+  readonly link: Pick<RedisLink, 'key' | 'run' | 'subscribe' | 'onUp' | 'isUp'>
+  readonly replicas: Pick<Replicas, 'id' | 'ids' | 'isShared' | 'onEpoch'>
+  readonly goneAfterMs: number
+}
+
+/** What was not heard, or was lost on the way, is told once more. */
+const tellEveryMs = 1_000
+/** Once Redis is there again the others have so long to come back and tell what they hold, before anything is granted by what it has. */
+const othersReturnMs = 1_000
+
+/** Of one host. */
+interface Told {
+  /** Those of which the answer is not known. */
+  readonly open: Set<number>
+  held: number
+}
+
+export class RedisSlotStore implements SharedSlots {
+  readonly #parts: RedisSlotStoreParts
+  readonly #told = new Map<string, Told>()
+  #holder: SlotHolder | null = null
+  /** Of messages: Redis takes none that is older than one it has. */
+  #number = 0
+  #wasUp = false
+  #sharesAtMs = Number.NEGATIVE_INFINITY
+  #timer: Timer | null = null
+
+  constructor(parts: RedisSlotStoreParts) {
+    this.#parts = parts
+    parts.link.onUp(() => this.#isUpAgain())
+    parts.replicas.onEpoch(() => this.#tellAll())
+  }
+
+  begin(holder: SlotHolder): void {
+    this.#holder = holder
+  }
+
+  async start(): Promise<void> {
+    const { link, replicas } = this.#parts
+    this.#tellNow()
+    await link.subscribe(link.key(`free:${replicas.id}`), (message) => this.#heard(message))
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  take({ host, rank }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+    const { clock, link, replicas } = this.#parts
+    if (!replicas.isShared || clock.now() < this.#sharesAtMs) {
+      answered(null)
+      return
+    }
+    const told = this.#toldOf(host)
+    const number = ++this.#number
+    const args = this.#args(host, told, number)
+    told.open.add(number)
+    const over = (answer: SlotAnswer | null): void => {
+      told.open.delete(number)
+      answered(answer)
+    }
+    const late = ({ granted }: SlotAnswer): void => {
+      if (granted) this.tell(host, true)
+    }
+    const answer = link.run(takeScript, this.#keys(host), [...args, rank.band, rank.counter], { late })
+    answer.then(over, () => over(null))
+  }
+
+  tell(host: string, claims: boolean): void {
+    const { link } = this.#parts
+    if (!link.isUp) return
+    const args = this.#args(host, this.#toldOf(host), ++this.#number)
+    // What is lost is told again before long.
+    link.run(tellScript, this.#keys(host), [...args, claims ? 1 : 0]).catch(() => {})
+  }
+
+  shareOf(limit: number): number {
+    const { ids, id } = this.#parts.replicas
+    const count = Math.max(1, ids.length)
+    const rest = ids.indexOf(id) < limit % count ? 1 : 0
+    return Math.max(1, Math.floor(limit / count) + rest)
+  }
+
+  #toldOf(host: string): Told {
+    let told = this.#told.get(host)
+    if (told === undefined) {
+      told = { open: new Set(), held: 0 }
+      this.#told.set(host, told)
+    }
+    return told
+  }
+
+  #keys(host: string): readonly string[] {
+    const { link } = this.#parts
+    return [link.key('epoch'), link.key('alive'), link.key(`slots:${host}`), link.key(`claims:${host}`)]
+  }
+
+  #args(host: string, told: Told, number: number): readonly (string | number)[] {
+    const { link, replicas, goneAfterMs } = this.#parts
+    const { held, limit } = this.#holder?.at(host) ?? { held: 0, limit: 0 }
+    told.held = held
+    const [firstOpen = number] = told.open
+    return [replicas.id, goneAfterMs, number, firstOpen - 1, held, limit, host, link.key('free:')]
+  }
+
+  #isUpAgain(): void {
+    if (this.#wasUp) this.#sharesAtMs = this.#parts.clock.now() + othersReturnMs
+    this.#wasUp = true
+    this.#tellAll()
+  }
+
+  #tellNow(): void {
+    this.#tellAll()
+    this.#timer = this.#parts.clock.after(tellEveryMs, () => this.#tellNow())
+  }
+
+  /** Of hosts of which nothing was held nothing need be told again. */
+  #tellAll(): void {
+    for (const [host, told] of this.#told) {
+      const { held } = this.#holder?.at(host) ?? { held: 0 }
+      if (held === 0 && told.held === 0 && told.open.size === 0) this.#told.delete(host)
+      else this.tell(host, true)
+    }
+  }
+
+  #heard(message: string): void {
+    const [, elsewhere, host] = /^(\d+) (.+)$/s.exec(message) ?? []
+    if (host !== undefined) this.#holder?.freed(host, Number(elsewhere))
+  }
+}

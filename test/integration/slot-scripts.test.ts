@@ -1,0 +1,204 @@
+/** The scripts that give out slots decide as the rules say that are written down plainly, whatever happens in which order. */
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RedisLink } from '../../src/stores/redis/link.ts'
+import { Script } from '../../src/stores/redis/script.ts'
+import { takeScript, tellScript } from '../../src/stores/redis/slot-scripts.ts'
+import { PlainSlots, type SlotMessage } from '../kit/plain-slots.ts'
+import { hasRedis, type RedisServer, startRedis } from '../kit/redis.ts'
+import { eventually } from '../kit/within.ts'
+import { startedLink } from './redis-link-scene.ts'
+
+const isLong = process.env['TEST_LONG'] === 'true'
+const ids = ['one', 'two', 'three']
+const goneAfterMs = 3_000
+const limit = 3
+const lastWord = 'that was all'
+
+/** Time is what the test says it is. */
+function timed<Answer>(name: string, { lua }: Script<unknown>, read: (reply: unknown) => Answer): Script<Answer> {
+  const clock = `local function now_ms() return tonumber(redis.call('GET', KEYS[1] .. ':clock')) end`
+  return new Script(name, lua.replace('local now = now_ms()', `${clock}\nlocal now = now_ms()`), read)
+}
+
+const take = timed('take', takeScript, (reply) => {
+  const [granted, elsewhere] = reply as [number, number]
+  return { granted: granted === 1, elsewhere }
+})
+const tell = timed('tell', tellScript, () => {})
+
+const gateway = fc.nat(ids.length - 1)
+const step = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('take' as const), gateway, band: fc.nat(2), counter: fc.nat(5) }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('give back' as const), gateway }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('hear' as const), gateway, count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('tell' as const), gateway, claims: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('overtaken' as const), gateway, takes: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('beat' as const), gateway }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(1, 60, 110, 600, 2_000) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('settled' as const), is: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'empty' as const }) },
+)
+type Step = typeof step extends fc.Arbitrary<infer One> ? One : never
+
+/** What a gateway knows: it may hear its answers late. */
+class Sender {
+  number = 0
+  held = 0
+  readonly unheard: { readonly number: number; readonly granted: boolean }[] = []
+
+  message(id: string): SlotMessage {
+    const number = ++this.number
+    return { id, number, answered: (this.unheard[0]?.number ?? number) - 1, sure: this.held, limit }
+  }
+
+  hear(count: number): void {
+    for (const { granted } of this.unheard.splice(0, count)) if (granted) this.held++
+  }
+}
+
+class Both {
+  readonly plain: PlainSlots
+  readonly #link: RedisLink
+  readonly #keys: readonly string[]
+  readonly #toldPlain: string[] = []
+  nowMs = 100_000
+  isSettled = true
+
+  constructor(link: RedisLink, run: number) {
+    this.#link = link
+    this.#keys = ['epoch', 'alive', 'slots', 'claims'].map((name) => link.key(`${run}:${name}`))
+    this.plain = new PlainSlots({
+      nowMs: () => this.nowMs,
+      goneAfterMs,
+      free: (id, host, elsewhere) => void this.#toldPlain.push(`${id}: ${elsewhere} ${host}`),
+    })
+  }
+
+  async time(ms: number): Promise<void> {
+    this.nowMs += ms
+    await this.#link.command(['SET', `${this.#keys[0]}:clock`, this.nowMs])
+  }
+
+  async settled(is: boolean): Promise<void> {
+    this.isSettled = is
+    this.plain.isSettled = is
+    await this.#link.command(['SET', this.#keys[0] ?? '', `fleet ${is ? 0 : 9_000_000}`])
+  }
+
+  async beat(id: string): Promise<void> {
+    this.plain.beat(id)
+    await this.#link.command(['ZADD', this.#keys[1] ?? '', this.nowMs, id])
+  }
+
+  async empty(): Promise<void> {
+    this.plain.clear()
+    await this.#link.command(['DEL', ...this.#keys.slice(1)])
+  }
+
+  async take(message: SlotMessage, band: 0 | 1 | 2, counter: number) {
+    const plain = this.plain.take('studio', message, { band, counter })
+    const args = [...this.#args(message), band, counter]
+    const real = await this.#link.run(take, this.#keys, args).catch(() => null)
+    expect(real).toEqual(plain)
+    return plain
+  }
+
+  async tell(message: SlotMessage, claims: boolean): Promise<void> {
+    this.plain.tell('studio', message, claims)
+    await this.#link.run(tell, this.#keys, [...this.#args(message), claims ? 1 : 0])
+  }
+
+  /** Who was told that a slot is free; what is published in turn is heard in turn. */
+  async compare(told: readonly string[]): Promise<void> {
+    await this.#link.command(['PUBLISH', this.#link.key(`free:${ids[0]}`), lastWord])
+    await eventually(20_000, 'all that was published', () => told.at(-1) === `${ids[0]}: ${lastWord}`)
+    expect(told.slice(0, -1)).toEqual(this.#toldPlain)
+  }
+
+  #args({ id, number, answered, sure }: SlotMessage): readonly (string | number)[] {
+    return [id, goneAfterMs, number, answered, sure, limit, 'studio', this.#link.key('free:')]
+  }
+}
+
+async function play(steps: readonly Step[], both: Both): Promise<void> {
+  const senders = ids.map(() => new Sender())
+  await both.time(0)
+  await both.settled(true)
+  for (const id of ids) await both.beat(id)
+  for (const one of steps) {
+    const id = 'gateway' in one ? (ids[one.gateway] ?? '') : ''
+    const sender = 'gateway' in one ? (senders[one.gateway] ?? new Sender()) : new Sender()
+    switch (one.kind) {
+      case 'take': {
+        const message = sender.message(id)
+        const answer = await both.take(message, one.band as 0 | 1 | 2, one.counter)
+        sender.unheard.push({ number: message.number, granted: answer?.granted === true })
+        break
+      }
+      case 'give back':
+        sender.hear(one.gateway)
+        sender.held = Math.max(0, sender.held - 1)
+        await both.tell(sender.message(id), true)
+        break
+      case 'hear':
+        sender.hear(one.count)
+        break
+      case 'tell':
+        await both.tell(sender.message(id), one.claims)
+        break
+      case 'overtaken': {
+        const message = { id, number: Math.max(0, sender.number - 1), answered: 0, sure: 1, limit }
+        if (one.takes) await both.take(message, 1, 0)
+        else await both.tell(message, true)
+        break
+      }
+      case 'beat':
+        await both.beat(id)
+        break
+      case 'time':
+        await both.time(one.ms)
+        break
+      case 'settled':
+        await both.settled(one.is)
+        break
+      case 'empty':
+        await both.empty()
+        break
+    }
+  }
+}
+
+describe.skipIf(!hasRedis)('slots in Redis', () => {
+  let redis: RedisServer
+
+  beforeAll(async () => {
+    redis = await startRedis()
+  })
+  afterAll(() => redis.close())
+
+  it('are given out by the rules, in whatever order gateways ask, hear, give back, live and die', async () => {
+    const { link } = await startedLink({ url: redis.url })
+    const told: string[] = []
+    for (const id of ids) await link.subscribe(link.key(`free:${id}`), (message) => void told.push(`${id}: ${message}`))
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), async (steps) => {
+        const both = new Both(link, ++run)
+        told.length = 0
+        await play(steps, both)
+        await both.compare(told)
+      }),
+      { numRuns: isLong ? 5_000 : 250, ...(isLong ? {} : { seed: 7 }) },
+    )
+  })
+})
