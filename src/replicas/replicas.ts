@@ -38,6 +38,8 @@ export interface Sharing {
 
 type Heard = (from: string, told: unknown) => void
 
+/** Once the store is there again, so that none counts itself alone and takes more than its share meanwhile. */
+const othersReturnMs = 1_000
 /** Whatever the store says of a fleet, no more statuses are kept. */
 const replicasMax = 256
 
@@ -57,6 +59,8 @@ export class Replicas {
   /** Monotonic: when the store last answered one, at first when all began; and when that one was sent. */
   #beatAnsweredAtMs: number
   #beatSentAtMs = Number.NEGATIVE_INFINITY
+  /** Monotonic: whoever was known lives until then. */
+  #othersReturnAtMs = Number.NEGATIVE_INFINITY
   #sharing: Sharing
   #listens = false
   #isLearning = false
@@ -190,13 +194,16 @@ export class Replicas {
 
   #beaten({ epoch, settlesInMs, joined, alive }: Beat, sentAtMs: number): void {
     const nowMs = this.#parts.clock.now()
+    // To all who come back to a store that was away the others seem gone, until those have come back, too.
+    const wasAway = nowMs - (this.#beatAnsweredAtMs ?? nowMs) > this.#parts.goneAfterMs / 2
+    this.#othersReturnAtMs = Math.max(this.#othersReturnAtMs, nowMs + (wasAway ? othersReturnMs : settlesInMs))
     this.#beatSentAtMs = sentAtMs
     this.#beatAnsweredAtMs = nowMs
     const before = this.#alive
-    this.#alive = alive
+    this.#alive = nowMs < this.#othersReturnAtMs ? [...alive, ...missingIn(alive, before)] : alive
     if (epoch !== this.#epoch) this.#settledAtMs = nowMs + settlesInMs
     if (epoch !== this.#epoch || joined !== this.#joined) this.#beganAnew(epoch, joined)
-    for (const { id } of missingIn(alive, before)) if (id !== this.id) this.#forget(id, 'missed')
+    for (const { id } of missingIn(this.#alive, before)) if (id !== this.id) this.#forget(id, 'missed')
     for (const { id } of missingIn(before, alive)) if (id !== this.id) this.#came(id)
     if (alive.some(({ id }) => id !== this.id && !this.#known.has(id))) void this.#learnOthers()
   }

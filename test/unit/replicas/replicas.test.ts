@@ -67,6 +67,30 @@ describe('who lives', () => {
     expect(a.replicas.ids).toEqual(['a', 'b2'])
   })
 
+  it('is as many as before where the store was emptied, until all had the time to come back', async () => {
+    const { fleet, a, b } = await two()
+    b.store.isUp = false
+    fleet.empty()
+    await beats(fleet, 3)
+    expect([a.replicas.count, a.replicas.isShared]).toEqual([2, false])
+    await beats(fleet, 5)
+    expect([a.replicas.count, a.replicas.isShared]).toEqual([1, true])
+    expect(a.events.filter((event) => event === 'missed')).toHaveLength(1)
+  })
+
+  it('does not miss those who come back after it to a store that was away for all', async () => {
+    const { fleet, a, b } = await two()
+    for (const { store } of [a, b]) store.isUp = false
+    await beats(fleet, 20)
+    a.store.isUp = true
+    await beats(fleet, 2)
+    expect(a.replicas.count).toBe(2)
+    b.store.isUp = true
+    await beats(fleet, 10)
+    expect([a.replicas.count, b.replicas.count]).toEqual([2, 2])
+    expect([...a.events, ...b.events]).not.toContain('missed')
+  })
+
   it('is as many as were last seen while the store is away', async () => {
     const { fleet, a } = await two()
     a.store.isUp = false
