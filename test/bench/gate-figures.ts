@@ -37,7 +37,7 @@ export interface GateVerdict {
 
 /** Before it, a change is not told from the noise of a shared machine. */
 const dearerMax = 0.15
-const warmUpRequests = 2_000
+const warmUpRequests = 30_000
 const requests = 2_500
 const tokenLoad = { words: 'tokens', streams: 40, everyMs: 10, burst: null }
 const tokensForMs = 1_500

@@ -19,7 +19,7 @@ export const ceilingsPart: BenchPart = {
 const slots = 1_024
 /** A ceiling needs no more: what it is worth is seen from its curve. */
 const roundsMax = 2
-const warmUpRequests = 1_500
+const warmUpRequests = 30_000
 const closedLoopRequests = 3_000
 const everyMs = 20
 /** Of what a core carries by the cost of a token. */

@@ -4,7 +4,7 @@ import { LoopProbe } from '../loop-probe-reader.ts'
 import { residentBytesOf } from '../process-cost.ts'
 import type { Rig } from '../rig.ts'
 import { type Round, rowOf } from '../rounds.ts'
-import { fewRounds } from '../scale.ts'
+import { fewRounds, unhurried } from '../scale.ts'
 import { shuffled, spreadOf } from '../statistics.ts'
 import type { Target, TargetMaker, TargetName } from '../targets/target.ts'
 import { Crowd } from './crowd.ts'
@@ -24,8 +24,10 @@ const streamsBefore = 200
 const waiting = 8_000
 const waitingBefore = 500
 const bodyBytes = 2_048
-/** Until a process has put away what it needed to get there. */
-const quietMs = 3_000
+/** Until a process that has just started is at rest. */
+const restMs = 3_000
+/** Until it has put away what it needed to get there: V8 gives memory back once little was allocated for some 20 s. */
+const quietMs = 30_000
 /** Memory is much the same each time. */
 const roundsMax = 1
 const megabyte = 1e6
@@ -68,19 +70,19 @@ async function idleFigures(rig: Rig, maker: TargetMaker): Promise<IdleFigures> {
   const hostUrl = stubs.all[0]!.url
   const config = { ...openToThousands, hosts: stubs.hosts }
   await using target = await maker.start({ hostUrl, slots: many, core: rig.cores.gateway, config })
-  const restMb = await residentMb(target, quietMs * rig.scale)
+  const restMb = await residentMb(target, restMs * unhurried(rig.scale))
   await using crowd = new Crowd(rig.cores.load)
   const streams = { stream: true, tokens: 1_000 }
   await crowd.open(target, before, streams)
   await crowd.leave(before)
   await crowd.open(target, few, streams)
-  const fewMb = await residentMb(target, quietMs * rig.scale)
+  const fewMb = await residentMb(target, quietMs * unhurried(rig.scale))
   await crowd.open(target, more, streams)
-  const manyMb = await residentMb(target, quietMs * rig.scale)
+  const manyMb = await residentMb(target, quietMs * unhurried(rig.scale))
   const { open } = await crowd.state()
   if (open !== many) throw new Error(`${maker.name} kept ${open} of ${many} streams`)
   await crowd.leave(many)
-  const afterMb = await residentMb(target, quietMs * rig.scale)
+  const afterMb = await residentMb(target, quietMs * unhurried(rig.scale))
   return {
     restMb,
     firstThousandMb: ((fewMb - restMb) * 1_000) / few,
@@ -156,8 +158,8 @@ function waitingRows(lines: readonly WaitingFigures[]): readonly Row[] {
   ]
 }
 
-async function residentMb({ pid }: Target, restMs: number): Promise<number> {
-  await pause(restMs)
+async function residentMb({ pid }: Target, afterMs: number): Promise<number> {
+  await pause(afterMs)
   const bytes = pid === null ? null : residentBytesOf(pid)
   return bytes === null ? Number.NaN : bytes / megabyte
 }

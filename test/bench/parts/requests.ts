@@ -17,9 +17,9 @@ export const requestsPart: BenchPart = {
 
 export const requestBodyBytes = 2_048
 const slots = 256
-/** Enough of them for compiled code, connections and caches to be as they stay. */
-const warmUpRequests = 1_500
-const closedLoopRequests = 2_500
+/** Enough of them for compiled code, connections and caches to be as they stay: at the tenth thousand a request still costs twice as much. */
+const warmUpRequests = 30_000
+const closedLoopRequests = 10_000
 export const closedLoopClients = 32
 const openLoopMs = 2_000
 /** Of what the gateway can take, for a cost at a steady rate. */
