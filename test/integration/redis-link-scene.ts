@@ -17,12 +17,12 @@ export interface HeldLink {
   /** Each change: null where it came up, else the problem. */
   readonly changes: readonly (string | null)[]
   /** Of the lines of the log, in their order. */
-  problems(): string[]
-  isUp(): Promise<void>
+  readonly problems: () => string[]
+  readonly isUp: () => Promise<void>
   /** Until this was told. */
-  told(problem: RegExp): Promise<void>
+  readonly told: (problem: RegExp) => Promise<void>
   /** Adds to a number; the new one. */
-  add(number: number, late?: (sum: number) => void): Promise<number>
+  readonly add: (number: number, late?: (sum: number) => void) => Promise<number>
 }
 
 /** For tests of other things: a busy machine may take its time. */

@@ -25,10 +25,12 @@ describe.skipIf(!hasRedis)('the link to Redis', () => {
 
   it('says what server it found and counts what it asked', async () => {
     const { link, add, log } = await startedLink({ url: redis.url, fleet: 'state' })
-    expect(link.state).toMatchObject({ isUp: true, problem: null, server: expect.stringMatching(/^Redis \d+\.\d+/) })
+    expect(link.state).toMatchObject({ isUp: true, problem: null })
+    expect(link.state.server).toMatch(/^Redis \d+\.\d+/)
     await add(1)
     await link.command(['GET', link.key('sum')])
-    expect(link.state).toMatchObject({ calls: 2, timeouts: 0, errors: 0, lastAnswerMs: expect.any(Number) })
+    expect(link.state).toMatchObject({ calls: 2, timeouts: 0, errors: 0 })
+    expect(link.state.lastAnswerMs).toBeGreaterThan(0)
     expect(log).toMatchObject([
       {
         level: 'info',

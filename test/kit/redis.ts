@@ -26,12 +26,17 @@ export interface RedisServer {
   close(): Promise<void>
 }
 
-export interface RedisFiles {
+export interface RedisForm {
   /** PEM: it speaks TLS too, on a port of its own. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Of a cluster of its own, without a slot. */
+  readonly isClusterNode?: boolean
 }
 
-export async function startRedis(options: readonly string[] = [], { tls }: RedisFiles = {}): Promise<RedisServer> {
+export async function startRedis(
+  options: readonly string[] = [],
+  { tls, isClusterNode = false }: RedisForm = {},
+): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-'))
   const port = await freePort()
   const args = [
@@ -49,6 +54,8 @@ export async function startRedis(options: readonly string[] = [], { tls }: Redis
   ]
   const tlsPort = tls === undefined ? 0 : await freePort()
   if (tls !== undefined) args.push(...(await tlsOptions(folder, tlsPort, tls)))
+  // By default its port is too high for a port.
+  if (isClusterNode) args.push('--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`)
   let child = await begun(args, port)
   const end = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return

@@ -14,6 +14,9 @@ const unansweredMax = 20_000
 /** How long answers that nobody waits for any more are still taken, so that what they granted can be undone. */
 const retiredMsMax = 10_000
 
+/** Of the time for all of a beginning: whoever does not even get a connection is told of that. */
+const shareOfConnecting = 0.9
+
 export interface ConnectionParts {
   readonly clock: Clock
   readonly connectMsMax: number
@@ -46,7 +49,7 @@ export class RedisConnection {
     const { host, port, database, username, password, tls } = target
     const encrypted = tls === null ? {} : { tls: true as const, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
     const client = createClient({
-      socket: { host, port, connectTimeout: parts.connectMsMax, reconnectStrategy: false, ...encrypted },
+      socket: { host, port, connectTimeout: Math.ceil(parts.connectMsMax * shareOfConnecting), reconnectStrategy: false, ...encrypted },
       database,
       ...(username === null ? {} : { username }),
       ...(password === null ? {} : { password }),

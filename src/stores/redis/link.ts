@@ -10,7 +10,7 @@ import { type CallCounts, Calls, notInTime, RedisUnavailable } from './calls.ts'
 import { RedisConnection } from './connection.ts'
 import { noRedisEvents, type RedisEvents } from './events.ts'
 import { type SeenServer, seenServer, writeMs } from './look.ts'
-import { problemOf, type RedisProblem, RedisRefused } from './problems.ts'
+import { movedTo, openingProblemOf, problemOf, type RedisProblem, RedisRefused } from './problems.ts'
 import { type Script, unsettled } from './script.ts'
 import { placeOf, type RedisTarget, readTarget } from './target.ts'
 
@@ -64,6 +64,8 @@ export class RedisLink {
   /** With those that only wait for late answers. */
   readonly #connections = new Set<RedisConnection>()
   #target: RedisTarget | null = null
+  /** Of a cluster, where it is not the one that the configuration names. */
+  #node: Pick<RedisTarget, 'host' | 'port'> | null = null
   #server: SeenServer | null = null
   #failuresInARow = 0
   #problem: string | null = 'Redis has not been asked yet.'
@@ -249,7 +251,7 @@ export class RedisLink {
   /** One at a time. */
   async #look(): Promise<void> {
     try {
-      const target = readTarget(this.#options)
+      const target = { ...readTarget(this.#options), ...this.#node }
       this.#target = target
       const connection = await RedisConnection.make(target, {
         clock: this.#clock,
@@ -266,12 +268,20 @@ export class RedisLink {
       this.#opening?.close()
       this.#opening = null
       if (this.#closed) return
+      if (this.#isElsewhere(error)) return void this.#look()
       this.#down(
-        problemOf(error, this.#target).text,
+        openingProblemOf(error, this.#target),
         'Redis is not there: this gateway keeps its share of the limits by itself until it is',
       )
       this.#lookSoon()
     }
+  }
+
+  /** From another node of a cluster one goes back to that of the configuration, which knows where the keys are by now. */
+  #isElsewhere(error: unknown): boolean {
+    const node = this.#node === null ? movedTo(error) : null
+    this.#node = node === null ? null : { ...node, host: node.host === '' ? (this.#target?.host ?? '') : node.host }
+    return node !== null
   }
 
   async #open(connection: RedisConnection): Promise<SeenServer> {
