@@ -73,8 +73,8 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
   let prometheus: Prometheus
 
   beforeAll(async () => {
-    busy = await startBusyGateway()
     fleet = isShared ? await startBusyFleet() : null
+    busy = await startBusyGateway()
     const gateways = [busy.gateway, ...(fleet?.gateways ?? [])]
     const targets = gateways.map(({ adminUrl }) => new URL(adminUrl).host)
     const lmxTargets = Array.from(busy.doubles, ([host, { url }]) => ({

@@ -43,7 +43,7 @@ export const terms = {
   busySpeed: {
     name: 'busy tok/s',
     definition:
-      'Output tokens / wall seconds in which the host was generating, whatever the model: comparable between quiet and busy days. Of a model: in which the host was generating that model. The seconds of several hosts add up.',
+      'Output tokens / wall seconds in which the host was generating, whatever the model: comparable between quiet and busy days. Of a model: in which the host was generating that model. The seconds of several hosts add up; those in which several gateways see one host generate overlap, and count as far as chance would have them do so.',
   },
   batch: {
     name: 'batch size',

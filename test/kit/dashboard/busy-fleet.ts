@@ -21,7 +21,9 @@ export async function startBusyFleet(): Promise<BusyFleet> {
   const double = await startLmxDouble({ models: [model], slots: 2, answerTokens: 20, cost })
   const gateways: GatewayUnderTest[] = []
   for (const replica of replicas) {
-    const storage = { path: ':memory:', redis: { url: redis.url, replica } }
+    // One process has all of them, the clients and the hosts: it is busy for longer than a gateway alone would be.
+    const redisOptions = { url: redis.url, replica, connectMsMax: 20_000, answerMsMax: 2_000 }
+    const storage = { path: ':memory:', redis: redisOptions }
     gateways.push(await startGateway({ hosts: [{ name: 'studio', url: double.url }], storage }))
   }
   const stopped = new AbortController()
