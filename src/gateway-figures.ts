@@ -68,7 +68,7 @@ function modelsAt(host: Host): ModelAtHost[] {
 const stages = { none: 0, tight: 1, shed: 2 } as const
 
 export function figuresOf(parts: FigureParts): FigureSources {
-  const { version, live, clock, hosts, catalog, tallies, phases, gaps, budget, overload } = parts
+  const { version, live, clock, hosts, catalog, tallies, phases, gaps, budget, overload, sharing } = parts
   function* queueInSteps(): Steps<QueueState> {
     const dispatcher = parts.dispatcher()
     const leads = yield* dispatcher.leadsInSteps()
@@ -112,7 +112,7 @@ export function figuresOf(parts: FigureParts): FigureSources {
     configReload: () => live.state,
     logDropped: parts.logDropped,
     otlpDropped: parts.otlpDropped,
-    sharing: parts.sharing,
+    sharing: sharing === null ? null : { ...sharing, slots: () => parts.dispatcher().sharedSlots() ?? [] },
     ledger: () => parts.ledger().state(),
     knownModel: (name) => catalog.knows(name),
   }
