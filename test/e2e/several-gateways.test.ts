@@ -1,0 +1,88 @@
+/** Several gateways behind HAProxy on one Redis, under mixed load with floods: to hosts and to clients they are one. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasRedis } from '../kit/redis.ts'
+import { isMissing } from '../kit/several-gateways/balancer.ts'
+import { rowsOfAll } from '../kit/several-gateways/ledgers.ts'
+import { groupsOf, hosts, keys, limits, shares, teams } from '../kit/several-gateways/mixed-load.ts'
+import { atOnceMax, burstOf, worstMinute } from '../kit/several-gateways/seen.ts'
+import { SeveralGateways } from '../kit/several-gateways/several-gateways.ts'
+import { Together } from '../kit/several-gateways/together.ts'
+import { becomesTrue } from '../kit/within.ts'
+
+const isLong = process.env['TEST_LONG'] === 'true'
+const loadMs = isLong ? 300_000 : 12_000
+/** As long as they are not. */
+const areLimitsShared = false
+const isSkipped = !hasRedis || isMissing('haproxy')
+
+describe.skipIf(isSkipped).each([2, 4])('%i gateways under mixed load', (gateways) => {
+  let house: SeveralGateways
+  let together: Together
+
+  beforeAll(async () => {
+    house = await SeveralGateways.start({ gateways, hosts, keys, config: { teams, limits: { waitMsMax: 1_500 } } })
+    await house.load.begin(groupsOf(house), house.balancer.url)
+    await pause(loadMs)
+    await house.load.stop()
+    together = new Together(await house.load.tell())
+  }, loadMs + 120_000)
+
+  afterAll(() => house?.[Symbol.asyncDispose]())
+
+  test('whoever is not answered whole left, or is told that its limit is reached', () => {
+    const ends = together.ends()
+    const known = ['whole', 'left', 'refused 429 rate_limit_exceeded', 'refused 429 concurrency_limit_exceeded']
+    expect(Object.keys(ends).filter((end) => !known.includes(end))).toEqual([])
+    for (const end of known) expect(ends[end], end).toBeGreaterThan(0)
+  })
+
+  test.each(hosts)(
+    '$name has never more requests than slots, and has all of them used where many wait',
+    ({ name, slots }) => {
+      const most = atOnceMax(together.atHost(name))
+      expect(most).toBeLessThanOrEqual(slots)
+      if (name.startsWith('narrow')) expect(most).toBe(slots)
+    },
+  )
+
+  test.skipIf(!areLimitsShared)('a key has never more requests at once than it may, and as many', () => {
+    expect(atOnceMax(together.atKeys(['at-once']))).toBe(limits.concurrentRequests)
+  })
+
+  test.skipIf(!areLimitsShared).each(shares)(
+    '$words: what may be used at once, and then as fast as it is refilled',
+    (share) => {
+      const amounts = share.counts === 'requests' ? together.requests(share.keys) : together.tokens(share.keys)
+      const used = amounts.reduce((sum, { amount }) => sum + amount, 0)
+      expect(burstOf(amounts, share.perMinute)).toBeLessThanOrEqual(share.atOnceMax)
+      expect(worstMinute(amounts)).toBeLessThanOrEqual(1.25 * share.perMinute)
+      expect(used, 'of what was there').toBeGreaterThan(0.6 * (share.atOnce + (share.perMinute * loadMs) / 60_000))
+    },
+  )
+
+  test('nothing is held any more', async () => {
+    for (const replica of house.replicas) {
+      await replica.comesToRest()
+      expect(replica.strayLines).toEqual([])
+      expect(replica.log.filter(({ level }) => level === 'error')).toEqual([])
+      await becomesTrue(10_000, `no place of a key to be taken at ${replica.name}`, async () => {
+        const key = house.keys['at-once']?.id ?? ''
+        const { limits: left } = await house.admin<{ limits: Left[] }>(replica, `/admin/limits/${key}`)
+        return left.find(({ limit }) => limit === 'concurrentRequests')?.remaining === limits.concurrentRequests
+      })
+    }
+  })
+
+  test('the ledgers have each answer once, with the tokens that its host counted', async () => {
+    await becomesTrue(20_000, 'the last row to be written', async () => {
+      return together.ledgerProblems(rowsOfAll(house.replicas)).length === 0
+    }).catch(() => {})
+    expect(together.ledgerProblems(rowsOfAll(house.replicas))).toEqual([])
+  })
+})
+
+interface Left {
+  readonly limit: string
+  readonly remaining: number
+}

@@ -1,0 +1,81 @@
+/** What hosts and clients saw, for what must hold of all gateways together. */
+import type { LedgerRow } from './ledgers.ts'
+import type { Amount, HostedRequest, SeenRequest, Span, Truth } from './seen.ts'
+
+/** Requests of some keys, and how hosts had them. */
+export class Together {
+  readonly #truth: Truth
+  readonly #seen: ReadonlyMap<string, SeenRequest>
+
+  constructor(truth: Truth) {
+    this.#truth = truth
+    this.#seen = new Map(truth.seen.map((one) => [one.id, one]))
+  }
+
+  get seen(): readonly SeenRequest[] {
+    return this.#truth.seen
+  }
+
+  /** Of each request once, when a host had it first. */
+  requests(keys: readonly string[]): readonly Amount[] {
+    const first = new Map<string, number>()
+    for (const { id, arrivedMs } of this.#hostedOf(keys)) {
+      first.set(id, Math.min(first.get(id) ?? Number.POSITIVE_INFINITY, arrivedMs))
+    }
+    return [...first.values()].map((atMs) => ({ atMs, amount: 1 }))
+  }
+
+  /** Of prompts when a host had them, of answers when it sent them. */
+  tokens(keys: readonly string[]): readonly Amount[] {
+    return this.#hostedOf(keys).flatMap(({ arrivedMs, input, tokens }) => [
+      { atMs: arrivedMs, amount: input },
+      ...tokens.map(([atMs, amount]) => ({ atMs, amount })),
+    ])
+  }
+
+  atKeys(keys: readonly string[]): readonly Span[] {
+    return this.#hostedOf(keys).map((one) => this.#spanOf(one))
+  }
+
+  atHost(host: string): readonly Span[] {
+    return this.#truth.hosted.filter((one) => one.host === host).map((one) => this.#spanOf(one))
+  }
+
+  /** How requests ended, and how often so. */
+  ends(groups?: readonly string[]): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const { group, outcome, status, code } of this.#truth.seen) {
+      if (groups?.includes(group) === false) continue
+      const words =
+        outcome === 'refused' ? `${outcome} ${status} ${code}` : `${outcome}${code === null ? '' : ` ${code}`}`
+      counts[words] = (counts[words] ?? 0) + 1
+    }
+    return counts
+  }
+
+  /** Requests of which a client has the whole answer, against their rows of a ledger: what is wrong with them. */
+  ledgerProblems(rows: readonly LedgerRow[]): readonly string[] {
+    const byRequest = new Map<string, LedgerRow[]>()
+    for (const row of rows) byRequest.set(row.request_id, [...(byRequest.get(row.request_id) ?? []), row])
+    const hosted = new Map(this.#truth.hosted.map((one) => [one.id, one]))
+    return this.#truth.seen.flatMap(({ id, outcome }) => {
+      if (outcome !== 'whole') return []
+      const [row, ...others] = byRequest.get(id) ?? []
+      if (row === undefined || others.length > 0) return [`${id} has ${others.length + (row ? 1 : 0)} rows`]
+      const { input = 0, output = 0 } = hosted.get(id) ?? {}
+      if (row.end === '--' && row.input === input && row.output === output) return []
+      return [`${id} has ${row.end} ${row.input} ${row.output} in the ledger, ${input} ${output} at its host`]
+    })
+  }
+
+  #hostedOf(keys: readonly string[]): readonly HostedRequest[] {
+    return this.#truth.hosted.filter(({ id }) => keys.includes(this.#seen.get(id)?.key ?? ''))
+  }
+
+  /** Whose client went away holds nothing from then on, whenever its host sees that. */
+  #spanOf({ id, arrivedMs, endedMs }: HostedRequest): Span {
+    const seen = this.#seen.get(id)
+    const leftMs = seen?.outcome === 'left' ? (seen.endedMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
+    return { fromMs: arrivedMs, toMs: Math.min(leftMs, endedMs ?? Number.POSITIVE_INFINITY) }
+  }
+}
