@@ -178,9 +178,13 @@ export class RedisLink {
     this.#opening = null
   }
 
+  get #whyNot(): string {
+    return this.#problem ?? 'Redis is not there.'
+  }
+
   #notThere<Answer>(operation: string): Promise<Answer> {
     this.#events.called(operation, 'down', 0)
-    return Promise.reject(new RedisUnavailable(this.#problem ?? 'Redis is not there.'))
+    return Promise.reject(new RedisUnavailable(this.#whyNot))
   }
 
   #timedOut(connection: RedisConnection, msMax: number): void {
@@ -196,9 +200,11 @@ export class RedisLink {
 
   /** Only what no other call would survive counts: what is wrong with one call says nothing of the others. */
   #refused(connection: RedisConnection, error: unknown, operation: string): RedisUnavailable {
+    // Whatever it says now, it is not asked any more for what was told.
+    if (connection !== this.#connection) return new RedisUnavailable(this.#whyNot, { cause: error })
     const problem = problemOf(error, this.#target)
     const unavailable = new RedisUnavailable(problem.text, { cause: error })
-    if (connection !== this.#connection || problem.text.startsWith(unsettled)) return unavailable
+    if (problem.text.startsWith(unsettled)) return unavailable
     if (problem.scope === 'server') this.#lost(connection, problem)
     else {
       if (problem.scope === 'user') this.#countFailure(connection, problem)
@@ -268,7 +274,10 @@ export class RedisLink {
       this.#opening?.close()
       this.#opening = null
       if (this.#closed) return
-      if (this.#isElsewhere(error)) return void this.#look()
+      if (this.#isElsewhere(error)) {
+        await this.#look()
+        return
+      }
       this.#down(
         openingProblemOf(error, this.#target),
         'Redis is not there: this gateway keeps its share of the limits by itself until it is',

@@ -13,13 +13,13 @@ export interface SeenServer {
 
 /**
  * A write, because a server that is full, only a replica, or paused for writes still answers a ping. KEYS epoch, look.
- * It forgets the trace within a minute.
  */
 const lookScript = new Script(
   'look',
   `
 redis.call('PUBLISH', KEYS[2], '')
-return redis.call('SET', KEYS[2], '1', 'PX', 60000)
+redis.call('SET', KEYS[2], '1')
+return redis.call('DEL', KEYS[2])
 `,
   () => null,
 )
