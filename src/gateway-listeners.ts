@@ -12,6 +12,7 @@ import { isLoopback } from './config/loopback.ts'
 import type { ReloadCause, ReloadResult } from './config/reload.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import type { Fleet } from './hosts/fleet.ts'
+import { replicasOf, type SharedState } from './gateway-shared.ts'
 import type { Host } from './hosts/host.ts'
 import type { ModelCatalog } from './hosts/model-catalog.ts'
 import { adminHeaders } from './http/admin/admin-headers.ts'
@@ -54,6 +55,8 @@ export interface ListenerParts {
   readonly figures: Figures
   readonly recent: RecentRequests
   readonly decisions: RecentDecisions
+  /** Null where it stands alone. */
+  readonly shared: SharedState | null
   /** Null while requests are welcome. */
   readonly notReadyBecause: () => string | null
 }
@@ -106,6 +109,7 @@ export function adminListener(parts: ListenerParts): Listener {
     allKeys: () => access.keys(),
     traffic: trafficOf(parts),
     figures,
+    replicas: replicasOf(parts.shared, parts),
     ledger,
     get teams() {
       return live.config.teams

@@ -1,6 +1,7 @@
 /** What a gateway shares with others before the same hosts: made only where the configuration names a Redis. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { LimitLane } from './access/limit-lane.ts'
 import type { Balancing } from './balancing/balancing.ts'
 import { exchange } from './balancing/exchange.ts'
 import type { Clock } from './base/clock.ts'
@@ -13,10 +14,12 @@ import type { Dispatcher } from './queue/dispatcher.ts'
 import { ServedElsewhere } from './queue/served-elsewhere.ts'
 import type { Sharing } from './queue/shared-grants.ts'
 import { Replicas } from './replicas/replicas.ts'
+import { type FleetView, loneView, type ReplicaLoad, ReplicaLoads } from './replicas/view.ts'
 import type { LateStore } from './stores/late-store.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
 import type { RedisEvents } from './stores/redis/events.ts'
 import { FleetStore } from './stores/redis/fleet-store.ts'
+import { RedisLimitStore } from './stores/redis/limit-store.ts'
 import { RedisLink } from './stores/redis/link.ts'
 import { fleetSecret } from './stores/redis/print-secret.ts'
 import { RedisSlotStore } from './stores/redis/slot-store.ts'
@@ -35,6 +38,8 @@ const flushMsMax = 2_000
 export class SharedState {
   readonly link: RedisLink
   readonly replicas: Replicas
+  /** What requests are charged to limits. */
+  readonly limits: LimitLane
   /** For the line: the slots of hosts. */
   readonly slots: Sharing
   readonly #slotStore: RedisSlotStore
@@ -60,6 +65,16 @@ export class SharedState {
     const { goneAfterMs } = redis
     const store = new RedisBeatStore(this.link, goneAfterMs)
     this.replicas = new Replicas({ clock, log, store, own, events, goneAfterMs })
+    this.limits = new LimitLane({
+      clock,
+      store: new RedisLimitStore(this.link, redis),
+      fleet: this.replicas,
+      chance: Math.random,
+      events: {
+        limitsAsked: (by) => events().limitsAsked(by),
+        limitAnswerUndone: () => events().limitAnswerUndone(),
+      },
+    })
     this.#slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs })
     const slotEvents: Sharing['events'] = {
       slotAsked: (host, outcome) => events().slotAsked(host, outcome),
@@ -75,7 +90,7 @@ export class SharedState {
       replica: name,
       isRedisUp: () => link.isUp,
       replicas: () => replicas.state(),
-      limitChargesWaiting: () => 0,
+      limitChargesWaiting: () => this.limits.waiting,
       slots: () => [],
       handOver: () =>
         this.#store?.handOver() ?? { waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 },
@@ -119,9 +134,52 @@ export class SharedState {
   async close(): Promise<void> {
     await this.#store?.handOverLast(flushMsMax)
     this.#slotStore.stop()
+    await this.limits.stop()
     await this.replicas.stop()
     await this.link.close()
   }
+}
+
+/** What it tells the other gateways, and hears of them. */
+export function share(shared: SharedState | null, { dispatcher, balancing, hosts }: Shared): void {
+  shared?.shareCounters(dispatcher, hosts)
+  shared?.shareHosts(balancing, hosts)
+}
+
+interface Shared {
+  readonly dispatcher: Dispatcher
+  readonly balancing: Balancing
+  readonly hosts: readonly Host[]
+}
+
+/** Among others before the same hosts; null where it stands alone. */
+export function nameOf(shared: SharedState | null): string | null {
+  return shared?.name ?? null
+}
+
+/** This gateway and those beside it, for operators. */
+export function replicasOf(
+  shared: SharedState | null,
+  { live, version, figures, dispatcher, hosts }: Seen,
+): () => FleetView {
+  const load = (): ReplicaLoad => ({
+    running: hosts.reduce((sum, host) => sum + host.leases.size, 0),
+    waiting: dispatcher.length,
+  })
+  if (shared === null) {
+    const name = `${hostname()}:${live.config.server.port}`
+    return () => loneView({ name, version, startedAtMs: figures.startedAtMs, load: load() })
+  }
+  const loads = new ReplicaLoads(shared.replicas, load)
+  return () => loads.view()
+}
+
+interface Seen {
+  readonly live: { readonly config: ResolvedConfig }
+  readonly version: string
+  readonly figures: { readonly startedAtMs: number }
+  readonly dispatcher: Pick<Dispatcher, 'length'>
+  readonly hosts: readonly Host[]
 }
 
 /** Null where this gateway stands alone. */

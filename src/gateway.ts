@@ -18,7 +18,7 @@ import { adminListener, cannotWrite, dataListener, type ListenerParts } from './
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig } from './gateway-reload.ts'
-import { type SharedState, sharedOf } from './gateway-shared.ts'
+import { nameOf, type SharedState, share, sharedOf } from './gateway-shared.ts'
 import { retentionOf, zombiesOf } from './gateway-upkeep.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { Fleet } from './hosts/fleet.ts'
@@ -112,7 +112,6 @@ class BuiltGateway implements Gateway {
     this.#overload = new Overload(config.overload, { clock, log, pressure: parts.pressure ?? new ProcessPressure() })
     this.#fleet = fleetOf(config, { clock, log, resolveName: parts.resolveName, hearing: () => this.#hearing() })
     this.#catalog = new ModelCatalog(this.#fleet.hosts, config.models.aliases)
-    const replica = this.#shared?.name ?? null
     const sources = this.#sources()
     this.#metrics = config.metrics.enabled ? createMetrics(sources, config.metrics.seriesMax) : null
     const counted = this.#metrics?.counted ?? null
@@ -121,6 +120,7 @@ class BuiltGateway implements Gateway {
     this.#events = this.#metrics ?? noMetrics
     this.#recent = new RecentRequests(config.log.recentRequestsMax)
     this.#decisions = new RecentDecisions(config.balancing.decisionsMax)
+    const replica = nameOf(this.#shared)
     this.#otlp = makeOtlp(config.otlp, { version: parts.version, replica, clock, log, metrics: this.#metrics })
     const asking = { clock, log, userAgent: this.#userAgent }
     this.#models = new ModelKeeper(() => this.#config, {
@@ -141,8 +141,7 @@ class BuiltGateway implements Gateway {
       waitingElsewhere: () => this.#access.waiting,
       ...(this.#shared === null ? {} : { sharing: this.#shared.slots }),
     })
-    this.#shared?.shareCounters(this.#dispatcher, this.#fleet.hosts)
-    this.#shared?.shareHosts(this.#balancing, this.#fleet.hosts)
+    share(this.#shared, { dispatcher: this.#dispatcher, balancing: this.#balancing, hosts: this.#fleet.hosts })
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {
       ...asking,
       detect: detectKind,
@@ -233,6 +232,7 @@ class BuiltGateway implements Gateway {
       teams,
       events: this.#events,
       chance: Math.random,
+      lane: this.#shared?.limits ?? null,
       waitingMax: queue.lengthMaxPerKey,
       mayWait: () => this.#overload.noWaiting() === null,
       hasRoom: (tokens) => this.#dispatcher.hasRoom(tokens),
@@ -286,6 +286,7 @@ class BuiltGateway implements Gateway {
       figures: this.#figures,
       recent: this.#recent,
       decisions: this.#decisions,
+      shared: this.#shared,
       reload: (cause) => this.reload(cause),
       notReadyBecause: () => this.#notReadyBecause(),
     }

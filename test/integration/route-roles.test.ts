@@ -61,6 +61,7 @@ const roles: Readonly<Record<'data' | 'admin', Readonly<Record<string, Role>>>> 
     'POST /admin/hosts/:id/drain': 'operator',
     'POST /admin/config/reload': 'operator',
     'GET /admin/models': 'operator',
+    'GET /admin/replicas': 'operator',
     'GET /admin/stats': 'operator',
     'POST /admin/hosts/:id/pause': 'operator',
     'POST /admin/hosts/:id/resume': 'operator',

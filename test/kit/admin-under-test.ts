@@ -14,6 +14,7 @@ import { serverOptions } from '../../src/http/options.ts'
 import type { UsageQuery, UsageSum } from '../../src/metering/ledger-store.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { RecentFigures } from '../../src/observe/recent-figures.ts'
+import { loneView } from '../../src/replicas/view.ts'
 import { type Headers as HeaderFields, requestBytes } from './http-bytes.ts'
 import type { HttpMessage } from './http-message.ts'
 import { MemoryKeys } from './memory-keys.ts'
@@ -94,6 +95,7 @@ export async function startAdmin(
     reload: () => null,
     allKeys: () => keys.records.values(),
     traffic,
+    replicas: () => loneView({ name: 'gw', version: '1.2.3', startedAtMs: 0, load: { running: 0, waiting: 0 } }),
     ledger: {
       usage: async (query) => {
         asked.push(query)

@@ -1,10 +1,12 @@
-/** `stats`, `hosts …` and `models list`: what a running gateway does and how fast it is. */
+/** `stats`, `hosts …`, `models list` and `replicas list`: what a running gateway does and how fast it is. */
+import { systemClock } from '../../base/clock.ts'
 import type { FlagValues } from '../../config/settings.ts'
 import type { AdminClient } from '../admin-client.ts'
 import type { Command, Io } from '../command.ts'
 import { hostsText, modelsText, statsText } from '../figures-text.ts'
 import { inPath, jsonFlag, queryOf, tell } from '../gateway-answer.ts'
 import { printable, printableLines } from '../printable.ts'
+import { replicasText } from '../replicas-text.ts'
 import { gatewayFlags, gatewayNotes, withGateway } from '../running-gateway.ts'
 
 // Loaded when they are needed: a start of the gateway would wait for them, too.
@@ -83,7 +85,20 @@ const listModels: Command = {
     }),
 }
 
-export const fleetCommands: readonly Command[] = [stats, listHosts, pauseHost, resumeHost, listModels]
+const listReplicas: Command = {
+  name: 'replicas list',
+  summary: 'Lists the gateways before the same hosts, and says whether they share their limits now',
+  flags: [jsonFlag, ...gatewayFlags],
+  notes: ['Without storage.redis it is the running gateway alone.', '', ...gatewayNotes],
+  run: (flags, io) =>
+    withGateway(flags, io, async (gateway) => {
+      const { replicasSchema } = await import('../../http/admin/replicas-schema.ts')
+      const answer = await gateway.askFor(replicasSchema, 'GET', 'replicas')
+      return tell(flags, io, { answer, text: printableLines(replicasText(answer, systemClock.wallMs())) })
+    }),
+}
+
+export const fleetCommands: readonly Command[] = [stats, listHosts, pauseHost, resumeHost, listModels, listReplicas]
 
 type Verb = 'pause' | 'resume'
 

@@ -14,6 +14,7 @@ import type { Metrics } from '../../observe/metrics.ts'
 import type { RecentRequests } from '../../observe/recent-requests.ts'
 import type { LineParts } from '../../queue/line-view.ts'
 import type { Relay } from '../../relay/relay.ts'
+import type { FleetView } from '../../replicas/view.ts'
 import type { Figures } from './figures.ts'
 import type { OperatorParts } from './operator.ts'
 
@@ -59,6 +60,8 @@ export interface AdminParts extends OperatorParts {
   /** As they are now, in order of creation: read out of a store, 100,000 of them would hold up every stream meanwhile. */
   readonly allKeys: () => Iterable<KeyRecord>
   readonly traffic: Traffic
+  /** Of the gateways before the same hosts. */
+  readonly replicas: () => FleetView
   readonly figures: Figures
   readonly ledger: Pick<LedgerStore, 'usage'>
   /** Those of now. */

@@ -9,6 +9,7 @@ import { keyRoutes } from './key-routes.ts'
 import { lineRoutes } from './line-routes.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { openApiDocument } from './open-api.ts'
+import { replicaRoutes } from './replica-routes.ts'
 import { requestRoutes } from './request-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 
@@ -19,6 +20,7 @@ export const operatorRoutes: readonly AdminRoute[] = [
   ...lineRoutes,
   ...fleetRoutes,
   ...hostRoutes,
+  ...replicaRoutes,
   ...requestRoutes,
   ...decisionRoutes,
   reads({

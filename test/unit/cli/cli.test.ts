@@ -42,7 +42,7 @@ describe('the command line', () => {
     [['sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
     [
       ['zzzzzz'],
-      'lmx-gateway: unknown command "zzzzzz"; there are serve, keys, usage, queue, requests, why, stats, hosts, models, reload, admin-token, check-config, config-schema',
+      'lmx-gateway: unknown command "zzzzzz"; there are serve, keys, usage, queue, requests, why, stats, hosts, models, replicas, reload, admin-token, check-config, config-schema',
     ],
     [['help', 'sreve'], 'lmx-gateway: unknown command "sreve"; did you mean "serve"?'],
     [
