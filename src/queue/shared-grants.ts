@@ -175,9 +175,9 @@ export class SharedGrants {
 
   /** Nobody can tell what others hold: it is granted what this gateway may have by itself. */
   #ownAnswer(host: Host): SlotAnswer {
-    const { limit } = host.health
+    const { held, limit } = this.#ownAt(host.name)
     const share = this.#parts.slots.shareOf(limit)
-    return { granted: host.leases.size <= share, elsewhere: Math.max(0, limit - share) }
+    return { granted: held < share, elsewhere: Math.max(0, limit - share) }
   }
 
   #answered(asked: Asked, { granted, elsewhere }: SlotAnswer, outcome: Outcome): void {

@@ -56,8 +56,8 @@ export class LineOfShared implements SharedLine {
   }
 
   isOpen({ lane }: Waiter, host: Host): boolean {
-    const { models, paused } = this.#parts
-    if (paused() || !host.available || host.paused) return false
+    const { hosts, models, paused } = this.#parts
+    if (paused() || !host.available || host.paused || !hosts.takes(lane, host)) return false
     const { limit, busyForMs } = host.health
     return busyForMs === 0 && host.leases.size <= limit && models.admits(lane, host)
   }

@@ -40,7 +40,7 @@ interface Asked {
 }
 
 export type LineOptions = Omit<z.input<typeof queueOptions>, 'bytesMax'> &
-  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs'>> & {
+  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs' | 'sharing'>> & {
     readonly clock?: FakeClock
     readonly balancer?: Balancer
     readonly decisions?: BalancingEvents
@@ -55,6 +55,7 @@ export function line(
     decisions,
     noWaiting,
     costs,
+    sharing,
     ...options
   }: LineOptions = {},
 ) {
@@ -74,6 +75,7 @@ export function line(
     },
     ...(noWaiting === undefined ? {} : { noWaiting }),
     ...(costs === undefined ? {} : { costs }),
+    ...(sharing === undefined ? {} : { sharing }),
   })
   const catalog = new ModelCatalog(hosts, {})
   const granted: Asker[] = []
