@@ -227,6 +227,8 @@ describe('the reader of queries', () => {
     ['sum(rate(lmx_gateway_slo_requests_total{met="true"}[2h]))', 'a window other than $__rate_interval'],
     ['sum by (no) (rate(lmx_gateway_tokens_total[$__rate_interval]))', 'no such label: no'],
     ['sum(rate(lmx_gateway_host_errors_total{model="x"}[$__rate_interval]))', 'no such label: model'],
+    ['sum by (host) (lmx_gateway_host_concurrency_limit{host="a"})', 'a sum of what each gateway sees whole'],
+    ['sum(lmx_gateway_replicas)', 'a sum of what each gateway sees whole'],
     ['avg(lmx_gateway_request_duration_seconds_sum)', 'a counter without rate()'],
     ['sum(rate(lmx_gateway_slo_requests_total{met="true"}[30d]))', 'a window other than $__rate_interval'],
     ['max by (model) (slo:lmx_gateway_burn:ratio1h)', 'no such label: model'],

@@ -16,6 +16,28 @@ const judgedWindow = /^lmx_gateway_slo_requests_total\{.*\}\[1h\]$/
 /** A length that says whence it came, in place of the variable, which is no PromQL. */
 const windowStandIn = '77m'
 
+/** Gauges of which each of several gateways has its own part; any other is what all see whole, and is not added up over them. */
+const partsOfGateways: ReadonlySet<string> = new Set(
+  [
+    'client_connections',
+    'host_inflight',
+    'host_streams',
+    'host_zombie_slots',
+    'key_inflight',
+    'key_queue_depth',
+    'ledger_pending_rows',
+    'metric_series',
+    'model_load_waiting',
+    'open_streams',
+    'queue_bytes',
+    'queue_depth',
+    'queue_estimated_tokens',
+    'shared_limit_charges_waiting',
+    'shared_slot_claims',
+    'usage_hand_over_waiting_rows',
+  ].map((name) => `lmx_gateway_${name}`),
+)
+
 export interface QueryFacts {
   readonly problems: readonly string[]
   /** Names of the series it reads. */
@@ -42,9 +64,18 @@ export function readQuery(query: string, known: ReadonlyMap<string, KnownSeries>
       }
     },
   })
+  problems.push(...sumProblems(text, known))
   const allowed = new Set([...scrapeLabels, 'le', ...series.flatMap((name) => known.get(name)?.labels ?? [])])
   for (const label of labels) if (!allowed.has(label)) problems.push(`no such label: ${label}`)
   return { problems, series }
+}
+
+function sumProblems(text: string, known: ReadonlyMap<string, KnownSeries>): string[] {
+  const sums = [...text.matchAll(/\bsum(?: by \(([^)]*)\))? ?\((lmx_gateway_\w+)\s*[{)]/g)]
+  return sums.flatMap(([, by = '', name = '']) => {
+    const isWhole = known.get(name)?.type === 'gauge' && !partsOfGateways.has(name)
+    return isWhole && !by.split(', ').includes('replica') ? [`a sum of what each gateway sees whole: ${name}`] : []
+  })
 }
 
 function selectorProblems(node: SyntaxNode, text: string, known: ReadonlyMap<string, KnownSeries>): string[] {

@@ -1,5 +1,5 @@
 /** Alerts on several gateways before the same hosts: none has anything to say where one stands alone. */
-import type { Alert } from './rule-shapes.ts'
+import { type Alert, job } from './rule-shapes.ts'
 
 /** What a request waits for Redis is a tenth of this where both stand in one room. */
 export const redisSlowSeconds = 0.01
@@ -48,6 +48,23 @@ export const sharingAlerts: readonly Alert[] = [
         'an update stopped half-way, or one gateway was forgotten; they work together, but are tested only with their own kind.',
       look: 'the panel Versions, `GET /admin/replicas`.',
       act: 'finish the update, one gateway after the other.',
+    },
+  },
+  {
+    alert: 'ReplicaNotScraped',
+    expr: `
+max by (job) (lmx_gateway_replicas)
+  > count by (job) (lmx_gateway_build_info{replica!=""})`,
+    for: '15m',
+    severity: 'ticket',
+    summary: 'Not every gateway of the fleet is scraped.',
+    description:
+      'For 15 minutes the gateways have seen {{ printf "%.0f" $value }} of themselves, more than Prometheus has.',
+    runbook: {
+      means:
+        'every figure that is added up over gateways lacks one of them; or a gateway that nobody means to run has joined the fleet.',
+      look: '`GET /admin/replicas` beside the page Targets of Prometheus.',
+      act: `add its admin listener to the job \`${job}\`, or stop it; give another fleet another \`storage.redis.fleet\`.`,
     },
   },
   {

@@ -20,7 +20,7 @@ const living: readonly Panel[] = [
     unit: 'none',
     width: 8,
     whenEmpty,
-    alerts: ['ReplicaGone', 'ReplicaVersions'],
+    alerts: ['ReplicaGone', 'ReplicaVersions', 'ReplicaNotScraped'],
     targets: [{ expr: gauge('replicas', { by: replica }, 'max'), legend: '{{replica}}' }],
   },
   {
