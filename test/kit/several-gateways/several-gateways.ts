@@ -20,6 +20,8 @@ export interface HouseWanted {
   /** Keys as the admin API takes them, by their names. */
   readonly keys: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly config?: Omit<ConfigInput, 'hosts'>
+  /** Of each request's call of Redis; default: so long that a busy machine is not taken for a Redis that is gone. */
+  readonly answerMsMax?: number
 }
 
 export interface HouseKey {
@@ -125,7 +127,7 @@ async function issue(folder: string, { keys, config }: HouseWanted): Promise<Iss
 }
 
 function configOf(
-  { hosts, config = {} }: HouseWanted,
+  { hosts, config = {}, answerMsMax = 2_000 }: HouseWanted,
   { load, redis, name }: { load: Load; redis: RedisServer; name: string },
 ): ConfigInput {
   return {
@@ -135,6 +137,6 @@ function configOf(
     hosts: hosts.map((host) => ({ name: host.name, url: load.urls[host.name] ?? '', slots: host.slots })),
     server: { shutdownDelayMs: 5_000, drainMsMax: 30_000, trustedProxies: ['127.0.0.1'], ...config.server },
     log: { format: 'json', ...config.log },
-    storage: { redis: { url: redis.url, fleet: 'house', replica: name } },
+    storage: { redis: { url: redis.url, fleet: 'house', replica: name, answerMsMax } },
   }
 }
