@@ -14,7 +14,7 @@ import type { PhaseTimes } from './metering/phase-times.ts'
 import type { StreamGaps } from './metering/stream-gaps.ts'
 import type { TokenTallies } from './metering/token-tallies.ts'
 import { eventLoopDelays } from './observe/event-loop-delay.ts'
-import type { FigureSources } from './observe/figure-sources.ts'
+import type { FigureSources, SharingSources } from './observe/figure-sources.ts'
 import { tokenCosts } from './queue/bill.ts'
 import type { ByteBudget } from './queue/byte-budget.ts'
 import type { Dispatcher } from './queue/dispatcher.ts'
@@ -47,7 +47,8 @@ export interface FigureParts {
   /** Log lines that could not be written so far. */
   readonly logDropped: () => number
   readonly otlpDropped: FigureSources['otlpDropped']
-  readonly sharing: FigureSources['sharing']
+  /** Null where it stands alone. */
+  readonly sharing: Omit<SharingSources, 'slots'> | null
 }
 
 /** Without those whose name another has taken: two with one name cannot be told apart. */

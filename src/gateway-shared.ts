@@ -83,15 +83,14 @@ export class SharedState {
     this.slots = { slots: this.#slotStore, chance: Math.random, events: slotEvents }
   }
 
-  /** What metrics read of it. */
-  figures(): SharingSources {
+  /** What metrics read of it; the line knows its slots. */
+  figures(): Omit<SharingSources, 'slots'> {
     const { link, replicas, name } = this
     return {
       replica: name,
       isRedisUp: () => link.isUp,
       replicas: () => replicas.state(),
       limitChargesWaiting: () => this.limits.waiting,
-      slots: () => [],
       handOver: () =>
         this.#store?.handOver() ?? { waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 },
       keysAgeMs: () => this.#store?.keysAgeMs() ?? 0,

@@ -4,7 +4,7 @@ import type { SharedLimitEvents } from '../access/events.ts'
 import type { Steps } from '../base/steps.ts'
 import type { SharedSlotEvents, SharedSlotsState } from '../queue/events.ts'
 import type { ReplicaEvents } from '../replicas/events.ts'
-import type { RedisEvents } from '../stores/redis/events.ts'
+import { noRedisEvents, type RedisEvents } from '../stores/redis/events.ts'
 import type { SharingSources } from './figure-sources.ts'
 import type { SeriesTable } from './series-table.ts'
 
@@ -13,7 +13,7 @@ export interface SharingEvents extends SharedLimitEvents, SharedSlotEvents, Repl
 }
 
 export const noSharing: SharingEvents = {
-  redis: { called: () => {}, up: () => {} },
+  redis: noRedisEvents,
   limitsAsked: () => {},
   limitAnswerUndone: () => {},
   slotAsked: () => {},
