@@ -65,7 +65,7 @@ export interface SharingSources {
   readonly replica: string
   isRedisUp(): boolean
   replicas(): ReplicasState
-  /** Charges and settlements that Redis has yet to be told. */
+  /** Accounts of limits of which Redis has yet to be told what was used here while it was away. */
   limitChargesWaiting(): number
   slots(): Iterable<SharedSlotsState>
   handOver(): HandOverState

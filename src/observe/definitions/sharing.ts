@@ -56,7 +56,7 @@ export const sharingMetrics = {
   shared_limit_charges_waiting: {
     type: 'gauge',
     labels: [],
-    help: 'What was used while Redis was away, or settled since, and Redis has yet to be told.',
+    help: 'Keys, teams and addresses of which Redis has yet to be told what they used here while it was away.',
   },
   shared_slot_decisions_total: {
     type: 'counter',

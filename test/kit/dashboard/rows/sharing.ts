@@ -206,7 +206,7 @@ const limitsAndSlots: readonly Panel[] = [
     kind: 'lines',
     title: 'Yet to be told, and answers that came too late',
     description:
-      'What was used while Redis was away and it has yet to be told; on the right, answers of Redis for which nobody waited any more, and that were undone.',
+      'Keys, teams and addresses of which Redis has yet to be told what they used while it was away; on the right, answers of Redis for which nobody waited any more, and that were undone.',
     unit: 'none',
     width: 8,
     whenEmpty,
