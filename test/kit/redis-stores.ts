@@ -1,7 +1,7 @@
 /** Stores of gateways of one fleet, on a real Redis. */
 import { systemClock } from '../../src/base/clock.ts'
-import type { Log } from '../../src/base/log.ts'
 import { randomId } from '../../src/base/ids.ts'
+import type { Log } from '../../src/base/log.ts'
 import { LateStore } from '../../src/stores/late-store.ts'
 import { storageOptions } from '../../src/stores/options.ts'
 import { FleetStore } from '../../src/stores/redis/fleet-store.ts'
@@ -25,6 +25,8 @@ export interface FleetMemberSettings {
   readonly name?: string
   readonly allowAnonymous?: boolean
   readonly log?: Log
+  /** Hears none of the messages that others publish. */
+  readonly isDeaf?: boolean
 }
 
 /** Rejects as a gateway would. */
@@ -35,11 +37,13 @@ export async function openFleetMember({
   name = 'one',
   allowAnonymous = false,
   log = silentLog,
+  isDeaf = false,
 }: FleetMemberSettings): Promise<FleetMember> {
   const { redis } = storageOptions.parse({ redis: { url, fleet: fleetName } })
   if (redis === undefined) throw new Error('there is no redis in the options')
   const parts = { clock: systemClock, log, chance: Math.random }
   const link = new RedisLink(redis, parts)
+  if (isDeaf) link.subscribe = async () => {}
   await link.start()
   const file = new LateStore({ path, role: 'gateway', redis })
   const fleet = new FleetStore(file, { ...parts, link, id: randomId(8), name, allowAnonymous })

@@ -56,8 +56,12 @@ export class FleetStore implements GatewayStore {
   }
 
   watch(events: StoreEvents): void {
-    this.#keys.watch(events.changed)
-    this.#file.watch({ ...events, changed: (change) => this.#keys.fromFile(change) })
+    this.#keys.watch((change) => events.changed(change))
+    this.#file.watch({
+      changed: (change) => this.#keys.fromFile(change),
+      unreadable: (problem) => events.unreadable(problem),
+      alarm: (problem) => events.alarm(problem),
+    })
   }
 
   handOver(): HandOverState {

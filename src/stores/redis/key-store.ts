@@ -8,7 +8,7 @@ import type { KeyMirror } from '../key-mirror.ts'
 import type { AccessChange, AccessState, StoreEvents } from '../store.ts'
 import { found } from '../unwritable-keys.ts'
 import { entryText, FollowedKeys, revokedOf, runOnKeys } from './key-following.ts'
-import { type ChangeOutcome, insertKey, noteChange, replaceKey, setAdminToken } from './key-scripts.ts'
+import { type ChangeOutcome, entryOf, insertKey, noteChange, replaceKey, setAdminToken } from './key-scripts.ts'
 import { type RedisLink, RedisUnavailable } from './link.ts'
 import type { Script } from './script.ts'
 
@@ -114,7 +114,8 @@ export class RedisKeys implements KeyStore {
     if (!link.isUp || last < 0) return file.keys.audit(countMax)
     try {
       const texts = await link.command(['ZRANGE', link.key('keys:trail'), 0, last, 'REV'])
-      const entries = (texts as string[]).map((text) => JSON.parse(text) as AuditEntry)
+      // oxlint-disable-next-line no-unsafe-type-assertion -- the command answers so
+      const entries = (texts as string[]).map(entryOf)
       // What was brought back after Redis had lost it came later than it was.
       return entries.toSorted((a, b) => b.atMs - a.atMs)
     } catch (error) {

@@ -165,9 +165,8 @@ export class UsageHandOver {
         streamAgeMsMax,
         streamBytesMax,
       ])
-      const { stream, place } = given
-      this.#given = { stream, place }
       if (given.isLost) await this.#handAnew()
+      this.#given = { stream: given.stream, place: given.place }
       await exchange.handedOut(batch.marks)
       this.#handedRows += batch.rows
       if (batch.rows < rowsAtOnce) break
@@ -182,8 +181,10 @@ export class UsageHandOver {
     this.#position ??= await exchange.position()
     for (let calls = 0; calls < callsAtOnce; calls += 1) {
       const { stream, place, total } = partsOf(this.#position)
-      const answer: HandedRows = await this.#run(takeRows, [randomId(16), id, stream, place, total, entriesAtOnce])
-      if (answer.stream !== this.#position?.stream) await this.#handAnew()
+      const given = this.#given ?? { stream: '', place: '' }
+      const asked = [randomId(16), id, stream, place, total, entriesAtOnce, given.stream, given.place]
+      const answer: HandedRows = await this.#run(takeRows, asked)
+      if (answer.isLost || answer.stream !== this.#position?.stream) await this.#handAnew()
       if (answer.missedRows > 0) this.#missed(answer.missedRows, answer.missedToMs)
       const position: StreamPosition = { stream: answer.stream, place: `${answer.place} ${answer.total}` }
       const isMoved = position.stream !== this.#position?.stream || answer.batches.length > 0
@@ -223,6 +224,7 @@ export class UsageHandOver {
   async #handAnew(): Promise<void> {
     const { exchange, clock } = this.#parts
     await exchange.handAnew(clock.wallMs() - handedAnewMs)
+    this.#given = null
   }
 
   #run<Answer>(script: Script<Answer>, args: readonly (string | number)[]): Promise<Answer> {

@@ -24,10 +24,18 @@ local function name_of_stream(name)
   redis.call('HSETNX', KEYS[3], 'name', name)
   return redis.call('HGET', KEYS[3], 'name')
 end
+-- Whether what stood there is there no more although nobody has taken it away: Redis has lost what it had.
+local function is_lost(name, stream, place)
+  if place == '' then return 0 end
+  if name ~= stream then return 1 end
+  local gone = redis.call('HGET', KEYS[3], 'gone') or '0-0'
+  if less(gone, place) and #redis.call('XRANGE', KEYS[2], place, place) == 0 then return 1 end
+  return 0
+end
 `
 
 export interface HandedOver {
-  /** The last that this gateway gave is not there any more although nobody has taken it away: Redis has lost what it had. */
+  /** What this gateway gave last is lost. */
   readonly isLost: boolean
   readonly place: string
   readonly stream: string
@@ -38,15 +46,7 @@ export const handOverRows = new Script(
   'handOverRows',
   `${prelude}
 local name = name_of_stream(ARGV[1])
-local is_lost = 0
-if ARGV[7] ~= '' then
-  local gone = redis.call('HGET', KEYS[3], 'gone') or '0-0'
-  if name ~= ARGV[6] then
-    is_lost = 1
-  elseif less(gone, ARGV[7]) and #redis.call('XRANGE', KEYS[2], ARGV[7], ARGV[7]) == 0 then
-    is_lost = 1
-  end
-end
+local lost = is_lost(name, ARGV[6], ARGV[7])
 local total = redis.call('HINCRBY', KEYS[3], 'rows', ARGV[5])
 local place = redis.call('XADD', KEYS[2], '*', 'by', ARGV[2], 'gateway', ARGV[3], 'rows', ARGV[4], 'total', total)
 local bytes = redis.call('HINCRBY', KEYS[3], 'bytes', #ARGV[4])
@@ -59,9 +59,10 @@ for trimmed = 1, 16 do
   redis.call('HSET', KEYS[3], 'gone', oldest[1], 'goneRows', oldest[2][8])
   bytes = redis.call('HINCRBY', KEYS[3], 'bytes', -#oldest[2][6])
 end
-return { is_lost, place, name }
+return { lost, place, name }
 `,
   (reply): HandedOver => {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the script above answers so
     const [isLost, place, stream] = reply as [number, string, string]
     return { isLost: isLost === 1, place, stream }
   },
@@ -81,9 +82,11 @@ export interface HandedRows {
   readonly batches: readonly { readonly from: string; readonly text: string }[]
   /** There is more. */
   readonly isMore: boolean
+  /** What this gateway gave last is lost. */
+  readonly isLost: boolean
 }
 
-/** ARGV a name for a new stream, id of the process, stream, place and total of the asker (or two empty texts and 0), most entries at once. */
+/** ARGV a name for a new stream, id of the process, stream, place and total of the asker (or two empty texts and 0), most entries at once, stream and place of what it gave last (or two empty texts). */
 export const takeRows = new Script(
   'takeRows',
   `${prelude}
@@ -112,10 +115,11 @@ for _, entry in ipairs(entries) do
 end
 local is_more = 0
 if #entries == tonumber(ARGV[6]) then is_more = 1 end
-return { name, place, total, missed, gone[1] or '0-0', batches, is_more }
+return { name, place, total, missed, gone[1] or '0-0', batches, is_more, is_lost(name, ARGV[7], ARGV[8]) }
 `,
   (reply): HandedRows => {
-    const [stream, place, total, missedRows, gone, texts, isMore] = reply as [
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the script above answers so
+    const [stream, place, total, missedRows, gone, texts, isMore, isLost] = reply as [
       string,
       string,
       number,
@@ -123,10 +127,12 @@ return { name, place, total, missed, gone[1] or '0-0', batches, is_more }
       string,
       string[],
       number,
+      number,
     ]
     const batches: { from: string; text: string }[] = []
     for (let at = 0; at < texts.length; at += 2) batches.push({ from: texts[at] ?? '', text: texts[at + 1] ?? '' })
     const missedToMs = Number(gone.split('-')[0])
-    return { stream, place, total, missedRows: Math.max(0, missedRows), missedToMs, batches, isMore: isMore === 1 }
+    const isOf = { isMore: isMore === 1, isLost: isLost === 1 }
+    return { stream, place, total, missedRows: Math.max(0, missedRows), missedToMs, batches, ...isOf }
   },
 )
