@@ -89,6 +89,25 @@ describe.skipIf(!hasRedis && !mustRun)('on a real Redis', () => {
     expect(await figure(east, 'replicas_gone_total', { how: 'missed' })).toBe(0)
   })
 
+  test('requests of one are counted where they came: their slots, and their rows until the other has them', async () => {
+    const redis = await redisOfTest()
+    const east = await replicaOf(redis.url, 'east')
+    const west = await replicaOf(redis.url, 'west')
+    for (const one of [east, west])
+      await becomesTrue(20_000, 'sharing', async () => (await figure(one, 'sharing_degraded')) === 0)
+    const client = clientOf(east)
+    for (const text of ['one', 'two', 'three']) await client.chat.completions.create({ ...ask(text), stream: false })
+    expect(await figure(east, 'shared_slot_decisions_total', { host: 'studio' })).toBeGreaterThanOrEqual(3)
+    expect(await figure(west, 'shared_slot_decisions_total', { host: 'studio' })).toBe(0)
+    expect(await figure(east, 'shared_slots_elsewhere', { host: 'studio' })).toBe(0)
+    await becomesTrue(20_000, 'three rows', async () => (await figure(west, 'usage_rows_taken_in_total')) === 3)
+    expect(await figure(east, 'usage_rows_handed_over_total')).toBe(3)
+    await becomesTrue(20_000, 'none left', async () => (await figure(east, 'usage_hand_over_waiting_rows')) === 0)
+    expect(await figure(east, 'usage_hand_over_lag_seconds')).toBe(0)
+    expect(await figure(east, 'usage_rows_taken_in_total')).toBe(0)
+    expect(await figure(west, 'usage_rows_handed_over_total')).toBe(0)
+  })
+
   test('a Redis that goes is told at once and counted once, and is there again when it is', async () => {
     const redis = await redisOfTest()
     const gateway = await replicaOf(redis.url, 'east')
