@@ -49,7 +49,13 @@ export class RedisConnection {
     const { host, port, database, username, password, tls } = target
     const encrypted = tls === null ? {} : { tls: true as const, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
     const client = createClient({
-      socket: { host, port, connectTimeout: Math.ceil(parts.connectMsMax * shareOfConnecting), reconnectStrategy: false, ...encrypted },
+      socket: {
+        host,
+        port,
+        connectTimeout: Math.ceil(parts.connectMsMax * shareOfConnecting),
+        reconnectStrategy: false,
+        ...encrypted,
+      },
       database,
       ...(username === null ? {} : { username }),
       ...(password === null ? {} : { password }),
