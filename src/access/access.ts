@@ -8,6 +8,7 @@ import type { AccessEvents, LimitRest } from './events.ts'
 import { KeyGuesses, networkOf } from './key-guesses.ts'
 import { type KeyRecord, keyless } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
+import type { LimitLane } from './limit-lane.ts'
 import { type Ask, LimitedRequest, type Turn } from './limited-request.ts'
 import { Limiter, type Past, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
@@ -29,6 +30,8 @@ export interface AccessParts {
   readonly mayWait: () => boolean
   /** Whether one more with so many tokens may wait, of all requests that wait for anything. */
   readonly hasRoom: (tokens: number) => boolean
+  /** Where other gateways charge the same limits. */
+  readonly lane?: LimitLane | null
   /** What waits under the key is to end, and what runs too where the record says so. */
   readonly onRevoked: (key: KeyRecord) => void
 }
@@ -50,9 +53,19 @@ export class Access {
   /** What all of them have. */
   readonly #callers: CallerParts
 
-  constructor({ clock, limits, teams, allowAnonymous, events, chance, onRevoked, ...waiting }: AccessParts) {
+  constructor({
+    clock,
+    limits,
+    teams,
+    allowAnonymous,
+    events,
+    chance,
+    lane = null,
+    onRevoked,
+    ...waiting
+  }: AccessParts) {
     this.guesses = new KeyGuesses({ failedKeysPerMinute: limits.failedKeysPerMinute, clock })
-    this.limiter = new Limiter({ clock, limits, teams, chance })
+    this.limiter = new Limiter({ clock, limits, teams, chance, lane })
     this.#lines = new OwnLines({
       clock,
       limiter: this.limiter,

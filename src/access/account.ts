@@ -1,9 +1,11 @@
 /** All limits of one key, team or address, and what is charged to it. */
 import { Allowance } from './allowance.ts'
-import { type Calendar, type PeriodKind, periodKinds } from './calendar.ts'
-import { type Cost, Held, type MinuteLimit, noCost } from './held.ts'
+import { type Calendar, type Period, type PeriodKind, periodKinds } from './calendar.ts'
+import { type Cost, Held, type MinuteLimit, noCost, type ToldCharge } from './held.ts'
+import type { AccountChange, AccountRecord } from './limit-records.ts'
 import { type LimitName, type Limits, limitKinds, limitNames } from './limits.ts'
 import { fitsBudget, PeriodCounts, type PeriodUse } from './quota.ts'
+import type { SharedAccount } from './shared-account.ts'
 
 export interface Owner {
   readonly kind: 'key' | 'team' | 'address'
@@ -19,6 +21,8 @@ export interface Obstacle {
   readonly cost: number
   /** Until it fits, if nobody else is charged. */
   readonly waitMs: number
+  /** All gateways found it together, and some of the refill has been put aside already. */
+  readonly isClaimed?: true
 }
 
 /** What is left of one limit. */
@@ -69,6 +73,12 @@ export class Account {
   /** A key may get another name. */
   owner: Owner
   readonly #calendar: Calendar
+  /** Null where this gateway stands alone. */
+  readonly sharing: SharedAccount | null
+  /** Of so many gateways each keeps a share by itself; null while they charge together. */
+  #apart: number | null = null
+  /** Requests at once of other gateways, when that was last told. */
+  #elsewhere = 0
   #given: Limits | null = null
   #defaults: Limits | null = null
   #limits: Limits = {}
@@ -78,9 +88,10 @@ export class Account {
   readonly #counts = { day: new PeriodCounts(), month: new PeriodCounts() }
   #live = 0
 
-  constructor(owner: Owner, calendar: Calendar) {
+  constructor(owner: Owner, calendar: Calendar, sharing: ((account: Account) => SharedAccount) | null = null) {
     this.owner = owner
     this.#calendar = calendar
+    this.sharing = sharing?.(this) ?? null
   }
 
   /** Requests that hold a reservation, or a place while they wait for one. */
@@ -91,29 +102,33 @@ export class Account {
   /** What keeps one more request away, by their number at once alone; null where nothing does. */
   full(): Obstacle | null {
     const { concurrentRequests } = this.#limits
-    if (concurrentRequests === undefined || this.#live < concurrentRequests) return null
-    return this.#obstacle('concurrentRequests', 1, concurrencyWaitMs)
+    if (concurrentRequests === undefined || this.#live + this.#elsewhere < concurrentRequests) return null
+    return this.obstacle('concurrentRequests', 1, concurrencyWaitMs)
   }
 
   /** A request that waits counts among those at once, until it leaves its place. */
   takePlace(): void {
     this.#live += 1
+    this.sharing?.placesChanged()
   }
 
   leavePlace(): void {
     this.#live -= 1
+    this.sharing?.placesChanged()
   }
 
-  /** New numbers hold from the next request on. `since`: since when an allowance that is new is full. */
-  use(given: Limits, defaults: Limits, sinceMs: number): void {
-    if (given === this.#given && defaults === this.#defaults) return
+  /**
+   * New numbers hold from the next request on. `since`: since when an allowance that is new is full. `apart`: of so many
+   * gateways each keeps a share; null where they charge together, or there is only one.
+   */
+  use(given: Limits, defaults: Limits, sinceMs: number, apart: number | null = null): void {
+    if (given === this.#given && defaults === this.#defaults && apart === this.#apart) return
+    if (apart !== null && this.#apart === null) this.sharing?.goesApart()
     this.#given = given
     this.#defaults = defaults
-    const limits: Partial<Record<LimitName, number>> = {}
-    for (const name of limitNames) {
-      const value = given[name] ?? defaults[name]
-      if (value !== undefined) limits[name] = value
-    }
+    this.#apart = apart
+    if (apart !== null) this.#elsewhere = 0
+    const limits = ownLimits(given, defaults, apart)
     this.#limits = limits
     this.#minute = minuteLimits.flatMap(({ name, amountOf }) => {
       const limit = limits[name]
@@ -132,7 +147,7 @@ export class Account {
       const amount = amountOf(cost)
       if (allowance.fitsInMs(amount, who, now.ms, elsewhereMs) <= elsewhereMs) continue
       const waitMs = allowance.comeBackInMs(amount, who, now.ms, elsewhereMs)
-      found = added(found, this.#obstacle(name, amount, waitMs))
+      found = added(found, this.obstacle(name, amount, waitMs))
     }
     const full = this.full()
     if (full !== null) found = added(found, full)
@@ -144,7 +159,7 @@ export class Account {
     let found: Obstacle[] | null = null
     for (const { name, amountOf, allowance } of this.#minute) {
       const waitMs = allowance.fitsBehindInMs(amountOf(ahead), amountOf(cost), now.ms)
-      if (waitMs > 0) found = added(found, this.#obstacle(name, amountOf(cost), waitMs))
+      if (waitMs > 0) found = added(found, this.obstacle(name, amountOf(cost), waitMs))
     }
     return this.#overBudget(cost, ahead, now, found) ?? nothing
   }
@@ -163,13 +178,72 @@ export class Account {
 
   /** Charges what was found to fit. */
   hold(cost: Cost, who: string, now: Now): Held {
-    this.#live += 1
-    const day = this.#period('day', now.wallMs)
-    const month = this.#period('month', now.wallMs)
-    const held = new Held({ minute: this.#minute, day, month, who, places: this }, now.ms)
+    const held = this.#held(who, now, null)
     held.add(cost, now.ms)
     for (const { amountOf, allowance } of this.#minute) allowance.admitted(amountOf(cost), who, now.ms)
     return held
+  }
+
+  /** What was charged to it where all gateways charge together; it has been read since. */
+  holdTold(told: ToldCharge, who: string, now: Now): Held {
+    return this.#held(who, now, told)
+  }
+
+  #held(who: string, now: Now, told: ToldCharge | null): Held {
+    this.#live += 1
+    const day = this.#period('day', now.wallMs)
+    const month = this.#period('month', now.wallMs)
+    return new Held({ minute: this.#minute, day, month, who, places: this, sink: this.sharing }, now.ms, told)
+  }
+
+  /** As it is, for others to take over. */
+  written(): AccountRecord {
+    const minute = Object.fromEntries(this.#minute.map(({ name, allowance }) => [name, allowance.written()]))
+    return { minute, day: this.#counts.day.written(), month: this.#counts.month.written() }
+  }
+
+  /** As all gateways have charged it together, of which this is one. */
+  read({ minute, day = [], month = [], live = {} }: AccountRecord, ownId: string): void {
+    // Of a share that was kept by itself nothing holds any more.
+    if (this.#apart !== null) this.#given = null
+    this.#apart = null
+    for (const { name, allowance } of this.#minute) {
+      const record = minute[name]
+      if (record !== undefined) allowance.read(record)
+    }
+    this.#counts.day.read(day)
+    this.#counts.month.read(month)
+    this.#elsewhere = 0
+    for (const [id, many] of Object.entries(live)) if (id !== ownId) this.#elsewhere += many
+  }
+
+  /** What was charged here and is not in what was read. */
+  change({ minute, periods, who }: AccountChange, nowMs: number): void {
+    for (const { name, allowance } of this.#minute) {
+      const { take, draw, give = [], ended } = minute[name] ?? {}
+      if (take !== undefined && draw !== undefined) {
+        allowance.take(take, nowMs, { room: draw[0], owed: draw[1], owedAtMs: draw[2] })
+      }
+      for (const [amount, atMs] of give) allowance.give(amount, atMs, nowMs)
+      if (ended === undefined) continue
+      allowance.ended({ reserved: ended[0], needed: ended[1], heldMs: ended[2] }, who, nowMs)
+    }
+    for (const [kind, label, , requests, tokens] of periods) this.#counts[kind].add(label, requests, tokens)
+  }
+
+  /** Those that hold now. */
+  get limits(): Limits {
+    return this.#limits
+  }
+
+  /** By the wall clock. */
+  periodOf(kind: PeriodKind, wallMs: number): Period {
+    return this.#calendar.period(kind, wallMs)
+  }
+
+  /** Whether anybody would miss it. */
+  get isUsed(): boolean {
+    return this.#live > 0 || periodKinds.some((kind) => this.#counts[kind].written().length > 0)
   }
 
   /** What was used before this process was there. */
@@ -195,9 +269,10 @@ export class Account {
       : [...rests, ...this.#budgets.map((budget) => this.#budgetRest(budget, now))]
   }
 
-  #budgetRest({ limit, kind, most }: Budget, now: Now): Rest {
+  #budgetRest({ limit, kind, ...budget }: Budget, now: Now): Rest {
     const { counts } = limitKinds[limit]
     const period = this.#calendar.period(kind, now.wallMs)
+    const most = this.#shareOf({ limit, kind, ...budget }, period)
     const used = this.#counts[kind].during(period)[counts]
     const remaining = Math.max(0, most - used)
     const resetMs = used === 0 ? 0 : period.endsMs - now.wallMs
@@ -212,7 +287,8 @@ export class Account {
 
   /** Whether nobody could tell if it were forgotten and made anew. Gives back memory where that is not so, but nearly. */
   isForgettable(now: Now): boolean {
-    if (this.#live > 0 || this.#minute.some(({ allowance }) => !allowance.isUntouched(now.ms))) return false
+    if (this.#live > 0 || this.sharing?.isToTell === true) return false
+    if (this.#minute.some(({ allowance }) => !allowance.isUntouched(now.ms))) return false
     // Untouched ones are made again when they are needed.
     this.#minute = none
     this.#given = null
@@ -241,15 +317,38 @@ export class Account {
       const amount = counted(cost, counts)
       const period = this.#calendar.period(kind, now.wallMs)
       const used = this.#counts[kind].during(period)[counts] + counted(ahead, counts)
-      if (fitsBudget(used, amount, most)) continue
-      found = added(found, this.#obstacle(limit, amount, period.endsMs - now.wallMs))
+      if (fitsBudget(used, amount, this.#shareOf({ limit, kind, most }, period))) continue
+      found = added(found, this.obstacle(limit, amount, period.endsMs - now.wallMs))
     }
     return found
   }
 
-  #obstacle(limit: LimitName, cost: number, waitMs: number): Obstacle {
+  /** What is left of a budget is shared by all, where each keeps a share by itself. */
+  #shareOf({ limit, kind, most }: Budget, { label }: Period): number {
+    if (this.#apart === null) return most
+    const known = this.sharing?.base?.[kind]?.find(([one]) => one === label)
+    const used = known?.[limitKinds[limit].counts === 'requests' ? 2 : 3] ?? 0
+    return Math.min(most, used + Math.floor(Math.max(0, most - used) / this.#apart))
+  }
+
+  /** As this account says it. */
+  obstacle(limit: LimitName, cost: number, waitMs: number): Obstacle {
     return { owner: this.owner, limit, most: this.#limits[limit] ?? 0, cost, waitMs }
   }
+}
+
+function ownLimits(given: Limits, defaults: Limits, apart: number | null): Limits {
+  const limits: Partial<Record<LimitName, number>> = {}
+  for (const name of limitNames) {
+    const value = given[name] ?? defaults[name]
+    if (value !== undefined) limits[name] = apart === null ? value : shareOf(name, value, apart)
+  }
+  return limits
+}
+
+/** Of limits per day and month what is left is shared, and not the whole. */
+function shareOf(name: LimitName, limit: number, gateways: number): number {
+  return budgets.some((budget) => budget.limit === name) ? limit : Math.max(1, Math.floor(limit / gateways))
 }
 
 function counted({ requests, input, output }: Cost, what: 'requests' | 'tokens'): number {

@@ -1,5 +1,6 @@
 /** One limit per minute of one account: a bucket that refills steadily, and a guard over what any minute was charged. */
 import { type Claim, Claims, claimShare } from './claim.ts'
+import type { AllowanceRecord } from './limit-records.ts'
 import { MinuteCharges, roundingMs, windowMs } from './minute-charges.ts'
 import { type Drawn, Wastes } from './wastes.ts'
 
@@ -222,6 +223,33 @@ export class Allowance {
   isUntouched(nowMs: number): boolean {
     this.#advance(nowMs)
     return this.#charges.sum === 0 && this.#level >= this.#capacity
+  }
+
+  /** As others may take it over, on the same clock. */
+  written(): AllowanceRecord {
+    return {
+      limit: this.#limit,
+      level: this.#level,
+      at: this.#atMs,
+      slots: this.#charges.written(),
+      ...this.#claims?.written(),
+      ...this.#wastes?.written(),
+    }
+  }
+
+  /** All of it, in place of what was charged here. */
+  read(record: AllowanceRecord): void {
+    const { limit, level, at, slots = [], claim, next, barred, paid, missed, other } = record
+    this.#limit = limit
+    this.#level = Number(level)
+    this.#atMs = at
+    this.#charges.read(slots, at)
+    const claims = { ...(claim && { claim }), ...(next !== undefined && { next }), ...(barred && { barred }) }
+    this.#claims = Object.keys(claims).length === 0 ? null : new Claims(this.#traits.shared)
+    this.#claims?.read(claims)
+    const wastes = { ...(paid && { paid }), ...(missed && { missed }), ...(other && { other }) }
+    this.#wastes = Object.keys(wastes).length === 0 ? null : new Wastes()
+    this.#wastes?.read(wastes)
   }
 
   get #burst(): number {

@@ -1,5 +1,6 @@
 /** Who may take what is being put aside in an allowance for a large request, so that small ones do not keep it away. */
 import { BoundedMap } from '../base/bounded-map.ts'
+import type { ClaimRecord, ClaimsRecord } from './limit-records.ts'
 
 export interface Claim {
   readonly who: string
@@ -81,6 +82,24 @@ export class Claims {
     this.#claim = null
   }
 
+  written(): ClaimsRecord {
+    const claim = this.#claim
+    const barred = Array.from(this.#barred ?? [], ([who, { times, untilMs }]) => [who, times, untilMs] as const)
+    return {
+      ...(claim === null ? {} : { claim: writtenClaim(claim) }),
+      ...(Number.isFinite(this.#nextMs) ? { next: this.#nextMs } : {}),
+      ...(barred.length === 0 ? {} : { barred }),
+    }
+  }
+
+  /** In place of what stood here. */
+  read({ claim, next, barred = [] }: ClaimsRecord): void {
+    this.#claim = claim === undefined ? null : readClaim(claim)
+    this.#nextMs = next === undefined ? Number.NEGATIVE_INFINITY : Number(next)
+    this.#barred = barred.length === 0 ? null : new BoundedMap(barredMax)
+    for (const [who, times, untilMs] of barred) this.#barred?.set(who, { times, untilMs: Number(untilMs) })
+  }
+
   #standing(nowMs: number): Claim | null {
     const claim = this.#claim
     if (claim === null || nowMs < claim.lapsesMs) return claim
@@ -94,6 +113,22 @@ export class Claims {
     this.#barred ??= new BoundedMap(barredMax)
     const times = Math.min(barsMax, (this.#barred.get(who)?.times ?? 0) + 1)
     this.#barred.set(who, { times, untilMs: nowMs + barMs * 2 ** (times - 1) })
+  }
+}
+
+function writtenClaim({ who, cost, fromLevel, fromMs, dueMs, backAtMs, lapsesMs }: Claim): ClaimRecord {
+  return { who, cost, level: fromLevel, from: fromMs, due: dueMs, back: backAtMs, lapses: lapsesMs }
+}
+
+function readClaim({ who, cost, level, from, due, back, lapses }: ClaimRecord): Claim {
+  return {
+    who,
+    cost,
+    fromLevel: Number(level),
+    fromMs: Number(from),
+    dueMs: Number(due),
+    backAtMs: Number(back),
+    lapsesMs: Number(lapses),
   }
 }
 

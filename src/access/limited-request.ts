@@ -8,8 +8,9 @@ import type { Expectation } from './estimates.ts'
 import type { AccessEvents } from './events.ts'
 import type { Cost } from './held.ts'
 import { LimitVerdict } from './limit-verdict.ts'
-import type { Reservation, Subject } from './limiter.ts'
+import type { Subject } from './limiter.ts'
 import type { Asking, Delay } from './own-line.ts'
+import type { Reservation } from './reservation.ts'
 
 export interface Ask {
   readonly model: string

@@ -1,17 +1,22 @@
 /** Decides whether a request fits the limits of its key and its team, and holds what it takes until it is settled. */
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
-import type { TokenCounts } from '../metering/usage.ts'
 import { Account, type Now, type Obstacle, type Owner } from './account.ts'
 import { Calendar } from './calendar.ts'
 import type { LimitRest } from './events.ts'
-import { type Cost, type Held, noCost } from './held.ts'
+import type { Cost } from './held.ts'
 import { type KeyRecord, keyless } from './key-record.ts'
+import { lastOf } from './last-obstacle.ts'
+import type { LaneAsk } from './limit-batches.ts'
+import type { LimitLane } from './limit-lane.ts'
 import type { Limits } from './limits.ts'
 import { type LimitLeft, limitRests, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { lineFull, longest, refusal, tooManyWait } from './refusal.ts'
+import { Reservation, weighed } from './reservation.ts'
+import { SharedAccount } from './shared-account.ts'
+import type { AskAnswer } from './shared-limits.ts'
 
 /** Whose limits count: of a key and its team, or of the address of a client without one. */
 export type Subject =
@@ -49,13 +54,19 @@ export interface LimiterParts {
   readonly teams: TeamsOptions
   /** From 0 to 1. */
   readonly chance: () => number
+  /** Null where this gateway stands alone. */
+  readonly lane?: LimitLane | null
+}
+
+/** How all gateways are asked together. */
+export interface AskTogether extends Omit<LaneAsk, 'of' | 'who' | 'cost' | 'answered'> {
+  /** As this gateway decides by itself, as one of so many, where nobody can tell. */
+  readonly alone?: (gateways: number) => Reservation | Obstacle
 }
 
 export type Places = Pick<Account, 'full' | 'takePlace' | 'leavePlace'>
 
 const windowMs = 60_000
-/** Each limit that lets a request through later may make another do so. */
-const passesMax = 4
 /** Of the accounts that were not used for the longest time, so many are looked at for one that can be forgotten. */
 const looksMax = 8
 const nothing: Limits = {}
@@ -74,9 +85,12 @@ export class Limiter {
   readonly #teams = new Map<string, Account>()
   /** The one of the two above that was used last: it is at its end already. */
   #newest: Account | null = null
+  readonly #lane: LimitLane | null
 
-  constructor({ clock, limits, teams, chance }: LimiterParts) {
-    this.#clock = clock
+  constructor({ clock, limits, teams, chance, lane = null }: LimiterParts) {
+    this.#lane = lane
+    this.#clock = lane?.clock ?? clock
+    lane?.knows(() => this.#shared())
     this.#options = limits
     this.#teamLimits = new Map(Object.entries(teams))
     this.#chance = chance
@@ -90,18 +104,64 @@ export class Limiter {
   }
 
   /** All limits or none are charged: what is held of them, or the one that keeps the request away for the longest. */
-  ask(subject: Subject, cost: Cost): Reservation | Obstacle {
+  ask(subject: Subject, cost: Cost, apart = this.#apart): Reservation | Obstacle {
     const now = this.#now()
     const who = whoOf(subject)
-    const accounts = this.#accounts(subject, now)
+    const accounts = this.#accounts(subject, now, apart)
+    if (apart !== null) this.#lane?.decidedAlone()
     const worst = lastOf({ accounts, cost, who, now })
     if (worst !== undefined) return worst
     const helds = accounts.map((account) => account.hold(cost, who, now))
     return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
   }
 
+  /** Whether others charge the same limits, and can be asked. */
+  get isShared(): boolean {
+    return this.#lane?.isShared === true
+  }
+
+  /** As `ask`, of all gateways; where nobody can tell this one decides by its share. Null: another of its line goes first. */
+  askTogether(
+    subject: Subject,
+    cost: Cost,
+    how: AskTogether,
+    answered: (answer: Reservation | Obstacle | null) => void,
+  ): void {
+    const lane = this.#lane
+    if (lane === null) return answered(this.ask(subject, cost))
+    const who = whoOf(subject)
+    const accounts = this.#accounts(subject, this.#now(), null)
+    const of = accounts.map(({ sharing }) => sharing).filter((sharing) => sharing !== null)
+    const told = ({ held, behind, limit, cost: amount = 0, wait = 0, account = 0 }: AskAnswer) => {
+      if (behind === true) return null
+      if (held === undefined) {
+        const by = accounts[account] ?? accounts[0]
+        return { ...by.obstacle(limit ?? 'requestsPerMinute', amount, wait), isClaimed: true as const }
+      }
+      const now = this.#now()
+      const helds = accounts.map((one, i) => one.holdTold({ cost, held: held[i] ?? {} }, who, now))
+      return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
+    }
+    const { alone = (gateways: number) => this.ask(subject, cost, gateways) } = how
+    lane.ask({
+      ...how,
+      of,
+      who,
+      cost,
+      answered: (answer) => answered(answer === null ? alone(lane.gateways) : told(answer)),
+    })
+  }
+
+  /** Those that are known, as others charge them too. */
+  *#shared(): Generator<SharedAccount> {
+    for (const accounts of [this.#keys, this.#addresses, this.#teams]) {
+      for (const { sharing } of accounts.values()) if (sharing !== null) yield sharing
+    }
+  }
+
   /** The request waits in its key's line and asks again then: among others of its team, some of the refill is put aside. */
-  waits(subject: Subject, cost: Cost, { waitMs }: Obstacle): void {
+  waits(subject: Subject, cost: Cost, { waitMs, isClaimed }: Obstacle): void {
+    if (isClaimed === true) return
     const now = this.#now()
     for (const account of this.#accounts(subject, now)) {
       if (account.owner.kind === 'team') account.claim(cost, whoOf(subject), now.ms, waitMs)
@@ -111,7 +171,7 @@ export class Limiter {
   /** The request is refused and told to come back then, and some of the refill is put aside for it. Of 429. */
   refuse(subject: Subject, cost: Cost, obstacle: Obstacle): GatewayError {
     const now = this.#now()
-    const accounts = this.#accounts(subject, now)
+    const accounts = obstacle.isClaimed === true ? [] : this.#accounts(subject, now)
     for (const account of accounts) account.claim(cost, whoOf(subject), now.ms, obstacle.waitMs)
     return refusal(obstacle, 0, this.#chance)
   }
@@ -199,8 +259,8 @@ export class Limiter {
       const { keyId, team } = use
       const key = keyId === null ? null : limitsOf(keyId)
       const cost = this.#costOf(use)
-      if (keyId !== null && key !== null) take(this.#keyAccount({ keyId, ...key }, fullSinceMs, now), cost)
-      const teamAccount = team === null ? null : this.#teamAccount(team, fullSinceMs)
+      if (keyId !== null && key !== null) take(this.#keyAccount({ keyId, ...key }, fullSinceMs, now, null), cost)
+      const teamAccount = team === null ? null : this.#teamAccount(team, fullSinceMs, null)
       if (teamAccount !== null) take(teamAccount, cost)
     }
     for (const use of past.day) charge(use, (account, cost) => account.restorePeriod('day', cost, now.wallMs))
@@ -216,23 +276,28 @@ export class Limiter {
     this.#keys.delete(keyId)
   }
 
+  /** Of how many gateways this one keeps a share by itself just now; null of none. */
+  get #apart(): number | null {
+    return this.#lane === null || this.#lane.isShared ? null : this.#lane.gateways
+  }
+
   #now(): Now {
     return { ms: this.#clock.now(), wallMs: this.#clock.wallMs() }
   }
 
   /** Its own, and that of its team where it has limits. */
-  #accounts(subject: Subject, now: Now): readonly [Account, ...Account[]] {
-    const own = this.#ownAccount(subject, now)
+  #accounts(subject: Subject, now: Now, apart = this.#apart): readonly [Account, ...Account[]] {
+    const own = this.#ownAccount(subject, now, apart)
     if (subject.keyId === null || subject.team === null) return [own]
-    const team = this.#teamAccount(subject.team, now.ms)
+    const team = this.#teamAccount(subject.team, now.ms, apart)
     return team === null ? [own] : [own, team]
   }
 
-  #ownAccount(subject: Subject, now: Now): Account {
-    if (subject.keyId !== null) return this.#keyAccount(subject, now.ms, now)
+  #ownAccount(subject: Subject, now: Now, apart = this.#apart): Account {
+    if (subject.keyId !== null) return this.#keyAccount(subject, now.ms, now, apart)
     const { address } = subject
     const account = this.#found(this.#addresses, address, { kind: 'address', name: address, now })
-    account.use(nothing, this.#options.default, now.ms)
+    account.use(nothing, this.#options.default, now.ms, apart)
     return account
   }
 
@@ -240,22 +305,23 @@ export class Limiter {
     key: { readonly keyId: string; readonly name: string; readonly limits: Limits },
     sinceMs: number,
     now: Now,
+    apart: number | null,
   ): Account {
     const account = this.#found(this.#keys, key.keyId, { kind: 'key', name: key.name, now })
-    account.use(key.limits, this.#options.default, sinceMs)
+    account.use(key.limits, this.#options.default, sinceMs, apart)
     return account
   }
 
   /** Null for a team that has no limits. */
-  #teamAccount(team: string, sinceMs: number): Account | null {
+  #teamAccount(team: string, sinceMs: number, apart: number | null): Account | null {
     const limits = this.#teamLimits.get(team)
     if (limits === undefined) return null
     let account = this.#teams.get(team)
     if (account === undefined) {
-      account = new Account({ kind: 'team', name: team }, this.#calendar)
+      account = this.#newAccount({ kind: 'team', name: team }, team)
       this.#teams.set(team, account)
     }
-    account.use(limits, nothing, sinceMs)
+    account.use(limits, nothing, sinceMs, apart)
     return account
   }
 
@@ -264,7 +330,7 @@ export class Limiter {
     if (account !== undefined && account === this.#newest && account.owner.name === name) return account
     if (account === undefined) {
       if (accounts.size >= this.#options.clientsMax) this.#makeRoom(accounts, now)
-      account = new Account({ kind, name }, this.#calendar)
+      account = this.#newAccount({ kind, name }, id)
     } else {
       accounts.delete(id)
       if (account.owner.name !== name) account.owner = { kind, name }
@@ -272,6 +338,12 @@ export class Limiter {
     accounts.set(id, account)
     this.#newest = account
     return account
+  }
+
+  #newAccount(owner: Owner, id: string): Account {
+    const lane = this.#lane
+    const sharing = lane === null ? null : (account: Account) => new SharedAccount(owner.kind, id, account, lane)
+    return new Account(owner, this.#calendar, sharing)
   }
 
   /**
@@ -298,76 +370,6 @@ export class Limiter {
   }
 }
 
-const chunkTokens = 256
-
-/** What one request holds of its key's and its team's limits. */
-export class Reservation {
-  readonly #helds: readonly Held[]
-  readonly #clock: Clock
-  readonly #cachedInputWeight: number
-  #output: number
-  #settled = false
-
-  constructor(helds: readonly Held[], cost: Cost, clock: Clock, cachedInputWeight: number) {
-    this.#helds = helds
-    this.#output = cost.output
-    this.#clock = clock
-    this.#cachedInputWeight = cachedInputWeight
-  }
-
-  /** Generated tokens that are reserved. */
-  get output(): number {
-    return this.#output
-  }
-
-  /** So many tokens were generated: reserves more where that is more than was, and returns up to where. */
-  topUp(output: number): number {
-    const missing = output - this.#output
-    if (missing <= 0 || this.#settled) return this.#output
-    const more = Math.ceil(missing / chunkTokens) * chunkTokens
-    for (const held of this.#helds) held.add({ requests: 0, input: 0, output: more }, this.#clock.now())
-    this.#output += more
-    return this.#output
-  }
-
-  /**
-   * The first call counts. Null when nothing was executed, which costs nothing. `blameless`: that less was used than was
-   * reserved is not its owner's doing.
-   */
-  settle(used: TokenCounts | null, blameless = false): void {
-    if (this.#settled) return
-    this.#settled = true
-    const cost = used === null ? noCost : { requests: 1, ...weighed(used, this.#cachedInputWeight) }
-    const needed = blameless ? null : { requests: 1, input: used?.input ?? 0, output: used?.output ?? 0 }
-    for (const held of this.#helds) held.settle(cost, needed, this.#clock.now())
-  }
-}
-
-/** What fits one limit now, or soon, may not when another lets it through: so each is asked again as of then. */
-function lastOf(asked: AskedLimits): Obstacle | undefined {
-  let worst = worstAfter(0, asked)
-  for (let again = 0; again < passesMax && worst !== undefined; again++) {
-    const worse = worstAfter(worst.waitMs, asked)
-    if (worse === undefined || worse.waitMs <= worst.waitMs) break
-    worst = worse
-  }
-  return worst
-}
-
-interface AskedLimits {
-  readonly accounts: readonly Account[]
-  readonly cost: Cost
-  readonly who: string
-  readonly now: Now
-}
-
-/** Of all obstacles the one that lasts longest, if something else keeps the request away for `ms`. */
-function worstAfter(ms: number, { accounts, cost, who, now }: AskedLimits): Obstacle | undefined {
-  let worst: Obstacle | undefined
-  for (const account of accounts) worst = longest(account.obstacles(cost, who, now, ms), worst)
-  return worst
-}
-
 function latest(accounts: ReadonlyMap<string, Account>): Iterable<readonly [string, Account]> {
   return accounts
     .entries()
@@ -377,12 +379,4 @@ function latest(accounts: ReadonlyMap<string, Account>): Iterable<readonly [stri
 
 function whoOf(subject: Subject): string {
   return subject.keyId ?? subject.address
-}
-
-function weighed(
-  used: { readonly input: number; readonly cachedInput: number; readonly output: number },
-  cachedInputWeight: number,
-): { input: number; output: number } {
-  const cached = Math.min(used.input, used.cachedInput)
-  return { input: Math.ceil(used.input - cached + cachedInputWeight * cached), output: Math.ceil(used.output) }
 }

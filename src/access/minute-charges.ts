@@ -1,7 +1,7 @@
 /** What was charged in the last minute, by the time it was charged at, so that what has passed counts no longer. */
 
 export const windowMs = 60_000
-const slotMs = 2_500
+export const slotMs = 2_500
 /** One more than a window has: the oldest counts until all of it is older than a window. */
 const slots = windowMs / slotMs + 1
 
@@ -52,6 +52,33 @@ export class MinuteCharges {
   remove(amount: number, chargedAtMs: number): void {
     const slot = Math.floor(chargedAtMs / slotMs)
     if (slot > this.#newest - slots) this.#addTo(slot, -Math.min(amount, this.#in(slot)))
+  }
+
+  /** Slot, amount and last time, three after three. */
+  written(): number[] {
+    const list: number[] = []
+    for (let slot = this.#newest - slots + 1; slot <= this.#newest; slot++) {
+      const amount = this.#in(slot)
+      if (amount !== 0) list.push(slot, amount, this.#lastMs?.[place(slot)] ?? 0)
+    }
+    return list
+  }
+
+  /** In place of what was charged here. */
+  read(list: readonly number[], nowMs: number): void {
+    this.#amounts = null
+    this.#lastMs = null
+    this.#sum = 0
+    this.#newest = Math.floor(nowMs / slotMs)
+    this.#nowMs = nowMs
+    for (let i = 0; i + 2 < list.length; i += 3) {
+      const slot = list[i] ?? 0
+      if (slot <= this.#newest - slots || slot > this.#newest) continue
+      this.#addTo(slot, list[i + 1] ?? 0)
+      if (!this.#exact) continue
+      this.#lastMs ??= new Float64Array(slots)
+      this.#lastMs[place(slot)] = list[i + 2] ?? 0
+    }
   }
 
   scale(by: number): void {

@@ -8,9 +8,10 @@ import type { GatewayError } from '../base/errors.ts'
 import { type RequestClass, requestClasses } from '../base/request-class.ts'
 import type { Obstacle } from './account.ts'
 import { type Cost, noCost } from './held.ts'
-import { type Limiter, type Places, Reservation, type Subject } from './limiter.ts'
+import type { Limiter, Places, Subject } from './limiter.ts'
 import type { LimitName } from './limits.ts'
 import { longest } from './refusal.ts'
+import { Reservation } from './reservation.ts'
 
 export interface Asking {
   /** Whose line it is. */
@@ -99,6 +100,9 @@ export class OwnLine {
   /** Until the first is looked at again. */
   #timer: Timer | null = null
   #looksSoon = false
+  /** For whom all gateways are being asked. */
+  #asked: Waiter | null = null
+  #looksAgain = false
 
   constructor(parts: OwnLineParts) {
     this.#parts = parts
@@ -153,16 +157,49 @@ export class OwnLine {
   /** One at a time: who came back at this very time in another line of the team is heard before the next of this one. */
   #look(): void {
     this.#looksSoon = false
+    this.#looksAgain = false
     const first = this.#first()
     if (first === undefined) return
-    const nowMs = this.#parts.clock.now()
     const told = this.#told?.waiter === first ? this.#told : null
-    const isEarly = told !== null && nowMs < told.atMs
-    const answer = this.#ask(first)
+    const early = told !== null && this.#parts.clock.now() < told.atMs ? told : null
+    if (!this.#parts.limiter.isShared) this.#looked(first, early, this.#ask(first))
+    else if (this.#asked !== null) this.#looksAgain = true
+    else {
+      this.#asked = first
+      this.#askTogether(first, early !== null, (answer) => this.#looked(first, early, answer))
+    }
+  }
+
+  /** `early`: what it was told, where it has looked before that time. */
+  #looked(first: Waiter, early: Told | null, answer: Reservation | Obstacle): void {
+    const nowMs = this.#parts.clock.now()
     if (answer instanceof Reservation) this.#admit(first, answer)
-    else if (isEarly) this.#lookIn(Math.min(answer.waitMs, told.atMs - nowMs), first, answer)
+    else if (early !== null) this.#lookIn(Math.min(answer.waitMs, early.atMs - nowMs), first, answer)
     else if (nowMs + answer.waitMs > first.endsAtMs) this.#refuse(first, answer)
     else this.#wait(first, answer)
+  }
+
+  #askTogether(waiter: Waiter, looks: boolean, answered: (answer: Reservation | Obstacle) => void): void {
+    const { limiter, clock } = this.#parts
+    const { asking } = waiter
+    const how = {
+      patience: Math.max(0, waiter.endsAtMs - clock.now()),
+      class: requestClasses.indexOf(asking.class),
+      placed: 1 as const,
+      ...(looks ? { looks } : {}),
+      isStill: () => this.#waits(waiter),
+      alone: (gateways: number) => this.#ask(waiter, gateways),
+    }
+    limiter.askTogether(asking.subject(), asking.cost, how, (answer) => {
+      if (this.#asked === waiter) this.#asked = null
+      if (this.#waits(waiter) && answer !== null) answered(answer)
+      else if (answer instanceof Reservation) answer.settle(null, true)
+      if (this.#looksAgain) this.lookSoon()
+    })
+  }
+
+  #waits(waiter: Waiter): boolean {
+    return this.#waiting[waiter.asking.class].waiters.has(waiter)
   }
 
   #wait(waiter: Waiter, obstacle: Obstacle): void {
@@ -187,9 +224,12 @@ export class OwnLine {
     const ahead = this.#ahead(asking.class, waiter)
     // Where nothing keeps it away behind the others, all of them fit now.
     const behind = ahead.requests > 0 ? this.#obstacleBehind(asking, ahead) : undefined
-    const answer = behind ?? this.#ask(waiter)
-    if (answer instanceof Reservation) this.#admit(waiter, answer)
-    else this.#refuse(waiter, answer, behind === undefined ? 0 : ahead.requests)
+    const answered = (answer: Reservation | Obstacle) => {
+      if (answer instanceof Reservation) this.#admit(waiter, answer)
+      else this.#refuse(waiter, answer, behind === undefined ? 0 : ahead.requests)
+    }
+    if (behind === undefined && this.#parts.limiter.isShared) this.#askTogether(waiter, false, answered)
+    else answered(behind ?? this.#ask(waiter))
   }
 
   #admit(waiter: Waiter, reservation: Reservation): void {
@@ -213,9 +253,9 @@ export class OwnLine {
   }
 
   /** The place that it holds does not keep it away itself. */
-  #ask({ asking, places }: Waiter): Reservation | Obstacle {
+  #ask({ asking, places }: Waiter, gateways?: number): Reservation | Obstacle {
     places.leavePlace()
-    const answer = this.#parts.limiter.ask(asking.subject(), asking.cost)
+    const answer = this.#parts.limiter.ask(asking.subject(), asking.cost, gateways)
     places.takePlace()
     return answer
   }
@@ -224,6 +264,7 @@ export class OwnLine {
   #end(waiter: Waiter, then: (waitedMs: number) => void): void {
     if (!this.#waiting[waiter.asking.class].waiters.delete(waiter)) return
     this.#count(waiter.asking, -1)
+    if (this.#asked === waiter) this.#asked = null
     waiter.patience.cancel()
     waiter.places.leavePlace()
     if (this.#told === null || this.#told.waiter === waiter) {
@@ -244,7 +285,7 @@ export class OwnLine {
 
   #estimate(waiter: Waiter): OwnWait | null {
     const { asking } = waiter
-    if (!this.#waiting[asking.class].waiters.has(waiter)) return null
+    if (!this.#waits(waiter)) return null
     const ahead = this.#ahead(asking.class, waiter)
     return { ahead: ahead.requests, waitMs: this.#obstacleBehind(asking, ahead)?.waitMs ?? 0 }
   }

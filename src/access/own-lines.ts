@@ -1,11 +1,13 @@
 /** Who may wait for its own limits: each key, and each address of clients without one, has a line of its own. */
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
+import { requestClasses } from '../base/request-class.ts'
 import type { Obstacle } from './account.ts'
 import { noCost } from './held.ts'
-import { type Limiter, Reservation } from './limiter.ts'
+import type { Limiter } from './limiter.ts'
 import type { LimitName } from './limits.ts'
 import { type Asking, type CostSum, type Delay, OwnLine, type OwnTurn } from './own-line.ts'
+import { Reservation } from './reservation.ts'
 
 export interface OwnLinesParts {
   readonly clock: Clock
@@ -49,22 +51,74 @@ export class OwnLines {
    * the rest.
    */
   enter(asking: Asking): OwnTurn {
-    const { limiter, clock, waitMsMax, mayWait } = this.#parts
+    const { limiter } = this.#parts
     const line = this.#lines.get(asking.holder)
     const goesFirst = line === undefined || line.lengthBefore(asking.class) === 0
-    const answer = goesFirst ? limiter.ask(asking.subject(), asking.cost) : line.obstacleBehind(asking)
+    if (goesFirst && limiter.isShared) return this.#askTogether(asking)
+    return this.#decided(asking, goesFirst ? limiter.ask(asking.subject(), asking.cost) : line.obstacleBehind(asking))
+  }
+
+  /** All gateways are asked, and answer later. Others of its holder that wait by then go first. */
+  #askTogether(asking: Asking): OwnTurn {
+    const { limiter } = this.#parts
+    let turn: OwnTurn | null = null
+    let hasLeft = false
+    const isBehind = () => (this.#lines.get(asking.holder)?.lengthBefore(asking.class) ?? 0) > 0
+    const behind = () => {
+      turn = this.#decided(asking, this.#lines.get(asking.holder)?.obstacleBehind(asking))
+    }
+    const how = {
+      patience: this.#patienceMs(asking),
+      class: requestClasses.indexOf(asking.class),
+      newcomer: true as const,
+      isStill: () => {
+        if (!hasLeft && isBehind()) behind()
+        return !hasLeft && turn === null
+      },
+    }
+    const ask = () => limiter.askTogether(asking.subject(), asking.cost, how, answered)
+    const answered = (answer: Reservation | Obstacle | null) => {
+      if (hasLeft) this.#undo(asking, answer)
+      else if (answer !== null) turn = this.#decided(asking, answer)
+      else if (isBehind()) behind()
+      // Who was to go first has not begun to wait.
+      else ask()
+    }
+    ask()
+    return {
+      leave: () => {
+        if (turn === null) hasLeft = true
+        else turn.leave()
+      },
+      estimate: () => turn?.estimate() ?? null,
+    }
+  }
+
+  #undo({ holder }: Asking, answer: Reservation | Obstacle | null): void {
+    if (!(answer instanceof Reservation)) return
+    answer.settle(null, true)
+    this.lookAgain(holder)
+  }
+
+  #patienceMs({ patienceMs }: Asking): number {
+    const { mayWait, waitMsMax } = this.#parts
+    return mayWait() ? Math.min(patienceMs, waitMsMax) : 0
+  }
+
+  #decided(asking: Asking, answer: Reservation | Obstacle | undefined): OwnTurn {
+    const { limiter, clock } = this.#parts
     if (answer instanceof Reservation) {
       asking.admitted(answer, atOnce)
       return noTurn
     }
-    const patienceMs = mayWait() ? Math.min(asking.patienceMs, waitMsMax) : 0
+    const patienceMs = this.#patienceMs(asking)
     const refusal = this.#tooLate(asking, answer, patienceMs) ?? this.#noPlace(asking, answer)
     if (refusal !== null) {
       asking.refused(refusal.error, { limit: refusal.limit, waitedMs: null })
       return noTurn
     }
     const onEmpty = () => void this.#lines.delete(asking.holder)
-    const entered = line ?? new OwnLine({ clock, limiter, inAll: this.#inAll, onEmpty })
+    const entered = this.#lines.get(asking.holder) ?? new OwnLine({ clock, limiter, inAll: this.#inAll, onEmpty })
     this.#lines.set(asking.holder, entered)
     return entered.add(asking, patienceMs, answer)
   }

@@ -1,5 +1,6 @@
 /** What an account used in calendar days and months, counted always, so that a limit may be set in the middle of one. */
 import type { Period } from './calendar.ts'
+import type { PeriodRecord } from './limit-records.ts'
 
 /** Spent and reserved together: a reservation is a charge that may be given back. */
 export interface PeriodUse {
@@ -21,6 +22,32 @@ export class PeriodCounts {
     this.#other = this.#newest
     this.#newest = known ?? { label: period.label, endsMs: period.endsMs, requests: 0, tokens: 0 }
     return this.#newest
+  }
+
+  /** The newest first. */
+  written(): PeriodRecord[] {
+    return [this.#newest, this.#other]
+      .filter((use) => use !== null)
+      .map(({ label, endsMs, requests, tokens }) => [label, endsMs, requests, tokens])
+  }
+
+  /** In place of what was counted here; requests that run go on counting where they did. */
+  read(records: readonly PeriodRecord[]): void {
+    const known = [this.#newest, this.#other]
+    const [newest = null, other = null] = records.map(([label, endsMs, requests, tokens]) => {
+      const use = known.find((one) => one?.label === label) ?? { label, endsMs, requests, tokens }
+      return Object.assign(use, { requests, tokens })
+    })
+    this.#newest = newest
+    this.#other = other
+  }
+
+  /** To the period of that label, as long as it is known. */
+  add(label: string, requests: number, tokens: number): void {
+    const use = [this.#newest, this.#other].find((one) => one?.label === label)
+    if (use === null || use === undefined) return
+    use.requests += requests
+    use.tokens += tokens
   }
 
   /** Nothing that still counts would be lost if it were forgotten. */

@@ -1,5 +1,6 @@
 /** Who kept an allowance from the others it is shared with, by reservations of which little was used: what was missing for others they owe them. */
 import { BoundedMap } from '../base/bounded-map.ts'
+import type { WastesRecord } from './limit-records.ts'
 import { roundingMs } from './minute-charges.ts'
 
 /** So much at most, in time of refill, whatever was wasted. */
@@ -64,6 +65,22 @@ export class Wastes {
     // What is owed gets less while the level gets more, until the bucket is full.
     const metMs = Math.max((owedMs + missingMs) / 2, owedMs - spareMs)
     return Math.min(wholeMs(metMs), Math.max(wholeMs(missingMs), Math.ceil(this.#countsMs(who, nowMs))))
+  }
+
+  written(): WastesRecord {
+    const paid = Object.fromEntries(this.#paidAtMs)
+    return {
+      ...(this.#paidAtMs.size === 0 ? {} : { paid }),
+      ...(this.#missed === null ? {} : { missed: [this.#missed.who, this.#missed.atMs] }),
+      ...(this.#missedByOther === null ? {} : { other: [this.#missedByOther.who, this.#missedByOther.atMs] }),
+    }
+  }
+
+  /** Into new ones. */
+  read({ paid = {}, missed, other }: WastesRecord): void {
+    for (const [who, atMs] of Object.entries(paid)) this.#paidAtMs.set(who, Number(atMs))
+    this.#missed = missed === undefined ? null : { who: missed[0], atMs: missed[1] }
+    this.#missedByOther = other === undefined ? null : { who: other[0], atMs: other[1] }
   }
 
   #countsMs(who: string, nowMs: number): number {

@@ -1,7 +1,8 @@
 /** One request of a simulation, from its arrival to its end: what the relay does with a real one. */
 import type { Estimates } from '../../src/access/estimates.ts'
-import type { Reservation, Subject } from '../../src/access/limiter.ts'
+import type { Subject } from '../../src/access/limiter.ts'
 import type { OwnLines } from '../../src/access/own-lines.ts'
+import type { Reservation } from '../../src/access/reservation.ts'
 import type { Clock, Timer } from '../../src/base/clock.ts'
 import { GatewayError } from '../../src/base/errors.ts'
 import type { Host } from '../../src/hosts/host.ts'

@@ -1,7 +1,8 @@
 /** A flood of chat requests against one limiter, in simulated time: for the bounds that hold whatever is asked. */
 
 import { Estimates } from '../../../src/access/estimates.ts'
-import { Limiter, Reservation } from '../../../src/access/limiter.ts'
+import { Limiter } from '../../../src/access/limiter.ts'
+import { Reservation } from '../../../src/access/reservation.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import type { Clock } from '../../../src/base/clock.ts'

@@ -1,7 +1,7 @@
 /** Whoever makes the gateway reserve too little pays for it all the same: in the long run a limit is the limit. */
 import { describe, expect, it } from 'vitest'
 import { Estimates } from '../../../src/access/estimates.ts'
-import type { Reservation } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Estimates } from '../../../src/access/estimates.ts'
-import type { Reservation } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { type FloodResult, flood, type Share } from './flood.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'

@@ -1,8 +1,9 @@
 /** A limiter on a clock of its own, with a key, its team and an address. */
 
-import { Limiter, Reservation, type Subject } from '../../../src/access/limiter.ts'
+import { Limiter, type Subject } from '../../../src/access/limiter.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { type LimitsOptions, limitsOptions, type TeamsOptions } from '../../../src/access/options.ts'
+import { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 

@@ -1,7 +1,7 @@
 /** A member of a team that reserves much and uses nothing does not keep the team's allowance from the others. */
 import { describe, expect, it } from 'vitest'
 import { Allowance } from '../../../src/access/allowance.ts'
-import type { Reservation } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
 

@@ -1,6 +1,6 @@
 /** Whoever comes back when it was told to is admitted, whatever limits its key and its team have, if nobody else asked. */
 import { expect, test } from 'vitest'
-import type { Reservation } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
 import { type Random, seeded } from './request-sizes.ts'

@@ -1,7 +1,8 @@
 /** What an operator is told of a key's limits. */
 
 import { expect, test } from 'vitest'
-import { Limiter, Reservation } from '../../../src/access/limiter.ts'
+import { Limiter } from '../../../src/access/limiter.ts'
+import { Reservation } from '../../../src/access/reservation.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 

@@ -1,6 +1,7 @@
 /** Lines of keys that wait for their own limits, on a clock of its own, and what became of each request. */
 
-import type { Reservation, Subject } from '../../../src/access/limiter.ts'
+import type { Subject } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import type { LimitsOptions, TeamsOptions } from '../../../src/access/options.ts'
 import type { OwnTurn } from '../../../src/access/own-line.ts'
 import { OwnLines, type OwnLinesParts } from '../../../src/access/own-lines.ts'

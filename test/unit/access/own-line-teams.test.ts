@@ -1,6 +1,7 @@
 /** Who waits in its key's line is one member of its team among others: as if its client came back exactly as it was told. */
 import { describe, expect, it } from 'vitest'
-import type { Reservation, Subject } from '../../../src/access/limiter.ts'
+import type { Subject } from '../../../src/access/limiter.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { keyOf, used } from './limiter-parts.ts'
 import { ownLinesOf } from './own-line-parts.ts'
 import { seeded } from './request-sizes.ts'

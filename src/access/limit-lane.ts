@@ -1,0 +1,331 @@
+/**
+ * What one gateway says to the store of limits that several share: one batch after the other, so that all of it happens in the
+ * order in which it was said, and what comes while one is answered goes together with the next.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import type { SharedLimitEvents } from './events.ts'
+import { type Changed, type LaneAsk, LimitBatches, type Sent, undone } from './limit-batches.ts'
+import type { AccountChange, AccountRecord } from './limit-records.ts'
+import type { AccountLane, SharedAccount } from './shared-account.ts'
+import type { AskAnswer, LimitFleet, LimitReply, LimitStore } from './shared-limits.ts'
+
+export interface LimitLaneParts {
+  readonly clock: Clock
+  readonly store: LimitStore
+  readonly fleet: LimitFleet
+  /** From 0 to 1. */
+  readonly chance: () => number
+  readonly events: SharedLimitEvents
+}
+
+/** What nobody waits for goes with the next ask, or after so long. */
+const changesWithinMs = 5
+/** What was kept is told by and by after the store is back, so that not all of all gateways comes at once. */
+const tellEveryMs = 500
+const toldAtOnce = 100
+const tellPauseMs = 50
+/** Requests at once are said again, whatever was said, so that none is held for ever. */
+const liveEveryMs = 10_000
+
+export class LimitLane implements AccountLane {
+  readonly #parts: LimitLaneParts
+  readonly #batches: LimitBatches
+  readonly #asks: { readonly ask: LaneAsk; readonly sinceMs: number }[] = []
+  readonly #changes: Changed[] = []
+  /** Of which others may lack something. */
+  readonly #toTell = new Set<SharedAccount>()
+  /** That have requests at once which are limited. */
+  readonly #busyAccounts = new Set<SharedAccount>()
+  #known: () => Iterable<SharedAccount> = () => []
+  /** A batch is on its way. */
+  #isBusy = false
+  /** Requests at once began or ended. */
+  #placesWait = false
+  /** Of which nobody knows whether it was done. */
+  #doubt: Sent | null = null
+  #epoch = 1
+  #soon: { readonly timer: Timer; readonly isForAsks: boolean } | null = null
+  #telling: Timer | null = null
+  #saidLiveAtMs = 0
+  /** Of the clock of all, before that of this process. */
+  #aheadMs: number
+  #stopped = false
+
+  constructor(parts: LimitLaneParts) {
+    const { clock, fleet } = parts
+    this.#parts = parts
+    this.#batches = new LimitBatches(fleet.id, clock)
+    this.#aheadMs = clock.wallMs() - clock.now()
+    fleet.onEpoch(() => this.#begunAnew())
+    this.#tellLater()
+  }
+
+  /** All accounts that this gateway knows. */
+  knows(accounts: () => Iterable<SharedAccount>): void {
+    this.#known = accounts
+  }
+
+  get isShared(): boolean {
+    return this.#parts.fleet.isShared
+  }
+
+  /** Of how many gateways each keeps a share where all together cannot be asked. */
+  get gateways(): number {
+    return this.#parts.fleet.count
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Accounts of which others lack something. */
+  get waiting(): number {
+    return this.#toTell.size
+  }
+
+  /** This gateway decided by its share. */
+  decidedAlone(): void {
+    this.#parts.events.limitsAsked('local')
+  }
+
+  /** Timers are those of this process. */
+  get clock(): Clock {
+    const { clock } = this.#parts
+    return {
+      now: () => this.nowMs(),
+      wallMs: () => clock.wallMs(),
+      after: (delayMs, callback) => clock.after(delayMs, callback),
+      afterTurn: (callback) => clock.afterTurn(callback),
+    }
+  }
+
+  /** By the clock of all, as far as it is known: whole milliseconds. */
+  nowMs(): number {
+    return Math.floor(this.#parts.clock.now() + this.#aheadMs)
+  }
+
+  /** Answered within what a request waits for the store at the most. */
+  ask(ask: LaneAsk): void {
+    if (this.#stopped || !this.isShared) return ask.answered(null)
+    this.#asks.push({ ask, sinceMs: this.#parts.clock.now() })
+    this.#sendSoon(true)
+  }
+
+  changed(of: SharedAccount, change: AccountChange): void {
+    this.#changes.push({ of, change, isAfterBase: of.base !== null })
+    this.#sendSoon(false)
+  }
+
+  kept(of: SharedAccount): void {
+    this.#toTell.add(of)
+  }
+
+  placesChanged(of: SharedAccount): void {
+    if (of.account.limits.concurrentRequests === undefined) return
+    this.#toTell.add(of)
+    this.#busyAccounts.add(of)
+    this.#placesWait = true
+    if (this.isShared) this.#sendSoon(false)
+  }
+
+  /** What is not told yet, in one go. */
+  async tellNow(): Promise<void> {
+    if (this.isShared && !this.#isBusy) await this.#send()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#telling?.cancel()
+    this.#soon?.timer.cancel()
+    await this.tellNow()
+  }
+
+  #sendSoon(isForAsks: boolean): void {
+    if (this.#isBusy || this.#stopped) return
+    if (this.#soon !== null && (this.#soon.isForAsks || !isForAsks)) return
+    this.#soon?.timer.cancel()
+    const { clock } = this.#parts
+    const send = () => void this.#send()
+    const timer = isForAsks ? clock.afterTurn(send) : clock.after(changesWithinMs, send)
+    this.#soon = { timer, isForAsks }
+  }
+
+  async #send(): Promise<void> {
+    this.#soon = null
+    if (this.#isBusy) return
+    if (!this.isShared) return this.#giveUp()
+    const sent = this.#doubt ?? this.#next()
+    if (sent !== null) await this.#charge(sent)
+    if (this.#asks.length > 0) this.#sendSoon(true)
+    else if (this.#changes.length > 0 || this.#placesWait || this.#doubt !== null) this.#sendSoon(false)
+  }
+
+  #next(): Sent | null {
+    // Who changed its mind meanwhile has seen to itself.
+    const asks = this.#asks.splice(0).filter(({ ask }) => ask.isStill())
+    const tells = [...this.#toTell].slice(0, toldAtOnce)
+    this.#placesWait = false
+    return this.#batches.next({ asks, changes: this.#changes.splice(0), tells })
+  }
+
+  async #charge(sent: Sent): Promise<void> {
+    const { store, clock } = this.#parts
+    const isAgain = this.#doubt === sent
+    const sinceMs = Math.min(isAgain ? clock.now() : sent.sinceMs, this.#asks[0]?.sinceMs ?? clock.now())
+    const epoch = this.#epoch
+    this.#isBusy = true
+    let reply: LimitReply | null | 'unknown' = 'unknown'
+    try {
+      reply = await store.charge(sent.batch, Math.max(1, store.answerMsMax - (clock.now() - sinceMs)))
+    } catch {
+      // Whoever keeps the connection tells of it.
+    }
+    this.#isBusy = false
+    if (epoch !== this.#epoch) this.#lost(sent, isAgain)
+    else if (reply === 'unknown') this.#failed(sent, isAgain)
+    else if (reply === null) this.#refused(sent, isAgain)
+    else this.#answered(sent, reply, isAgain)
+  }
+
+  #answered(sent: Sent, { nowMs, answers, accounts }: LimitReply, isAgain: boolean): void {
+    this.#doubt = null
+    this.#aheadMs = nowMs - this.#parts.clock.now()
+    for (const [i, one] of sent.of.entries()) {
+      this.#read(one, sent.batch.accounts[i]?.live, isAgain ? null : (accounts[i] ?? null), isAgain)
+    }
+    for (const [i, ask] of sent.asks.entries()) {
+      const answer = answers[i]
+      if (!isAgain) this.#told(ask, answer)
+      else if (answer?.held !== undefined) this.#undo(ask, answer.held)
+    }
+    for (const one of sent.of) if (!one.isToTell) this.#toTell.delete(one)
+    this.#placesWait = sent.of.some((one) => one.isToTell)
+  }
+
+  #told(ask: LaneAsk, answer: AskAnswer | undefined): void {
+    if (answer !== undefined && answer.behind !== true) this.#parts.events.limitsAsked('shared')
+    ask.answered(answer ?? null)
+  }
+
+  #read(one: SharedAccount, live: number | undefined, record: AccountRecord | null, isAgain: boolean): void {
+    one.told(isAgain ? null : liveOf(record, live, this.#parts.fleet.id))
+    this.#toTell.add(one)
+    if (record === null) return
+    one.account.read(record, this.#parts.fleet.id)
+    // What has happened here meanwhile is on its way.
+    for (const { of, change } of this.#changes) if (of === one) one.account.change(change, this.nowMs())
+  }
+
+  /** It was charged when nobody waited for it any more, and each has decided for itself. */
+  #undo(ask: LaneAsk, held: Parameters<typeof undone>[1]): void {
+    const wallMs = this.#parts.clock.wallMs()
+    this.#parts.events.limitAnswerUndone()
+    for (const { of, change } of undone(ask, held, wallMs)) this.changed(of, change)
+  }
+
+  /** It may have been done all the same: it is sent again, without the asks, until that is known. */
+  #failed(sent: Sent, isAgain: boolean): void {
+    for (const one of sent.of) one.toldLive = null
+    if (!isAgain) this.#doubt = { ...sent, batch: { ...sent.batch, asks: [] } }
+    this.#decideAlone(sent, isAgain)
+  }
+
+  /** Nothing of it was done: the store has been emptied, and this gateway has not heard of it yet. */
+  #refused(sent: Sent, isAgain: boolean): void {
+    this.#doubt = null
+    this.#keep(sent.changes)
+    this.#decideAlone(sent, isAgain)
+  }
+
+  /** The store was emptied while it was answered, or is another one. What was charged there is gone, but not from here. */
+  #lost(sent: Sent, isAgain: boolean): void {
+    // What was in doubt was kept when that was heard.
+    if (!isAgain) this.#keep(sent.changes.filter(({ isAfterBase }) => isAfterBase))
+    this.#decideAlone(sent, isAgain)
+  }
+
+  #decideAlone({ asks }: Sent, isAgain: boolean): void {
+    const waiting = this.#asks.splice(0).map(({ ask }) => ask)
+    for (const ask of isAgain ? waiting : [...asks, ...waiting]) ask.answered(null)
+    if (!this.isShared) this.#giveUp()
+  }
+
+  /** Each decides by itself until all together can be asked again. */
+  #giveUp(): void {
+    for (const { ask } of this.#asks.splice(0)) ask.answered(null)
+    this.#keep(this.#changes.splice(0))
+  }
+
+  #keep(changes: readonly Changed[]): void {
+    for (const { of, change, isAfterBase } of changes) of.keep(change, isAfterBase)
+  }
+
+  #begunAnew(): void {
+    this.#epoch += 1
+    // What was charged here before the base is in what is told of the account now.
+    const changes = [...(this.#doubt?.changes ?? []), ...this.#changes.splice(0)]
+    this.#keep(changes.filter(({ isAfterBase }) => isAfterBase))
+    this.#doubt = null
+    for (const one of this.#known()) {
+      one.toldLive = null
+      if (one.isToTell) this.#toTell.add(one)
+    }
+    this.#telling?.cancel()
+    void this.#tell(true)
+  }
+
+  #tellLater(): void {
+    if (this.#stopped) return
+    const inMs = tellEveryMs * (1 + this.#parts.chance())
+    this.#telling = this.#parts.clock.after(inMs, () => void this.#tell(false))
+  }
+
+  /** By and by, all that others lack. `isSettling`: at once, as nothing is granted before. */
+  async #tell(isSettling: boolean): Promise<void> {
+    const { chance } = this.#parts
+    this.#sayLiveAgain()
+    for (const one of this.#toTell) if (!one.isToTell) this.#toTell.delete(one)
+    const epoch = this.#epoch
+    // Others are told of each once here: what fails comes with the next time.
+    for (let left = this.#toTell.size; left > 0 && this.#mayTell(isSettling); left -= toldAtOnce) {
+      if (!this.#isBusy) await (isSettling ? this.#settle() : this.#send())
+      await this.#pause(isSettling ? 1 : tellPauseMs * (1 + chance()))
+      if (epoch !== this.#epoch) return
+    }
+    if (this.#doubt !== null && this.isShared) this.#sendSoon(false)
+    this.#tellLater()
+  }
+
+  #mayTell(isSettling: boolean): boolean {
+    return !this.#stopped && (isSettling || this.isShared)
+  }
+
+  async #settle(): Promise<void> {
+    const tells = [...this.#toTell].slice(0, toldAtOnce)
+    const sent = this.#doubt ?? this.#batches.next({ asks: [], changes: [], tells, isSettling: true })
+    if (sent !== null) await this.#charge(sent)
+  }
+
+  #sayLiveAgain(): void {
+    const nowMs = this.#parts.clock.now()
+    if (nowMs - this.#saidLiveAtMs < liveEveryMs) return
+    this.#saidLiveAtMs = nowMs
+    for (const one of this.#busyAccounts) {
+      if (one.account.live === 0) this.#busyAccounts.delete(one)
+      else {
+        one.toldLive = null
+        this.#toTell.add(one)
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.clock.after(ms, resolve)
+    })
+  }
+}
+
+function liveOf(record: AccountRecord | null, told: number | undefined, id: string): number {
+  return record === null ? (told ?? 0) : (record.live?.[id] ?? 0)
+}

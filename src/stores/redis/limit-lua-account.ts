@@ -1,0 +1,347 @@
+/**
+ * All limits of one key, team or address, in Lua: `access/account.ts` and `quota.ts`, and how they are written down between
+ * two calls: as the JSON of `access/limit-records.ts`.
+ */
+export const accountLua = `
+local minute_names = { 'requestsPerMinute', 'tokensPerMinute', 'inputTokensPerMinute', 'outputTokensPerMinute' }
+local budget_limits = {
+  { 'requestsPerDay', 'day', 3 },
+  { 'requestsPerMonth', 'month', 3 },
+  { 'tokensPerDay', 'day', 4 },
+  { 'tokensPerMonth', 'month', 4 },
+}
+
+-- Of requests, prompt and answer.
+local function amount_of(name, cost)
+  if name == 'requestsPerMinute' then return cost[1] end
+  if name == 'inputTokensPerMinute' then return cost[2] end
+  if name == 'outputTokensPerMinute' then return cost[3] end
+  return cost[2] + cost[3]
+end
+
+local function counted(field, cost)
+  return field == 3 and cost[1] or cost[2] + cost[3]
+end
+
+-- Of JSON only 14 digits are kept, which is not enough for parts of a millisecond and of a token.
+local function exact(n)
+  return n == floor(n) and n or string.format('%.17g', n)
+end
+
+local function read_allowance(name, shared, r)
+  local a = {
+    evens = name ~= 'requestsPerMinute',
+    shared = shared,
+    limit = r.limit,
+    level = tonumber(r.level),
+    at = r.at,
+    sum = 0,
+    amounts = {},
+    lasts = {},
+    next = r.next and tonumber(r.next),
+    missed = r.missed,
+    other = r.other,
+  }
+  local list = r.slots or {}
+  for i = 1, #list, 3 do
+    a.amounts[list[i]] = list[i + 1]
+    a.sum = a.sum + list[i + 1]
+    if list[i + 2] > 0 then a.lasts[list[i]] = list[i + 2] end
+  end
+  if r.claim then
+    local c = r.claim
+    a.claim = {
+      who = c.who,
+      cost = c.cost,
+      level = tonumber(c.level),
+      from = tonumber(c.from),
+      due = tonumber(c.due),
+      back = tonumber(c.back),
+      lapses = tonumber(c.lapses),
+    }
+  end
+  if r.barred then
+    a.barred = {}
+    for i, one in ipairs(r.barred) do a.barred[i] = { one[1], one[2], tonumber(one[3]) } end
+  end
+  if r.paid then
+    a.paid = {}
+    for who, at in pairs(r.paid) do a.paid[who] = tonumber(at) end
+  end
+  return a
+end
+
+local function write_allowance(a, now)
+  local r = { limit = a.limit, level = exact(a.level), at = a.at, missed = a.missed, other = a.other }
+  local list = {}
+  for slot, amount in pairs(a.amounts) do
+    if amount ~= 0 then
+      local n = #list
+      list[n + 1], list[n + 2], list[n + 3] = slot, amount, a.lasts[slot] or 0
+    end
+  end
+  if #list > 0 then r.slots = list end
+  r.next = a.next and exact(a.next)
+  if a.claim then
+    local c = a.claim
+    r.claim = {
+      who = c.who,
+      cost = c.cost,
+      level = exact(c.level),
+      from = exact(c.from),
+      due = exact(c.due),
+      back = exact(c.back),
+      lapses = exact(c.lapses),
+    }
+  end
+  if a.barred and #a.barred > 0 then
+    r.barred = {}
+    for i, one in ipairs(a.barred) do r.barred[i] = { one[1], one[2], exact(one[3]) } end
+  end
+  for who, at in pairs(a.paid or {}) do
+    if at > now then
+      r.paid = r.paid or {}
+      r.paid[who] = exact(at)
+    end
+  end
+  return r
+end
+
+-- As \`Account.use\`: what is not limited any more is forgotten.
+local function use(account, now)
+  local kept = {}
+  for _, name in ipairs(minute_names) do
+    local limit = account.limits[name]
+    if limit then
+      local a = account.minute[name]
+      if not a then
+        a = new_allowance(limit, now)
+        a.evens, a.shared = name ~= 'requestsPerMinute', account.shared
+        a.level = capacity_of(a)
+      elseif a.limit ~= limit then
+        set_limit(a, limit, now)
+      end
+      kept[name] = a
+    end
+  end
+  account.minute = kept
+end
+
+local function read_account(text, wish, now)
+  local r = text and cjson.decode(text) or {}
+  local account = {
+    shared = wish.kind == 'team',
+    limits = wish.limits,
+    minute = {},
+    day = r.day or {},
+    month = r.month or {},
+    live = r.live or {},
+    own = wish.live or 0,
+    tells = wish.live,
+  }
+  for name, record in pairs(r.minute or {}) do
+    account.minute[name] = read_allowance(name, account.shared, record)
+  end
+  return account
+end
+
+-- What a gateway still knows of an account that Redis has lost, or has known otherwise: whoever says more used is right.
+local function merge(account, seed, now)
+  for name, record in pairs(seed.minute or {}) do
+    local other = read_allowance(name, account.shared, record)
+    other.at = min(other.at, now)
+    for slot in pairs(other.amounts) do
+      if slot > floor(now / slot_ms) then
+        other.sum = other.sum - other.amounts[slot]
+        other.amounts[slot] = nil
+      end
+    end
+    local a = account.minute[name]
+    if not a then
+      account.minute[name] = other
+    else
+      advance(a, now)
+      advance(other, now)
+      if other.limit ~= a.limit then set_limit(other, a.limit, now) end
+      a.level = min(a.level, other.level)
+      for slot, amount in pairs(other.amounts) do
+        local more = max(0, amount - (a.amounts[slot] or 0))
+        a.amounts[slot] = (a.amounts[slot] or 0) + more
+        a.sum = a.sum + more
+        if other.lasts[slot] then a.lasts[slot] = max(a.lasts[slot] or 0, other.lasts[slot]) end
+      end
+    end
+  end
+  for _, kind in ipairs({ 'day', 'month' }) do
+    for _, told in ipairs(seed[kind] or {}) do
+      local known
+      for _, use in ipairs(account[kind]) do
+        if use[1] == told[1] then known = use end
+      end
+      if known then
+        known[3], known[4] = max(known[3], told[3]), max(known[4], told[4])
+      else
+        table.insert(account[kind], told)
+        table.sort(account[kind], function(a, b) return a[2] > b[2] end)
+        account[kind][3] = nil
+      end
+    end
+  end
+end
+
+-- The newest first, and the one before it.
+local function during(account, kind, period)
+  local uses = account[kind]
+  local label = period[1]
+  if uses[1] and uses[1][1] == label then return uses[1] end
+  local known = uses[2] and uses[2][1] == label and uses[2] or { label, period[2], 0, 0 }
+  account[kind] = { known, uses[1] }
+  return known
+end
+
+local function count(account, kind, label, requests, tokens)
+  for _, use in ipairs(account[kind]) do
+    if use[1] == label then
+      use[3] = use[3] + requests
+      use[4] = use[4] + tokens
+    end
+  end
+end
+
+local function others_of(account, id, alive)
+  local sum = 0
+  for other, live in pairs(account.live) do
+    if other ~= id and alive[other] then sum = sum + live end
+  end
+  return sum
+end
+
+local function worse(worst, account, limit, cost, wait)
+  if worst and wait <= worst.wait then return worst end
+  return { account = account.at, limit = limit, cost = cost, wait = wait }
+end
+
+local function obstacle(account, ask, now, elsewhere, worst)
+  for _, name in ipairs(minute_names) do
+    local a = account.minute[name]
+    if a then
+      local amount = amount_of(name, ask.cost)
+      if fits_in(a, amount, ask.who, now, elsewhere) > elsewhere then
+        worst = worse(worst, account, name, amount, come_back_in(a, amount, ask.who, now, elsewhere))
+      end
+    end
+  end
+  local at_once = account.limits.concurrentRequests
+  if at_once then
+    local placed = account.shared and 0 or ask.placed or 0
+    if account.others + account.own - placed >= at_once then
+      worst = worse(worst, account, 'concurrentRequests', 1, 1000)
+    end
+  end
+  for _, budget in ipairs(budget_limits) do
+    local most = account.limits[budget[1]]
+    if most then
+      local amount = counted(budget[3], ask.cost)
+      local used = during(account, budget[2], ask[budget[2]])[budget[3]]
+      if not (amount == 0 or used == 0 or used + amount <= most) then
+        worst = worse(worst, account, budget[1], amount, ask[budget[2]][2] - now)
+      end
+    end
+  end
+  return worst
+end
+
+local function worst_of(accounts, ask, now)
+  local function after(elsewhere)
+    local worst
+    for _, account in ipairs(accounts) do worst = obstacle(account, ask, now, elsewhere, worst) end
+    return worst
+  end
+  local worst = after(0)
+  for _ = 1, 4 do
+    if not worst then break end
+    local later = after(worst.wait)
+    if not later or later.wait <= worst.wait then break end
+    worst = later
+  end
+  return worst
+end
+
+local function claim_all(account, ask, now, told)
+  for _, name in ipairs(minute_names) do
+    local a = account.minute[name]
+    if a then
+      local amount = amount_of(name, ask.cost)
+      local wait = come_back_in(a, amount, ask.who, now, 0)
+      if wait ~= 0 then
+        missed(a, amount, ask.who, now)
+        if wait >= told / 2 then claim_for(a, amount, ask.who, now, told) end
+      end
+    end
+  end
+end
+
+-- By limit: what it may draw on, and what was taken of it.
+local function hold(account, ask, now)
+  for _, kind in ipairs({ 'day', 'month' }) do
+    local use = during(account, kind, ask[kind])
+    use[3] = use[3] + ask.cost[1]
+    use[4] = use[4] + ask.cost[2] + ask.cost[3]
+  end
+  local held = {}
+  for _, name in ipairs(minute_names) do
+    local a = account.minute[name]
+    if a then
+      local draw = draw_of(a, now)
+      local taken = take(a, amount_of(name, ask.cost), now, draw)
+      admitted(a, amount_of(name, ask.cost), ask.who, now)
+      held[name] = { exact(draw[1]), exact(draw[2]), draw[3], taken }
+    end
+  end
+  return held
+end
+
+-- What a request takes or gives back while it runs and at its end, or several did while Redis was not there.
+local function change(account, told, now)
+  for name, of in pairs(told.minute or {}) do
+    local a = account.minute[name]
+    if a then
+      if of.take then take(a, of.take, now, of.draw) end
+      for _, back in ipairs(of.give or {}) do give(a, back[1], back[2], now) end
+      if of.ended then ended(a, of.ended[1], of.ended[2], of.ended[3], told.who, now) end
+      if of.owed then
+        advance(a, now)
+        a.level = min(capacity_of(a), a.level - of.owed)
+      end
+      for _, charged in ipairs(of.charged or {}) do
+        local slot = min(charged[1], newest_of(a))
+        if slot > newest_of(a) - slots then
+          local sum = max(0, (a.amounts[slot] or 0) + charged[2])
+          a.sum = a.sum + sum - (a.amounts[slot] or 0)
+          a.amounts[slot] = sum
+          if not a.evens then a.lasts[slot] = max(a.lasts[slot] or 0, min(now, charged[3])) end
+        end
+      end
+    end
+  end
+  for _, used in ipairs(told.periods or {}) do
+    if used[6] then during(account, used[1], { used[2], used[3] }) end
+    count(account, used[1], used[2], used[4], used[5])
+  end
+end
+
+local function write_account(account, id, alive, now)
+  local r = { minute = {}, live = {} }
+  for name, a in pairs(account.minute) do r.minute[name] = write_allowance(a, now) end
+  for _, kind in ipairs({ 'day', 'month' }) do
+    if #account[kind] > 0 then r[kind] = account[kind] end
+  end
+  for other, live in pairs(account.live) do
+    if other ~= id and (not alive or alive[other]) then
+      r.live[other] = live
+    end
+  end
+  if account.tells and account.own > 0 then r.live[id] = account.own end
+  return cjson.encode(r)
+end
+`
