@@ -214,7 +214,10 @@ export const rows: Readonly<Record<string, Row>> = {
   G19: relay('File descriptors exhausted', 'test/e2e/gateway-resources.test.ts'),
   G20: relay('Heap pressure', 'test/e2e/gateway-overload.test.ts'),
   G21: relay('Exception in handler, stream callback, timer; unhandled rejection', `${here}/gateway-faults.test.ts`),
-  G22: severalGateways('Redis/Valkey absent at start, dies, frozen, slow, OOM, READONLY, wrong password'),
+  G22: severalGateways(
+    'Redis/Valkey absent at start, dies, frozen, slow, OOM, READONLY, wrong password',
+    `${here}/redis-faults.test.ts`,
+  ),
   G23: severalGateways('Two replicas race for one limit'),
   G24: sharedAccess('Crash between reserve and settle', `${here}/quota-meter.test.ts`),
   G25: relay('stdout/stderr pipe full', 'test/e2e/gateway-resources.test.ts'),
