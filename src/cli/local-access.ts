@@ -20,15 +20,25 @@ import type { KeyBody } from './key-flags.ts'
 import { printable } from './printable.ts'
 
 /** Rejects with a StoreError. What the operator should know of the files is said beside the answer. */
-export async function openStoreHere(config: ResolvedConfig, io: Io): Promise<Store> {
-  const { path } = config.storage
-  if (path === inMemory)
+export async function openStoreHere(config: ResolvedConfig, io: Io): Promise<Pick<Store, 'keys' | 'ledger' | 'close'>> {
+  const { path, redis } = config.storage
+  if (path === inMemory && redis === undefined)
     throw new StoreError(
       `a store in memory (${inMemory}) is of one running gateway only: use --admin-url with its admin address, or --store`,
     )
   const store = await openStore({ path, role: 'cli' })
   for (const note of store.notes) io.err(`Note: ${printable(note)}`)
-  return store
+  if (redis === undefined) return store
+  const { fleetKeysHere } = await import('./fleet-keys.ts')
+  const fleet = fleetKeysHere(store, redis, io)
+  return {
+    keys: fleet.keys,
+    ledger: store.ledger,
+    async close() {
+      await fleet.close()
+      await store.close()
+    },
+  }
 }
 
 /** `file` is the one that the configuration was read from; null where there was none. */
@@ -38,12 +48,15 @@ export async function openLocalAccess(config: ResolvedConfig, file: string | nul
 
 export class LocalAccess implements AccessAdmin {
   readonly isWithoutFile: boolean
-  readonly #store: Store
+  readonly #store: Pick<Store, 'keys' | 'ledger' | 'close'>
   readonly #config: ResolvedConfig
   readonly #clock: Clock
   readonly #admin: KeyAdmin
 
-  constructor(store: Store, { config, file, clock }: { config: ResolvedConfig; file: string | null; clock: Clock }) {
+  constructor(
+    store: Pick<Store, 'keys' | 'ledger' | 'close'>,
+    { config, file, clock }: { config: ResolvedConfig; file: string | null; clock: Clock },
+  ) {
     this.isWithoutFile = file === null
     this.#store = store
     this.#config = config
@@ -52,7 +65,8 @@ export class LocalAccess implements AccessAdmin {
   }
 
   get place(): string {
-    return this.#config.storage.path
+    const { path, redis } = this.#config.storage
+    return redis === undefined ? path : `the fleet ${redis.fleet}`
   }
 
   get dataUrl(): string {
@@ -64,7 +78,8 @@ export class LocalAccess implements AccessAdmin {
   }
 
   get isFollowed(): boolean {
-    return hasGateway(this.#config.storage.path)
+    const { path, redis } = this.#config.storage
+    return redis !== undefined || hasGateway(path)
   }
 
   get anonymousAllowed(): boolean {

@@ -24,17 +24,17 @@ export class Script<Answer> {
   readonly name: string
   readonly lua: string
   readonly digest: string
-  readonly #read: (reply: unknown) => Answer
+  readonly #readReply: (reply: unknown) => Answer
 
   /** `read`: what the reply of the script means; throws where it is none of its own. */
   constructor(name: string, lua: string, read: (reply: unknown) => Answer) {
     this.name = name
     this.lua = prelude + lua
     this.digest = createHash('sha1').update(this.lua).digest('hex')
-    this.#read = read
+    this.#readReply = read
   }
 
   read(reply: unknown): Answer {
-    return this.#read(reply)
+    return this.#readReply(reply)
   }
 }
