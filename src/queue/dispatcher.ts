@@ -128,7 +128,8 @@ export class Dispatcher {
     const isFair = options.order === 'token-fair'
     const strand = (): void => this.#stranded.look()
     const enter = (waiter: Waiter): void => this.#enterAgain(waiter)
-    const ofShared = { ...wait, flows: this.#flows, isFair, paused, enter, offer, strand }
+    const next = (host: Host) => this.#serving.next(host)
+    const ofShared = { ...wait, flows: this.#flows, isFair, paused, next, enter, offer, strand }
     const shared = { clock, grants: this.#grants, serve, line: new LineOfShared(ofShared), onRelease }
     this.#shared = sharing === undefined ? null : new SharedGrants({ ...sharing, ...shared })
   }

@@ -39,6 +39,14 @@ export class Serving {
     }
   }
 
+  /** Who would be given a slot of the host, were one free. */
+  next(host: Host): Waiter | undefined {
+    const { line, hosts, shares, admits } = this.#parts
+    if (line.size === 0) return undefined
+    const fits = (lane: Lane): boolean => hosts.takes(lane, host) && admits(lane, host)
+    return line.next({ host, fits, isShort: shares.at(host) })
+  }
+
   #serve(host: Host): void {
     const { line, hosts, shares, admits, paused, grantNext } = this.#parts
     // Those for whom it is not the right one just now keep nobody waiting who comes behind them.

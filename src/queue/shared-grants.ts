@@ -35,6 +35,8 @@ interface SharedGrantsParts extends Sharing {
 /** Those who wait, as far as it is of concern there. */
 export interface SharedLine {
   rankOf(waiter: Waiter, host: Host): SlotRank
+  /** Of the one that goes next there; null where nobody waits for the host. */
+  nextRank(host: Host): SlotRank | null
   /** It waits no more, for now: the host that it waited for alone, or null. */
   takesOut(waiter: Waiter): Host | null
   /** The host can still be given what was asked for. */
@@ -48,6 +50,8 @@ interface Asked {
   readonly grant: Grant
   readonly lease: Lease
   readonly rank: SlotRank
+  /** Who has the claim once this one is granted its slot. */
+  readonly next: SlotRank | null
   /** The host that it waited for alone. */
   readonly heldFor: Host | null
 }
@@ -61,7 +65,7 @@ interface AtHost {
   reserved: number
   /** So many were asked for so far. */
   asked: number
-  /** What was refused last; null: nothing is claimed there. */
+  /** Of the claim that is known to all; null where none is. */
   claim: SlotRank | null
   /** Until one is asked for again, though nobody has told that one is free. */
   again: Timer | null
@@ -101,13 +105,14 @@ export class SharedGrants {
     const heldFor = line.takesOut(waiter)
     const grant: Grant = { request, ask, flow, decision, waitMs: 0, hadToWait, told, isBulk }
     const lease = grants.reserve(grant, (one) => this.#released(one))
-    const asked: Asked = { waiter, grant, lease, rank, heldFor }
+    const next = line.nextRank(host)
+    const asked: Asked = { waiter, grant, lease, rank, next, heldFor }
     this.#asked.set(waiter, asked)
     at.reserved++
     at.asked++
     at.isUntold = false
     host.elsewhere.asking++
-    slots.take({ host: host.name, rank }, (answer) => {
+    slots.take({ host: host.name, rank, next }, (answer) => {
       if (answer === null) this.#answered(asked, this.#ownAnswer(host), 'local')
       else this.#answered(asked, answer, answer.granted ? 'granted' : 'refused')
     })
@@ -199,23 +204,29 @@ export class SharedGrants {
     serve(host)
   }
 
-  #grant({ waiter, lease, grant, heldFor }: Asked, outcome: Outcome): void {
+  #grant({ waiter, lease, grant, next, heldFor }: Asked, outcome: Outcome): void {
     const { clock, grants, line } = this.#parts
     const { host } = lease
     const at = this.#atHost(host)
     this.#asked.delete(waiter)
     at.reserved--
-    if (outcome === 'granted') at.claim = null
-    else this.#untold(at)
+    if (outcome !== 'granted') this.#untold(at)
+    else if (next !== null && host.heldInAll >= host.health.limit) this.#claims(at, host, next)
+    else at.claim = next
     const waitMs = Math.max(0, clock.now() - waiter.sinceMs)
     line.granted(waiter, host, waitMs, heldFor)
     grants.begin(lease, { ...grant, waitMs })
   }
 
   #refused({ lease: { host }, rank }: Asked, outcome: Outcome): void {
-    const { clock, chance } = this.#parts
     const at = this.#atHost(host)
-    if (outcome === 'refused') at.claim = rank
+    this.#claims(at, host, outcome === 'refused' ? rank : at.claim)
+  }
+
+  /** It is full, and somebody here waits for it. */
+  #claims(at: AtHost, host: Host, claim: SlotRank | null): void {
+    const { clock, chance } = this.#parts
+    at.claim = claim
     host.elsewhere.isFull = true
     at.again ??= clock.after(againMsMin + chance() * (againMsMax - againMsMin), () => this.#openAgain(host))
   }

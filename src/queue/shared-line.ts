@@ -25,6 +25,8 @@ interface LineOfSharedParts {
   readonly isFair: boolean
   /** Nobody is given anything. */
   readonly paused: () => boolean
+  /** Who would be given a slot of the host. */
+  readonly next: (host: Host) => Waiter | undefined
   /** It was never in line: whether it may wait is yet to be asked. */
   readonly enter: (waiter: Waiter) => void
   /** It may take any slot that is free. */
@@ -44,6 +46,11 @@ export class LineOfShared implements SharedLine {
     const { clock, isFair } = this.#parts
     const band = request.place === 'sent_back' ? 0 : ofClass === 'bulk' ? 2 : 1
     return { band, counter: isFair ? flow.counterAt(host) : clock.wallMs() - (clock.now() - sinceMs) }
+  }
+
+  nextRank(host: Host): SlotRank | null {
+    const next = this.#parts.next(host)
+    return next === undefined ? null : this.rankOf(next, host)
   }
 
   takesOut(waiter: Waiter): Host | null {

@@ -12,6 +12,8 @@ export interface SlotWish {
   /** By its name, which is the same at all gateways of a fleet. */
   readonly host: string
   readonly rank: SlotRank
+  /** Who waits for it next at this gateway, and has the claim once this one is granted its slot; null where nobody does. */
+  readonly next: SlotRank | null
 }
 
 export interface SlotAnswer {

@@ -1,6 +1,7 @@
 /** The scripts that give out slots decide as the rules say that are written down plainly, whatever happens in which order. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SlotRank } from '../../src/queue/shared-slots.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'
 import { Script } from '../../src/stores/redis/script.ts'
 import { takeScript, tellScript } from '../../src/stores/redis/slot-scripts.ts'
@@ -31,7 +32,13 @@ const gateway = fc.nat(ids.length - 1)
 const step = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ kind: fc.constant('take' as const), gateway, band: fc.nat(2), counter: fc.nat(5) }),
+    arbitrary: fc.record({
+      kind: fc.constant('take' as const),
+      gateway,
+      band: fc.nat(2),
+      counter: fc.nat(5),
+      next: fc.option(fc.record({ band: fc.constantFrom<0 | 1 | 2>(0, 1, 2), counter: fc.nat(5) })),
+    }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('give back' as const), gateway }) },
   {
@@ -105,9 +112,9 @@ class Both {
     await this.#link.command(['DEL', ...this.#keys.slice(1)])
   }
 
-  async take(message: SlotMessage, band: 0 | 1 | 2, counter: number) {
-    const plain = this.plain.take('studio', message, { band, counter })
-    const args = [...this.#args(message), band, counter]
+  async take(message: SlotMessage, { band, counter }: SlotRank, next: SlotRank | null = null) {
+    const plain = this.plain.take('studio', message, { band, counter }, next)
+    const args = [...this.#args(message), band, counter, next?.band ?? '', next?.counter ?? '']
     const real = await this.#link.run(take, this.#keys, args).catch(() => null)
     expect(real).toEqual(plain)
     return plain
@@ -141,7 +148,7 @@ async function play(steps: readonly Step[], both: Both): Promise<void> {
     switch (one.kind) {
       case 'take': {
         const message = sender.message(id)
-        const answer = await both.take(message, one.band as 0 | 1 | 2, one.counter)
+        const answer = await both.take(message, { band: one.band as 0 | 1 | 2, counter: one.counter }, one.next)
         sender.unheard.push({ number: message.number, granted: answer?.granted === true })
         break
       }
@@ -158,7 +165,7 @@ async function play(steps: readonly Step[], both: Both): Promise<void> {
         break
       case 'overtaken': {
         const message = { id, number: Math.max(0, sender.number - 1), answered: 0, sure: 1, limit }
-        if (one.takes) await both.take(message, 1, 0)
+        if (one.takes) await both.take(message, { band: 1, counter: 0 })
         else await both.tell(message, true)
         break
       }

@@ -2,7 +2,7 @@
  * How several gateways share the slots of hosts, written down plainly: what the scripts of Redis do is held against it, and lines
  * without a Redis stand on it.
  */
-import type { SharedSlots, SlotAnswer, SlotHolder, SlotRank } from '../../src/queue/shared-slots.ts'
+import type { SharedSlots, SlotAnswer, SlotHolder, SlotRank, SlotWish } from '../../src/queue/shared-slots.ts'
 
 const claimMs = 500
 const toldClaimMs = 100
@@ -66,7 +66,7 @@ export class PlainSlots {
   }
 
   /** Null where nobody can tell. */
-  take(host: string, message: SlotMessage, rank: SlotRank): SlotAnswer | null {
+  take(host: string, message: SlotMessage, rank: SlotRank, next: SlotRank | null = null): SlotAnswer | null {
     const { id, number, limit } = message
     const at = this.#at(host)
     if (this.#isOvertaken(at, message)) return { granted: false, elsewhere: 0 }
@@ -77,8 +77,9 @@ export class PlainSlots {
     const before = others.filter(([, claim]) => isLess(claim.rank, rank)).length
     const granted = limit - elsewhere - heldIn(row) > before
     if (granted) row.grants.push(number)
-    if (granted) at.claims.delete(id)
-    else at.claims.set(id, { untilMs: this.#parts.nowMs() + claimMs, told: false, rank })
+    const claim = granted ? next : rank
+    if (claim === null) at.claims.delete(id)
+    else at.claims.set(id, { untilMs: this.#parts.nowMs() + claimMs, told: false, rank: claim })
     at.rows.set(id, row)
     this.#offer(host, message, others)
     return { granted, elsewhere }
@@ -201,10 +202,7 @@ export class PlainReplica implements SharedSlots {
     this.#holder = holder
   }
 
-  take(
-    { host, rank }: { readonly host: string; readonly rank: SlotRank },
-    answered: (answer: SlotAnswer | null) => void,
-  ): void {
+  take({ host, rank, next }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
     if (!this.isShared) {
       answered(null)
       return
@@ -218,7 +216,7 @@ export class PlainReplica implements SharedSlots {
     }
     this.#road.send(
       () => {
-        const answer = this.#slots.take(host, message, rank)
+        const answer = this.#slots.take(host, message, rank, next)
         this.#road.send(
           () => over(answer),
           () => over(null),

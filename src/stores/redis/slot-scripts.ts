@@ -105,7 +105,7 @@ export interface TakeAnswer {
   readonly elsewhere: number
 }
 
-/** ARGV further: band, counter. */
+/** ARGV further: band and counter of the one that asks, and of the one that has the claim once it is granted; '' where nobody has. */
 export const takeScript = new Script(
   'slot_take',
   `${common}
@@ -122,9 +122,13 @@ end
 local granted = free > before
 if granted then
   grants[#grants + 1] = ARGV[3]
+end
+local band, counter = ARGV[9], ARGV[10]
+if granted then band, counter = ARGV[11], ARGV[12] end
+if band == '' then
   redis.call('HDEL', KEYS[4], id)
 else
-  redis.call('HSET', KEYS[4], id, string.format('%d 0 ', now + ${claimMs}) .. ARGV[9] .. ' ' .. ARGV[10])
+  redis.call('HSET', KEYS[4], id, string.format('%d 0 ', now + ${claimMs}) .. band .. ' ' .. counter)
   redis.call('PEXPIRE', KEYS[4], ${keptMs})
 end
 local mine_now = keep_mine()

@@ -55,7 +55,7 @@ export class RedisSlotStore implements SharedSlots {
     this.#timer = null
   }
 
-  take({ host, rank }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+  take({ host, rank, next }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
     const { clock, link, replicas } = this.#parts
     if (!replicas.isShared || clock.now() < this.#sharesAtMs) {
       answered(null)
@@ -72,7 +72,8 @@ export class RedisSlotStore implements SharedSlots {
     const late = ({ granted }: SlotAnswer): void => {
       if (granted) this.tell(host, true)
     }
-    const answer = link.run(takeScript, this.#keys(host), [...args, rank.band, rank.counter], { late })
+    const rest = next === null ? ['', ''] : [next.band, next.counter]
+    const answer = link.run(takeScript, this.#keys(host), [...args, rank.band, rank.counter, ...rest], { late })
     answer.then(over, () => over(null))
   }
 
