@@ -67,7 +67,7 @@ export class WorkElsewhere {
     return { ...told, running: held, output: told.output + (held - told.running) * outputLeftAssumed }
   }
 
-  /** For the others; undefined where there are no hosts. */
+  /** For the others. */
   tell(): Told {
     const isAll = this.#beats++ % beatsOfAll === 0
     const rows: Row[] = []
@@ -104,11 +104,6 @@ export class WorkElsewhere {
   gone(from: string): void {
     this.#byReplica.get(from)?.stale.cancel()
     if (this.#byReplica.delete(from)) this.#sum(true)
-  }
-
-  /** Nothing is heard any more. */
-  close(): void {
-    for (const from of this.#byReplica.keys()) this.gone(from)
   }
 
   /** `isSure`: what was known of slots since, by asking for one, is older by now. */
