@@ -16,7 +16,9 @@ const nowhere = 'redis://127.0.0.1:9'
 
 async function replicaOf(url: string, replica: string, config: object = {}): Promise<GatewayUnderTest> {
   const double = await startDouble()
-  const storage = { path: ':memory:', redis: { url, replica } }
+  // A machine that is busy with other tests makes nobody seem gone, and Redis neither.
+  const patience = { connectMsMax: 10_000, answerMsMax: 2_000, goneAfterMs: 20_000 }
+  const storage = { path: ':memory:', redis: { url, replica, ...patience } }
   const gateway = await startGateway({ hosts: [{ name: 'studio', url: double.url }], storage, ...config })
   onTestFinished(() => gateway[Symbol.asyncDispose]())
   return gateway
@@ -106,6 +108,27 @@ describe.skipIf(!hasRedis && !mustRun)('on a real Redis', () => {
     expect(await figure(east, 'usage_hand_over_lag_seconds')).toBe(0)
     expect(await figure(east, 'usage_rows_taken_in_total')).toBe(0)
     expect(await figure(west, 'usage_rows_handed_over_total')).toBe(0)
+  })
+
+  test('limits are asked of all while Redis is there, and of this gateway’s share while it is not', async () => {
+    const redis = await redisOfTest()
+    const east = await replicaOf(redis.url, 'east')
+    await becomesTrue(20_000, 'sharing', async () => (await figure(east, 'sharing_degraded')) === 0)
+    const { key } = await east.createKey({ name: 'alice', limits: { requestsPerMinute: 100 } })
+    const client = clientOf(east, { apiKey: key })
+    await client.chat.completions.create({ ...ask('one'), stream: false })
+    expect(await figure(east, 'shared_limit_decisions_total', { by: 'shared' })).toBe(1)
+    expect(await figure(east, 'shared_limit_charges_waiting')).toBe(0)
+    await redis.kill()
+    await becomesTrue(20_000, 'the loss', async () => (await figure(east, 'sharing_degraded')) === 1)
+    await client.chat.completions.create({ ...ask('two'), stream: false })
+    expect(await figure(east, 'shared_limit_decisions_total', { by: 'local' })).toBe(1)
+    expect(await figure(east, 'shared_limit_charges_waiting')).toBe(1)
+    await redis.startAgain()
+    await becomesTrue(20_000, 'all told', async () => (await figure(east, 'shared_limit_charges_waiting')) === 0)
+    await becomesTrue(20_000, 'sharing again', async () => (await figure(east, 'sharing_degraded')) === 0)
+    await client.chat.completions.create({ ...ask('three'), stream: false })
+    expect(await figure(east, 'shared_limit_decisions_total', { by: 'shared' })).toBe(2)
   })
 
   test('a Redis that goes is told at once and counted once, and is there again when it is', async () => {
