@@ -44,7 +44,9 @@ export class LimitLane implements AccountLane {
   /** Of which nobody knows whether it was done. */
   #doubt: Sent | null = null
   #epoch = 1
-  #soon: { readonly timer: Timer; readonly isForAsks: boolean } | null = null
+  /** Until asks are sent, and until changes are at the latest. */
+  #askTimer: Timer | null = null
+  #changeTimer: Timer | null = null
   #telling: Timer | null = null
   #saidLiveAtMs = 0
   /** Of the clock of all, before that of this process. */
@@ -136,28 +138,39 @@ export class LimitLane implements AccountLane {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#telling?.cancel()
-    this.#soon?.timer.cancel()
+    this.#askTimer?.cancel()
+    this.#changeTimer?.cancel()
     await this.tellNow()
   }
 
   #sendSoon(isForAsks: boolean): void {
     if (this.#isBusy || this.#stopped) return
-    if (this.#soon !== null && (this.#soon.isForAsks || !isForAsks)) return
-    this.#soon?.timer.cancel()
     const { clock } = this.#parts
-    const send = () => void this.#send()
-    const timer = isForAsks ? clock.afterTurn(send) : clock.after(changesWithinMs, send)
-    this.#soon = { timer, isForAsks }
+    if (isForAsks) {
+      this.#askTimer ??= clock.afterTurn(() => {
+        this.#askTimer = null
+        void this.#send()
+      })
+    } else {
+      // It goes on where asks have taken the changes along: to begin and to end one for each request costs more.
+      this.#changeTimer ??= clock.after(changesWithinMs, () => {
+        this.#changeTimer = null
+        if (this.#isToSend) void this.#send()
+      })
+    }
+  }
+
+  get #isToSend(): boolean {
+    return this.#changes.length > 0 || this.#placesWait || this.#doubt !== null
   }
 
   async #send(): Promise<void> {
-    this.#soon = null
     if (this.#isBusy) return
     if (!this.isShared) return this.#giveUp()
     const sent = this.#doubt ?? this.#next()
     if (sent !== null) await this.#charge(sent)
     if (this.#asks.length > 0) this.#sendSoon(true)
-    else if (this.#changes.length > 0 || this.#placesWait || this.#doubt !== null) this.#sendSoon(false)
+    else if (this.#isToSend) this.#sendSoon(false)
   }
 
   #next(): Sent | null {

@@ -66,8 +66,8 @@ export class MinuteCharges {
 
   /** In place of what was charged here. */
   read(list: readonly number[], nowMs: number): void {
-    this.#amounts = null
-    this.#lastMs = null
+    this.#amounts?.fill(0)
+    this.#lastMs?.fill(0)
     this.#sum = 0
     this.#newest = Math.floor(nowMs / slotMs)
     this.#nowMs = nowMs

@@ -107,9 +107,9 @@ local function write_allowance(a, now)
   return r
 end
 
--- As \`Account.use\`: what is not limited any more is forgotten.
+-- As \`Account.use\`, for those who ask. What is not limited any more is kept for a while: other gateways may not have heard of it.
 local function use(account, now)
-  local kept = {}
+  account.used = {}
   for _, name in ipairs(minute_names) do
     local limit = account.limits[name]
     if limit then
@@ -121,10 +121,10 @@ local function use(account, now)
       elseif a.limit ~= limit then
         set_limit(a, limit, now)
       end
-      kept[name] = a
+      account.minute[name] = a
+      account.used[name] = a
     end
   end
-  account.minute = kept
 end
 
 local function read_account(text, wish, now)
@@ -223,7 +223,7 @@ end
 
 local function obstacle(account, ask, now, elsewhere, worst)
   for _, name in ipairs(minute_names) do
-    local a = account.minute[name]
+    local a = account.used[name]
     if a then
       local amount = amount_of(name, ask.cost)
       if fits_in(a, amount, ask.who, now, elsewhere) > elsewhere then
@@ -269,7 +269,7 @@ end
 
 local function claim_all(account, ask, now, told)
   for _, name in ipairs(minute_names) do
-    local a = account.minute[name]
+    local a = account.used[name]
     if a then
       local amount = amount_of(name, ask.cost)
       local wait = come_back_in(a, amount, ask.who, now, 0)
@@ -290,7 +290,7 @@ local function hold(account, ask, now)
   end
   local held = {}
   for _, name in ipairs(minute_names) do
-    local a = account.minute[name]
+    local a = account.used[name]
     if a then
       local draw = draw_of(a, now)
       local taken = take(a, amount_of(name, ask.cost), now, draw)
@@ -332,7 +332,9 @@ end
 
 local function write_account(account, id, alive, now)
   local r = { minute = {}, live = {} }
-  for name, a in pairs(account.minute) do r.minute[name] = write_allowance(a, now) end
+  for name, a in pairs(account.minute) do
+    if account.limits[name] or now - a.at < 2 * window then r.minute[name] = write_allowance(a, now) end
+  end
   for _, kind in ipairs({ 'day', 'month' }) do
     if #account[kind] > 0 then r[kind] = account[kind] end
   end

@@ -25,28 +25,32 @@ if batch.atOnce then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now - batch.goneAfterMs, '+inf')) do alive[id] = true end
 end
 
+local asked = {}
+for _, ask in ipairs(batch.asks) do
+  for _, at in ipairs(ask.accounts) do asked[at] = true end
+end
+
 local accounts = {}
 for i, wish in ipairs(batch.accounts) do
   local account = read_account(redis.call('GET', KEYS[3 + i]), wish, now)
   account.kept = wish.kept
   if wish.seed then merge(account, wish.seed, now) end
-  use(account, now)
   account.others = alive and others_of(account, batch.id, alive) or 0
   accounts[i] = account
 end
 
-for _, told in ipairs(batch.changes or {}) do change(accounts[told.account], told, now) end
+-- By the limits that it was charged to; who asks brings those of now.
+for _, told in ipairs(batch.changes) do change(accounts[told.account], told, now) end
+for at in pairs(asked) do use(accounts[at], now) end
 
 -- Who was told to wait goes before those of its holder that come later.
 local waits = {}
 local answers = {}
-local asked = {}
-for n, ask in ipairs(batch.asks or {}) do
+for n, ask in ipairs(batch.asks) do
   local of = {}
   for i, at in ipairs(ask.accounts) do
     of[i] = accounts[at]
     of[i].at = i - 1
-    asked[at] = true
   end
   if ask.newcomer and waits[ask.who] and waits[ask.who] <= ask.class then
     answers[n] = { behind = true }
