@@ -4,6 +4,7 @@ import type { ResolvedConfig } from '../../config/schema.ts'
 import type { Command } from '../command.ts'
 import { storeFlags } from '../open-access.ts'
 import { printableJson } from '../printable.ts'
+import { checkRedis, redisText, type SeenRedis } from '../redis-check.ts'
 import { refuse, tell } from '../refuse.ts'
 
 export const checkConfig: Command = {
@@ -13,13 +14,16 @@ export const checkConfig: Command = {
   notes: [],
   async run(flags, io) {
     const { loadConfig } = await import('../../config/load.ts')
-    const { loaded, notes } = await withCertificates(await loadConfig({ flags }))
+    const { loaded, notes, redis } = await withFiles(await loadConfig({ flags }))
     const good = loaded.kind === 'good'
     if (flags.get('json')?.at(-1) === 'true') {
-      const result = good ? { ok: true, file: loaded.file, ...summary(loaded.config) } : { ok: false, ...loaded }
+      const result = good
+        ? { ok: true, file: loaded.file, ...summary(loaded.config), ...(redis === null ? {} : { redis }) }
+        : { ok: false, ...loaded }
       io.out(printableJson({ ...result, kind: undefined }))
     } else if (good) {
       io.out(summaryText(loaded.file, loaded.config))
+      if (redis !== null) io.out(redisText(redis))
       const { teamNotes } = await import('../team-notes.ts')
       tell([...loaded.notes, ...notes, ...(await teamNotes(loaded.config))], io)
     } else {
@@ -29,12 +33,22 @@ export const checkConfig: Command = {
   },
 }
 
+interface Checked {
+  readonly loaded: LoadedConfig
+  readonly notes: readonly string[]
+  /** Null where none is named. */
+  readonly redis: SeenRedis | null
+}
+
 /** A good configuration is bad when the gateway would not start with the files that it names. */
-async function withCertificates(loaded: LoadedConfig): Promise<{ loaded: LoadedConfig; notes: readonly string[] }> {
-  if (loaded.kind === 'bad') return { loaded, notes: [] }
+async function withFiles(loaded: LoadedConfig): Promise<Checked> {
+  if (loaded.kind === 'bad') return { loaded, notes: [], redis: null }
   const { checkCertificates } = await import('../certificate-check.ts')
-  const { problems, notes } = await checkCertificates(loaded.config)
-  return { loaded: problems.length === 0 ? loaded : { kind: 'bad', problems, file: loaded.file }, notes }
+  const checks = [await checkCertificates(loaded.config), await checkRedis(loaded.config)] as const
+  const problems = checks.flatMap((check) => check.problems)
+  const notes = checks.flatMap((check) => check.notes)
+  const [, { seen: redis }] = checks
+  return { loaded: problems.length === 0 ? loaded : { kind: 'bad', problems, file: loaded.file }, notes, redis }
 }
 
 /** What an operator wants to see again; by name, so that no secret ever slips in. */

@@ -185,7 +185,7 @@ async function becomes({ gateway }: Scene, gauge: 'redis_up' | 'sharing_degraded
 
 /** Each problem is told once, however many requests met it. */
 function ending(scene: Scene, served: number) {
-  const told = problemsTold(scene)
-  expect(new Set(told).size).toBe(told.length)
-  return { requests: served, attempts: served === 0 ? {} : { a: served }, secrets: [password], faults: told.length }
+  const problems = problemsTold(scene)
+  expect(new Set(problems).size).toBe(problems.length)
+  return { requests: served, attempts: served === 0 ? {} : { a: served }, secrets: [password], faults: problems.length }
 }
