@@ -9,7 +9,6 @@
 import type { Balancer } from '../balancing/balancer.ts'
 import type { Decision } from '../balancing/decision.ts'
 import type { BalancingEvents } from '../balancing/events.ts'
-import type { Ask } from '../balancing/policy.ts'
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import type { RequestClass } from '../base/request-class.ts'
@@ -18,6 +17,7 @@ import type { Host } from '../hosts/host.ts'
 import type { ResidencyPlanner } from '../hosts/residency.ts'
 import type { Candidate } from '../hosts/route.ts'
 import { type Costs, costOf, tokenCosts } from './bill.ts'
+import { Choices } from './choices.ts'
 import { Deadlines } from './deadlines.ts'
 import type { QueueEvents, Rejection, SharedSlotsState, WaitOutcome } from './events.ts'
 import { type Flow, Flows } from './flow.ts'
@@ -32,7 +32,7 @@ import { Line, ranks } from './line.ts'
 import { ModelWaits } from './model-waits.ts'
 import type { QueueOptions } from './options.ts'
 import { Patience } from './patience.ts'
-import { hasRoom, notLetIn, obstacleTo, type Refusal, type Waiting, waitTooLong } from './refusals.ts'
+import type { Waiting } from './refusals.ts'
 import { type QueueRules, queueRules } from './rules.ts'
 import { Serving } from './serving.ts'
 import { SharedGrants, type Sharing } from './shared-grants.ts'
@@ -43,7 +43,7 @@ import { Stranded } from './stranded.ts'
 import { askOf, ToldDecisions } from './told-decisions.ts'
 import { type ToldEstimate, ToldWaits, toldOf } from './told-waits.ts'
 import type { Accuracy } from './wait-accuracy.ts'
-import { type WaitEstimate, WaitEstimator } from './wait-estimate.ts'
+import { WaitEstimator } from './wait-estimate.ts'
 import { Waiter } from './waiter.ts'
 import { WaitingTurn } from './waiting-turn.ts'
 
@@ -87,8 +87,7 @@ export class Dispatcher {
   readonly #hosts: LaneHosts
   readonly #models: ModelWaits
   readonly #stranded: Stranded
-  readonly #inAll = () => ({ line: this.#line, elsewhere: this.#parts.waitingElsewhere?.(), rules: this.#rules })
-  readonly #waitingFor = (host: Host) => this.#line.waitingFor(host, (lane) => this.#hosts.takes(lane, host))
+  readonly #choices: Choices
   readonly #serving: Serving
   #paused = false
   #closedBy: GatewayError | null = null
@@ -98,10 +97,11 @@ export class Dispatcher {
     this.#parts = parts
     this.#line = new Line(ranks[options.order])
     this.#shares = new Shares(parts.clock, this.#rules.classes)
-    this.#estimator = new WaitEstimator(parts.clock, options.order === 'token-fair')
+    const isFair = options.order === 'token-fair'
+    this.#estimator = new WaitEstimator(parts.clock, isFair)
     this.#hosts = new LaneHosts(parts.clock)
     this.#decisions = new ToldDecisions(parts.clock, parts.decisions)
-    const { clock, events, isOneUnknown = () => false } = parts
+    const { clock, events, isOneUnknown = () => false, sharing } = parts
     const onRelease = (lease: Lease): void => this.#released(lease)
     this.#grants = new Grants({ ...parts, flows: this.#flows, decisions: this.#decisions, onRelease })
     const paused = (): boolean => this.#paused
@@ -111,6 +111,8 @@ export class Dispatcher {
     const estimateMs = (waiter: Waiter): number | null => this.#told.reckon(waiter).p50Ms
     const serve = (host: Host): void => this.#serving.serve(host)
     this.#models = new ModelWaits({ ...common, ...parts, refuse, estimateMs, paused, serve })
+    const rules = (): QueueRules => this.#rules
+    this.#choices = new Choices({ ...parts, ...common, models: this.#models, estimator: this.#estimator, rules })
     const { loadOf, admits } = this.#models
     this.#serving = new Serving({ ...common, shares: this.#shares, admits, paused, grantNext })
     this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused, loadOf })
@@ -119,17 +121,14 @@ export class Dispatcher {
     this.#stranded = new Stranded({ line: this.#line, isOneUnknown, refuse })
     const offer = (waiter: Waiter): void => this.#offer(waiter)
     this.#deadlines = new Deadlines(clock, (waiter) => patience.due(waiter))
-    const { sharing } = parts
-    const deadlines = this.#deadlines
-    this.#holds = new Holds({ ...common, clock, decisions: this.#decisions, deadlines, offer })
-    const wait = { ...common, clock, events, deadlines, holds: this.#holds, models: this.#models, told: this.#told }
+    const timed = { ...common, clock, deadlines: this.#deadlines }
+    this.#holds = new Holds({ ...timed, decisions: this.#decisions, offer })
+    const wait = { ...timed, events, holds: this.#holds, models: this.#models, told: this.#told }
     const timesOut = (waiter: Waiter): boolean => this.#remove(waiter, 'timeout')
-    const patience = new Patience({ ...wait, rules: () => this.#rules, timesOut })
-    const isFair = options.order === 'token-fair'
+    const patience = new Patience({ ...wait, rules, timesOut })
     const strand = (): void => this.#stranded.look()
     const enter = (waiter: Waiter): void => this.#enterAgain(waiter)
-    const next = (host: Host) => this.#serving.next(host)
-    const ofShared = { ...wait, flows: this.#flows, isFair, paused, next, enter, offer, strand }
+    const ofShared = { ...wait, flows: this.#flows, serving: this.#serving, isFair, paused, enter, offer, strand }
     const shared = { clock, grants: this.#grants, serve, line: new LineOfShared(ofShared), onRelease }
     this.#shared = sharing === undefined ? null : new SharedGrants({ ...sharing, ...shared })
   }
@@ -143,7 +142,7 @@ export class Dispatcher {
     liftOnReturn(flow, candidates, { line: this.#line, hosts: this.#hosts, flows: this.#flows })
     if (request.place === 'newcomer') this.#estimator.came(flow, request)
     const ask = askOf(request)
-    const decision = this.#paused ? null : this.#chooseFor(request, ask, candidates, flow)
+    const decision = this.#paused ? null : this.#choices.ofNew(request, ask, candidates, flow)
     if (decision?.place.isFree === true && this.#shared === null) {
       this.#grants.give({ request, ask, flow, decision, waitMs: 0, told: null, isBulk: request.class === 'bulk' })
       return noTurn
@@ -179,7 +178,7 @@ export class Dispatcher {
       this.#refuse(request, 'no_host', nobody)
       return
     }
-    const decision = this.#paused ? null : this.#chooseFor(request, askOf(request), candidates, flow)
+    const decision = this.#paused ? null : this.#choices.ofNew(request, askOf(request), candidates, flow)
     this.#enter(waiter, candidates, decision)
   }
 
@@ -271,7 +270,7 @@ export class Dispatcher {
 
   /** Whether one more with so many tokens may wait, for its limits or for a slot. */
   hasRoom(tokens: number): boolean {
-    return hasRoom(tokens, this.#inAll())
+    return this.#choices.hasRoom(tokens)
   }
 
   /** Nothing is called afterwards; without effect on one that waits no more. */
@@ -299,7 +298,7 @@ export class Dispatcher {
     const patienceMs = request.patienceMs ?? this.waitMsMax(request.class)
     const announced = this.#told.reckon(waiter)
     if (request.place === 'newcomer' && decision === null) {
-      const refusal = this.#keptOut(waiter, this.#told.shown(announced), patienceMs)
+      const refusal = this.#choices.keptOut(waiter, this.#told.shown(announced), patienceMs)
       if (refusal !== null) return this.#refuse(request, refusal.reason, refusal.error)
       if (!this.#paused) waiter.announced = announced
     }
@@ -314,19 +313,6 @@ export class Dispatcher {
     return new WaitingTurn(waiter, this)
   }
 
-  /** Why a newcomer may not begin to wait, or null. */
-  #keptOut({ request, flow }: Waiter, estimate: WaitEstimate, patienceMs: number): Refusal | null {
-    const obstacle = this.#obstacleTo(request, flow)
-    if (obstacle !== null) return notLetIn(obstacle, estimate)
-    // Whoever would be the next keeps nobody waiting, and somebody must wait for the estimate to be put right.
-    if (estimate.position === 0 || !this.#estimator.isSure(request)) return null
-    return waitTooLong(estimate, patienceMs)
-  }
-
-  #obstacleTo(request: SlotRequest, flow: Flow) {
-    return obstacleTo(request, { flow, stopped: this.#parts.noWaiting?.() ?? null, ...this.#inAll() })
-  }
-
   #makeRoom(): void {
     if (!this.#paused) this.#giveBack.makeRoom()
   }
@@ -336,7 +322,7 @@ export class Dispatcher {
     const { request } = waiter
     const mayWait = request.place === 'newcomer' && !waiter.wasHeld
     const ask = askOf(request)
-    const decision = this.#choose(request, ask, this.#hosts.candidates(waiter.lane), mayWait)
+    const decision = this.#choices.of(request, ask, this.#hosts.candidates(waiter.lane), mayWait)
     if (decision === null) return false
     if (!decision.place.isFree) {
       this.#holds.begin(waiter, decision)
@@ -353,18 +339,6 @@ export class Dispatcher {
     const told = toldOf(waiter)
     this.#grants.give({ request, ask, flow: waiter.flow, decision, waitMs, told, isBulk: waiter.class === 'bulk' })
     return true
-  }
-
-  /** Of one that has just come. Where it could not wait it is given a slot that is free, and not refused. */
-  #chooseFor(request: SlotRequest, ask: Ask, candidates: readonly Candidate[], flow: Flow): Decision | null {
-    const decision = this.#choose(request, ask, candidates, request.place === 'newcomer')
-    if (decision === null || decision.place.isFree) return decision
-    return this.#obstacleTo(request, flow) === null ? decision : this.#choose(request, ask, candidates, false)
-  }
-
-  #choose({ holder }: SlotRequest, ask: Ask, candidates: readonly Candidate[], mayWait: boolean): Decision | null {
-    const open = this.#models.openTo(holder, candidates)
-    return this.#parts.balancer.choose(ask, open, { mayWait, waitingFor: this.#waitingFor })
   }
 
   /** Of a request that does not wait yet; with nobody in the line there is no lane, and none need be made. */

@@ -7,6 +7,7 @@ import type { Holds } from './holds.ts'
 import type { LaneHosts } from './lane-hosts.ts'
 import type { Line } from './line.ts'
 import type { ModelWaits } from './model-waits.ts'
+import type { Serving } from './serving.ts'
 import type { SharedLine } from './shared-grants.ts'
 import type { SlotRank } from './shared-slots.ts'
 import type { ToldWaits } from './told-waits.ts'
@@ -25,8 +26,7 @@ interface LineOfSharedParts {
   readonly isFair: boolean
   /** Nobody is given anything. */
   readonly paused: () => boolean
-  /** Who would be given a slot of the host. */
-  readonly next: (host: Host) => Waiter | undefined
+  readonly serving: Pick<Serving, 'next'>
   /** It was never in line: whether it may wait is yet to be asked. */
   readonly enter: (waiter: Waiter) => void
   /** It may take any slot that is free. */
@@ -49,7 +49,7 @@ export class LineOfShared implements SharedLine {
   }
 
   nextRank(host: Host): SlotRank | null {
-    const next = this.#parts.next(host)
+    const next = this.#parts.serving.next(host)
     return next === undefined ? null : this.rankOf(next, host)
   }
 

@@ -1,5 +1,5 @@
 /** The scripts that give out slots decide as the rules say that are written down plainly, whatever happens in which order. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SlotRank } from '../../src/queue/shared-slots.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'

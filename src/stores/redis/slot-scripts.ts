@@ -136,7 +136,7 @@ offer(limit - elsewhere - mine_now, mine_now, claims)
 return { granted and 1 or 0, elsewhere }
 `,
   (reply): TakeAnswer => {
-    const [granted, elsewhere] = reply as [number, number]
+    const [granted, elsewhere = 0] = Array.isArray(reply) ? reply.map(Number) : []
     return { granted: granted === 1, elsewhere }
   },
 )

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import type { Place } from '../../../src/queue/slot-request.ts'
