@@ -85,21 +85,24 @@ describe('several gateways before one host', () => {
     expect(order).toEqual([back, urgent, bulk])
   })
 
-  it('know that one who has less came after another whose claim is known', async () => {
+  it('know at once of one that goes before whoever is known to wait', async () => {
     const { clock, gateways } = sharedWorld({ gateways: 3, hosts: { studio: { slots: 1 } } })
     const [a, b, c] = gateways as [WorldGateway, WorldGateway, WorldGateway]
-    const heavy = { key: 'heavy', tokens: { input: 1_000, output: 0 } }
-    release(b.ask('m', heavy))
-    await clock.advance(0)
     const first = a.ask()
-    const late = b.ask('m', heavy)
-    const middle = c.ask('m', { key: 'middle', tokens: { input: 10, output: 0 } })
-    expect([state(late), state(middle)]).toEqual(['waits', 'waits'])
-    const light = b.ask('m', { key: 'light' })
+    const bulk = [b.ask('m', { class: 'bulk' }), c.ask('m', { class: 'bulk' })]
+    const urgent = c.ask('m', { class: 'interactive' })
     release(first)
     await clock.advance(0)
-    expect([state(late), state(middle), state(light)].filter((one) => one === 'runs')).toHaveLength(1)
-    expect(state(late)).toBe('waits')
+    expect([...bulk, urgent].map(state)).toEqual(['waits', 'waits', 'runs'])
+  })
+
+  it('find out at once that more is free than they knew', async () => {
+    const { clock, b } = two({ hosts: { studio: { slots: 2 } }, delayMs: 5 })
+    b.host().elsewhere.held = 2
+    const asked = [b.ask(), b.ask()]
+    expect([b.host().leases.size, b.dispatcher.length]).toEqual([1, 1])
+    await clock.advance(20)
+    expect(asked.map(state)).toEqual(['runs', 'runs'])
   })
 
   it('try the next host at once where the chosen one is full elsewhere', () => {
