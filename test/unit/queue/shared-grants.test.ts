@@ -117,16 +117,12 @@ describe('several gateways before one host', () => {
     const { clock, a, b } = two({ hosts: { studio: { slots: 1 } } })
     const first = a.ask()
     const waiting = b.ask()
-    a.road.isCut = true
+    b.road.isHeld = true
     release(first)
-    await clock.advance(1_000)
+    await clock.advance(0)
     expect(state(waiting)).toBe('waits')
-    a.road.isCut = false
-    a.replica.tell('studio', false)
-    b.road.isCut = true
-    await clock.advance(10)
-    b.road.isCut = false
-    await clock.advance(500)
+    b.road.forget()
+    await clock.advance(250)
     expect(state(waiting)).toBe('runs')
   })
 

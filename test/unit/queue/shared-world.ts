@@ -25,7 +25,7 @@ export interface WorldGateway extends ReturnType<typeof line> {
   host(name?: string): Host
 }
 
-/** Whatever is sent while it is held arrives when it is let go, or never. */
+/** What is sent while it is held is neither there nor lost yet; where it is cut it is lost. */
 export class HeldRoad implements PlainRoad {
   readonly #clock: FakeClock
   readonly #delayMs: number
@@ -46,9 +46,10 @@ export class HeldRoad implements PlainRoad {
     else this.#clock.after(this.#delayMs, arrives)
   }
 
-  letGo(): void {
+  /** What was held is lost. */
+  forget(): void {
     this.isHeld = false
-    for (const arrives of this.#held.splice(0)) arrives()
+    this.#held.length = 0
   }
 }
 
