@@ -103,7 +103,8 @@ function read(answer: IncomingMessage, seen: SeenRequest, ends: (change: Partial
   answer.on('error', (error: NodeJS.ErrnoException) => ends({ outcome: 'cut', code: error.code ?? error.message }))
   answer.on('end', () => {
     const code = /"code": ?"(\w+)"/.exec(text)?.[1] ?? null
-    if (answer.statusCode !== 200) ends({ outcome: 'refused', code })
+    // Whoever must not have been refused is told of with all that he was told.
+    if (answer.statusCode !== 200) ends({ outcome: 'refused', code: answer.statusCode === 429 ? code : text })
     else if (isWhole(text)) ends({ outcome: 'whole' })
     else ends({ outcome: 'cut', code: code ?? 'without its end' })
   })

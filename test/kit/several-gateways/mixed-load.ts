@@ -31,16 +31,16 @@ export const keys = {
 
 type KeyName = keyof typeof keys
 
-const whole = { model: 'org/wide', stream: false, tokens: [2, 6], pauseMs: 100 } as const
+const whole = { model: 'org/wide', stream: false, tokens: [2, 6], pauseMs: 200 } as const
 const stream = { model: 'org/wide', stream: true, tokens: [10, 40] } as const
-const free = { model: 'org/narrow', stream: true, tokens: [10, 40], clients: 7, oneLeftOf: 11 } as const
+const free = { model: 'org/narrow', stream: true, tokens: [10, 40], clients: 5, oneLeftOf: 11 } as const
 
 const groups: Readonly<Record<KeyName, Omit<ClientGroup, 'name' | 'key' | 'secret'>>> = {
-  requests: { ...whole, clients: 16 },
-  tokens: { ...stream, clients: 12, pauseMs: 100 },
-  'at-once': { ...stream, clients: 12, oneLeftOf: 9, pauseMs: 50 },
-  'crew-a': { ...whole, clients: 6 },
-  'crew-b': { ...whole, clients: 6 },
+  requests: { ...whole, clients: 12 },
+  tokens: { ...stream, clients: 8, pauseMs: 200 },
+  'at-once': { ...stream, clients: 10, oneLeftOf: 9, pauseMs: 50 },
+  'crew-a': { ...whole, clients: 4 },
+  'crew-b': { ...whole, clients: 4 },
   'free-a': free,
   'free-b': free,
   'free-c': free,
@@ -67,7 +67,7 @@ export interface Share {
 }
 
 /** So much later than another one may a request that was admitted reach its host, on a machine that is busy. */
-const lagMsMax = 3_000
+const lagMsMax = 5_000
 const burstShare = 0.25
 /** The bucket of tokens holds this beyond what may be used at once, and estimates may be wrong by a little. */
 const evenShare = 0.125

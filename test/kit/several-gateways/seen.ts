@@ -51,9 +51,12 @@ export interface Span {
   readonly toMs: number
 }
 
-/** The most that were there at once, of spans that end before another one begins. */
-export function atOnceMax(spans: readonly Span[]): number {
+export const always: Span = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY }
+
+/** The most that were there at once within a time; what ends when another begins is not there beside it. */
+export function atOnceMax(spans: readonly Span[], within = always): number {
   const changes = spans
+    .map(({ fromMs, toMs }) => ({ fromMs: Math.max(fromMs, within.fromMs), toMs: Math.min(toMs, within.toMs) }))
     .filter(({ fromMs, toMs }) => toMs > fromMs)
     .flatMap(({ fromMs, toMs }) => [
       { atMs: fromMs, by: 1 },
@@ -75,16 +78,22 @@ export interface Amount {
 }
 
 /** Of all windows of time, long or short, the most that one has beyond what a steady rate gives it: what was there at once. */
-export function burstOf(amounts: readonly Amount[], perMinute: number): number {
+export function burstOf(amounts: readonly Amount[], perMinute: number, within = always): number {
   let level = 0
   let most = 0
   let lastMs = Number.NEGATIVE_INFINITY
   for (const { atMs, amount } of inOrder(amounts)) {
+    if (atMs < within.fromMs || atMs >= within.toMs) continue
     level = Math.max(0, level - ((atMs - lastMs) * perMinute) / minuteMs) + amount
     lastMs = atMs
     most = Math.max(most, level)
   }
   return most
+}
+
+export function sumOf(amounts: readonly Amount[], within = always): number {
+  const inside = amounts.filter(({ atMs }) => atMs >= within.fromMs && atMs < within.toMs)
+  return inside.reduce((sum, { amount }) => sum + amount, 0)
 }
 
 const minuteMs = 60_000

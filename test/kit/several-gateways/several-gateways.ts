@@ -70,6 +70,7 @@ export class SeveralGateways implements AsyncDisposable {
     const balancer = stack.use(await startBalancer('haproxy', urls))
     const house = new SeveralGateways({ redis, load, balancer, replicas, issued }, stack.move())
     await house.ready(true)
+    await house.shares()
     return house
   }
 
@@ -80,6 +81,16 @@ export class SeveralGateways implements AsyncDisposable {
       const ready = await this.balancer.ready()
       return wanted.every((replica) => ready[this.replicas.indexOf(replica)] === isReady)
     })
+  }
+
+  /** Until each of those that run says that all of them count together. */
+  async shares(running = this.replicas): Promise<void> {
+    for (const replica of running) {
+      await becomesTrue(30_000, `${replica.name} to share with ${running.length - 1} others`, async () => {
+        const { sharing, replicas } = await this.admin<Sharing>(replica, '/admin/replicas')
+        return sharing.isShared && replicas.length === running.length
+      })
+    }
   }
 
   /** The JSON of an answer of one gateway's admin API. */
@@ -93,6 +104,11 @@ export class SeveralGateways implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
   }
+}
+
+interface Sharing {
+  readonly sharing: { readonly isShared: boolean }
+  readonly replicas: readonly unknown[]
 }
 
 interface Parts {

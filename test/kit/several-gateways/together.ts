@@ -42,24 +42,28 @@ export class Together {
   }
 
   /** How requests ended, and how often so. */
-  ends(groups?: readonly string[]): Readonly<Record<string, number>> {
+  ends(requests = this.#truth.seen): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {}
-    for (const { group, outcome, status, code } of this.#truth.seen) {
-      if (groups?.includes(group) === false) continue
-      const words =
-        outcome === 'refused' ? `${outcome} ${status} ${code}` : `${outcome}${code === null ? '' : ` ${code}`}`
-      counts[words] = (counts[words] ?? 0) + 1
-    }
+    for (const one of requests) counts[endOf(one)] = (counts[endOf(one)] ?? 0) + 1
     return counts
   }
 
+  /** Who was neither answered whole nor went away by himself, and was not told that his limit is reached. */
+  failures(): readonly SeenRequest[] {
+    return this.#truth.seen.filter((one) => !goodEnds.includes(endOf(one)))
+  }
+
   /** Requests of which a client has the whole answer, against their rows of a ledger: what is wrong with them. */
-  ledgerProblems(rows: readonly LedgerRow[]): readonly string[] {
+  ledgerProblems(
+    rows: readonly LedgerRow[],
+    isExcused: (one: SeenRequest) => boolean = () => false,
+  ): readonly string[] {
     const byRequest = new Map<string, LedgerRow[]>()
     for (const row of rows) byRequest.set(row.request_id, [...(byRequest.get(row.request_id) ?? []), row])
     const hosted = new Map(this.#truth.hosted.map((one) => [one.id, one]))
-    return this.#truth.seen.flatMap(({ id, outcome }) => {
-      if (outcome !== 'whole') return []
+    return this.#truth.seen.flatMap((one) => {
+      const { id } = one
+      if (one.outcome !== 'whole' || isExcused(one)) return []
       const [row, ...others] = byRequest.get(id) ?? []
       if (row === undefined || others.length > 0) return [`${id} has ${others.length + (row ? 1 : 0)} rows`]
       const { input = 0, output = 0 } = hosted.get(id) ?? {}
@@ -78,4 +82,15 @@ export class Together {
     const leftMs = seen?.outcome === 'left' ? (seen.endedMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
     return { fromMs: arrivedMs, toMs: Math.min(leftMs, endedMs ?? Number.POSITIVE_INFINITY) }
   }
+}
+
+export const goodEnds: readonly string[] = [
+  'whole',
+  'left',
+  'refused 429 rate_limit_exceeded',
+  'refused 429 concurrency_limit_exceeded',
+]
+
+function endOf({ outcome, status, code }: SeenRequest): string {
+  return [outcome, outcome === 'refused' ? status : null, code].filter((word) => word !== null).join(' ')
 }
