@@ -127,7 +127,7 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
   it.skipIf(!isShared)(
     'tell the gateways of one fleet apart, and leave out whoever is not chosen',
     async () => {
-      const [east] = replicas
+      const [east, west] = replicas
       // On a busy machine a scrape may come too late, and the next one not.
       const names = async (expr: string) =>
         (await prometheus.query(expr)).map(({ metric }) => metric['replica'] ?? '').toSorted()
@@ -137,6 +137,7 @@ describe.skipIf(prometheusMissing && !mustRun)('the queries of the boards', () =
       const [requests = ''] = queriesOf(['Requests by gateway'])
       const ofEast = asGrafana(requests, { rateInterval, values: { replica: [east] } })
       await becomesTrue(30_000, 'requests of one alone', async () => (await names(ofEast)).join() === east)
+      expect(await names(ofEast)).not.toContain(west)
     },
     90_000,
   )
