@@ -52,7 +52,7 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await pause(10)
 }
 
-describe.skipIf(!hasRedis)('replicas on a real Redis', () => {
+describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () => {
   let redis: RedisServer
 
   beforeAll(async () => {
