@@ -180,39 +180,44 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
     const link = new RedisLink(options, { clock: systemClock, log: silentLog, chance: Math.random })
     await link.start()
     onTestFinished(() => link.close())
+    const callNumber = fc.nat(13).map(String)
     const act = fc.record({
       gateway: fc.nat(2),
       what: fc.constantFrom('write', 'write', 'write', 'turn', 'turn', 'turn', 'new process', 'flush'),
       request: fc.nat(5),
       isSettled: fc.boolean(),
-      /** Of the calls of one turn. */
-      fails: fc.array(fc.constantFrom('no', 'no', 'before', 'after'), { maxLength: 8 }),
+      /** Of the calls of a turn, by their numbers. */
+      fails: fc.dictionary(callNumber, fc.constantFrom('before', 'after'), { maxKeys: 2 }),
+      /** The call of a turn before which the row is written. */
+      writesAt: callNumber,
     })
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 40 }), async (acts) => {
         await redis.command('FLUSHALL')
         const fleet = await Promise.all([0, 1, 2].map((at) => failing(link, options, at)))
         const outputs = new Map<string, number>()
-        for (const { gateway: at, what, request, isSettled, fails } of acts) {
+        for (const { gateway: at, what, request, isSettled, fails, writesAt } of acts) {
           const one = fleet[at]!
           const id = `${at}-${request}`
-          if (what === 'flush') await redis.command('FLUSHALL')
-          else if (what === 'new process') one.renew()
-          else if (what === 'turn') await one.turn(fails)
-          else if (!outputs.has(id)) {
+          const write = async () => {
+            if (outputs.has(id)) return
             const output = acts.length + request
             await one.store.ledger.write([row(id, output, isSettled)])
             if (isSettled) outputs.set(id, output)
           }
+          if (what === 'flush') await redis.command('FLUSHALL')
+          else if (what === 'new process') one.renew()
+          else if (what === 'turn') await one.turn(fails, { [writesAt]: write })
+          else await write()
         }
-        for (let rounds = 0; rounds < 2; rounds += 1) for (const one of fleet) await one.turn([])
+        for (let rounds = 0; rounds < 2; rounds += 1) for (const one of fleet) await one.turn({}, {})
         const all = await Promise.all(fleet.map(({ store }) => rowsOf(store)))
         await Promise.all(fleet.map(({ store }) => store.close()))
         expect(all[1]).toEqual(all[0])
         expect(all[2]).toEqual(all[0])
         for (const [id, output] of outputs) expect(all[0]).toContain(`${id} 1 0 ${output}`)
       }),
-      { numRuns: isLong ? 1_000 : 60 },
+      { numRuns: isLong ? 3_000 : 150 },
     )
   })
 })
@@ -220,9 +225,14 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
 /** A store in memory whose calls fail as they are told, before they do anything or after. */
 async function failing(link: RedisLink, redis: object, at: number) {
   const store = await openStore({ path: ':memory:', role: 'gateway', redis })
-  let fails: string[] = []
+  let fails: Readonly<Record<string, string>> = {}
+  let before: Readonly<Record<string, () => Promise<void>>> = {}
+  let calls = 0
   const call = async <Result>(work: () => Promise<Result>, error: Error): Promise<Result> => {
-    const how = fails.shift()
+    const how = fails[calls]
+    const first = before[calls]
+    calls += 1
+    await first?.()
     if (how === 'before') throw error
     const result = await work()
     if (how === 'after') throw error
@@ -256,8 +266,10 @@ async function failing(link: RedisLink, redis: object, at: number) {
     renew: () => {
       hands = made()
     },
-    turn: async (told: readonly string[]) => {
-      fails = [...told]
+    turn: async (failing: typeof fails, meanwhile: typeof before) => {
+      fails = failing
+      before = meanwhile
+      calls = 0
       await hands.start(60_000)
       await hands.stop(60_000)
     },

@@ -172,7 +172,7 @@ export class RedisKeys implements KeyStore {
     } catch (cause) {
       if (!(cause instanceof RedisUnavailable)) throw cause
       throw new SharedStoreAway(
-        `Redis did not take the change in time (${cause.message}): see in the list whether it was made once Redis is back.`,
+        `Redis did not confirm the change (${cause.message.replace(/\.$/, '')}): once it answers, the list shows whether it was made.`,
         { cause },
       )
     }

@@ -21,8 +21,10 @@ local function less(a, b)
   return tonumber(a_number) < tonumber(b_number)
 end
 local function name_of_stream(name)
-  redis.call('HSETNX', KEYS[3], 'name', name)
-  return redis.call('HGET', KEYS[3], 'name')
+  local known = redis.call('HGET', KEYS[3], 'name')
+  -- A Redis that is full can still be read.
+  if not known then redis.call('HSET', KEYS[3], 'name', name) end
+  return known or name
 end
 -- Whether what stood there is there no more although nobody has taken it away: Redis has lost what it had.
 local function is_lost(name, stream, place)
