@@ -86,7 +86,9 @@ export class Account {
   #minute: readonly MinuteLimit[] = none
   #budgets: readonly Budget[] = []
   readonly #counts = { day: new PeriodCounts(), month: new PeriodCounts() }
-  #live = 0
+  /** Requests that hold a reservation, and those that have a place while they wait for one. */
+  #running = 0
+  #waiting = 0
 
   constructor(owner: Owner, calendar: Calendar, sharing: ((account: Account) => SharedAccount) | null = null) {
     this.owner = owner
@@ -96,24 +98,35 @@ export class Account {
 
   /** Requests that hold a reservation, or a place while they wait for one. */
   get live(): number {
-    return this.#live
+    return this.#running + this.#waiting
+  }
+
+  /** Those of them that hold one. */
+  get running(): number {
+    return this.#running
   }
 
   /** What keeps one more request away, by their number at once alone; null where nothing does. */
   full(): Obstacle | null {
     const { concurrentRequests } = this.#limits
-    if (concurrentRequests === undefined || this.#live + this.#elsewhere < concurrentRequests) return null
+    if (concurrentRequests === undefined || this.live + this.#elsewhere < concurrentRequests) return null
     return this.obstacle('concurrentRequests', 1, concurrencyWaitMs)
   }
 
   /** A request that waits counts among those at once, until it leaves its place. */
   takePlace(): void {
-    this.#live += 1
+    this.#waiting += 1
     this.sharing?.placesChanged()
   }
 
   leavePlace(): void {
-    this.#live -= 1
+    this.#waiting -= 1
+    this.sharing?.placesChanged()
+  }
+
+  /** One that held a reservation is over. */
+  ended(): void {
+    this.#running -= 1
     this.sharing?.placesChanged()
   }
 
@@ -190,10 +203,10 @@ export class Account {
   }
 
   #held(who: string, now: Now, told: ToldCharge | null): Held {
-    this.#live += 1
+    this.#running += 1
     const day = this.#period('day', now.wallMs)
     const month = this.#period('month', now.wallMs)
-    return new Held({ minute: this.#minute, day, month, who, places: this, sink: this.sharing }, now.ms, told)
+    return new Held({ minute: this.#minute, day, month, who, running: this, sink: this.sharing }, now.ms, told)
   }
 
   /** As it is, for others to take over. */
@@ -214,7 +227,7 @@ export class Account {
     this.#counts.day.read(day)
     this.#counts.month.read(month)
     this.#elsewhere = 0
-    for (const [id, many] of Object.entries(live)) if (id !== ownId) this.#elsewhere += many
+    for (const [id, [many]] of Object.entries(live)) if (id !== ownId) this.#elsewhere += many
   }
 
   /** What was charged here and is not in what was read. */
@@ -243,7 +256,7 @@ export class Account {
 
   /** Whether anybody would miss it. */
   get isUsed(): boolean {
-    return this.#live > 0 || periodKinds.some((kind) => this.#counts[kind].written().length > 0)
+    return this.live > 0 || periodKinds.some((kind) => this.#counts[kind].written().length > 0)
   }
 
   /** What was used before this process was there. */
@@ -282,12 +295,12 @@ export class Account {
   /** Requests that wait or run, of those that may at once; null where that is not limited. */
   atOnce(): { readonly limit: number; readonly live: number } | null {
     const limit = this.#limits.concurrentRequests
-    return limit === undefined ? null : { limit, live: this.#live }
+    return limit === undefined ? null : { limit, live: this.live }
   }
 
   /** Whether nobody could tell if it were forgotten and made anew. Gives back memory where that is not so, but nearly. */
   isForgettable(now: Now): boolean {
-    if (this.#live > 0 || this.sharing?.isToTell === true) return false
+    if (this.live > 0 || this.sharing?.isToTell === true) return false
     if (this.#minute.some(({ allowance }) => !allowance.isUntouched(now.ms))) return false
     // Untouched ones are made again when they are needed.
     this.#minute = none

@@ -30,8 +30,8 @@ interface HeldParts {
   readonly day: PeriodUse
   readonly month: PeriodUse
   readonly who: string
-  /** Of requests at once, where it has one. */
-  readonly places: { leavePlace(): void }
+  /** Of requests at once, it is one. */
+  readonly running: { ended(): void }
   /** Null where it is charged here alone. */
   readonly sink: ChargeSink | null
 }
@@ -93,7 +93,7 @@ export class Held {
    * there was use for, which may cost less; null where it is not its owner's doing.
    */
   settle(cost: Cost, needed: Cost | null, nowMs: number): void {
-    const { minute, who, places } = this.#parts
+    const { minute, who, running } = this.#parts
     this.#parts.sink?.willChange()
     this.#count(this.#cost, -1)
     this.#count(cost, 1)
@@ -109,7 +109,7 @@ export class Held {
       allowance.ended(ended, who, nowMs)
       change.ended = [ended.reserved, ended.needed, ended.heldMs]
     }
-    places.leavePlace()
+    running.ended()
     this.#parts.sink?.changed({ who, minute: changes, periods: this.#periods(minusOf(cost, this.#cost), 0) })
   }
 

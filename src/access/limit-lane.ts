@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import type { SharedLimitEvents } from './events.ts'
 import { type Changed, type LaneAsk, LimitBatches, type Sent, undone } from './limit-batches.ts'
-import type { AccountChange, AccountRecord } from './limit-records.ts'
+import type { AccountChange, AccountRecord, LiveRecord } from './limit-records.ts'
 import type { AccountLane, SharedAccount } from './shared-account.ts'
 import type { AskAnswer, LimitFleet, LimitReply, LimitStore } from './shared-limits.ts'
 
@@ -26,6 +26,10 @@ const toldAtOnce = 100
 const tellPauseMs = 50
 /** Requests at once are said again, whatever was said, so that none is held for ever. */
 const liveEveryMs = 10_000
+/** Of addresses there are as many as anybody likes. */
+const toTellMax = 100_000
+const lastRounds = 20
+const noneLive: LiveRecord = [0, 0]
 
 export class LimitLane implements AccountLane {
   readonly #parts: LimitLaneParts
@@ -52,6 +56,7 @@ export class LimitLane implements AccountLane {
   /** Of the clock of all, before that of this process. */
   #aheadMs: number
   #stopped = false
+  #flight: Promise<unknown> = Promise.resolve()
 
   constructor(parts: LimitLaneParts) {
     const { clock, fleet } = parts
@@ -120,6 +125,11 @@ export class LimitLane implements AccountLane {
 
   kept(of: SharedAccount): void {
     this.#toTell.add(of)
+    if (this.#toTell.size <= toTellMax) return
+    for (const oldest of this.#toTell) {
+      this.#toTell.delete(oldest)
+      break
+    }
   }
 
   placesChanged(of: SharedAccount): void {
@@ -135,12 +145,18 @@ export class LimitLane implements AccountLane {
     if (this.isShared && !this.#isBusy) await this.#send()
   }
 
+  /** Tells what is not told yet, as far as it can. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#telling?.cancel()
     this.#askTimer?.cancel()
     this.#changeTimer?.cancel()
-    await this.tellNow()
+    await this.#flight
+    for (let round = 0; round < lastRounds && this.#isUntold; round++) await this.tellNow()
+  }
+
+  get #isUntold(): boolean {
+    return this.isShared && (this.#isToSend || this.#asks.length > 0 || this.#toTell.size > 0)
   }
 
   #sendSoon(isForAsks: boolean): void {
@@ -189,7 +205,9 @@ export class LimitLane implements AccountLane {
     this.#isBusy = true
     let reply: LimitReply | null | 'unknown' = 'unknown'
     try {
-      reply = await store.charge(sent.batch, Math.max(1, store.answerMsMax - (clock.now() - sinceMs)))
+      const answer = store.charge(sent.batch, Math.max(1, store.answerMsMax - (clock.now() - sinceMs)))
+      this.#flight = answer.catch(() => {})
+      reply = await answer
     } catch {
       // Whoever keeps the connection tells of it.
     }
@@ -220,7 +238,7 @@ export class LimitLane implements AccountLane {
     ask.answered(answer ?? null)
   }
 
-  #read(one: SharedAccount, live: number | undefined, record: AccountRecord | null, isAgain: boolean): void {
+  #read(one: SharedAccount, live: LiveRecord | undefined, record: AccountRecord | null, isAgain: boolean): void {
     one.told(isAgain ? null : liveOf(record, live, this.#parts.fleet.id))
     this.#toTell.add(one)
     if (record === null) return
@@ -238,7 +256,7 @@ export class LimitLane implements AccountLane {
 
   /** It may have been done all the same: it is sent again, without the asks, until that is known. */
   #failed(sent: Sent, isAgain: boolean): void {
-    for (const one of sent.of) one.toldLive = null
+    for (const one of sent.of) one.tellLiveAgain()
     if (!isAgain) this.#doubt = { ...sent, batch: { ...sent.batch, asks: [] } }
     this.#decideAlone(sent, isAgain)
   }
@@ -280,7 +298,7 @@ export class LimitLane implements AccountLane {
     this.#keep(changes.filter(({ isAfterBase }) => isAfterBase))
     this.#doubt = null
     for (const one of this.#known()) {
-      one.toldLive = null
+      one.tellLiveAgain()
       if (one.isToTell) this.#toTell.add(one)
     }
     this.#telling?.cancel()
@@ -326,7 +344,7 @@ export class LimitLane implements AccountLane {
     for (const one of this.#busyAccounts) {
       if (one.account.live === 0) this.#busyAccounts.delete(one)
       else {
-        one.toldLive = null
+        one.tellLiveAgain()
         this.#toTell.add(one)
       }
     }
@@ -339,6 +357,6 @@ export class LimitLane implements AccountLane {
   }
 }
 
-function liveOf(record: AccountRecord | null, told: number | undefined, id: string): number {
-  return record === null ? (told ?? 0) : (record.live?.[id] ?? 0)
+function liveOf(record: AccountRecord | null, told: LiveRecord | undefined, id: string): LiveRecord {
+  return (record === null ? told : record.live?.[id]) ?? noneLive
 }

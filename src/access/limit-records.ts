@@ -44,10 +44,12 @@ export interface AllowanceRecord extends ClaimsRecord, WastesRecord {
 /** Label, end, requests and tokens. */
 export type PeriodRecord = readonly [string, number, number, number]
 
+export type LiveRecord = readonly [number, number]
+
 export interface AccountRecord extends Readonly<Partial<Record<PeriodKind, readonly PeriodRecord[]>>> {
   readonly minute: Readonly<Partial<Record<LimitName, AllowanceRecord>>>
-  /** Requests at once, by gateway. */
-  readonly live?: Readonly<Record<string, number>>
+  /** Requests at once, by gateway: with those that wait, and those that run. */
+  readonly live?: Readonly<Record<string, LiveRecord>>
 }
 
 /** What one request takes of one limit, or gives back. */

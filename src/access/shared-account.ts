@@ -2,9 +2,11 @@
 import type { Account } from './account.ts'
 import type { ChargeSink } from './held.ts'
 import { KeptCharges } from './kept-charges.ts'
-import type { AccountChange, AccountRecord } from './limit-records.ts'
+import type { AccountChange, AccountRecord, LiveRecord } from './limit-records.ts'
 import type { LimitName } from './limits.ts'
 import type { AccountWish } from './shared-limits.ts'
+
+const noneLive: LiveRecord = [0, 0]
 
 /** Who sends it. */
 export interface AccountLane {
@@ -30,7 +32,7 @@ export class SharedAccount implements ChargeSink {
   #keptBefore = new KeptCharges()
   #toldEpoch = 0
   /** Requests at once as all know them; null where that is not certain. */
-  toldLive: number | null = 0
+  #toldLive: LiveRecord | null = noneLive
 
   constructor(kind: AccountWish['kind'], id: string, account: Account, lane: AccountLane) {
     this.kind = kind
@@ -95,7 +97,7 @@ export class SharedAccount implements ChargeSink {
   }
 
   wish(): AccountWish {
-    const { limits, live } = this.account
+    const { limits, live, running } = this.account
     const { concurrentRequests, requestsPerDay, requestsPerMonth, tokensPerDay, tokensPerMonth } = limits
     const hasBudget = (requestsPerDay ?? requestsPerMonth ?? tokensPerDay ?? tokensPerMonth) !== undefined
     const seed = this.#isSeedToTell && this.account.isUsed ? (this.#base ?? this.account.written()) : null
@@ -105,15 +107,20 @@ export class SharedAccount implements ChargeSink {
       limits,
       // Addresses are as many as anybody likes.
       kept: hasBudget || this.kind !== 'address',
-      ...(concurrentRequests === undefined ? {} : { live }),
+      ...(concurrentRequests === undefined ? {} : { live: [live, running] as const }),
       ...(seed === null ? {} : { seed }),
     }
   }
 
+  /** How many requests run here is not what all know of it, or not for certain. */
+  tellLiveAgain(): void {
+    this.#toldLive = null
+  }
+
   /** As it was told in the wish. */
-  told(live: number | null): void {
+  told(live: LiveRecord | null): void {
     this.#toldEpoch = this.#lane.epoch
-    this.toldLive = live
+    this.#toldLive = live
     this.#base = null
     // What was charged while it was told is in what will be told of it the next time.
     if (!this.#kept.isEmpty) [this.#keptBefore, this.#kept] = [this.#kept, new KeptCharges()]
@@ -124,6 +131,8 @@ export class SharedAccount implements ChargeSink {
   }
 
   get #isLiveToTell(): boolean {
-    return this.account.limits.concurrentRequests !== undefined && this.account.live !== this.toldLive
+    const { limits, live, running } = this.account
+    if (limits.concurrentRequests === undefined) return false
+    return this.#toldLive === null || live !== this.#toldLive[0] || running !== this.#toldLive[1]
   }
 }

@@ -1,5 +1,5 @@
 /** The port through which several gateways charge the same limits, so that they never exceed them together. */
-import type { AccountChange, AccountRecord } from './limit-records.ts'
+import type { AccountChange, AccountRecord, LiveRecord } from './limit-records.ts'
 import type { LimitName, Limits } from './limits.ts'
 
 export interface AccountWish {
@@ -8,7 +8,7 @@ export interface AccountWish {
   readonly id: string
   readonly limits: Limits
   /** Requests at once of this gateway, whatever was said before; absent where they are not limited. */
-  readonly live?: number
+  readonly live?: LiveRecord
   /** What this gateway knows of it, where it has not said so since Redis was emptied. */
   readonly seed?: AccountRecord
   /** Until its day and its month are over. */

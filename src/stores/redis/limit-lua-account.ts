@@ -28,7 +28,7 @@ local function exact(n)
   return n == floor(n) and n or string.format('%.17g', n)
 end
 
-local function read_allowance(name, shared, r)
+local function read_allowance(name, shared, r, now)
   local a = {
     evens = name ~= 'requestsPerMinute',
     shared = shared,
@@ -67,6 +67,20 @@ local function read_allowance(name, shared, r)
   if r.paid then
     a.paid = {}
     for who, at in pairs(r.paid) do a.paid[who] = tonumber(at) end
+  end
+  -- A clock was set back: what was charged counts from now on, and what was put aside or owed for other times does no more.
+  if a.at > now then
+    local charged_later
+    for slot, amount in pairs(a.amounts) do
+      if slot > floor(now / slot_ms) then
+        a.sum = a.sum - amount
+        a.amounts[slot], a.lasts[slot] = nil, nil
+        charged_later = (charged_later or 0) + amount
+      end
+    end
+    a.at = now
+    if charged_later then charges_add(a, charged_later) end
+    if a.at + 60000 < r.at then a.claim, a.next, a.paid, a.missed, a.other = nil, nil, nil, nil, nil end
   end
   return a
 end
@@ -136,11 +150,12 @@ local function read_account(text, wish, now)
     day = r.day or {},
     month = r.month or {},
     live = r.live or {},
-    own = wish.live or 0,
+    own = wish.live and wish.live[1] or 0,
+    running = wish.live and wish.live[2] or 0,
     tells = wish.live,
   }
   for name, record in pairs(r.minute or {}) do
-    account.minute[name] = read_allowance(name, account.shared, record)
+    account.minute[name] = read_allowance(name, account.shared, record, now)
   end
   return account
 end
@@ -148,14 +163,7 @@ end
 -- What a gateway still knows of an account that Redis has lost, or has known otherwise: whoever says more used is right.
 local function merge(account, seed, now)
   for name, record in pairs(seed.minute or {}) do
-    local other = read_allowance(name, account.shared, record)
-    other.at = min(other.at, now)
-    for slot in pairs(other.amounts) do
-      if slot > floor(now / slot_ms) then
-        other.sum = other.sum - other.amounts[slot]
-        other.amounts[slot] = nil
-      end
-    end
+    local other = read_allowance(name, account.shared, record, now)
     local a = account.minute[name]
     if not a then
       account.minute[name] = other
@@ -208,12 +216,13 @@ local function count(account, kind, label, requests, tokens)
   end
 end
 
+-- Of the others: with those that wait, and those that run.
 local function others_of(account, id, alive)
-  local sum = 0
-  for other, live in pairs(account.live) do
-    if other ~= id and alive[other] then sum = sum + live end
+  local live, running = 0, 0
+  for other, row in pairs(account.live) do
+    if other ~= id and alive[other] then live, running = live + row[1], running + row[2] end
   end
-  return sum
+  return live, running
 end
 
 local function worse(worst, account, limit, cost, wait)
@@ -233,8 +242,10 @@ local function obstacle(account, ask, now, elsewhere, worst)
   end
   local at_once = account.limits.concurrentRequests
   if at_once then
-    local placed = account.shared and 0 or ask.placed or 0
-    if account.others + account.own - placed >= at_once then
+    -- Who waits has its place already. That all who wait are too many, who came at once at several gateways, stops none.
+    local running = ask.placed and not account.shared
+    local many = running and account.others_running + account.running or account.others + account.own
+    if many >= at_once then
       worst = worse(worst, account, 'concurrentRequests', 1, 1000)
     end
   end
@@ -343,7 +354,7 @@ local function write_account(account, id, alive, now)
       r.live[other] = live
     end
   end
-  if account.tells and account.own > 0 then r.live[id] = account.own end
+  if account.tells and account.own > 0 then r.live[id] = { account.own, account.running } end
   return cjson.encode(r)
 end
 `

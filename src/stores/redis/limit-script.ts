@@ -35,7 +35,7 @@ for i, wish in ipairs(batch.accounts) do
   local account = read_account(redis.call('GET', KEYS[3 + i]), wish, now)
   account.kept = wish.kept
   if wish.seed then merge(account, wish.seed, now) end
-  account.others = alive and others_of(account, batch.id, alive) or 0
+  account.others, account.others_running = others_of(account, batch.id, alive or {})
   accounts[i] = account
 end
 
@@ -61,6 +61,7 @@ for n, ask in ipairs(batch.asks) do
       for i, account in ipairs(of) do
         held[i] = hold(account, ask, now)
         if i > 1 or not ask.placed then account.own = account.own + 1 end
+        account.running = account.running + 1
       end
       answers[n] = { held = held }
     else
