@@ -52,6 +52,8 @@ export class Replicas {
   readonly #onEpoch: (() => void)[] = []
   readonly #known = new Map<string, ReplicaStatus>()
   readonly #faultsTold = new Set<string>()
+  /** They said so, and none comes back under its id. */
+  readonly #left = new Set<string>()
   #alive: readonly AliveReplica[]
   #epoch: string | null = null
   #joined: string | null = null
@@ -192,20 +194,29 @@ export class Replicas {
     return told
   }
 
-  #beaten({ epoch, settlesInMs, joined, alive }: Beat, sentAtMs: number): void {
+  #beaten({ epoch, settlesInMs, joined, alive: told }: Beat, sentAtMs: number): void {
     const nowMs = this.#parts.clock.now()
+    const elapsedMs = nowMs - (this.#beatAnsweredAtMs ?? nowMs)
+    // What one says at last may be heard before an answer that was on its way already.
+    const alive = told.filter(({ id }) => !this.#left.has(id))
     // To all who come back to a store that was away the others seem gone, until those have come back, too.
-    const wasAway = nowMs - (this.#beatAnsweredAtMs ?? nowMs) > this.#parts.goneAfterMs / 2
+    const wasAway = elapsedMs > this.#parts.goneAfterMs / 2
     this.#othersReturnAtMs = Math.max(this.#othersReturnAtMs, nowMs + (wasAway ? othersReturnMs : settlesInMs))
     this.#beatSentAtMs = sentAtMs
     this.#beatAnsweredAtMs = nowMs
-    const before = this.#alive
+    const before = this.#alive.map(({ id, beatAgeMs }) => ({ id, beatAgeMs: beatAgeMs + elapsedMs }))
     this.#alive = nowMs < this.#othersReturnAtMs ? [...alive, ...missingIn(alive, before)] : alive
     if (epoch !== this.#epoch) this.#settledAtMs = nowMs + settlesInMs
     if (epoch !== this.#epoch || joined !== this.#joined) this.#beganAnew(epoch, joined)
-    for (const { id } of missingIn(this.#alive, before)) if (id !== this.id) this.#forget(id, 'missed')
+    for (const gone of missingIn(this.#alive, before))
+      if (gone.id !== this.id) this.#forget(gone.id, this.#howGone(gone))
     for (const { id } of missingIn(before, alive)) if (id !== this.id) this.#came(id)
     if (alive.some(({ id }) => id !== this.id && !this.#known.has(id))) void this.#learnOthers()
+  }
+
+  /** One that beat just now has said that it leaves, which is yet to be heard. */
+  #howGone({ beatAgeMs }: AliveReplica): 'left' | 'missed' {
+    return beatAgeMs > Math.min(4 * beatEveryMs, this.#parts.goneAfterMs / 2) ? 'missed' : 'left'
   }
 
   #beganAnew(epoch: string, joined: string): void {
@@ -257,6 +268,10 @@ export class Replicas {
     const { own, told, leaves } = message
     if (own.id === this.id) return
     if (leaves) {
+      this.#left.add(own.id)
+      const [oldest] = this.#left
+      if (this.#left.size > replicasMax && oldest !== undefined) this.#left.delete(oldest)
+      if (!has(this.#alive, own.id)) return
       this.#alive = this.#alive.filter(({ id }) => id !== own.id)
       this.#forget(own.id, 'left')
       return

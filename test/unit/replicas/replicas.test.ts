@@ -41,6 +41,25 @@ describe('who lives', () => {
     expect(fleet.clock.pendingTimers).toBe(1)
   })
 
+  it('one that leaves is gone once, though an answer that knows of it was on its way', async () => {
+    const { fleet, a, b } = await two()
+    const held = Promise.withResolvers<void>()
+    a.store.held = held.promise
+    await beats(fleet)
+    await b.replicas.stop()
+    held.resolve()
+    await beats(fleet, 5)
+    expect([a.replicas.count, a.events.slice(2)]).toEqual([1, ['left', 'gone b']])
+  })
+
+  it('one that leaves is none that is missed, though nobody heard it say so', async () => {
+    const { fleet, a, b } = await two()
+    a.store.deaf = true
+    await b.replicas.stop()
+    await beats(fleet)
+    expect([a.replicas.count, a.events.slice(2)]).toEqual([1, ['left', 'gone b']])
+  })
+
   it('one that died is gone after a while, and not before', async () => {
     const { fleet, a, b } = await two()
     b.store.isUp = false
