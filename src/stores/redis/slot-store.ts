@@ -16,6 +16,9 @@ export interface RedisSlotStoreParts {
 const tellEveryMs = 1_000
 /** Once Redis is there again the others have so long to come back and tell what they hold, before anything is granted by what it has. */
 const othersReturnMs = 1_000
+/** After a start, where Redis is there: until it is known who else is. */
+const firstMomentMs = 3_000
+const notYet: SlotAnswer = { granted: false, elsewhere: 0 }
 
 /** Of one host. */
 interface Told {
@@ -31,6 +34,8 @@ export class RedisSlotStore implements SharedSlots {
   /** Of messages: Redis takes none that is older than one it has. */
   #number = 0
   #wasUp = false
+  #hasShared = false
+  #startedAtMs = Number.NEGATIVE_INFINITY
   #sharesAtMs = Number.NEGATIVE_INFINITY
   #timer: Timer | null = null
 
@@ -45,7 +50,8 @@ export class RedisSlotStore implements SharedSlots {
   }
 
   async start(): Promise<void> {
-    const { link, replicas } = this.#parts
+    const { clock, link, replicas } = this.#parts
+    this.#startedAtMs = clock.now()
     this.#tellNow()
     await link.subscribe(link.key(`free:${replicas.id}`), (message) => this.#heard(message))
   }
@@ -56,11 +62,12 @@ export class RedisSlotStore implements SharedSlots {
   }
 
   take({ host, rank, next }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
-    const { clock, link, replicas } = this.#parts
-    if (!replicas.isShared || clock.now() < this.#sharesAtMs) {
-      answered(null)
+    const { link } = this.#parts
+    if (!this.#isShared()) {
+      answered(this.#isFirstMoment() ? notYet : null)
       return
     }
+    this.#hasShared = true
     const told = this.#toldOf(host)
     const number = ++this.#number
     const args = this.#args(host, told, number)
@@ -90,6 +97,17 @@ export class RedisSlotStore implements SharedSlots {
     const count = Math.max(1, ids.length)
     const rest = ids.indexOf(id) < limit % count ? 1 : 0
     return Math.max(1, Math.floor(limit / count) + rest)
+  }
+
+  #isShared(): boolean {
+    const { clock, replicas } = this.#parts
+    return replicas.isShared && clock.now() >= this.#sharesAtMs
+  }
+
+  /** Of gateways that start together before an empty Redis none knows yet how many they are, and a share would be all. */
+  #isFirstMoment(): boolean {
+    const { clock, link } = this.#parts
+    return !this.#hasShared && link.isUp && clock.now() - this.#startedAtMs < firstMomentMs
   }
 
   #toldOf(host: string): Told {

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest'
+import type { SlotAnswer } from '../../../../src/queue/shared-slots.ts'
+import { RedisSlotStore } from '../../../../src/stores/redis/slot-store.ts'
+import { FakeClock } from '../../../kit/fake-clock.ts'
+
+const rank = { band: 1, counter: 0 } as const
+
+interface Sent {
+  readonly script: string
+  readonly args: readonly (string | number)[]
+  answer(answer: SlotAnswer): void
+  late(answer: SlotAnswer): void
+  fail(): void
+}
+
+async function scene({ ids = ['b', 'me'], isUp = true } = {}) {
+  const clock = new FakeClock()
+  const sent: Sent[] = []
+  const onUp: (() => void)[] = []
+  const onEpoch: (() => void)[] = []
+  const link = {
+    isUp,
+    key: (name: string) => name,
+    run: (script: { readonly name: string }, _keys: unknown, args: readonly (string | number)[], options = {}) =>
+      new Promise((resolve, reject) => {
+        const { late = () => {} } = options as { readonly late?: (answer: SlotAnswer) => void }
+        sent.push({ script: script.name, args, answer: resolve, late, fail: () => reject(new Error('gone')) })
+      }),
+    subscribe: async (_channel: string, heard: (message: string) => void) => {
+      told = heard
+    },
+    onUp: (listener: () => void) => void onUp.push(listener),
+  }
+  let told: (message: string) => void = () => {}
+  const replicas = { id: 'me', ids, isShared: true, onEpoch: (listener: () => void) => void onEpoch.push(listener) }
+  const store = new RedisSlotStore({ clock, link: link as never, replicas, goneAfterMs: 3_000 })
+  const held = new Map<string, number>()
+  const freed: string[] = []
+  store.begin({
+    at: (host) => ({ held: held.get(host) ?? 0, limit: 4 }),
+    freed: (host, elsewhere) => void freed.push(`${host} ${elsewhere}`),
+  })
+  await store.start()
+  const answers: (SlotAnswer | null)[] = []
+  const take = (host = 'studio') =>
+    store.take({ host, rank, next: null }, (answer) => {
+      answers.push(answer)
+    })
+  return { clock, store, sent, link, replicas, held, freed, answers, take, onUp, onEpoch, told: (m: string) => told(m) }
+}
+
+describe('slots in Redis', () => {
+  it('are asked for with what is held for certain, and which grants are known', async () => {
+    const { store, sent, held, take, answers, clock } = await scene()
+    take()
+    take()
+    expect(sent.map(({ args }) => args.slice(2, 6))).toEqual([
+      [1, 0, 0, 4],
+      [2, 0, 0, 4],
+    ])
+    sent[0]?.answer({ granted: true, elsewhere: 1 })
+    await clock.advance(0)
+    held.set('studio', 1)
+    store.tell('studio', true)
+    expect(sent.at(-1)?.args.slice(2, 6)).toEqual([3, 1, 1, 4])
+    sent[1]?.fail()
+    await clock.advance(0)
+    store.tell('studio', false)
+    expect(sent.at(-1)?.args.slice(2, 6)).toEqual([4, 3, 1, 4])
+    expect([sent.at(-2)?.args.at(-1), sent.at(-1)?.args.at(-1)]).toEqual([1, 0])
+    expect(answers).toEqual([{ granted: true, elsewhere: 1 }, null])
+  })
+
+  it('that were granted too late are told not to be held', async () => {
+    const { sent, take } = await scene()
+    take()
+    sent[0]?.fail()
+    sent[0]?.late({ granted: true, elsewhere: 0 })
+    expect(sent.map(({ script }) => script)).toEqual(['slot_take', 'slot_tell'])
+    sent[0]?.late({ granted: false, elsewhere: 4 })
+    expect(sent).toHaveLength(2)
+  })
+
+  it('are told anew each second, and once more after the last one was given back', async () => {
+    const { store, sent, held, clock, onEpoch } = await scene()
+    held.set('studio', 2)
+    store.tell('studio', false)
+    await clock.advance(1_000)
+    expect(sent.map(({ args }) => args[4])).toEqual([2, 2])
+    for (const listener of onEpoch) listener()
+    held.set('studio', 0)
+    await clock.advance(3_000)
+    expect(sent.map(({ args }) => args[4])).toEqual([2, 2, 2, 0])
+    store.stop()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('may be free for this gateway, as it is told', async () => {
+    const { freed, told } = await scene()
+    told('3 a host of many words')
+    told('nonsense')
+    expect(freed).toEqual(['a host of many words 3'])
+  })
+})
+
+describe('while nobody can tell what others hold', () => {
+  it('shares of all gateways are a host at the most, where it has enough', () => {
+    const shares = async (limit: number, ids: readonly string[]) => {
+      const stores = ids.map(async (id) => {
+        const { store, replicas } = await scene({ ids: [...ids] })
+        replicas.id = id
+        return store.shareOf(limit)
+      })
+      return Promise.all(stores)
+    }
+    return Promise.all([
+      expect(shares(8, ['a', 'b', 'c'])).resolves.toEqual([3, 3, 2]),
+      expect(shares(4, ['a', 'b'])).resolves.toEqual([2, 2]),
+      expect(shares(1, ['a', 'b', 'c'])).resolves.toEqual([1, 1, 1]),
+    ])
+  })
+
+  it('nobody is asked, but right after the start, when nobody knows how many they are, nothing is given', async () => {
+    const { replicas, link, take, answers, sent, clock } = await scene()
+    replicas.isShared = false
+    take()
+    link.isUp = false
+    take()
+    link.isUp = true
+    await clock.advance(3_000)
+    take()
+    expect(answers).toEqual([{ granted: false, elsewhere: 0 }, null, null])
+    expect(sent).toEqual([])
+  })
+
+  it('others have a while to come back before anything is shared again', async () => {
+    const { onUp, take, answers, sent, clock } = await scene()
+    for (const listener of onUp) listener()
+    take()
+    expect(sent).toHaveLength(1)
+    for (const listener of onUp) listener()
+    const before = sent.length
+    take()
+    expect(answers).toEqual([null])
+    await clock.advance(1_000)
+    take()
+    expect(sent.slice(before).filter(({ script }) => script === 'slot_take')).toHaveLength(1)
+  })
+})
