@@ -5,13 +5,8 @@ export interface HandedOut {
   /** As the others take them in. */
   readonly text: string
   readonly rows: number
-  /** Which state of which rows it is: one that changes meanwhile is handed out again. */
-  readonly marks: readonly RowMark[]
-}
-
-export interface RowMark {
-  readonly id: string
-  readonly mark: number
+  /** Of what was handed out, the latest. */
+  readonly number: number
 }
 
 export interface WaitingRows {
@@ -47,8 +42,8 @@ export interface UsageExchange {
   waitingRows(): Promise<WaitingRows>
   /** The oldest first; null where there are none. */
   handOut(rowsMax: number): Promise<HandedOut | null>
-  /** The others can have these. */
-  handedOut(marks: readonly RowMark[]): Promise<void>
+  /** The others can have what was handed out last, if that is its number. A row that has changed meanwhile is handed out again. */
+  handedOut(number: number): Promise<void>
   /** Own rows admitted since then are to be handed out once more; resolves with their number. */
   handAnew(sinceMs: number): Promise<number>
   /** A row that is there already is not there twice, and one of this gateway stays as it is. */

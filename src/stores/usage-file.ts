@@ -14,15 +14,7 @@ import type {
 } from '../metering/ledger-store.ts'
 import { calendarTotals, type DayOrBefore } from './calendar-totals.ts'
 import { type Database, openDatabase, type Schema } from './database.ts'
-import type {
-  HandedOut,
-  RowMark,
-  StreamPosition,
-  TakenIn,
-  TakenInCount,
-  UsageExchange,
-  WaitingRows,
-} from './usage-exchange.ts'
+import type { HandedOut, StreamPosition, TakenIn, TakenInCount, UsageExchange, WaitingRows } from './usage-exchange.ts'
 import * as handing from './usage-handing.ts'
 import { UsageReport } from './usage-report.ts'
 import { admittedValues, figureValues } from './usage-values.ts'
@@ -116,6 +108,7 @@ export class UsageFile implements LedgerStore, UsageExchange {
   #unfinishedEnded: boolean
   #isClosed = false
   #lastMark = 0
+  #handedOut: { readonly number: number; readonly marks: readonly handing.RowMark[] } = { number: 0, marks: [] }
 
   /** Opens nothing yet: each call tries, so that what is repaired is used. */
   constructor(path: string, options: UsageFileOptions) {
@@ -214,11 +207,16 @@ export class UsageFile implements LedgerStore, UsageExchange {
   }
 
   async handOut(rowsMax: number): Promise<HandedOut | null> {
-    return this.#exchange((database) => handing.handOut(database, rowsMax))
+    const unhanded = this.#exchange((database) => handing.unhandedRows(database, rowsMax))
+    if (unhanded === null || unhanded.marks.length === 0) return null
+    // Kept here: thousands of them would go to another thread and back.
+    this.#handedOut = { number: this.#handedOut.number + 1, marks: unhanded.marks }
+    return { text: unhanded.text, rows: unhanded.marks.length, number: this.#handedOut.number }
   }
 
-  async handedOut(marks: readonly RowMark[]): Promise<void> {
-    this.#exchange((database) => handing.handedOut(database, marks))
+  async handedOut(number: number): Promise<void> {
+    const { marks } = this.#handedOut
+    if (number === this.#handedOut.number) this.#exchange((database) => handing.handedOut(database, marks))
   }
 
   async handAnew(sinceMs: number): Promise<number> {

@@ -1,6 +1,6 @@
 /** Rows of the ledger's file that other gateways are to be given, and those that they gave. */
 import type { Database } from './database.ts'
-import type { HandedOut, RowMark, StreamPosition, TakenIn, TakenInCount, WaitingRows } from './usage-exchange.ts'
+import type { StreamPosition, TakenIn, TakenInCount, WaitingRows } from './usage-exchange.ts'
 import { type TakenValue, takenValues } from './usage-values.ts'
 
 /** In the order of usage-values.ts. */
@@ -33,6 +33,17 @@ const waitingCountedMax = 10_000
 
 type UnhandedRow = Readonly<Record<string, TakenValue>> & { readonly unhanded: number; readonly id: string }
 
+/** Which state of a row was handed out. */
+export interface RowMark {
+  readonly id: string
+  readonly mark: number
+}
+
+interface UnhandedRows {
+  readonly text: string
+  readonly marks: readonly RowMark[]
+}
+
 export function waitingRows(database: Database): WaitingRows {
   const { rows, sinceMs } = database.get<WaitingRows>(
     `SELECT count(*) AS rows, min(unhanded) AS sinceMs FROM
@@ -42,11 +53,10 @@ export function waitingRows(database: Database): WaitingRows {
   return { rows, sinceMs }
 }
 
-export function handOut(database: Database, rowsMax: number): HandedOut | null {
+export function unhandedRows(database: Database, rowsMax: number): UnhandedRows {
   const rows = database.all<UnhandedRow>(selectUnhanded, { rowsMax })
-  if (rows.length === 0) return null
   const marks = rows.map(({ id, unhanded }) => ({ id, mark: unhanded }))
-  return { text: JSON.stringify(rows.map((row) => Object.values(row).slice(1))), rows: rows.length, marks }
+  return { text: JSON.stringify(rows.map((row) => Object.values(row).slice(1))), marks }
 }
 
 export function handedOut(database: Database, marks: readonly RowMark[]): void {

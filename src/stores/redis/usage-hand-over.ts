@@ -167,7 +167,7 @@ export class UsageHandOver {
       ])
       if (given.isLost) await this.#handAnew()
       this.#given = { stream: given.stream, place: given.place }
-      await exchange.handedOut(batch.marks)
+      await exchange.handedOut(batch.number)
       this.#handedRows += batch.rows
       if (batch.rows < rowsAtOnce) break
     }

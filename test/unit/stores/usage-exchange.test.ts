@@ -1,6 +1,7 @@
 /** What a ledger's file hands out and takes in. */
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
+import type { HandedOut } from '../../../src/stores/usage-exchange.ts'
 import { UsageFile } from '../../../src/stores/usage-file.ts'
 import {
   admittedRequest,
@@ -26,8 +27,13 @@ const progress = (id: string, output: number, host = 'studio') => ({
 async function textOf(from: UsageFile): Promise<string> {
   const out = await from.handOut(100)
   if (out === null) throw new Error('nothing to hand out')
-  await from.handedOut(out.marks)
+  await from.handedOut(out.number)
   return out.text
+}
+
+function idsOf(out: HandedOut | null): readonly unknown[] {
+  const rows = JSON.parse(out?.text ?? '[]') as unknown[][]
+  return rows.map(([id]) => id)
 }
 
 const position = { stream: 's', place: '1-1' }
@@ -49,13 +55,24 @@ test('the oldest is handed out first, and each until it was handed out as it is'
   await own.write([progress('r1', 1)])
   await own.write([settledRow('r2', 2)])
   const first = await own.handOut(1)
-  expect(first).toMatchObject({ rows: 1, marks: [{ id: 'r1' }] })
+  expect(first).toMatchObject({ rows: 1, number: 1 })
+  expect(idsOf(first)).toEqual(['r1'])
   expect((await own.waitingRows()).rows).toBe(2)
   await own.write([settledRow('r1', 5)])
-  await own.handedOut(first!.marks)
-  expect((await own.handOut(10))?.marks.map(({ id }) => id)).toEqual(['r2', 'r1'])
+  await own.handedOut(first!.number)
+  expect(idsOf(await own.handOut(10))).toEqual(['r2', 'r1'])
   await textOf(own)
   expect(await own.waitingRows()).toEqual({ rows: 0, sinceMs: null })
+})
+
+test('what was handed out before the last time is not taken for it', async () => {
+  const own = file()
+  await own.write([settledRow('r1', 1)])
+  const [first, second] = [await own.handOut(10), await own.handOut(10)]
+  await own.handedOut(first!.number)
+  expect((await own.waitingRows()).rows).toBe(1)
+  await own.handedOut(second!.number)
+  expect((await own.waitingRows()).rows).toBe(0)
 })
 
 test('a row is the same at the other end', async () => {
@@ -118,7 +135,7 @@ test('a start ends the own rows that are open, tells the others, and leaves thei
   const after = file(folder.usagePath, true, true)
   after.start(() => {})
   const out = await after.handOut(100)
-  expect(out?.marks.map(({ id }) => id)).toEqual(['own'])
+  expect(idsOf(out)).toEqual(['own'])
   expect(out?.text).toContain('aborted_unknown')
   await other.write([settledRow('theirs', 2)])
   await after.takeIn(taken(await textOf(other)))
@@ -189,5 +206,5 @@ test('a ledger of the form before is brought forward with its rows', async () =>
   after.start(() => {})
   expect(await sum(after)).toMatchObject({ requests: 2, unfinished: 1 })
   await after.write([{ admitted: admittedRequest('r3'), figures: null, settled: settledRequest(4) }])
-  expect((await after.handOut(10))?.marks.map(({ id }) => id)).toEqual(['r2', 'r3'])
+  expect(idsOf(await after.handOut(10))).toEqual(['r2', 'r3'])
 })
