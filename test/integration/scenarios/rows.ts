@@ -218,7 +218,7 @@ export const rows: Readonly<Record<string, Row>> = {
     'Redis/Valkey absent at start, dies, frozen, slow, OOM, READONLY, wrong password',
     `${here}/redis-faults.test.ts`,
   ),
-  G23: severalGateways('Two replicas race for one limit'),
+  G23: severalGateways('Two replicas race for one limit', `${here}/limits-race.test.ts`),
   G24: sharedAccess('Crash between reserve and settle', `${here}/quota-meter.test.ts`),
   G25: relay('stdout/stderr pipe full', 'test/e2e/gateway-resources.test.ts'),
   G26: seeingIt('/metrics scraped slowly, 20 at once, 10,000 series', `${here}/metrics-scraped.test.ts`),
