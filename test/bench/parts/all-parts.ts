@@ -10,6 +10,7 @@ import { lineLeaversPart } from './line-leavers.ts'
 import type { BenchPart } from './part.ts'
 import { requestsPart } from './requests.ts'
 import { scrapesPart } from './scrapes.ts'
+import { sharedPart } from './shared.ts'
 import { slowReaderPart } from './slow-reader.ts'
 import { soakPart } from './soak.ts'
 import { tokensPart } from './tokens.ts'
@@ -28,6 +29,7 @@ export const allParts: readonly BenchPart[] = [
   slowReaderPart,
   coldStartPart,
   twoProcessesPart,
+  sharedPart,
   soakPart,
 ]
 
