@@ -37,6 +37,8 @@ export interface SharedLine {
   rankOf(waiter: Waiter, host: Host): SlotRank
   /** Of the one that goes next there; null where nobody waits for the host. */
   nextRank(host: Host): SlotRank | null
+  /** How many wait for the host. */
+  waitingFor(host: Host): number
   /** It waits no more, for now: the host that it waited for alone, or null. */
   takesOut(waiter: Waiter): Host | null
   /** The host can still be given what was asked for. */
@@ -112,7 +114,8 @@ export class SharedGrants {
     at.asked++
     at.isUntold = false
     host.elsewhere.asking++
-    slots.take({ host: host.name, rank, next }, (answer) => {
+    const waiting = next === null ? 0 : line.waitingFor(host)
+    slots.take({ host: host.name, rank, next, waiting }, (answer) => {
       if (answer === null) this.#answered(asked, this.#ownAnswer(host), 'local')
       else this.#answered(asked, answer, answer.granted ? 'granted' : 'refused')
     })

@@ -53,6 +53,11 @@ export class LineOfShared implements SharedLine {
     return next === undefined ? null : this.rankOf(next, host)
   }
 
+  waitingFor(host: Host): number {
+    const { line, hosts, models } = this.#parts
+    return line.waitingFor(host, (lane) => hosts.takes(lane, host) && models.admits(lane, host))
+  }
+
   takesOut(waiter: Waiter): Host | null {
     const { line, deadlines } = this.#parts
     const { heldFor } = waiter

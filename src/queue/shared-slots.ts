@@ -14,6 +14,8 @@ export interface SlotWish {
   readonly rank: SlotRank
   /** Who waits for it next at this gateway, and has the claim once this one is granted its slot; null where nobody does. */
   readonly next: SlotRank | null
+  /** How many wait for it here behind the one that asks: of several free slots nobody who goes after them gets one of theirs. */
+  readonly waiting: number
 }
 
 export interface SlotAnswer {

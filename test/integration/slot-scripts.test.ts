@@ -1,7 +1,7 @@
 /** The scripts that give out slots decide as the rules say that are written down plainly, whatever happens in which order. */
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SlotRank } from '../../src/queue/shared-slots.ts'
+import type { SlotWish } from '../../src/queue/shared-slots.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'
 import { Script } from '../../src/stores/redis/script.ts'
 import { takeScript, tellScript } from '../../src/stores/redis/slot-scripts.ts'
@@ -38,6 +38,7 @@ const step = fc.oneof(
       band: fc.nat(2),
       counter: fc.nat(5),
       next: fc.option(fc.record({ band: fc.constantFrom<0 | 1 | 2>(0, 1, 2), counter: fc.nat(5) })),
+      waiting: fc.nat(3),
     }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('give back' as const), gateway }) },
@@ -112,9 +113,10 @@ class Both {
     await this.#link.command(['DEL', ...this.#keys.slice(1)])
   }
 
-  async take(message: SlotMessage, { band, counter }: SlotRank, next: SlotRank | null = null) {
-    const plain = this.plain.take('studio', message, { band, counter }, next)
-    const args = [...this.#args(message), band, counter, next?.band ?? '', next?.counter ?? '']
+  async take(message: SlotMessage, wish: Omit<SlotWish, 'host'>) {
+    const plain = this.plain.take('studio', message, wish)
+    const { rank, next, waiting } = wish
+    const args = [...this.#args(message), rank.band, rank.counter, next?.band ?? '', next?.counter ?? '', waiting]
     const real = await this.#link.run(take, this.#keys, args).catch(() => null)
     expect(real).toEqual(plain)
     return plain
@@ -148,7 +150,8 @@ async function play(steps: readonly Step[], both: Both): Promise<void> {
     switch (one.kind) {
       case 'take': {
         const message = sender.message(id)
-        const answer = await both.take(message, { band: one.band as 0 | 1 | 2, counter: one.counter }, one.next)
+        const rank = { band: one.band as 0 | 1 | 2, counter: one.counter }
+        const answer = await both.take(message, { rank, next: one.next, waiting: one.waiting })
         sender.unheard.push({ number: message.number, granted: answer?.granted === true })
         break
       }
@@ -165,7 +168,7 @@ async function play(steps: readonly Step[], both: Both): Promise<void> {
         break
       case 'overtaken': {
         const message = { id, number: Math.max(0, sender.number - 1), answered: 0, sure: 1, limit }
-        if (one.takes) await both.take(message, { band: 1, counter: 0 })
+        if (one.takes) await both.take(message, { rank: { band: 1, counter: 0 }, next: null, waiting: 0 })
         else await both.tell(message, true)
         break
       }

@@ -30,6 +30,7 @@ interface ClaimRow {
   untilMs: number
   told: boolean
   readonly rank: SlotRank
+  readonly waiting: number
 }
 
 interface HostRows {
@@ -66,7 +67,7 @@ export class PlainSlots {
   }
 
   /** Null where nobody can tell. */
-  take(host: string, message: SlotMessage, rank: SlotRank, next: SlotRank | null = null): SlotAnswer | null {
+  take(host: string, message: SlotMessage, { rank, next, waiting }: Omit<SlotWish, 'host'>): SlotAnswer | null {
     const { id, number, limit } = message
     const at = this.#at(host)
     if (this.#isOvertaken(at, message)) return { granted: false, elsewhere: 0 }
@@ -74,12 +75,14 @@ export class PlainSlots {
     const elsewhere = this.#elsewhere(at, id)
     const row = rowOf(at, message)
     const others = this.#claims(at, id)
-    const before = others.filter(([, claim]) => isLess(claim.rank, rank)).length
+    let before = 0
+    for (const [, claim] of others) if (isLess(claim.rank, rank)) before += claim.waiting
     const granted = limit - elsewhere - heldIn(row) > before
     if (granted) row.grants.push(number)
     const claim = granted ? next : rank
+    const count = granted ? Math.max(1, waiting) : waiting + 1
     if (claim === null) at.claims.delete(id)
-    else at.claims.set(id, { untilMs: this.#parts.nowMs() + claimMs, told: false, rank: claim })
+    else at.claims.set(id, { untilMs: this.#parts.nowMs() + claimMs, told: false, rank: claim, waiting: count })
     at.rows.set(id, row)
     this.#offer(host, message, others)
     return { granted, elsewhere }
@@ -202,7 +205,7 @@ export class PlainReplica implements SharedSlots {
     this.#holder = holder
   }
 
-  take({ host, rank, next }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+  take({ host, ...wish }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
     if (!this.isShared) {
       answered(null)
       return
@@ -216,7 +219,7 @@ export class PlainReplica implements SharedSlots {
     }
     this.#road.send(
       () => {
-        const answer = this.#slots.take(host, message, rank, next)
+        const answer = this.#slots.take(host, message, wish)
         this.#road.send(
           () => over(answer),
           () => over(null),

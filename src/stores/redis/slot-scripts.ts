@@ -14,7 +14,7 @@ const keptMs = 60_000
  *
  * A row of `slots` is of one replica: `<number of its last message> <held for certain> <numbers of grants of which it does not
  * know yet>`. What comes with a smaller number than the last was overtaken, and changes nothing.
- * A claim is `<until ms> <1 when told> <band> <counter>`.
+ * A claim is `<until ms> <1 when told> <band> <counter> <how many wait>`.
  */
 const common = `
 local now = now_ms()
@@ -73,11 +73,11 @@ local function claims_of_others()
   local claims = {}
   for at = 1, #rows, 2 do
     local other = rows[at]
-    local till, told, band, counter = string.match(rows[at + 1], '^(%d+) (%d) (%d) (%S+)$')
+    local till, told, band, counter, waiting = string.match(rows[at + 1], '^(%d+) (%d) (%d) (%S+) (%d+)$')
     if tonumber(till) <= now or not lives(other) then
       redis.call('HDEL', KEYS[4], other)
     elseif other ~= id then
-      claims[#claims + 1] = { id = other, till = tonumber(till), told = told == '1', band = tonumber(band), counter = tonumber(counter), text = counter }
+      claims[#claims + 1] = { id = other, till = tonumber(till), told = told == '1', band = tonumber(band), counter = tonumber(counter), waiting = tonumber(waiting), text = counter .. ' ' .. waiting }
     end
   end
   return claims
@@ -105,7 +105,10 @@ export interface TakeAnswer {
   readonly elsewhere: number
 }
 
-/** ARGV further: band and counter of the one that asks, and of the one that has the claim once it is granted; '' where nobody has. */
+/**
+ * ARGV further: band and counter of the one that asks, and of the one that has the claim once it is granted, '' where nobody has;
+ * how many wait there beside the one that asks.
+ */
 export const takeScript = new Script(
   'slot_take',
   `${common}
@@ -117,18 +120,18 @@ local own = { id = id, band = tonumber(ARGV[9]), counter = tonumber(ARGV[10]) }
 local free = limit - elsewhere - sure - #grants
 local before = 0
 for _, claim in ipairs(claims) do
-  if claim.band < own.band or (claim.band == own.band and claim.counter < own.counter) then before = before + 1 end
+  if claim.band < own.band or (claim.band == own.band and claim.counter < own.counter) then before = before + claim.waiting end
 end
 local granted = free > before
 if granted then
   grants[#grants + 1] = ARGV[3]
 end
-local band, counter = ARGV[9], ARGV[10]
-if granted then band, counter = ARGV[11], ARGV[12] end
+local band, counter, waiting = ARGV[9], ARGV[10], ARGV[13] + 1
+if granted then band, counter, waiting = ARGV[11], ARGV[12], math.max(1, ARGV[13]) end
 if band == '' then
   redis.call('HDEL', KEYS[4], id)
 else
-  redis.call('HSET', KEYS[4], id, string.format('%d 0 ', now + ${claimMs}) .. band .. ' ' .. counter)
+  redis.call('HSET', KEYS[4], id, string.format('%d 0 ', now + ${claimMs}) .. band .. ' ' .. counter .. ' ' .. string.format('%d', waiting))
   redis.call('PEXPIRE', KEYS[4], ${keptMs})
 end
 local mine_now = keep_mine()

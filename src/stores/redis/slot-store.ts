@@ -61,7 +61,7 @@ export class RedisSlotStore implements SharedSlots {
     this.#timer = null
   }
 
-  take({ host, rank, next }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+  take({ host, rank, next, waiting }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
     const { link } = this.#parts
     if (!this.#isShared()) {
       answered(this.#isFirstMoment() ? notYet : null)
@@ -79,7 +79,7 @@ export class RedisSlotStore implements SharedSlots {
     const late = ({ granted }: SlotAnswer): void => {
       if (granted) this.tell(host, true)
     }
-    const rest = next === null ? ['', ''] : [next.band, next.counter]
+    const rest = [...(next === null ? ['', ''] : [next.band, next.counter]), waiting]
     const answer = link.run(takeScript, this.#keys(host), [...args, rank.band, rank.counter, ...rest], { late })
     answer.then(over, () => over(null))
   }

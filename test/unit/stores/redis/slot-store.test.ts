@@ -43,7 +43,7 @@ async function scene({ ids = ['b', 'me'], isUp = true } = {}) {
   await store.start()
   const answers: (SlotAnswer | null)[] = []
   const take = (host = 'studio') =>
-    store.take({ host, rank, next: null }, (answer) => {
+    store.take({ host, rank, next: null, waiting: 0 }, (answer) => {
       answers.push(answer)
     })
   return { clock, store, sent, link, replicas, held, freed, answers, take, onUp, onEpoch, told: (m: string) => told(m) }
