@@ -4,7 +4,7 @@
  */
 import type { Host } from '../hosts/host.ts'
 import type { PrefixMemory } from './prefix-memory.ts'
-import { byName, isName, rowsOf } from './told-rows.ts'
+import { byName, fieldsOf, isName, rowsOf } from './told-rows.ts'
 
 /** Host, model there, digests. */
 type Row = readonly [string, string, string]
@@ -60,7 +60,7 @@ export class ToldPrefixes {
   }
 
   heard(told: unknown): void {
-    const { mark, rows } = told as Partial<Told>
+    const { mark, rows } = fieldsOf(told)
     if (mark !== this.#parts.mark()) return
     const hosts = byName(this.#parts.hosts())
     for (const [name, model, text] of rowsOf(rows)) {

@@ -5,6 +5,16 @@ import type { Host } from '../hosts/host.ts'
 const rowsMax = 10_000
 const nameCharsMax = 1_024
 
+/** Throws where it has none. */
+export function fieldsOf(told: unknown): Readonly<Record<string, unknown>> {
+  if (!hasFields(told)) throw new Error('It is told otherwise.')
+  return told
+}
+
+function hasFields(told: unknown): told is Readonly<Record<string, unknown>> {
+  return typeof told === 'object' && told !== null
+}
+
 /** Throws where these are no rows at all. */
 export function rowsOf(told: unknown): readonly (readonly unknown[])[] {
   if (!Array.isArray(told) || told.length > rowsMax || !told.every(Array.isArray))

@@ -1,7 +1,7 @@
 /** At which host names of conversations were last, told when one is at another host than before. */
 import type { Host } from '../hosts/host.ts'
 import type { Sessions } from './sessions.ts'
-import { byName, isName, rowsOf } from './told-rows.ts'
+import { byName, fieldsOf, isName, rowsOf } from './told-rows.ts'
 
 interface Told {
   readonly mark: string
@@ -39,7 +39,7 @@ export class ToldSessions {
   }
 
   heard(told: unknown): void {
-    const { mark, rows } = told as Partial<Told>
+    const { mark, rows } = fieldsOf(told)
     if (mark !== this.#parts.mark()) return
     const hosts = byName(this.#parts.hosts())
     for (const [name, hostName] of rowsOf(rows)) {

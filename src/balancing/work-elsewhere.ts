@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
-import { isFrom, isName, rowsOf } from './told-rows.ts'
+import { fieldsOf, isFrom, isName, rowsOf } from './told-rows.ts'
 
 /** Of one host. */
 export interface Elsewhere {
@@ -137,7 +137,7 @@ function areEqual(one: Row, other: Row | undefined): boolean {
 
 /** Throws where it makes no sense, which is told of once. */
 function toldOf(told: unknown): Told {
-  const { isAll, rows } = told as Partial<Told>
+  const { isAll, rows } = fieldsOf(told)
   const all = rowsOf(rows)
   if (!all.every(isRow)) throw new Error('A row of the work of hosts is none.')
   return { isAll: isAll === true, rows: all }

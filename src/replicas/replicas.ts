@@ -179,7 +179,7 @@ export class Replicas {
   async #send(told: ReadonlyMap<string, string>, leaves: boolean): Promise<Beat> {
     const { own, store } = this.#parts
     const message = messageText(own, told, leaves)
-    return await store.beat({ id: own.id, message, status: JSON.stringify(own), leaves })
+    return store.beat({ id: own.id, message, status: JSON.stringify(own), leaves })
   }
 
   /** As JSON by topic. */

@@ -1,4 +1,5 @@
 /** The gateways of a fleet as operators see them: each tells the others, with its beats, how much it has to do. */
+import { isObject } from './message.ts'
 import type { Replicas } from './replicas.ts'
 
 export interface ReplicaLoad {
@@ -80,7 +81,7 @@ export class ReplicaLoads {
 
 /** Throws where it is none. */
 function loadOf(told: unknown): ReplicaLoad {
-  const { running, waiting } = told as Partial<ReplicaLoad>
+  const { running, waiting } = isObject(told) ? told : {}
   if (!isCount(running) || !isCount(waiting)) throw new Error('The load of a gateway is told otherwise.')
   return { running, waiting }
 }

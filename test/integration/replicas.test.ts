@@ -75,7 +75,7 @@ describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () 
       a.replicas
         .all()
         .map(({ status }) => status?.name)
-        .toSorted(),
+        .toSorted((one = '', other = '') => one.localeCompare(other)),
     ).toEqual(['gw-a', 'gw-b'])
     expect([stranger.replicas.count, stranger.heard.size]).toEqual([1, 0])
     expect([a.events, b.events]).toEqual([['told anew'], ['told anew']])

@@ -44,6 +44,7 @@ for at = 2, #alive, 2 do alive[at] = now - alive[at] end
 return { name, math.max(0, settled - now), joined, alive }
 `,
   (reply): Beat => {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the script above answers so
     const [epoch, settlesInMs, joined, alive] = reply as [string, number, string, (string | number)[]]
     const replicas: AliveReplica[] = []
     for (let at = 0; at < alive.length; at += 2)
@@ -72,7 +73,7 @@ export class RedisBeatStore implements BeatStore {
   async beat({ id, message, status, leaves }: OwnBeat): Promise<Beat> {
     const keys = [this.#link.key('epoch'), this.#link.key('alive'), this.#link.key('replicas')]
     const args = [id, message, status, this.#goneAfterMs, settleMs, leaves ? 1 : 0]
-    return await this.#link.run(beatScript, keys, args)
+    return this.#link.run(beatScript, keys, args)
   }
 
   async statuses(): Promise<ReadonlyMap<string, string>> {

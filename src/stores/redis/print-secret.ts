@@ -13,5 +13,5 @@ return redis.call('GET', KEYS[2])
 )
 
 export async function fleetSecret(link: RedisLink, own: string): Promise<string> {
-  return await link.run(keepSecret, [link.key('epoch'), link.key('print-secret')], [own])
+  return link.run(keepSecret, [link.key('epoch'), link.key('print-secret')], [own])
 }

@@ -177,7 +177,8 @@ describe('whether limits are shared', () => {
     const a = replicaIn(fleet, 'a')
     expect(a.replicas.sharing).toMatchObject({ isShared: false, why: 'Redis does not answer beats.' })
     await a.replicas.start()
-    expect(a.replicas.sharing).toMatchObject({ isShared: false, why: expect.stringContaining('was empty') })
+    expect(a.replicas.isShared).toBe(false)
+    expect(a.replicas.sharing.why).toContain('was empty')
     await beats(fleet, 6)
     expect(a.replicas.sharing).toMatchObject({ isShared: true, why: null })
     const sharedSinceMs = a.replicas.sharing.sinceMs
@@ -277,7 +278,13 @@ describe('what is told', () => {
     const of = (more: object) => JSON.stringify({ own, leaves: false, told: {}, ...more })
     const badOnes = ['', 'x', 'null', '[]', '"a"', '{"own":', of({ own: null }), of({ own: { ...own, id: 7 } })]
     const others = [of({ own: { ...own, name: 'x'.repeat(129) } }), of({ own: { ...own, startedAtMs: 'now' } })]
-    for (const message of [...badOnes, ...others, of({ told: null }), of({ told: [1] }), 'x'.repeat(5_000_000)])
+    for (const message of [
+      ...badOnes,
+      ...others,
+      of({ told: null }),
+      of({ told: [1] }),
+      of({ told: { t: 'x'.repeat(5_000_000) } }),
+    ])
       expect(() => fleet.publish(message), message.slice(0, 80)).not.toThrow()
     expect([heard, a.replicas.count, a.log.length]).toEqual([[], 2, 1])
     fleet.publish(of({ told: { t: 1, unknown: 2, ['__proto__']: 3, constructor: 4 }, more: 'of a later version' }))
