@@ -67,8 +67,10 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     await eventually(20_000, 'late answers', () => late.length === failuresMax)
     expect(held.link.state.lateAnswers).toBe(failuresMax)
     await held.isUp()
-    await eventually(20_000, 'the old connection to be closed', () => road.open === 1)
+    // Long before it would be given up.
+    await eventually(5_000, 'the old connection to be closed', () => road.open === 1)
     expect(held.problems()).toHaveLength(2)
+    expect(held.changes).toEqual([null, ...held.problems(), null])
   })
 
   it('answers nobody ever again on this connection: another is opened', async () => {
@@ -145,6 +147,7 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     await undo(redis)
     await held.isUp()
     expect(held.problems()).toEqual([expect.stringMatching(problem)])
+    expect(held.changes).toEqual([null, ...held.problems(), null])
     expect(await held.add(1)).toBe(1)
   })
 

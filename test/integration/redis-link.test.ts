@@ -1,4 +1,5 @@
 /** The link to a real Redis: what is asked of it, what it tells, and what it leaves behind. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Script, unsettled } from '../../src/stores/redis/script.ts'
 import { hasRedis, type RedisServer, startRedis } from '../kit/redis.ts'
@@ -106,8 +107,8 @@ describe.skipIf(!hasRedis)('the link to Redis', () => {
       }),
       unsettled: new Script('unsettled', `return not_settled`, () => null),
     }
-    for (let times = 0; times < 12; times++) {
-      for (const script of Object.values(scripts)) {
+    for (const script of Object.values(scripts)) {
+      for (let times = 0; times < 12; times++) {
         await expect(link.run(script, [link.key('epoch')], [])).rejects.toMatchObject({ name: 'RedisUnavailable' })
       }
     }
@@ -141,6 +142,19 @@ describe.skipIf(!hasRedis)('the link to Redis', () => {
     await eventually(10_000, 'the connection to be closed', () => road.open === 0)
     expect(link.isUp).toBe(false)
     expect(log).toEqual([])
+  })
+
+  it('is closed at any moment of a start', async () => {
+    await using road = await redisRoad(redis.port)
+    for (let turns = 0; turns < 30; turns++) {
+      const { link } = heldLink({ url: road.url, fleet: 'closed' })
+      const start = link.start()
+      for (let turn = 0; turn < turns; turn++) await nextTurn()
+      await link.close()
+      await within(10_000, 'the start that was given up', start)
+      expect(link.isUp).toBe(false)
+    }
+    await eventually(10_000, 'all connections to be closed', () => road.open === 0)
   })
 
   it('warns once where Redis may throw keys away', async () => {
