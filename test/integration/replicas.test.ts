@@ -65,6 +65,10 @@ describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () 
     await redis.close()
   })
 
+  /** Its name. */
+  const epochOf = async (): Promise<string | undefined> =>
+    (await redis.command('GET', 'lmx-gateway:{default}:epoch')).split('\n')[1]?.split(' ')[0]
+
   it('find each other, hear each other, and share once the epoch has settled; those of another fleet do not', async () => {
     const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
     const stranger = await member(redis, 'c', 'other')
@@ -95,13 +99,16 @@ describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () 
   it('tell all anew when Redis was emptied, each time', async () => {
     const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
     await until(() => a.replicas.isShared && b.replicas.isShared && a.replicas.count === 2)
+    const epochs = new Set([await epochOf()])
     for (const times of [2, 3]) {
       await redis.command('FLUSHALL')
       for (const { events } of [a, b])
         await until(() => events.filter((event) => event === 'told anew').length === times)
       await until(() => a.replicas.isShared && b.replicas.isShared)
       expect([a.replicas.count, b.replicas.count]).toEqual([2, 2])
+      epochs.add(await epochOf())
     }
+    expect(epochs.size).toBe(3)
   })
 
   it('go on by themselves while Redis is away, and find each other and hear each other again after', async () => {

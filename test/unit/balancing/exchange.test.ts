@@ -80,7 +80,7 @@ describe('prompts that one gateway sent somewhere', () => {
   })
 
   it('are not heard by another secret, and one that nobody could ask for the secret asks again', async () => {
-    const { clock, fleet, one, two } = await fleetOf('one', 'two')
+    const { clock, fleet, two } = await fleetOf('one', 'two')
     const late = new BusFleet(clock)
     late.isSecretAway = true
     const stranger = late.join('stranger', hostsOf())
@@ -95,9 +95,13 @@ describe('prompts that one gateway sent somewhere', () => {
     sends(stranger, 'a', ['Hi', 'there'])
     late.beat()
     expect(late.chars.get('prefixes')).toBeGreaterThan(0)
-    sends(one, 'a', ['Hi'])
-    fleet.hear('two', 'prefixes', 'x', { mark: 'other', rows: [['a', 'm', 'AAAA']] })
+    const digest = Buffer.alloc(8)
+    digest.writeDoubleLE(promptAt(two, ['Hi']).print!.digests[0]!)
+    const rows = [['a', 'm', digest.toString('base64')]]
+    fleet.hear('two', 'prefixes', 'x', { mark: 'other', rows })
     expect(share(two, 'a', ['Hi'])).toBe(0)
+    fleet.hear('two', 'prefixes', 'x', { mark: two.balancing.prompts.mark, rows })
+    expect(share(two, 'a', ['Hi'])).toBe(1)
   })
 
   it('stand when the store was emptied: the secret that all have is kept again', async () => {
