@@ -53,10 +53,10 @@ export interface SharedGateway {
   readonly lane: LimitLane
   readonly fleet: { isShared: boolean; count: number }
   /** Reservation or obstacle. */
-  ask(subject: Subject, cost: Cost, how?: HowAsked): Promise<Reservation | Obstacle>
+  readonly ask: (subject: Subject, cost: Cost, how?: HowAsked) => Promise<Reservation | Obstacle>
   /** All that was said has been told. */
-  settled(): Promise<void>
-  begunAnew(): void
+  readonly settled: () => Promise<void>
+  readonly begunAnew: () => void
   /** Of batches that nobody answered. */
   readonly failures: readonly unknown[]
 }
