@@ -183,9 +183,19 @@ async function becomes({ gateway }: Scene, gauge: 'redis_up' | 'sharing_degraded
   await becomesTrue(20_000, `${gauge} ${value}`, async () => (await gateway.sum(gauge)) === value)
 }
 
-/** Each problem is told once, however many requests met it. */
+/** Each problem is told once in an outage, however many requests met it. */
 function ending(scene: Scene, served: number) {
   const problems = problemsTold(scene)
-  expect(new Set(problems).size).toBe(problems.length)
+  const outages = outagesTold(scene)
+  for (const outage of outages) expect(new Set(outage).size).toBe(outage.length)
   return { requests: served, attempts: served === 0 ? {} : { a: served }, secrets: [password], faults: problems.length }
+}
+
+function outagesTold({ gateway }: Scene): string[][] {
+  const outages: string[][] = [[]]
+  for (const { message, fields } of gateway.log) {
+    if (message === 'Redis is there') outages.push([])
+    else if (typeof fields['problem'] === 'string') outages.at(-1)?.push(fields['problem'])
+  }
+  return outages
 }
