@@ -3,8 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasRedis } from '../kit/redis.ts'
 import { isMissing } from '../kit/several-gateways/balancer.ts'
-import { rowsOfAll } from '../kit/several-gateways/ledgers.ts'
+import { rowsOf } from '../kit/several-gateways/ledgers.ts'
 import { groupsOf, hosts, keys, limits, shares, teams } from '../kit/several-gateways/mixed-load.ts'
+import type { Replica } from '../kit/several-gateways/replica.ts'
 import { atOnceMax, burstOf, sumOf, worstMinute } from '../kit/several-gateways/seen.ts'
 import { SeveralGateways } from '../kit/several-gateways/several-gateways.ts'
 import { goodEnds, Together } from '../kit/several-gateways/together.ts'
@@ -68,11 +69,24 @@ describe.skipIf(isSkipped).each([2, 4])('%i gateways under mixed load', (gateway
     }
   })
 
-  test('the ledgers have each answer once, with the tokens that its host counted', async () => {
-    await becomesTrue(20_000, 'the last row to be written', async () => {
-      return together.ledgerProblems(rowsOfAll(house.replicas)).length === 0
-    }).catch(() => {})
-    expect(together.ledgerProblems(rowsOfAll(house.replicas))).toEqual([])
+  test('every ledger has each answer once, with the tokens that its host counted', async () => {
+    const problems = (replica: Replica) => together.ledgerProblems(rowsOf(replica))
+    await becomesTrue(20_000, 'the last rows to be everywhere', async () =>
+      house.replicas.every((replica) => problems(replica).length === 0),
+    ).catch(() => {})
+    for (const replica of house.replicas) expect(problems(replica), replica.name).toEqual([])
+  })
+
+  test('stopped, they leave in Redis what the fleet has for good, and what is forgotten by itself', async () => {
+    for (const [name] of await house.kept()) {
+      if (/^limits:(?:key|team):/.test(name)) expect(await house.text(name), name).toContain('"live":{}')
+    }
+    const ends = await Promise.all(house.replicas.map((replica) => replica.stop()))
+    expect(ends).toEqual(house.replicas.map(() => ({ code: 0, signal: null })))
+    const kept = await house.kept()
+    const forGood = [...kept].flatMap(([name, leftMs]) => (leftMs === null ? [name] : []))
+    expect(forGood.filter((name) => !/^(?:epoch|print-secret|keys(?::\w+)?|usage(?::stream)?)$/.test(name))).toEqual([])
+    expect([...kept.keys()].filter((name) => name.startsWith('claims:'))).toEqual([])
   })
 })
 

@@ -14,6 +14,8 @@ import { type Balancer, freePort, startBalancer } from './balancer.ts'
 import { type HostWanted, Load } from './load.ts'
 import { Replica } from './replica.ts'
 
+const fleet = 'house'
+
 export interface HouseWanted {
   readonly gateways: number
   readonly hosts: readonly HostWanted[]
@@ -93,6 +95,27 @@ export class SeveralGateways implements AsyncDisposable {
     }
   }
 
+  /** Names of what Redis keeps of the fleet, each with the time until it is forgotten; null: it is kept. */
+  async kept(): Promise<ReadonlyMap<string, number | null>> {
+    const prefix = `lmx-gateway:{${fleet}}:`
+    const names = (await this.redis.command('KEYS', `${prefix}*`))
+      .split('\r\n')
+      .filter((line) => line.startsWith(prefix))
+    const kept = new Map<string, number | null>()
+    for (const name of names) {
+      const leftMs = Number((await this.redis.command('PTTL', name)).slice(1))
+      // Gone meanwhile.
+      if (leftMs === -2) continue
+      kept.set(name.slice(prefix.length), leftMs === -1 ? null : leftMs)
+    }
+    return kept
+  }
+
+  /** Text of a string that Redis keeps, as it writes it. */
+  text(name: string): Promise<string> {
+    return this.redis.command('GET', `lmx-gateway:{${fleet}}:${name}`)
+  }
+
   /** The JSON of an answer of one gateway's admin API. */
   async admin<Answer>(replica: Replica, path: string): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.adminToken}`, connection: 'close' }
@@ -153,6 +176,6 @@ function configOf(
     hosts: hosts.map((host) => ({ name: host.name, url: load.urls[host.name] ?? '', slots: host.slots })),
     server: { shutdownDelayMs: 5_000, drainMsMax: 30_000, trustedProxies: ['127.0.0.1'], ...config.server },
     log: { format: 'json', ...config.log },
-    storage: { redis: { url: redis.url, fleet: 'house', replica: name, answerMsMax } },
+    storage: { redis: { url: redis.url, fleet, replica: name, answerMsMax } },
   }
 }
