@@ -73,6 +73,21 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     expect(held.changes).toEqual([null, ...held.problems(), null])
   })
 
+  it('hangs: whoever has less time than others is told in that, and the log says what is configured', async () => {
+    await using road = await redisRoad(redis.port)
+    const held = await startedLink({ url: road.url, answerMsMax: 50 })
+    road.blocked = true
+    const ask = (answerMsMax: number) => held.link.command(['GET', held.link.key('sum')], answerMsMax)
+    const asked = [ask(49.6), ask(10), ask(10.2), ask(50), ask(120)]
+    const told = await Promise.allSettled(asked)
+    const waited = [50, 10, 11, 50]
+    for (const [index, ms] of waited.entries()) {
+      expect(told[index]).toMatchObject({ reason: { message: `Redis did not answer within ${ms} ms.` } })
+    }
+    expect(held.link.isUp).toBe(false)
+    expect(held.problems()).toEqual(['Redis did not answer within 50 ms.'])
+  })
+
   it('answers nobody ever again on this connection: another is opened', async () => {
     await using road = await redisRoad(redis.port)
     const held = await startedLink({ url: road.url, answerMsMax: 50, connectMsMax: 300 })

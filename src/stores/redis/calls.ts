@@ -1,5 +1,5 @@
 /** The calls that Redis has not answered yet: each costs whoever waits for it `answerMsMax` at the most. */
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { RedisConnection } from './connection.ts'
 import { Deadlines, type Waiting } from './deadlines.ts'
 import type { RedisEvents } from './events.ts'
@@ -10,7 +10,7 @@ export interface CallsParts {
   readonly events: RedisEvents
   /** Redis has answered, whatever it was. */
   readonly onAnswer: () => void
-  readonly onTimeout: (connection: RedisConnection, msMax: number) => void
+  readonly onTimeout: (connection: RedisConnection) => void
   /** What whoever waits is told of it. */
   readonly onError: (connection: RedisConnection, error: unknown, operation: string) => Error
   /** Somebody who was given a late answer failed with it. */
@@ -36,6 +36,8 @@ export interface CallCounts {
   lastAnswerMs: number | null
 }
 
+const sameMs = 1
+
 export class Calls {
   readonly parts: CallsParts
   readonly counts: CallCounts = { calls: 0, timeouts: 0, errors: 0, lateAnswers: 0, lastAnswerMs: null }
@@ -51,11 +53,9 @@ export class Calls {
       const call = new Call(this, connection, question, resolve, reject)
       this.counts.calls += 1
       const { clock, answerMsMax } = this.parts
-      if (question.answerMsMax === answerMsMax) {
-        this.#deadlines.add(call, call.sentAtMs)
-      } else {
-        clock.after(question.answerMsMax, () => clock.afterTurn(() => call.expired()))
-      }
+      // Whoever took a moment before it asked has all but the whole time left.
+      if (Math.abs(question.answerMsMax - answerMsMax) <= sameMs) this.#deadlines.add(call, call.sentAtMs)
+      else call.expireBy(clock.after(question.answerMsMax, () => clock.afterTurn(() => call.expired())))
       call.send(question.args)
     })
   }
@@ -70,6 +70,8 @@ class Call<Answer> implements Waiting {
   deadlineMs = 0
   isOver = false
   next: Waiting | null = null
+  /** Where its time is not that of most. */
+  #timer: Timer | null = null
   readonly #calls: Calls
   readonly #connection: RedisConnection
   readonly #question: Question<Answer>
@@ -98,6 +100,10 @@ class Call<Answer> implements Waiting {
     )
   }
 
+  expireBy(timer: Timer): void {
+    this.#timer = timer
+  }
+
   expired(): void {
     if (this.isOver) return
     this.isOver = true
@@ -106,7 +112,7 @@ class Call<Answer> implements Waiting {
     counts.timeouts += 1
     parts.events.called(operation, 'timeout', parts.clock.now() - this.sentAtMs)
     this.#reject(new RedisUnavailable(notInTime(answerMsMax)))
-    parts.onTimeout(this.#connection, answerMsMax)
+    parts.onTimeout(this.#connection)
   }
 
   #answered(reply: unknown): void {
@@ -118,6 +124,7 @@ class Call<Answer> implements Waiting {
       return
     }
     this.isOver = true
+    this.#timer?.cancel()
     this.#connection.answered()
     const ms = parts.clock.now() - this.sentAtMs
     counts.lastAnswerMs = ms
@@ -143,6 +150,7 @@ class Call<Answer> implements Waiting {
     }
     if (this.isOver) return
     this.isOver = true
+    this.#timer?.cancel()
     this.#failed(error, this.#calls.parts.clock.now() - this.sentAtMs)
   }
 
@@ -171,7 +179,7 @@ export class RedisUnavailable extends Error {
 }
 
 export function notInTime(msMax: number): string {
-  return `Redis did not answer within ${msMax} ms.`
+  return `Redis did not answer within ${Math.ceil(msMax)} ms.`
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -94,7 +94,7 @@ export class RedisLink {
       onAnswer: () => {
         this.#failuresInARow = 0
       },
-      onTimeout: (connection, msMax) => this.#timedOut(connection, msMax),
+      onTimeout: (connection) => this.#timedOut(connection),
       onError: (connection, error, operation) => this.#refused(connection, error, operation),
       onFault: (error, operation) => this.#fault(error, operation),
     })
@@ -187,10 +187,10 @@ export class RedisLink {
     return Promise.reject(new RedisUnavailable(this.#whyNot))
   }
 
-  #timedOut(connection: RedisConnection, msMax: number): void {
+  #timedOut(connection: RedisConnection): void {
     if (connection !== this.#connection) return
     this.#wasSlow = this.#failuresInARow + 1 >= failuresMax
-    this.#countFailure(connection, { text: notInTime(msMax), scope: 'server' })
+    this.#countFailure(connection, { text: notInTime(this.#options.answerMsMax), scope: 'server' })
   }
 
   #countFailure(connection: RedisConnection, problem: RedisProblem): void {
