@@ -38,7 +38,7 @@ const free = { model: 'org/narrow', stream: true, tokens: [10, 40], clients: 5, 
 const groups: Readonly<Record<KeyName, Omit<ClientGroup, 'name' | 'key' | 'secret'>>> = {
   requests: { ...whole, clients: 12 },
   tokens: { ...stream, clients: 8, pauseMs: 200 },
-  'at-once': { ...stream, clients: 10, oneLeftOf: 9, pauseMs: 50 },
+  'at-once': { ...stream, clients: 16, oneLeftOf: 9, pauseMs: 50 },
   'crew-a': { ...whole, clients: 4 },
   'crew-b': { ...whole, clients: 4 },
   'free-a': free,
