@@ -8,6 +8,7 @@ import type { Clock } from './base/clock.ts'
 import type { Log } from './base/log.ts'
 import type { ResolvedConfig } from './config/schema.ts'
 import type { Host } from './hosts/host.ts'
+import type { ModelKeeper } from './hosts/model-keeper.ts'
 import type { SharingSources } from './observe/figure-sources.ts'
 import type { SharingEvents } from './observe/sharing-metrics.ts'
 import type { Dispatcher } from './queue/dispatcher.ts'
@@ -122,6 +123,16 @@ export class SharedState {
     exchange(balancing, { bus: replicas, hosts: () => hosts, fleetSecret: (own) => fleetSecret(link, own) })
   }
 
+  /** What runs, waits and is loaded of the models of hosts that cannot hold all is known to all. */
+  shareModels(models: ModelKeeper, dispatcher: Dispatcher, hosts: readonly Host[]): void {
+    const { replicas } = this
+    const waitingAt = (host: Host) => dispatcher.models.waitingAt(host)
+    const told = models.toldWith({ id: replicas.id, hosts: () => hosts, waitingAt })
+    replicas.tell('models', () => told.tell())
+    replicas.hear('models', (from, rows) => told.hear(from, rows))
+    replicas.onGone((id) => told.gone(id))
+  }
+
   /** Before anybody is let in: resolves also where Redis is not there. */
   async start(): Promise<void> {
     await this.link.start()
@@ -140,12 +151,14 @@ export class SharedState {
 }
 
 /** What it tells the other gateways, and hears of them. */
-export function share(shared: SharedState | null, { dispatcher, balancing, hosts }: Shared): void {
+export function share(shared: SharedState | null, { dispatcher, balancing, models, hosts }: Shared): void {
   shared?.shareCounters(dispatcher, hosts)
   shared?.shareHosts(balancing, hosts)
+  shared?.shareModels(models, dispatcher, hosts)
 }
 
 interface Shared {
+  readonly models: ModelKeeper
   readonly dispatcher: Dispatcher
   readonly balancing: Balancing
   readonly hosts: readonly Host[]

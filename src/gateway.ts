@@ -141,7 +141,8 @@ class BuiltGateway implements Gateway {
       waitingElsewhere: () => this.#access.waiting,
       ...(this.#shared === null ? {} : { sharing: this.#shared.slots }),
     })
-    share(this.#shared, { dispatcher: this.#dispatcher, balancing: this.#balancing, hosts: this.#fleet.hosts })
+    const told = { dispatcher: this.#dispatcher, balancing: this.#balancing, models: this.#models }
+    share(this.#shared, { ...told, hosts: this.#fleet.hosts })
     this.#prober = new Prober(this.#fleet.hosts, config.probe, {
       ...asking,
       detect: detectKind,

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import { type ClockOverrides, type Clocks, loadMsMax } from './clocks.ts'
 import type { Host } from './host.ts'
 import { ModelLoads } from './model-loads.ts'
+import { ModelsTold, type ModelsToldParts } from './models-told.ts'
 import { type ResidencyOptions, ResidencyPlanner } from './residency.ts'
 
 export interface KeeperOptions {
@@ -28,11 +29,19 @@ export class ModelKeeper {
   readonly planner: ResidencyPlanner
   readonly loads: ModelLoads
 
+  readonly #parts: KeeperParts
+
   /** `options`: as they are now. */
   constructor(options: () => KeeperOptions, parts: KeeperParts) {
+    this.#parts = parts
     const within = { ...parts, loadMsMax: (host: Host, model: string) => loadMsMax(options(), host, model) }
     this.loads = new ModelLoads(within)
     this.planner = new ResidencyPlanner(() => options().models.residency, { ...within, order: this.loads.order })
+  }
+
+  /** What other gateways before the same hosts are told of models, and what is heard of them. */
+  toldWith(others: Pick<ModelsToldParts, 'id' | 'hosts' | 'waitingAt'>): ModelsTold {
+    return new ModelsTold({ ...this.#parts, ...others, planner: this.planner })
   }
 
   /** Nothing is begun by time any more; what is being loaded is given up. */

@@ -9,6 +9,7 @@ import { LoadBudget } from './load-budget.ts'
 import { LoadTimes } from './load-times.ts'
 import { LoadsOfHour } from './loads-of-hour.ts'
 import { MemoryRoom } from './memory-room.ts'
+import { ModelsElsewhere } from './models-elsewhere.ts'
 
 /** How models come into the memory of a host: by a request that names one, or by its admin API at the gateway's wish. */
 export type LoadsBy = 'request' | 'admin'
@@ -59,6 +60,7 @@ export class ModelMemory {
   readonly loads: LoadsOfHour
   readonly budget: LoadBudget
   readonly room: MemoryRoom
+  readonly elsewhere: ModelsElsewhere
   readonly #parts: MemoryParts
   readonly #resident = new Map<string, Resident>()
   readonly #uses = new Map<string, Holders>()
@@ -80,6 +82,7 @@ export class ModelMemory {
     this.#parts = parts
     this.loads = new LoadsOfHour(parts.clock)
     this.budget = new LoadBudget(parts.clock)
+    this.elsewhere = new ModelsElsewhere(parts.clock)
     this.room = new MemoryRoom({
       clock: parts.clock,
       modelsMaxKnown: () => parts.modelsMax() ?? this.#modelsMaxTold,
@@ -133,10 +136,16 @@ export class ModelMemory {
     return this.#uses.get(model)?.size ?? 0
   }
 
-  /** Whether requests for others than this model are there. */
+  /** What requests are there for, of this gateway. */
+  uses(): Iterable<readonly [string, number]> {
+    return this.#uses.entries().map(([model, { size }]) => [model, size])
+  }
+
+  /** Whether requests for others than this model are there, of whichever gateway. */
   hasOthers(model: string): boolean {
-    for (const [other, uses] of this.#uses) if (other !== model && uses.size > 0) return true
-    return false
+    return (
+      this.elsewhere.hasOthers(model) || this.#uses.entries().some(([other, { size }]) => other !== model && size > 0)
+    )
   }
 
   /** Requests for it so far, the older the less: how much it would be missed. */

@@ -1,6 +1,7 @@
 /** Where models could be that not all hosts hold at once, and what would be missed where they are loaded. */
 import { BoundedMap } from '../base/bounded-map.ts'
 import type { Host } from './host.ts'
+import type { ModelMemory } from './model-memory.ts'
 import type { Candidate } from './route.ts'
 
 const placesMax = 10_000
@@ -89,9 +90,14 @@ function weighedOf(places: readonly Candidate[], loadsPerHourMax: number): Weigh
   return { least: sorted.slice(0, 2), holders: [...holders].slice(0, 2) }
 }
 
+/** Requests for it are there, of this gateway or of another. */
+export function isUsed(memory: ModelMemory, model: string): boolean {
+  return memory.usesOf(model) > 0 || memory.elsewhere.isUsed(model)
+}
+
 /** Whom a load would put out: of those that nothing runs with the one that was used least lately first. */
 export function victimsFor({ memory }: Host, model: string): readonly string[] {
-  const residents = memory.residents.toSorted((a, b) => Number(memory.usesOf(a) > 0) - Number(memory.usesOf(b) > 0))
+  const residents = memory.residents.toSorted((a, b) => Number(isUsed(memory, a)) - Number(isUsed(memory, b)))
   const out: string[] = []
   for (const resident of residents) {
     if (memory.room.fits(model, residents.length - out.length, out)) break

@@ -14,7 +14,9 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from './host.ts'
 import type { LoadFailure } from './model-memory.ts'
-import { ModelPlaces, victimsFor } from './model-places.ts'
+import { isUsed, ModelPlaces, victimsFor } from './model-places.ts'
+import { ModelTurns } from './model-turns.ts'
+import { isInTheWay } from './models-elsewhere.ts'
 import type { Obstacle } from './obstacles.ts'
 import type { Candidate } from './route.ts'
 import { type Demand, WantedModels } from './wanted-models.ts'
@@ -80,13 +82,6 @@ export interface Beyond {
   readonly inAllMsMax: number
 }
 
-/** It is this model's turn, for which nothing new is begun with those of `out`. */
-interface Turn {
-  readonly model: string
-  /** Null: with all others. */
-  readonly out: ReadonlySet<string> | null
-}
-
 const there: ModelAccess = { isWarm: true, admits: true, waitMs: 0, loadMs: 0 }
 /** Nobody looks farther ahead. */
 const waitMsMax = 3_600_000
@@ -108,7 +103,7 @@ const marginMs = 1
 export class ResidencyPlanner {
   readonly #options: () => ResidencyOptions
   readonly #parts: ResidencyParts
-  readonly #turns = new Map<Host, Turn>()
+  readonly turns = new ModelTurns()
   #wanted = new WantedModels()
   readonly #places = new ModelPlaces()
   #timer: Timer | null = null
@@ -127,15 +122,17 @@ export class ResidencyPlanner {
     const load = memory.loading
     const loadMs = this.loadMs(host, model)
     if (load?.model === model && load.by !== null) return { ...waiting(this.#restMs(host), 0), isWarm: true }
+    if (memory.elsewhere.loading?.model === model) return { ...waiting(loadMs, 0), isWarm: true }
     const { inMs } = this.#readiness(host, model)
     if (memory.loadsBy === 'admin') return waiting(Math.min(waitMsMax, inMs + loadMs), 0)
     return { isWarm: load?.model === model, admits: inMs === 0, waitMs: Math.min(waitMsMax, inMs), loadMs }
   }
 
   #accessToResident(host: Host, model: string): ModelAccess {
-    const load = host.memory.loading
-    if (load?.isAlone === true || load?.evicts.includes(model) === true) return waiting(this.#restMs(host), 0)
-    return this.#isOut(host, model) ? waiting(waitMsMax, 0) : there
+    const { loading, elsewhere } = host.memory
+    if (isInTheWay(loading, model)) return waiting(this.#restMs(host), 0)
+    if (isInTheWay(elsewhere.loading, model)) return waiting(overdueMs, 0)
+    return this.turns.isOut(host, model) ? waiting(waitMsMax, 0) : there
   }
 
   /** As `access`, of each of them: what all have in common is reckoned once. */
@@ -158,7 +155,7 @@ export class ResidencyPlanner {
 
   /** The model whose turn it is there, for which others are let run out; null where none is. */
   turnAt(host: Host): string | null {
-    return this.#turns.get(host)?.model ?? null
+    return this.turns.at(host)?.model ?? null
   }
 
   /** To be called when others wait, or wait no more, and when a host may be ready for another model. */
@@ -200,7 +197,7 @@ export class ResidencyPlanner {
   waitOf(candidates: readonly Candidate[]): LoadWait | null {
     let soonest: LoadWait | null = null
     for (const { host, model } of candidates) {
-      if (host.memory.isResident(model) && !this.#isOut(host, model)) return null
+      if (host.memory.isResident(model) && !this.turns.isOut(host, model)) return null
       const wait = this.#waitAt(host, model)
       if (soonest === null || (wait.expectedMs ?? waitMsMax) < (soonest.expectedMs ?? waitMsMax)) soonest = wait
     }
@@ -209,7 +206,7 @@ export class ResidencyPlanner {
 
   forget(host: Host): void {
     this.#places.forget(host)
-    this.#turns.delete(host)
+    this.turns.end(host)
   }
 
   stop(): void {
@@ -230,7 +227,8 @@ export class ResidencyPlanner {
   /** The time until the demand should be looked at again. */
   #planFor({ candidates, waitMs, holder, charge }: Demand): number {
     const open = candidates.filter(({ host }) => host.memory.loadsBy !== null && host.available && !host.paused)
-    const isWarm = ({ host, model }: Candidate): boolean => this.access(host, model).isWarm && !this.#isOut(host, model)
+    const isWarm = ({ host, model }: Candidate): boolean =>
+      this.access(host, model).isWarm && !this.turns.isOut(host, model)
     const areWarm = candidates.filter(({ host }) => host.available && !host.paused).some(isWarm)
     const cold = open.filter((one) => !isWarm(one))
     if (cold.length === 0) return Number.POSITIVE_INFINITY
@@ -242,7 +240,7 @@ export class ResidencyPlanner {
       if (areWarm && (waitMs() ?? 0) <= this.loadMs(host, model)) return nextMs
       host.memory.begin(model, ready, { evicts, isAlone: false, holder })
       this.#places.changed()
-      this.#turns.delete(host)
+      this.turns.end(host)
       this.#parts.order({ host, model, evicts, by: ready, charge: (ms) => charge(host, model, ms) })
       return nextMs
     }
@@ -258,16 +256,16 @@ export class ResidencyPlanner {
     if (first === undefined) return
     const { host, model } = first
     const isAdmin = host.memory.loadsBy === 'admin'
-    this.#turns.set(host, { model, out: isAdmin ? new Set(victimsFor(host, model)) : null })
+    this.turns.begin(host, { model, out: isAdmin ? new Set(victimsFor(host, model)) : null })
   }
 
   /** Those that nobody waits for any more, and those that have come to their end. */
   #endTurns(): void {
-    for (const [host, { model }] of this.#turns) {
+    for (const [host, { model }] of this.turns.own()) {
       const isOver = host.memory.isResident(model) || host.memory.failureOf(model) !== null
       // Nobody is kept out for what cannot begin: what others run there may go on for long.
-      const isBlocked = host.signals.foreignRunning > 0 || this.#cannotBegin(host, model)
-      if (isOver || isBlocked || !this.#wanted.has(host, model) || !host.available) this.#turns.delete(host)
+      const isBlocked = host.signals.strangersRunning > 0 || this.#cannotBegin(host, model)
+      if (isOver || isBlocked || !this.#wanted.has(host, model) || !host.available) this.turns.end(host)
     }
   }
 
@@ -275,11 +273,6 @@ export class ResidencyPlanner {
   #cannotBegin(host: Host, model: string): boolean {
     const readiness = this.#readiness(host, model)
     return 'obstacle' in readiness && (readiness.obstacle === 'kept' || readiness.obstacle === 'loads_per_hour')
-  }
-
-  #isOut(host: Host, model: string): boolean {
-    const turn = this.#turns.get(host)
-    return turn !== undefined && turn.model !== model && turn.out?.has(model) !== false
   }
 
   #readiness(host: Host, model: string): Readiness {
@@ -299,9 +292,9 @@ export class ResidencyPlanner {
   #readinessOver(host: Host, model: string, quantumMs: number): Readiness {
     const { memory } = host
     const evicts = victimsFor(host, model)
-    const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => memory.usesOf(one) > 0)
+    const isBusy = memory.loadsBy === 'request' ? memory.hasOthers(model) : evicts.some((one) => isUsed(memory, one))
     // With which model is not told.
-    const isForeign = host.signals.foreignRunning > 0
+    const isForeign = host.signals.strangersRunning > 0
     if ((isBusy || isForeign) && quantumMs > 0) return { inMs: quantumMs, obstacle: 'quantum' }
     if (isForeign) return { inMs: waitMsMax, obstacle: 'foreign' }
     if (isBusy) return { inMs: waitMsMax, obstacle: 'busy' }
@@ -321,7 +314,7 @@ export class ResidencyPlanner {
    */
   #isOutnumbered(host: Host, model: string, evicts: readonly string[]): boolean {
     const { memory } = host
-    const used = evicts.reduce((sum, one) => sum + memory.useOf(one), 0)
+    const used = evicts.reduce((sum, one) => sum + memory.useOf(one) + memory.elsewhere.waiting(one), 0)
     if (this.#wanted.waiting(host, model) <= used + host.slots) return false
     return memory.loads.totalMs + this.loadMs(host, model) <= this.#options().loadShareMax * hourMs
   }
@@ -337,7 +330,7 @@ export class ResidencyPlanner {
         return { inMs: Math.max(overdueMs, this.#restMs(host)), obstacle: 'another_load' }
       }
       memory.forgetLoad()
-    }
+    } else if (memory.elsewhere.loading !== null) return { inMs: overdueMs, obstacle: 'another_load' }
     const failure = memory.failureOf(model)
     if (failure !== null) return { inMs: failure.untilMs - this.#parts.clock.now(), obstacle: 'failed' }
     const inMs = memory.loads.nextInMs(this.#options().loadsPerHourMax, this.#wanted.holders(host, model))
@@ -367,7 +360,7 @@ export class ResidencyPlanner {
   /** Until this one, which nothing runs with, may be put out: no longer than so, while it is waited for and while it is not. */
   #keptMs(host: Host, model: string, { wanted, idle }: { readonly wanted: number; readonly idle: number }): number {
     if (wanted === 0) return 0
-    if (this.#wanted.has(host, model)) return wanted
+    if (this.#wanted.has(host, model) || host.memory.elsewhere.waiting(model) > 0) return wanted
     const keepMs = Math.max(this.#options().keepMsMin, 2 * this.loadMs(host, model))
     return Math.min(wanted, idle, Math.max(0, host.memory.usedAtMs(model) + keepMs - this.#parts.clock.now()))
   }

@@ -85,7 +85,7 @@ export class Dispatcher {
   readonly #deadlines: Deadlines
   readonly #giveBack: GiveBack
   readonly #hosts: LaneHosts
-  readonly #models: ModelWaits
+  readonly models: ModelWaits
   readonly #stranded: Stranded
   readonly #choices: Choices
   readonly #serving: Serving
@@ -110,10 +110,10 @@ export class Dispatcher {
     const refuse = (waiter: Waiter, error: GatewayError): void => this.#strand(waiter, error)
     const estimateMs = (waiter: Waiter): number | null => this.#told.reckon(waiter).p50Ms
     const serve = (host: Host): void => this.#serving.serve(host)
-    this.#models = new ModelWaits({ ...common, ...parts, refuse, estimateMs, paused, serve })
+    this.models = new ModelWaits({ ...common, ...parts, refuse, estimateMs, paused, serve })
     const rules = (): QueueRules => this.#rules
-    this.#choices = new Choices({ ...parts, ...common, models: this.#models, estimator: this.#estimator, rules })
-    const { loadOf, admits } = this.#models
+    this.#choices = new Choices({ ...parts, ...common, models: this.models, estimator: this.#estimator, rules })
+    const { loadOf, admits } = this.models
     this.#serving = new Serving({ ...common, shares: this.#shares, admits, paused, grantNext })
     this.#told = new ToldWaits({ ...common, estimator: this.#estimator, events, paused, loadOf })
     const gaveBack = (asked: string): void => events.gaveBack(asked)
@@ -123,7 +123,7 @@ export class Dispatcher {
     this.#deadlines = new Deadlines(clock, (waiter) => patience.due(waiter))
     const timed = { ...common, clock, deadlines: this.#deadlines }
     this.#holds = new Holds({ ...timed, decisions: this.#decisions, offer })
-    const wait = { ...timed, events, holds: this.#holds, models: this.#models, told: this.#told }
+    const wait = { ...timed, events, holds: this.#holds, models: this.models, told: this.#told }
     const timesOut = (waiter: Waiter): boolean => this.#remove(waiter, 'timeout')
     const patience = new Patience({ ...wait, rules, timesOut })
     const strand = (): void => this.#stranded.look()
@@ -160,12 +160,12 @@ export class Dispatcher {
       this.#shared.ask(waiter, askOf(request), decision)
       return new WaitingTurn(waiter, this)
     }
-    const failed = decision === null ? this.#models.failure(lane) : null
+    const failed = decision === null ? this.models.failure(lane) : null
     if (failed !== null) return this.#refuse(request, 'no_host', failed)
     if (candidates.length === 0) this.#stranded.comesEarly(waiter)
     const turn = this.#wait(waiter, decision)
     this.#flows.rests(flow)
-    this.#models.waitsChanged(lane)
+    this.models.waitsChanged(lane)
     return turn
   }
 
@@ -187,11 +187,11 @@ export class Dispatcher {
     this.#hosts.changed()
     this.#stranded.regrouped(this.#line.regroup())
     this.#holds.recheck()
-    this.#models.plan()
+    this.models.plan()
     for (const host of this.#hosts.ofAll(this.#line.lanes())) this.#serving.serve(host)
     this.#makeRoom()
     this.#stranded.lookAgain()
-    this.#models.refuseFailed()
+    this.models.refuseFailed()
   }
 
   /** Whoever waits already keeps its patience. The order of the line stays: what each key has had is counted by it. */
@@ -362,7 +362,7 @@ export class Dispatcher {
     bill.close()
     this.#shares.released(lease)
     this.#flows.released(bill.flow)
-    this.#models.released(host)
+    this.models.released(host)
     this.#serving.serve(host)
     this.#makeRoom()
   }
@@ -381,7 +381,7 @@ export class Dispatcher {
     this.#parts.events.waitEnded({ model: request.route.model, class: request.class }, outcome, waitMs)
     if (outcome === 'timeout' || outcome === 'left') this.#told.givenUp(waiter, waitMs)
     this.#flows.rests(flow)
-    this.#models.waitsChanged(waiter.lane)
+    this.models.waitsChanged(waiter.lane)
     return true
   }
 

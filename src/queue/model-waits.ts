@@ -60,6 +60,17 @@ export class ModelWaits {
     planner.plan(Array.from(alike.values(), ({ candidates, lanes }) => this.#demandOf(lanes, candidates)))
   }
 
+  /** Requests that wait and could be served with each model of the host. */
+  waitingAt(host: Host): ReadonlyMap<string, number> {
+    const { line, hosts } = this.#parts
+    const waiting = new Map<string, number>()
+    for (const lane of line.lanes()) {
+      const model = hosts.candidates(lane).find((candidate) => candidate.host === host)?.model
+      if (model !== undefined) waiting.set(model, (waiting.get(model) ?? 0) + lane.waiting)
+    }
+    return waiting
+  }
+
   /** To be called when others wait in a lane than before: once for all that happens in a turn of events. */
   waitsChanged(lane: Lane): void {
     if (this.#parts.hosts.candidates(lane).some(loads)) this.#planSoon()
