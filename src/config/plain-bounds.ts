@@ -119,7 +119,7 @@ export const plainBounds: Readonly<Record<string, PlainBound>> = {
   'storage.pendingRowsMax': { min: 1, max: 9007199254740991 },
   'storage.redis.answerMsMax': { min: 1, max: 2147483647 },
   'storage.redis.connectMsMax': { min: 1, max: 2147483647 },
-  'storage.redis.goneAfterMs': { min: 1, max: 2147483647 },
+  'storage.redis.goneAfterMs': { min: 1000, max: 2147483647 },
   'log.format': ['auto', 'json', 'text'],
   'log.level': ['debug', 'info', 'warn', 'error'],
   'log.recentRequestsMax': { min: 0, max: 100000 },

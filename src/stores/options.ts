@@ -34,8 +34,11 @@ const redisOptions = z.strictObject({
     .describe('What a request waits for Redis at the most; then this gateway decides by its share of the limits'),
   connectMsMax: positiveMilliseconds.default(1_000).describe('Longest time to connect to it'),
   goneAfterMs: positiveMilliseconds
+    .min(1_000, 'must be 1000 or more: a gateway is heard each 200 ms')
     .default(3_000)
-    .describe('A gateway that was not heard for so long is gone, and what it held of hosts and limits is free again'),
+    .describe(
+      'A gateway that was not heard for so long is gone, and what it held of hosts and limits is free again; the same for all of a fleet',
+    ),
 })
 
 /** Null, or one sentence on why it cannot be used, which never shows it: there may be a password in it. */

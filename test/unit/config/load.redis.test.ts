@@ -37,6 +37,10 @@ test.each([
     'url: "redis://redis", caFile: /etc/ca.pem',
     'storage.redis.caFile: has no effect without TLS; write rediss:// in storage.redis.url',
   ],
+  [
+    'url: "redis://redis", goneAfterMs: 100',
+    'storage.redis.goneAfterMs: must be 1000 or more: a gateway is heard each 200 ms',
+  ],
 ])('%s', async (fields, problem) => {
   const found = await problems({ yaml: redis(fields) })
   expect(found.map((sentence) => sentence.replace(/^F:1:\d+ /, ''))).toEqual([problem])
