@@ -34,7 +34,7 @@ const redisOptions = z.strictObject({
     .describe('What a request waits for Redis at the most; then this gateway decides by its share of the limits'),
   connectMsMax: positiveMilliseconds.default(1_000).describe('Longest time to connect to it'),
   goneAfterMs: positiveMilliseconds
-    .min(1_000, 'must be 1000 or more: a gateway is heard each 200 ms')
+    .min(1_000)
     .default(3_000)
     .describe(
       'A gateway that was not heard for so long is gone, and what it held of hosts and limits is free again; the same for all of a fleet',
