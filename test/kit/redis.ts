@@ -17,6 +17,8 @@ export interface RedisServer {
   readonly pid: number
   /** One command, in one line; its answer as Redis wrote it. */
   command(...words: readonly string[]): Promise<string>
+  /** All that it is told from now on, by everybody; as text, a byte a letter, passwords left out by Redis itself. */
+  monitor(): Promise<() => string>
   /** SIGSTOP and SIGCONT. */
   freeze(): void
   thaw(): void
@@ -70,6 +72,7 @@ export async function startRedis(
       return child.pid ?? 0
     },
     command: (...words) => ask(port, words),
+    monitor: () => monitored(port),
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
     kill: end,
@@ -124,6 +127,20 @@ function ask(port: number, words: readonly string[]): Promise<string> {
     const lengths = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
     socket.write(`*${words.length}\r\n${lengths.join('')}`)
   })
+}
+
+/** Ends with the server. */
+async function monitored(port: number): Promise<() => string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.setEncoding('latin1')
+  socket.on('error', () => {})
+  let text = ''
+  socket.on('data', (piece: string) => {
+    text += piece
+  })
+  socket.write('*1\r\n$7\r\nMONITOR\r\n')
+  await once(socket, 'data')
+  return () => text.replace(/\\x([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
 }
 
 async function freePort(): Promise<number> {

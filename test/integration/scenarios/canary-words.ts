@@ -13,6 +13,7 @@ export const secret = {
   foreignKey: 'sk-canary6foreign',
   hostHeader: 'canary7hostheader',
   proxy: 'canary8proxy',
+  redisPassword: 'canary9redispassword',
 } as const
 
 export const prompt = {

@@ -12,6 +12,7 @@ import { launchScript, RunningProcess } from '../../kit/child-process.ts'
 import { type Headers, jsonRequestBytes, jsonResponseBytes, requestBytes } from '../../kit/http-bytes.ts'
 import { entriesOf } from '../../kit/process-end.ts'
 import { RawClient } from '../../kit/raw-client.ts'
+import { hasRedis, startRedis } from '../../kit/redis.ts'
 import { scratchFolder } from '../../kit/stored-rows.ts'
 import { eventually } from '../../kit/within.ts'
 import { failingPlays, inTextPlays, requestOf } from './canary-endpoints.ts'
@@ -247,7 +248,33 @@ async function makeKeys(adminPort: number, adminToken: string): Promise<Keys> {
   return { good, limited, revoked, wrong: otherEnd(good), adminToken, wrongAdminToken: otherEnd(adminToken) }
 }
 
-test('X09, X36: no secret, prompt, answer or argument of a tool is in any log line, page, metric, error, row or file, whatever fails and whoever asks', async () => {
+test(
+  'X09, X36: no secret, prompt, answer or argument of a tool is in any log line, page, metric, error, row or file, whatever fails and whoever asks',
+  () => playAll(null),
+  60_000,
+)
+
+test.skipIf(!hasRedis)(
+  'X09, X36: nor in what several gateways share',
+  async () => {
+    const redis = await startRedis(['--user', 'gateway', 'on', `>${secret.redisPassword}`, '~*', '&*', '+@all'])
+    onTestFinished(() => redis.close())
+    const told = await redis.monitor()
+    await playAll({ url: redis.url, told })
+    // What may be shared is: it was all there to be found.
+    expect(told()).toContain('limited')
+    expect(told().length).toBeGreaterThan(100_000)
+  },
+  60_000,
+)
+
+interface Shared {
+  readonly url: string
+  /** All that Redis was told. */
+  readonly told: () => string
+}
+
+async function playAll(shared: Shared | null): Promise<void> {
   const folder = scratchFolder()
   onTestFinished(() => folder[Symbol.dispose]())
   const host = await ChaosHost.start({ models: [model] })
@@ -267,6 +294,7 @@ test('X09, X36: no secret, prompt, answer or argument of a tool is in any log li
       { name: 'a', url: host.url, kind: 'openai', apiKey: secret.hostKey, slots: 4 },
       { name: 'l', url: lmx.url, kind: 'lmx', apiKey: secret.hostKey, slots: 4, streamUpstream: true },
     ],
+    storage: shared === null ? {} : { redis: { url: shared.url, username: 'gateway', password: secret.redisPassword } },
   }
   writeFileSync(join(folder.path, 'gateway.yaml'), JSON.stringify(config))
   const args = [launchScript, '--config', join(folder.path, 'gateway.yaml'), '--store', folder.storePath]
@@ -296,9 +324,10 @@ test('X09, X36: no secret, prompt, answer or argument of a tool is in any log li
     { what: 'stdout', text: gateway.out },
     ...gateway.err.split('\n').map((text) => ({ what: 'a line of the log', text })),
   ]
+  if (shared !== null) written.push({ what: 'Redis', text: shared.told() })
   const sinks = [...play.shown, ...written, ...whileRunning, ...filesOf(folder, tokenFile)]
   expect(sinks.flatMap((sink) => leaksOf(sink.own === true ? canariesOfOthers : canaries, sink))).toEqual([])
   // What may be kept is: it was all there to be found.
   expect(JSON.stringify(whileRunning)).toContain('limited')
   expect(entriesOf(gateway.err).filter((entry) => 'said' in entry).length).toBeGreaterThan(endpoints.length * 5)
-}, 60_000)
+}
