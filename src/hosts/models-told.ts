@@ -4,18 +4,8 @@
  */
 import type { Host } from './host.ts'
 import type { LoadElsewhere, ModelsAt, ModelTurn } from './models-elsewhere.ts'
+import { type Counts, type ModelsRow, modelsRow } from './models-told-schema.ts'
 import type { ResidencyPlanner } from './residency.ts'
-
-type Counts = readonly (readonly [string, number])[]
-
-/** Host; requests there and requests that wait, by model; model, whether it is alone, and whom it puts out; model and who is out. */
-type Row = readonly [
-  string,
-  Counts,
-  Counts,
-  readonly [string, boolean, readonly string[]] | null,
-  readonly [string, readonly string[] | null] | null,
-]
 
 export interface ModelsToldParts {
   /** Of this gateway, among the others. */
@@ -32,6 +22,7 @@ export interface ModelsToldParts {
 
 /** More is a fault of whoever tells it. */
 const rowsMax = 10_000
+const nothing: ReadonlyMap<string, string> = new Map()
 
 export class ModelsTold {
   readonly #parts: ModelsToldParts
@@ -43,28 +34,28 @@ export class ModelsTold {
   }
 
   /** Undefined where no host loads. */
-  tell(): readonly Row[] | undefined {
+  tell(): readonly ModelsRow[] | undefined {
     const hosts = [...this.#parts.hosts()].filter(({ memory }) => memory.loadsBy !== null)
     return hosts.length === 0 ? undefined : hosts.map((host) => this.#rowOf(host)).filter(saysSomething)
   }
 
-  /** Throws where it is not told as it should be. */
+  /** Throws where it is not told as rows. */
   hear(from: string, told: unknown): void {
     if (!Array.isArray(told) || told.length > rowsMax) throw new Error('Models are not told as rows.')
-    const rows = new Map(told.filter(isRow).map((row) => [row[0], row]))
-    const before = this.#heard.get(from)
+    const rows = new Map<string, ModelsRow>()
+    for (const one of told) {
+      const { data } = modelsRow.safeParse(one)
+      if (data !== undefined) rows.set(data[0], data)
+    }
+    const before = this.#heard.get(from) ?? nothing
     const heard = new Map(Array.from(rows, ([name, row]) => [name, gistOf(row)]))
     this.#heard.set(from, heard)
     let hasChanged = false
     for (const host of this.#parts.hosts()) {
-      const row = rows.get(host.name)
-      if (host.memory.loadsBy === null || (row === undefined && before?.has(host.name) !== true)) continue
-      const wasLoading = host.memory.elsewhere.loading !== null
-      host.memory.elsewhere.told(from, row === undefined ? null : modelsOf(row))
-      if (wasLoading && host.memory.elsewhere.loading === null) this.#parts.probe(host)
-      const first = host.memory.elsewhere.turn?.replica ?? this.#parts.id
-      if (first < this.#parts.id) this.#parts.planner.turns.end(host)
-      hasChanged ||= heard.get(host.name) !== before?.get(host.name)
+      const { name } = host
+      if (host.memory.loadsBy === null || !(rows.has(name) || before.has(name))) continue
+      this.#heardOf(host, from, rows.get(name))
+      hasChanged ||= heard.get(name) !== before.get(name)
     }
     if (hasChanged) this.#parts.onChange()
   }
@@ -75,62 +66,43 @@ export class ModelsTold {
     this.#parts.onChange()
   }
 
-  #rowOf(host: Host): Row {
+  #heardOf(host: Host, from: string, row: ModelsRow | undefined): void {
+    const { id, planner, probe } = this.#parts
+    const { elsewhere } = host.memory
+    const wasLoading = elsewhere.loading !== null
+    elsewhere.told(from, row === undefined ? null : modelsOf(row))
+    if (wasLoading && elsewhere.loading === null) probe(host)
+    if ((elsewhere.turn?.replica ?? id) < id) planner.turns.end(host)
+  }
+
+  #rowOf(host: Host): ModelsRow {
     const { planner, waitingAt } = this.#parts
     const { loading } = host.memory
     const turn = planner.turns.ownAt(host)
     return [
       host.name,
-      [...host.memory.uses()],
-      [...waitingAt(host)],
-      loading === null ? null : [loading.model, loading.isAlone, loading.evicts],
+      [...host.memory.uses()].map(([model, count]) => [model, count]),
+      [...waitingAt(host)].map(([model, count]) => [model, count]),
+      loading === null ? null : [loading.model, loading.isAlone, [...loading.evicts]],
       turn === null ? null : [turn.model, turn.out === null ? null : [...turn.out]],
     ]
   }
 }
 
-function saysSomething([, uses, waits, loading, turn]: Row): boolean {
+function saysSomething([, uses, waits, loading, turn]: ModelsRow): boolean {
   return uses.length > 0 || waits.length > 0 || loading !== null || turn !== null
 }
 
 /** What decides anything, without how many they are. */
-function gistOf([, uses, waits, loading, turn]: Row): string {
-  const names = (counts: Counts) => counts.map(([model]) => model).toSorted()
-  return JSON.stringify([names(uses), names(waits), loading, turn])
+function gistOf([, uses, waits, loading, turn]: ModelsRow): string {
+  return JSON.stringify([namesOf(uses), namesOf(waits), loading, turn])
 }
 
-function isRow(value: unknown): value is Row {
-  if (!Array.isArray(value)) return false
-  const [host, uses, waits, loading, turn] = value
-  return typeof host === 'string' && areCounts(uses) && areCounts(waits) && isLoad(loading) && isTurn(turn)
+function namesOf(models: Counts): readonly string[] {
+  return models.map(([model]) => model).toSorted()
 }
 
-function areCounts(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.every((one) => Array.isArray(one) && typeof one[0] === 'string' && Number.isFinite(one[1]))
-  )
-}
-
-function isLoad(value: unknown): boolean {
-  return (
-    value === null ||
-    (Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'boolean' && areNames(value[2]))
-  )
-}
-
-function isTurn(value: unknown): boolean {
-  return (
-    value === null ||
-    (Array.isArray(value) && typeof value[0] === 'string' && (value[1] === null || areNames(value[1])))
-  )
-}
-
-function areNames(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-function modelsOf([, uses, waits, loading, turn]: Row): ModelsAt {
+function modelsOf([, uses, waits, loading, turn]: ModelsRow): ModelsAt {
   return {
     uses: new Map(uses),
     waits: new Map(waits),
@@ -139,10 +111,10 @@ function modelsOf([, uses, waits, loading, turn]: Row): ModelsAt {
   }
 }
 
-function loadOf([model, isAlone, evicts]: NonNullable<Row[3]>): LoadElsewhere {
+function loadOf([model, isAlone, evicts]: NonNullable<ModelsRow[3]>): LoadElsewhere {
   return { model, isAlone, evicts }
 }
 
-function turnOf([model, out]: NonNullable<Row[4]>): ModelTurn {
+function turnOf([model, out]: NonNullable<ModelsRow[4]>): ModelTurn {
   return { model, out: out === null ? null : new Set(out) }
 }
