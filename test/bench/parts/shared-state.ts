@@ -27,7 +27,7 @@ const closedLoopRequests = 2_500
 const oneAtATimeRequests = 600
 const pairs = 400
 const streams = 16
-/** In every form: what a request costs more must not look like a cost of its tokens. */
+/** In the short form as well: what a request costs more must not look like a cost of its tokens. */
 const tokensOfStream = 500
 const restForMs = 2_000
 /** Of issue and design: what a request may be later, and what it may cost more. */
@@ -144,7 +144,12 @@ async function costsOf(rig: Rig, subject: Subject): Promise<Costs> {
   await pause(restMs)
   const request = await each({ ...answers, clients: closedLoopClients, requests: amount(closedLoopRequests) }, false)
   const loneRequest = await each({ ...answers, clients: 1, requests: amount(oneAtATimeRequests) }, false)
-  const long = { ...answers, kind: 'stream', clients: streams, tokens: tokensOfStream } as const
+  const long = {
+    ...answers,
+    kind: 'stream',
+    clients: streams,
+    tokens: Math.ceil(tokensOfStream * unhurried(rig.scale)),
+  } as const
   await generator.closedLoop({ ...long, requests: streams })
   const token = await each({ ...long, requests: streams * Math.ceil(4 * rig.scale) }, true)
   const tookMs = restForMs * unhurried(rig.scale)
