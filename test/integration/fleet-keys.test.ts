@@ -165,26 +165,30 @@ describe.skipIf(!hasRedis)('keys of a fleet on a real Redis', () => {
     },
   )
 
-  it('are brought forward where Redis came back with an older state of itself', async () => {
-    const [a, b] = [await gateway(), await gateway()]
-    await a.store.keys.insert(keyRecord('ci'), auditEntry('key.create'))
-    await a.store.keys.insert(keyRecord('web'), auditEntry('key.create'))
-    await redis.command('SAVE')
-    await a.store.keys.replace(revoked('ci'), auditEntry('key.revoke'))
-    await a.store.keys.insert(keyRecord('late'), auditEntry('key.create'))
-    await known(b, 'late')
-    await redis.startAgain()
-    await becomesTrue(longMs, 'the late key to be back', async () =>
-      (await redis.command('HLEN', 'lmx-gateway:{keys}:keys')).startsWith(':3'),
-    )
-    const c = await gateway()
-    expect((await c.store.keys.find('ci'))?.revokedAtMs).toBe(storedAtMs + 5)
-    expect((await c.store.keys.list()).map(({ name }) => name).toSorted()).toEqual(['ci', 'late', 'web'])
-    // A change that others make goes by versions that were there before.
-    await c.store.keys.insert(keyRecord('new'), auditEntry('key.create'))
-    await known(a, 'new')
-    await known(b, 'new')
-  })
+  it.each([0, 10])(
+    'are brought forward where Redis came back with an older state and %i later changes',
+    async (more) => {
+      const [a, b] = [await gateway(), await gateway()]
+      await a.store.keys.insert(keyRecord('ci'), auditEntry('key.create'))
+      await a.store.keys.insert(keyRecord('web'), auditEntry('key.create'))
+      await redis.command('SAVE')
+      await a.store.keys.replace(revoked('ci'), auditEntry('key.revoke'))
+      await a.store.keys.insert(keyRecord('late'), auditEntry('key.create'))
+      await known(b, 'late')
+      await redis.startAgain()
+      await redis.command('HINCRBY', 'lmx-gateway:{keys}:keys:meta', 'version', `${more}`)
+      await becomesTrue(longMs, 'the late key to be back', async () =>
+        (await redis.command('HLEN', 'lmx-gateway:{keys}:keys')).startsWith(':3'),
+      )
+      const c = await gateway()
+      expect((await c.store.keys.find('ci'))?.revokedAtMs).toBe(storedAtMs + 5)
+      expect((await c.store.keys.list()).map(({ name }) => name).toSorted()).toEqual(['ci', 'late', 'web'])
+      // A change that others make goes by versions that were there before.
+      await c.store.keys.insert(keyRecord('new'), auditEntry('key.create'))
+      await known(a, 'new')
+      await known(b, 'new')
+    },
+  )
 
   it('of gateways that stood alone come together once, those of one name as two', async () => {
     const paths = [await folderWith('ci', 'one'), await folderWith('two'), await folderWith()]
@@ -205,6 +209,28 @@ describe.skipIf(!hasRedis)('keys of a fleet on a real Redis', () => {
     }
     expect(all.flatMap(({ log }) => log).filter((line) => line.includes('Two keys had one name'))).toHaveLength(1)
   })
+
+  it.each(['first', 'last'])(
+    'stay revoked where the gateway that knows it comes %s and another one knows later changes',
+    async (when) => {
+      const paths: string[] = []
+      for (const key of [revoked('ci'), keyRecord('ci', { weight: 3, revision: 5 })]) {
+        const { storePath } = folder()
+        const store = await openStore({ path: storePath, role: 'gateway' })
+        await store.mirror.mirror({ keys: [key], keysEverCreated: true, adminToken: null, audit: [], position: null })
+        await store.close()
+        paths.push(storePath)
+      }
+      if (when === 'last') paths.reverse()
+      const all: Gateway[] = []
+      for (const path of paths) all.push(await gateway({ path }))
+      for (const { store, told, changes } of all) {
+        expect(await store.keys.find('ci')).toMatchObject({ revokedAtMs: storedAtMs + 5, secrets: [], revision: 5 })
+        if (store.state.keys[0]?.revokedAtMs === null) expect([told, changes.length]).toEqual([['ci!'], 1])
+        expect(await store.keys.replace(keyRecord('ci', { revision: 5 }), auditEntry('key.change'))).toBe(false)
+      }
+    },
+  )
 
   it('have one admin token, whoever makes the first', async () => {
     const all = await Promise.all([gateway(), gateway(), gateway()])

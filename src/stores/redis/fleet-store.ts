@@ -33,7 +33,13 @@ export class FleetStore implements GatewayStore {
     this.#keys = new RedisKeys({ ...parts, file })
     this.#usage = new UsageHandOver({ ...parts, exchange: file.exchange })
     this.keys = this.#keys
-    this.ledger = file.ledger
+    this.ledger = {
+      ...file.ledger,
+      write: async (rows) => {
+        await file.ledger.write(rows)
+        this.#usage.wrote()
+      },
+    }
   }
 
   /** After the connection was tried once. Rejects with StoreError. */
@@ -48,6 +54,7 @@ export class FleetStore implements GatewayStore {
     return {
       ...file,
       keys: this.keys,
+      ledger: this.ledger,
       state,
       notes: file.notes,
       watch: (events) => this.watch(events),

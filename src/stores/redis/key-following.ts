@@ -23,8 +23,8 @@ export interface FollowedParts {
 const answerMsMax = 2_000
 
 /** Changes that one look takes, records that are brought at once, and those that are compared at once: no call holds Redis up for long. */
-const lookedAtOnce = 200
-const broughtAtOnce = 100
+const lookedAtOnce = 500
+const broughtAtOnce = 200
 const comparedAtOnce = 1_000
 /** Of the trail, where Redis has lost it. */
 const entriesBrought = 1_000

@@ -40,7 +40,6 @@ const answerMsMax = 2_000
 /** One call: some 25 kB, and no noticeable time of Redis. */
 const rowsAtOnce = 100
 const entriesAtOnce = 20
-/** Then others of this gateway's store have their turn. */
 const callsAtOnce = 50
 /** What a Redis has lost of this gateway's rows is given again, as far as it is not older. */
 const handedAnewMs = 3_600_000
@@ -50,6 +49,9 @@ export class UsageHandOver {
   #timer: Timer | null = null
   #turn: Promise<void> | null = null
   #isStopped = true
+  #isTurning = false
+  /** There is something to give. */
+  #isWanted = false
   #failures = 0
   #problem: string | null = null
   /** Of the rows of others; undefined until the file was asked. */
@@ -83,6 +85,15 @@ export class UsageHandOver {
     }
   }
 
+  /** Rows were written: they are given at once, so that whoever is killed then has told the others. */
+  wrote(): void {
+    if (this.#isStopped || this.#failures > 0) return
+    this.#isWanted = true
+    if (this.#isTurning) return
+    this.#timer?.cancel()
+    void this.#turnNow()
+  }
+
   /** Gives what is left, as far as that is done in `msMax`; what is not is given by the next process that has the file. */
   async stop(msMax: number): Promise<void> {
     // It never began.
@@ -114,19 +125,21 @@ export class UsageHandOver {
   }
 
   #turnNow(): Promise<void> {
+    this.#isTurning = true
     this.#turn = this.#tryTurn().finally(() => {
-      this.#after(this.#failures === 0 ? turnEveryMs : Math.min(retryMsMax, turnEveryMs * 2 ** this.#failures))
+      this.#isTurning = false
+      if (this.#failures > 0) this.#after(Math.min(retryMsMax, turnEveryMs * 2 ** this.#failures))
+      else this.#after(this.#isWanted ? 0 : turnEveryMs)
     })
     return this.#turn
   }
 
   async #tryTurn(): Promise<void> {
-    const { link, exchange, log } = this.#parts
+    const { link, log } = this.#parts
+    this.#isWanted = false
     try {
-      const { rows, sinceMs } = await exchange.waitingRows()
-      this.#waitingRows = rows
-      this.#waitingSinceMs = sinceMs
-      if (link.isUp) {
+      if (!link.isUp) await this.#lookAtWaiting()
+      else {
         // Whether the stream is another one shows here.
         await this.#takeIn()
         await this.#handOut()
@@ -150,28 +163,43 @@ export class UsageHandOver {
   }
 
   async #handOut(): Promise<void> {
-    const { exchange, id, name } = this.#parts
     for (let calls = 0; calls < callsAtOnce; calls += 1) {
-      const batch = await exchange.handOut(rowsAtOnce)
-      if (batch === null) break
-      const given = await this.#run(handOverRows, [
-        randomId(16),
-        id,
-        name,
-        batch.text,
-        batch.rows,
-        this.#given?.stream ?? '',
-        this.#given?.place ?? '',
-        streamAgeMsMax,
-        streamBytesMax,
-      ])
-      if (given.isLost) await this.#handAnew()
-      this.#given = { stream: given.stream, place: given.place }
-      await exchange.handedOut(batch.number)
-      this.#handedRows += batch.rows
-      if (batch.rows < rowsAtOnce) break
+      const rows = await this.#handOutSome()
+      if (rows === rowsAtOnce) continue
+      this.#waitingRows = 0
+      this.#waitingSinceMs = null
+      return
     }
-    const { rows, sinceMs } = await exchange.waitingRows()
+    // Others of this gateway's store have their turn.
+    this.#isWanted = true
+    await this.#lookAtWaiting()
+  }
+
+  /** Resolves with the number of rows. */
+  async #handOutSome(): Promise<number> {
+    const { exchange, id, name } = this.#parts
+    const batch = await exchange.handOut(rowsAtOnce)
+    if (batch === null) return 0
+    const given = await this.#run(handOverRows, [
+      randomId(16),
+      id,
+      name,
+      batch.text,
+      batch.rows,
+      this.#given?.stream ?? '',
+      this.#given?.place ?? '',
+      streamAgeMsMax,
+      streamBytesMax,
+    ])
+    if (given.isLost) await this.#handAnew()
+    this.#given = { stream: given.stream, place: given.place }
+    await exchange.handedOut(batch.number)
+    this.#handedRows += batch.rows
+    return batch.rows
+  }
+
+  async #lookAtWaiting(): Promise<void> {
+    const { rows, sinceMs } = await this.#parts.exchange.waitingRows()
     this.#waitingRows = rows
     this.#waitingSinceMs = sinceMs
   }
