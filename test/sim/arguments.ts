@@ -1,5 +1,6 @@
 /** The command line of the simulator. */
 import { parseArgs } from 'node:util'
+import { type Placement, placements } from './fleet-simulation.ts'
 import { type SimOrderName, simOrderNames } from './orders.ts'
 import { type SimPolicyName, simPolicyNames } from './policies.ts'
 import { type WorkloadName, workloadNames, workloads } from './workloads/workloads.ts'
@@ -19,9 +20,22 @@ export interface SimArguments {
   readonly orders: readonly SimOrderName[] | null
   readonly policies: readonly SimPolicyName[] | null
   readonly seeds: readonly number[]
+  /** Null: one gateway, as in all other comparisons. */
+  readonly fleet: FleetArguments | null
 }
 
+interface FleetArguments {
+  readonly replicas: readonly number[]
+  readonly placements: readonly Placement[]
+  readonly claims: boolean
+  readonly counters: boolean
+}
+
+/** What gateways can do without, to see what comes of that. */
+const parts = ['claims', 'counters'] as const
+
 const seedsMax = 1_000
+const replicasMax = 64
 
 export function simArguments(argv: readonly string[]): SimArguments {
   const values = parsed(argv)
@@ -38,7 +52,30 @@ export function simArguments(argv: readonly string[]): SimArguments {
     requestsMax: numberOf('--requests', values.requests, { least: 2, most: 1_000_000 }),
     orders: values.order === undefined ? null : namesOf('--order', values.order, simOrderNames),
     policies: values.policy === undefined ? null : namesOf('--policy', values.policy, simPolicyNames),
-    seeds: seedsOf(values.seeds),
+    seeds: numbersOf('--seeds', values.seeds, { countMax: seedsMax, example: '1-10 or 1,2,3' }),
+    fleet: fleetOf(values),
+  }
+}
+
+function fleetOf(values: ReturnType<typeof parsed>): FleetArguments | null {
+  const { replicas, placement, without } = values
+  if (replicas === undefined) {
+    if (placement === undefined && without === undefined) return null
+    throw new UsageError('--placement and --without are for several gateways: say how many with --replicas.')
+  }
+  if (values.order !== undefined || values.policy !== undefined || values.trace !== undefined) {
+    throw new UsageError('--replicas cannot be used together with --order, --policy or --trace.')
+  }
+  const left = without === undefined ? [] : namesOf('--without', without, parts)
+  const counts = numbersOf('--replicas', replicas, { countMax: replicasMax, example: '1,2,4,8' })
+  if (counts.some((count) => count < 1 || count > replicasMax)) {
+    throw new UsageError(`--replicas must be from 1 to ${replicasMax}, not "${replicas}".`)
+  }
+  return {
+    replicas: counts,
+    placements: namesOf('--placement', placement ?? 'all', placements),
+    claims: !left.includes('claims'),
+    counters: !left.includes('counters'),
   }
 }
 
@@ -57,6 +94,9 @@ function parsed(argv: readonly string[]) {
         order: { type: 'string' },
         policy: { type: 'string' },
         seeds: { type: 'string', default: '1-3' },
+        replicas: { type: 'string' },
+        placement: { type: 'string' },
+        without: { type: 'string' },
       },
     })
     return values
@@ -86,16 +126,14 @@ function numberOf(flag: string, text: string, { least, most }: { least: number; 
 }
 
 /** `3`, `1-10` and `1,4,7-9`. */
-function seedsOf(text: string): number[] {
-  const seeds = text.split(',').flatMap((part) => {
+function numbersOf(flag: string, text: string, { countMax, example }: { countMax: number; example: string }): number[] {
+  const numbers = text.split(',').flatMap((part) => {
     const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part.trim()) ?? []
     const count = Number(last) - Number(first) + 1
-    if (!(count >= 1 && count <= seedsMax)) {
-      throw new UsageError(`--seeds must be like 1-10 or 1,2,3, not "${text}".`)
-    }
+    if (!(count >= 1 && count <= countMax)) throw new UsageError(`${flag} must be like ${example}, not "${text}".`)
     return Array.from({ length: count }, (_, at) => Number(first) + at)
   })
-  return [...new Set(seeds)]
+  return [...new Set(numbers)]
 }
 
 export const help = `npm run sim -- [options]
@@ -115,5 +153,8 @@ ${Object.entries(workloads)
   --policy NAMES    where to: ${simPolicyNames.join(', ')} or all
                     (default: what the workload is for, all orders or all policies; else token-fair and fastest)
   --seeds LIST      like 1-10 or 1,2,3 (default: 1-3); printed are the median and the worst
+  --replicas LIST   instead: so many gateways before the same hosts, like 1,2,4,8
+  --placement NAMES which of them a request comes to: ${placements.join(', ')} or all (default: all)
+  --without NAMES   of what they tell each other: ${parts.join(', ')} or all
   --json            for a program
   --help`

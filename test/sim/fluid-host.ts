@@ -97,6 +97,11 @@ export class FluidHost {
     this.#setTimer()
   }
 
+  /** Requests that it has. */
+  get busy(): number {
+    return this.#reading.length + this.#writing.size + this.#awaitingModel.size
+  }
+
   get isDown(): boolean {
     return this.#isDown
   }

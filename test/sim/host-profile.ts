@@ -93,3 +93,12 @@ export function capacity(profile: HostProfile, meanInput: number, meanOutput: nu
   const lostToPrompt = prefillSeconds(profile, meanInput) * (1 - profile.decodeShareDuringPrefill)
   return together / (meanOutput + together * lostToPrompt)
 }
+
+/** The most cost that it can work off in a second: 1 for a token of a prompt that is read, 2 for one of an answer. */
+export function costPerSecondMax(profile: HostProfile): number {
+  let decode = 0
+  for (let streams = 1; streams <= profile.slots; streams++) {
+    decode = Math.max(decode, 2 * streams * decodeRate(profile, streams))
+  }
+  return Math.max(decode, profile.prefillTokensPerSecond + profile.decodeShareDuringPrefill * decode)
+}

@@ -2,6 +2,7 @@
 import { adaptiveTable, compareSlots } from './adaptive.ts'
 import { help, type SimArguments, simArguments, UsageError } from './arguments.ts'
 import { type Figures, figuresOf } from './figures.ts'
+import { fleetResults, fleetTable } from './fleet-table.ts'
 import { simOrderNames } from './orders.ts'
 import { simPolicyNames } from './policies.ts'
 import { Simulation } from './simulation.ts'
@@ -31,6 +32,10 @@ function main(given: SimArguments): void {
     console.log(help)
     return
   }
+  if (given.fleet !== null) {
+    compareFleets(given, given.fleet)
+    return
+  }
   const results = tasksOf(given).map((task) => {
     const rows = rowsOf(task, given)
     if (!given.json)
@@ -40,6 +45,20 @@ function main(given: SimArguments): void {
   const adaptive = given.trace === null && given.workloads.includes('adaptive') ? compareSlots(given.seeds) : null
   if (given.json) console.log(JSON.stringify({ results, adaptive }, null, 2))
   else if (adaptive !== null) console.log(adaptiveTable(adaptive))
+}
+
+function compareFleets(given: SimArguments, { placements, ...fleet }: NonNullable<SimArguments['fleet']>): void {
+  const { seeds, json } = given
+  const results = tasksOf(given).map(({ name, about, make }) => {
+    const { models, faults } = make(seeds[0] ?? 1)
+    if (models !== undefined || faults !== undefined) {
+      throw new UsageError(`${name} is for one gateway alone: its hosts load models or fail.`)
+    }
+    const rows = fleetResults({ ...fleet, make, seeds, placements })
+    if (!json) console.log(`${name}: ${about}; seeds ${seeds.join(', ')}\n\n${fleetTable(rows)}\n`)
+    return { workload: name, seeds, rows }
+  })
+  if (json) console.log(JSON.stringify({ results }, null, 2))
 }
 
 function rowsOf({ make, impatient, compares }: Task, { seeds, orders, policies }: SimArguments): Result[] {

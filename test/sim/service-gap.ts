@@ -20,6 +20,7 @@ export class ServiceGap {
   #nowMs = 0
   #windowMs = 0
   #gapMax = 0
+  #leadMax = 0
   #gapNow = 0
   #gapTime = 0
   #pairMs = 0
@@ -39,6 +40,11 @@ export class ServiceGap {
   /** The largest difference in service of any two keys, over any time in which both had requests waiting. */
   get max(): number {
     return this.#gapMax
+  }
+
+  /** The largest difference of any two keys from what it was when both began to wait. */
+  get leadMax(): number {
+    return this.#leadMax
   }
 
   /** The mean over the time in which at least two keys had, of the largest difference since then. */
@@ -97,6 +103,7 @@ export class ServiceGap {
         if (difference > this.#largest[at]!) this.#largest[at] = difference
         this.#gapMax = Math.max(this.#gapMax, this.#largest[at]! - this.#least[at]!)
         this.#gapNow = Math.max(this.#gapNow, Math.abs(difference - this.#start[at]!))
+        this.#leadMax = Math.max(this.#leadMax, this.#gapNow)
       }
     }
   }

@@ -39,7 +39,7 @@ const { residency } = modelsOptions.parse({})
 const loadsSeed = 15_485_863
 
 /** As large as it takes, so that every order has the same requests to serve. */
-const noBounds = { lengthMax: 1_000_000, lengthMaxPerKey: 1_000_000, tokensMax: 1e12, tokensMaxPerKey: 1e12 }
+export const noBounds = { lengthMax: 1_000_000, lengthMaxPerKey: 1_000_000, tokensMax: 1e12, tokensMaxPerKey: 1e12 }
 
 /** Who goes next, and where to. */
 export interface Deciding {
@@ -191,7 +191,7 @@ export class Simulation implements SimGateway {
   }
 }
 
-function ownLinesOf(clock: VirtualClock, random: Random): OwnLines {
+export function ownLinesOf(clock: VirtualClock, random: Random): OwnLines {
   const limiter = new Limiter({ clock, limits: limitsOptions.parse({}), teams: {}, chance: random.next })
   return new OwnLines({
     clock,
@@ -209,7 +209,7 @@ interface BalancingOf {
   readonly planner: ResidencyPlanner | null
 }
 
-function balancingOf(name: SimPolicyName, { clock, random, planner }: BalancingOf): Balancing {
+export function balancingOf(name: SimPolicyName, { clock, random, planner }: BalancingOf): Balancing {
   const { policy, makePolicy, forgetful } = simPolicies[name]
   const options = balancingOptions.parse({ policy, prefixes: { enabled: forgetful !== true } })
   return makeBalancing(options, {

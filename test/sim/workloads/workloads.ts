@@ -4,6 +4,7 @@ import { equalMacs } from '../host-profile.ts'
 import { usualPatienceMs, type Workload } from '../workload.ts'
 import { agents } from './agents.ts'
 import { codeBursts } from './code-bursts.ts'
+import { contended } from './contended.ts'
 import { conversations } from './conversations.ts'
 import { failingHost } from './failing-host.ts'
 import { flood } from './flood.ts'
@@ -84,6 +85,11 @@ export const workloads = {
     about: 'the flood, with estimates that are off by 2.7 in every third case, and a key beyond its limit',
     compares: 'orders',
     make: flood({ mistake: 1, withLimited: true }),
+  },
+  W9: {
+    about: 'keys that always wait, of very unequal requests, and a person',
+    compares: 'orders',
+    make: contended(),
   },
 } as const satisfies Readonly<Record<string, NamedWorkload>>
 

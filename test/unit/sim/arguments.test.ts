@@ -38,7 +38,7 @@ describe('the command line', () => {
     [['--seeds', '3-1'], '--seeds must be like 1-10 or 1,2,3, not "3-1".'],
     [['--seeds', ''], '--seeds must be like'],
     [['--seeds', '1-1001'], '--seeds must be like'],
-    [['--workload', 'W9'], '--workload knows W1-0.5, '],
+    [['--workload', 'W0'], '--workload knows W1-0.5, '],
     [['--order', 'lottery'], '--order knows token-fair, '],
     [['--policy', 'lottery'], '--policy knows fastest, '],
     [['--scale', '0'], '--scale must be a number from 0.01 to 1000, not "0".'],
