@@ -185,8 +185,6 @@ export class LimitLane implements AccountLane {
     if (!this.isShared) return this.#giveUp()
     const sent = this.#doubt ?? this.#next()
     if (sent !== null) await this.#charge(sent)
-    if (this.#asks.length > 0) this.#sendSoon(true)
-    else if (this.#isToSend) this.#sendSoon(false)
   }
 
   #next(): Sent | null {
@@ -216,6 +214,8 @@ export class LimitLane implements AccountLane {
     else if (reply === 'unknown') this.#failed(sent, isAgain)
     else if (reply === null) this.#refused(sent, isAgain)
     else this.#answered(sent, reply, isAgain)
+    if (this.#asks.length > 0) this.#sendSoon(true)
+    else if (this.#isToSend) this.#sendSoon(false)
   }
 
   #answered(sent: Sent, { nowMs, answers, accounts }: LimitReply, isAgain: boolean): void {
