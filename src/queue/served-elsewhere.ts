@@ -103,11 +103,11 @@ export class ServedElsewhere implements FlowsElsewhere {
       hosts[host.name] = { least: least.has(host) ? Math.round(least.get(host) ?? 0) : null, last, served: [] }
     }
     let rows = 0
-    // Whoever is told goes behind all others, so that no more are looked at than there were.
-    for (let left = this.#changing.size; left > 0 && rows < rowsPerBeatMax; left--) {
-      const [next] = this.#changing
-      if (next === undefined) break
-      rows += this.#tellOf(...next, hosts)
+    let left = this.#changing.size
+    // Whoever is told goes behind all others: no more are looked at than there were.
+    for (const [flow, at] of this.#changing) {
+      if (left-- === 0 || rows >= rowsPerBeatMax) break
+      rows += this.#tellOf(flow, at, hosts)
     }
     return { beat: this.#beat, hosts }
   }
