@@ -1,9 +1,10 @@
 /** Two real gateways before the same hosts, on a real Redis: what one has learned of them the other knows. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../src/base/clock.ts'
 import type { ReplicasPage } from '../../src/http/admin/replicas-schema.ts'
 import { RedisLink } from '../../src/stores/redis/link.ts'
+import { cli } from '../kit/cli-run.ts'
 import { configOf } from '../kit/config-of.ts'
 import { gatewayBefore, model, startDouble } from '../kit/fleet.ts'
 import { type GatewayUnderTest, startGateway } from '../kit/gateway-under-test.ts'
@@ -159,7 +160,7 @@ describe.skipIf(!hasRedis)('gateways on one Redis', { timeout: 120_000 }, () => 
     await until(async () => (await replicas(one)).sharing.isShared)
   })
 
-  it('one that stands alone says so', async () => {
+  it('one that stands alone says so, on the command line too', async () => {
     const double = await startDouble()
     const gateway = await gatewayBefore([{ name: 'studio', url: double.url }])
     const page = await replicas(gateway)
@@ -168,5 +169,13 @@ describe.skipIf(!hasRedis)('gateways on one Redis', { timeout: 120_000 }, () => 
       sharing: { isShared: false },
       replicas: [{ id: 'alone', version: '0.0.0-test', running: 0, waiting: 0, isThis: true, beatAgeMs: 0 }],
     })
+    vi.stubEnv('LMX_GATEWAY_ADMIN_TOKEN', gateway.adminToken)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const { code, out, err } = await cli(['replicas', 'list', '--admin-url', gateway.adminUrl])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(
+      /^1 gateway\. Nothing is shared, since .*: storage\.redis is not set: this gateway stands alone\.$/m,
+    )
+    expect(out).toMatch(/^\S+ \(this one\) +0\.0\.0-test /m)
   })
 })
