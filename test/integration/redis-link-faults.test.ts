@@ -51,9 +51,8 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     await held.add(1)
     redis.freeze()
     const late: number[] = []
-    for (let call = 0; call < failuresMax; call++) {
-      await expect(held.add(1, (sum) => late.push(sum))).rejects.toThrow('Redis did not answer within 300 ms.')
-    }
+    const asked = Array.from({ length: failuresMax }, () => held.add(1, (sum) => late.push(sum)))
+    for (const call of asked) await expect(call).rejects.toThrow('Redis did not answer within 300 ms.')
     expect(held.link.isUp).toBe(false)
     await Promise.allSettled(Array.from({ length: 1_000 }, () => held.add(1)))
     expect(held.link.state).toMatchObject({ calls: 1 + failuresMax, timeouts: failuresMax })
@@ -71,6 +70,32 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     await eventually(5_000, 'the old connection to be closed', () => road.open === 1)
     expect(held.problems()).toHaveLength(2)
     expect(held.changes).toEqual([null, ...held.problems(), null])
+  })
+
+  it('hangs for a moment: whoever asks after one that is late waits for nothing, until that is answered', async () => {
+    await using road = await redisRoad(redis.port)
+    const held = await startedLink({ url: road.url, answerMsMax: 1_000 })
+    await held.add(1)
+    redis.freeze()
+    const late: number[] = []
+    await expect(held.add(1, (sum) => late.push(sum))).rejects.toThrow('Redis did not answer within 1000 ms.')
+    await expect(held.add(1)).rejects.toThrow('Redis did not answer within 1000 ms.')
+    expect(held.calls.map(({ outcome }) => outcome)).toEqual(['ok', 'timeout', 'down'])
+    expect(held.link.isUp).toBe(true)
+    redis.thaw()
+    await eventually(20_000, 'the late answer', () => late.length === 1)
+    expect(held.link.isUp).toBe(true)
+    expect(await held.add(1)).toBe(3)
+    expect(held.problems()).toEqual([])
+  })
+
+  it('hangs while hardly anybody asks: one call that stays without an answer is enough', async () => {
+    await using road = await redisRoad(redis.port)
+    const held = await startedLink({ url: road.url, answerMsMax: 50 })
+    road.blocked = true
+    await expect(held.add(1)).rejects.toThrow('Redis did not answer within 50 ms.')
+    await eventually(20_000, 'Redis to be given up', () => !held.link.isUp)
+    expect(held.problems()).toEqual(['Redis did not answer within 50 ms.'])
   })
 
   it('hangs: whoever has less time than others is told in that, and the log says what is configured', async () => {

@@ -70,6 +70,7 @@ class Call<Answer> implements Waiting {
   deadlineMs = 0
   isOver = false
   next: Waiting | null = null
+  #isOverdue = false
   /** Where its time is not that of most. */
   #timer: Timer | null = null
   readonly #calls: Calls
@@ -112,6 +113,9 @@ class Call<Answer> implements Waiting {
     counts.timeouts += 1
     parts.events.called(operation, 'timeout', parts.clock.now() - this.sentAtMs)
     this.#reject(new RedisUnavailable(notInTime(answerMsMax)))
+    // Who had less time than others gave up before Redis was late.
+    this.#isOverdue = answerMsMax >= parts.answerMsMax - sameMs
+    if (this.#isOverdue) this.#connection.expired()
     parts.onTimeout(this.#connection)
   }
 
@@ -120,7 +124,7 @@ class Call<Answer> implements Waiting {
     if (this.isOver) {
       counts.lateAnswers += 1
       this.#tellLate(reply)
-      this.#connection.answered()
+      this.#connection.answered(this.#isOverdue)
       return
     }
     this.isOver = true
@@ -141,7 +145,7 @@ class Call<Answer> implements Waiting {
   }
 
   #refused(error: unknown): void {
-    this.#connection.answered()
+    this.#connection.answered(this.#isOverdue)
     const { lua, args } = this.#question
     if (lua !== null && isUnknownScript(error)) {
       // It has not run: whoever waits no more has nothing to undo.

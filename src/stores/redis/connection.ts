@@ -31,6 +31,9 @@ export class RedisConnection {
   #isOpen = false
   #isClosed = false
   #unanswered = 0
+  /** Of those: what was to be answered by now. */
+  #overdue = 0
+  #overdueSinceMs = 0
   #retired: Timer | null = null
 
   private constructor(client: RedisClientType, { clock, onLost }: ConnectionParts) {
@@ -85,8 +88,19 @@ export class RedisConnection {
     return this.#client.sendCommand(args)
   }
 
-  answered(): void {
+  /** For how long something was not answered that was to be; 0: nothing is. */
+  get overdueMs(): number {
+    return this.#overdue === 0 ? 0 : Math.max(1, this.#clock.now() - this.#overdueSinceMs)
+  }
+
+  expired(): void {
+    if (this.#overdue === 0) this.#overdueSinceMs = this.#clock.now()
+    this.#overdue += 1
+  }
+
+  answered(wasOverdue = false): void {
     this.#unanswered -= 1
+    if (wasOverdue) this.#overdue -= 1
     if (this.#retired !== null && this.#unanswered === 0) this.close()
   }
 

@@ -43,6 +43,8 @@ type Argument = string | number
 type Heard = (message: string) => void
 
 const failuresMax = 5
+/** So many times as long as a call may take, nothing is answered that should be: Redis is gone. */
+const overdueTimesMax = 4
 /** Between looks whether Redis is there again: from this up to twice as long, and longer after several in vain. */
 const lookEveryMs = 250
 const lookDoublingsMax = 2
@@ -74,6 +76,7 @@ export class RedisLink {
   #upAtMs = 0
   #closed = false
   #timer: Timer | null = null
+  #overdueTimer: Timer | null = null
   /** Of this outage, so that each is told once. */
   readonly #toldProblems = new Set<string>()
   readonly #toldEver = new Set<string>()
@@ -139,7 +142,7 @@ export class RedisLink {
     { answerMsMax = this.#options.answerMsMax, late }: RunOptions<Answer> = {},
   ): Promise<Answer> {
     const connection = this.#connection
-    if (connection === null) return this.#notThere(script.name)
+    if (connection === null || connection.overdueMs > 0) return this.#notAsked(script.name)
     const sent = evaluation(script, keys, args)
     const read = (reply: unknown) => script.read(reply)
     return this.#calls.ask(connection, { operation: script.name, args: sent, lua: script.lua, read, answerMsMax, late })
@@ -149,7 +152,7 @@ export class RedisLink {
   command(args: readonly [string, ...Argument[]], answerMsMax = this.#options.answerMsMax): Promise<unknown> {
     const connection = this.#connection
     const operation = args[0].toLowerCase()
-    if (connection === null) return this.#notThere(operation)
+    if (connection === null || connection.overdueMs > 0) return this.#notAsked(operation)
     const sent = args.map(String)
     return this.#calls.ask(connection, { operation, args: sent, lua: null, read: same, answerMsMax, late: undefined })
   }
@@ -171,6 +174,7 @@ export class RedisLink {
     this.#closed = true
     this.#timer?.cancel()
     this.#timer = null
+    this.#overdueTimer?.cancel()
     this.#calls.close()
     this.#opening?.close()
     for (const connection of this.#connections) connection.close()
@@ -179,10 +183,11 @@ export class RedisLink {
   }
 
   get #whyNot(): string {
-    return this.#problem ?? 'Redis is not there.'
+    return this.#problem ?? (this.isUp ? notInTime(this.#options.answerMsMax) : 'Redis is not there.')
   }
 
-  #notThere<Answer>(operation: string): Promise<Answer> {
+  /** Answers come in the order of the questions: behind one that is late nobody waits too, or a request would wait twice. */
+  #notAsked<Answer>(operation: string): Promise<Answer> {
     this.#events.called(operation, 'down', 0)
     return Promise.reject(new RedisUnavailable(this.#whyNot))
   }
@@ -191,6 +196,25 @@ export class RedisLink {
     if (connection !== this.#connection) return
     this.#wasSlow = this.#failuresInARow + 1 >= failuresMax
     this.#countFailure(connection, { text: notInTime(this.#options.answerMsMax), scope: 'server' })
+    this.#awaitOverdue(connection)
+  }
+
+  #awaitOverdue(connection: RedisConnection): void {
+    const { overdueMs } = connection
+    if (connection !== this.#connection || overdueMs === 0 || this.#overdueTimer !== null) return
+    const { answerMsMax } = this.#options
+    const leftMs = overdueTimesMax * answerMsMax - overdueMs
+    if (leftMs <= 0) {
+      this.#wasSlow = true
+      this.#lost(connection, { text: notInTime(answerMsMax), scope: 'server' })
+      return
+    }
+    this.#overdueTimer = this.#clock.after(leftMs, () => {
+      this.#overdueTimer = this.#clock.afterTurn(() => {
+        this.#overdueTimer = null
+        this.#awaitOverdue(connection)
+      })
+    })
   }
 
   #countFailure(connection: RedisConnection, problem: RedisProblem): void {
@@ -227,6 +251,8 @@ export class RedisLink {
   #lost(connection: RedisConnection, problem: RedisProblem): void {
     if (connection !== this.#connection) return
     this.#connection = null
+    this.#overdueTimer?.cancel()
+    this.#overdueTimer = null
     for (const other of this.#connections) if (other.isClosed) this.#connections.delete(other)
     connection.retire()
     if (this.#clock.now() - this.#upAtMs >= stableMs) this.#looksInVain = 0
