@@ -83,6 +83,19 @@ describe.skipIf(!hasRedis)('limits of four gateways', () => {
     expect(await admittedOf([second], subject, 8)).toHaveLength(4)
   })
 
+  test('what comes behind one of its key that was told to wait is not asked for before it', async () => {
+    const [first, second] = gatewaysOf()
+    const subject = keyOf({ tokensPerMinute: 4_000 })
+    if (first === undefined || second === undefined) return
+    await first.ask(subject, { requests: 1, input: 900, output: 0 })
+    const large = first.ask(subject, { requests: 1, input: 1_000, output: 0 }, { patienceMs: 60_000 })
+    const small = first.ask(subject, { requests: 1, input: 1, output: 0 }, { patienceMs: 60_000 })
+    expect(await large).toMatchObject({ limit: 'tokensPerMinute' })
+    await expect(small).rejects.toThrow('another of its line goes first')
+    // At another gateway it has another line.
+    expect(await second.ask(subject, { requests: 1, input: 1, output: 0 })).toBeInstanceOf(Reservation)
+  })
+
   test('what was charged survives that Redis is emptied, each telling what it knows', async () => {
     const gateways = gatewaysOf()
     const subject = keyOf({ tokensPerDay: 10_000, tokensPerMinute: 4_000 })
