@@ -60,6 +60,7 @@ async function beatsOf(redis: RedisServer, fleet: string) {
   const beats: Beat[] = []
   await link.subscribe(link.key('replicas'), (message) => void beats.push(JSON.parse(message) as Beat))
   return {
+    beats,
     /** So many times, each followed by another beat of the same one, by when the others must have heard it. */
     async tellOfPrompts(times: number): Promise<void> {
       const wereHeard = (): boolean => {
@@ -108,7 +109,7 @@ describe.skipIf(!hasRedis)('gateways on one Redis', { timeout: 120_000 }, () => 
         return sharing.isShared && all.length === 2 && all.every(({ running }) => running !== null)
       })
     }
-    return { start, doubles, beats, one, other }
+    return { fleet, start, doubles, beats, one, other }
   }
 
   it('a conversation finds its host whichever of them it comes to, one that has just started, too', async () => {
@@ -125,6 +126,21 @@ describe.skipIf(!hasRedis)('gateways on one Redis', { timeout: 120_000 }, () => 
     await beats.tellOfPrompts(6)
     const { host, reason } = await ask(late, long)
     expect([host, reason]).toEqual([hosts[0], 'prefix'])
+  })
+
+  it('the secret by which they know prompts is told by none of them', async () => {
+    const { fleet, beats, one, other } = await two()
+    await ask(one, long)
+    await beats.tellOfPrompts(1)
+    const [, secret = ''] = (await redis.command('GET', `lmx-gateway:{${fleet}}:print-secret`)).split('\r\n')
+    expect(Buffer.from(secret, 'base64')).toHaveLength(24)
+    const pages = [
+      await replicas(one),
+      await one.admin('GET', '/admin/decisions'),
+      await one.admin('GET', '/admin/stats'),
+    ]
+    for (const told of [beats.beats, pages, one.log, other.log, await one.metrics()])
+      expect(JSON.stringify(told)).not.toContain(secret)
   })
 
   it('what runs at a host for one of them is seen by the other, which goes where less is to do', async () => {
