@@ -19,7 +19,7 @@ import { ModelTurns } from './model-turns.ts'
 import { isInTheWay } from './models-elsewhere.ts'
 import type { Obstacle } from './obstacles.ts'
 import type { Candidate } from './route.ts'
-import { type Demand, WantedModels } from './wanted-models.ts'
+import { awaySinceMs, type Demand, WantedModels } from './wanted-models.ts'
 
 export interface ResidencyOptions {
   readonly keepMsMin: number
@@ -227,10 +227,8 @@ export class ResidencyPlanner {
   /** The time until the demand should be looked at again. */
   #planFor({ candidates, waitMs, holder, charge }: Demand): number {
     const open = candidates.filter(({ host }) => host.memory.loadsBy !== null && host.available && !host.paused)
-    const isWarm = ({ host, model }: Candidate): boolean =>
-      this.access(host, model).isWarm && !this.turns.isOut(host, model)
-    const areWarm = candidates.filter(({ host }) => host.available && !host.paused).some(isWarm)
-    const cold = open.filter((one) => !isWarm(one))
+    const areWarm = candidates.some((one) => this.#isServing(one))
+    const cold = open.filter((one) => !this.#isServing(one))
     if (cold.length === 0) return Number.POSITIVE_INFINITY
     const readiness = cold.map(({ host, model }) => ({ host, model, ...this.#readiness(host, model) }))
     const nextMs = Math.min(...readiness.map(lookInMs).filter((inMs) => inMs > 0), waitMsMax)
@@ -259,14 +257,25 @@ export class ResidencyPlanner {
     this.turns.begin(host, { model, out: isAdmin ? new Set(victimsFor(host, model)) : null })
   }
 
+  /** It takes requests, and has the model in memory, or on its way there. */
+  #isServing({ host, model }: Candidate): boolean {
+    return host.available && !host.paused && this.access(host, model).isWarm && !this.turns.isOut(host, model)
+  }
+
   /** Those that nobody waits for any more, and those that have come to their end. */
   #endTurns(): void {
     for (const [host, { model }] of this.turns.own()) {
       const isOver = host.memory.isResident(model) || host.memory.failureOf(model) !== null
       // Nobody is kept out for what cannot begin: what others run there may go on for long.
       const isBlocked = host.signals.strangersRunning > 0 || this.#cannotBegin(host, model)
-      if (isOver || isBlocked || !this.#wanted.has(host, model) || !host.available) this.turns.end(host)
+      if (isOver || isBlocked || !this.#isNeeded(host, model) || !host.available) this.turns.end(host)
     }
+  }
+
+  /** Somebody waits for it whom no other host serves by now: what begins no turn keeps none going. */
+  #isNeeded(host: Host, model: string): boolean {
+    const isElsewhere = (one: Candidate): boolean => one.host !== host && this.#isServing(one)
+    return this.#wanted.demands(host, model).some(({ candidates }) => !candidates.some(isElsewhere))
   }
 
   /** Not for what runs there: another host is the better one for it by now, or has it, or loads have used up the hour. */
@@ -385,9 +394,4 @@ function waiting(waitMs: number, loadMs: number): ModelAccess {
 function lookInMs(readiness: Readiness): number {
   const isForeign = 'obstacle' in readiness && readiness.obstacle === 'foreign'
   return isForeign ? foreignLookMs : readiness.inMs
-}
-
-/** Since when none of its hosts has had it: those that were longest without are the first, so that turns go round. */
-function awaySinceMs({ candidates }: Demand): number {
-  return Math.max(...candidates.map(({ host, model }) => host.memory.leftAtMs(model)))
 }

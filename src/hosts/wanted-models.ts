@@ -28,14 +28,14 @@ export class WantedModels {
     return this.#wanted.get(host)?.has(model) === true
   }
 
+  /** Of those that it would be of use to. */
+  demands(host: Host, model: string): readonly Demand[] {
+    return this.#wanted.get(host)?.get(model) ?? []
+  }
+
   /** Requests that it would be of use to. */
   waiting(host: Host, model: string): number {
-    return (
-      this.#wanted
-        .get(host)
-        ?.get(model)
-        ?.reduce((sum, { waiting }) => sum + waiting, 0) ?? 0
-    )
+    return this.demands(host, model).reduce((sum, { waiting }) => sum + waiting, 0)
   }
 
   /** Null where nobody waits for it. */
@@ -51,4 +51,9 @@ export class WantedModels {
     models.set(model, demands)
     return demands
   }
+}
+
+/** Since when none of its hosts has had it: those that were longest without are the first, so that turns go round. */
+export function awaySinceMs({ candidates }: Demand): number {
+  return Math.max(...candidates.map(({ host, model }) => host.memory.leftAtMs(model)))
 }

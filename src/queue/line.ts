@@ -12,7 +12,7 @@ import type { Place, SlotRequest } from './slot-request.ts'
 import type { Waiter } from './waiter.ts'
 
 /** What goes by the order of the line: the first request of a queue, or one that waits for a host alone. */
-type Claim = Pick<FlowQueue, 'flow' | 'class' | 'cameAs' | 'headOrder'>
+type Claim = Pick<FlowQueue, 'flow' | 'class' | 'cameAs' | 'headOrder' | 'head'>
 
 /** What orders flows against each other at a host: the less, the sooner. */
 type Rank = (claim: Claim, host: Host) => number
@@ -215,29 +215,46 @@ export class Line {
   }
 
   /** Who goes next, still waiting; one that does not fit blocks nobody behind it. */
-  next({ host, fits, isShort }: Offer): Waiter | undefined {
+  next(offer: Offer): Waiter | undefined {
+    const { host, fits, isShort } = offer
     for (const waiter of this.#sentBack) if (fits(waiter.lane)) return waiter
     const fitting = this.#fitting
     fitting.length = 0
     for (const lane of this.#lanes.values()) if (fits(lane)) fitting.push(lane)
     const held = this.heldFor(host)
     const bands = bandsOf(fitting, held, isShort)
-    const first = this.#first(fitting, host, bands)
-    let claim: Claim | undefined = first
-    let next = first?.head ?? undefined
+    let first: Claim | undefined = this.#first(fitting, host, bands)
     // By the same order: who waits for a host alone has no claim on it that others who wait for it do not have.
-    for (const waiter of held) {
-      const own: Claim = { flow: waiter.flow, class: waiter.class, cameAs: waiter.came, headOrder: waiter.order }
-      if (!fits(waiter.lane) || (claim !== undefined && !this.#isSooner(own, claim, host, bands))) continue
-      claim = own
-      next = waiter
-    }
-    return next
+    const claims = held.size === 0 ? noClaims : [...held].filter(({ lane }) => fits(lane)).map(claimOf)
+    for (const claim of claims) if (first === undefined || this.#isSooner(claim, first, host, bands)) first = claim
+    return first === undefined ? undefined : (this.#mostUrgent(first, claims, offer, bands).head ?? undefined)
+  }
+
+  /**
+   * Of level flows the one goes next that came first, with the most urgent that it has. Both looked for at once would be no
+   * order: A before B of its flow, being more urgent, B before C of another, having come first, and C before A.
+   */
+  #mostUrgent(first: Claim, held: readonly Claim[], { host, fits }: Offer, bands: Bands): Claim {
+    const { flow } = first
+    let most = first
+    for (const queue of flow.queues) if (fits(queue.lane)) most = this.#moreUrgent(queue, most, host, bands)
+    for (const claim of held) if (claim.flow === flow) most = this.#moreUrgent(claim, most, host, bands)
+    return most
   }
 
   #isSooner(one: Claim, other: Claim, host: Host, bands: Bands): boolean {
-    const difference = bandOf(one, bands) - bandOf(other, bands) || this.#rankOf(one, host) - this.#rankOf(other, host)
-    return difference < 0 || (difference === 0 && isBefore(one, other))
+    return (this.#compare(one, other, host, bands) || one.headOrder - other.headOrder) < 0
+  }
+
+  /** Of two of one flow that are level. */
+  #moreUrgent(one: Claim, other: Claim, host: Host, bands: Bands): Claim {
+    const isLevel = this.#compare(one, other, host, bands) === 0
+    const difference = requestClasses.indexOf(one.class) - requestClasses.indexOf(other.class)
+    return isLevel && (difference || one.headOrder - other.headOrder) < 0 ? one : other
+  }
+
+  #compare(one: Claim, other: Claim, host: Host, bands: Bands): number {
+    return bandOf(one, bands) - bandOf(other, bands) || this.#rankOf(one, host) - this.#rankOf(other, host)
   }
 
   /** Of all that wait for the host, at each slot of it: nothing is made on the way. */
@@ -252,7 +269,7 @@ export class Line {
         const rank = rankOf(queue, host)
         if (best !== undefined) {
           const difference = band - bandOfBest || rank - rankOfBest
-          if (difference > 0 || (difference === 0 && !isBefore(queue, best))) continue
+          if (difference > 0 || (difference === 0 && queue.headOrder >= best.headOrder)) continue
         }
         best = queue
         bandOfBest = band
@@ -315,6 +332,7 @@ export class Line {
 }
 
 const nobody: ReadonlySet<Waiter> = new Set()
+const noClaims: readonly Claim[] = []
 
 /** Of more a sample is looked at. */
 const lanesMax = 64
@@ -353,8 +371,8 @@ function bandOf({ class: ofClass, cameAs }: Claim, bands: Bands): number {
   return cameAs === ofClass ? bands[ofClass] : Math.min(bands[ofClass], bands[cameAs])
 }
 
-/** Of two that are level: inside a flow the more urgent, else the one that came first. */
-function isBefore(one: Claim, other: Claim): boolean {
-  if (one.flow !== other.flow || one.class === other.class) return one.headOrder < other.headOrder
-  return requestClasses.indexOf(one.class) < requestClasses.indexOf(other.class)
+/** Of one that waits for a host alone. */
+function claimOf(waiter: Waiter): Claim {
+  const { flow, class: ofClass, came, order } = waiter
+  return { flow, class: ofClass, cameAs: came, headOrder: order, head: waiter }
 }

@@ -17,6 +17,19 @@ describe('inside of a key', () => {
     expect(serveAll()).toEqual(['interactive 1', 'interactive 2', 'default 1', 'default 2', 'bulk 1', 'bulk 2'])
   })
 
+  it('class decides also where another key was served the same, and came between its two', () => {
+    const noShares = { interactive: { share: 0 }, default: { share: 0 } }
+    const { send, serveAll } = namedLine(oneSlot(), { classes: noShares })
+    send('running', { key: 'other' })
+    // Whoever waited here before has left, so that the line looks at the interactive ones first, and at the default one last.
+    const left = [send('left', { class: 'interactive' }), send('left too', { key: 'bob' })]
+    send('default')
+    send('of bob', { key: 'bob' })
+    send('interactive', { class: 'interactive' })
+    for (const { turn } of left) turn.leave()
+    expect(serveAll()).toEqual(['interactive', 'default', 'of bob'])
+  })
+
   it('one that gave its slot back goes before its like, one that a host sent back before all', () => {
     const { send, ask, granted } = namedLine(oneSlot())
     const running = send('running')

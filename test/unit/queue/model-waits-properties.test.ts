@@ -85,6 +85,28 @@ it('is served by a host that must prove itself first, where the one that is up i
   expect(world.askers.map(({ state }) => state)).toEqual(['over', 'over'])
 })
 
+it('is served by a host that was kept for a model until another one came up with that', () => {
+  const world = new LoadingWorld([1, 1])
+  const [back, kept] = world.hosts
+  const content = { kind: 'content', pick: 0 } as const
+  const end = { kind: 'end', pick: 0, how: 'whole' } as const
+  const askC = { ...ask, model: 'c', times: 4, length: 20 } as const
+  const askA = { ...askC, model: 'a', times: 1 } as const
+  const loads = [{ kind: 'time', ms: 30_000 }, content] as const
+  for (const one of [askC, ...loads, end, end, end, end, down, askA, ...loads]) play(world, one)
+  play(world, { kind: 'time', ms: 600_000 })
+  for (const one of [askA, askC]) play(world, one)
+  world.clock.advanceSync(0)
+  expect(kept && world.planner.turnAt(kept)).toBe('c')
+  if (back?.probeSucceeded({ models: [knownModel('c')] }) === true) world.dispatcher.hostsChanged()
+  play(world, end)
+  expect([...world.faults()]).toEqual([])
+  expect(world.in('running').map(({ model, lease }) => `${model} at ${lease?.host.name}`)).toEqual([
+    'a at h1',
+    'c at h0',
+  ])
+})
+
 function play(world: LoadingWorld, one: Step): void {
   const host = 'pick' in one ? world.hosts[one.pick % world.hosts.length] : undefined
   switch (one.kind) {
