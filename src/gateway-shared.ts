@@ -43,7 +43,8 @@ export class SharedState {
   readonly limits: LimitLane
   /** For the line: the slots of hosts. */
   readonly slots: Sharing
-  readonly #slotStore: RedisSlotStore
+  /** And the loads of models there. */
+  readonly slotStore: RedisSlotStore
   /** Of this gateway among the others. */
   readonly name: string
   readonly #parts: Pick<SharedParts, 'clock' | 'log'>
@@ -76,12 +77,12 @@ export class SharedState {
         limitAnswerUndone: () => events().limitAnswerUndone(),
       },
     })
-    this.#slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs })
+    this.slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs })
     const slotEvents: Sharing['events'] = {
       slotAsked: (host, outcome) => events().slotAsked(host, outcome),
       slotAnswerUndone: (host) => events().slotAnswerUndone(host),
     }
-    this.slots = { slots: this.#slotStore, chance: Math.random, events: slotEvents }
+    this.slots = { slots: this.slotStore, chance: Math.random, events: slotEvents }
   }
 
   /** What metrics read of it; the line knows its slots. */
@@ -137,13 +138,13 @@ export class SharedState {
   async start(): Promise<void> {
     await this.link.start()
     await this.replicas.start()
-    await this.#slotStore.start()
+    await this.slotStore.start()
   }
 
   /** The others are told that this one goes; what it held is free again. */
   async close(): Promise<void> {
     await this.#store?.handOverLast(flushMsMax)
-    this.#slotStore.stop()
+    this.slotStore.stop()
     await this.limits.stop()
     await this.replicas.stop()
     await this.link.close()

@@ -127,6 +127,7 @@ class BuiltGateway implements Gateway {
       ...asking,
       onChange: () => this.#dispatcher.hostsChanged(),
       probe: (host) => void this.#prober.probe(host),
+      leases: this.#shared?.slotStore,
     })
     const { accessOf } = this.#models.planner
     this.#balancing = makeBalancing(config.balancing, { clock, chance: Math.random, accessOf })

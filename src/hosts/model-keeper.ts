@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { type ClockOverrides, type Clocks, loadMsMax } from './clocks.ts'
 import type { Host } from './host.ts'
-import { ModelLoads } from './model-loads.ts'
+import { type LoadLeases, ModelLoads } from './model-loads.ts'
 import { ModelsTold, type ModelsToldParts } from './models-told.ts'
 import { type ResidencyOptions, ResidencyPlanner } from './residency.ts'
 
@@ -23,6 +23,8 @@ export interface KeeperParts {
   readonly onChange: () => void
   /** Asks the host anew what it has. */
   readonly probe: (host: Host) => void
+  /** Absent where no other gateway stands before the same hosts. */
+  readonly leases?: LoadLeases | undefined
 }
 
 export class ModelKeeper {

@@ -5,7 +5,15 @@ import type { Log } from '../base/log.ts'
 import { adminCall } from './admin-call.ts'
 import type { Host } from './host.ts'
 import type { AdminCall, HostModel, ModelAdmin } from './kinds/host-kind.ts'
+import { isUsed } from './model-places.ts'
 import type { LoadOrder } from './residency.ts'
+
+/** Where several gateways stand before the same hosts. */
+export interface LoadLeases {
+  /** False where another gateway has a model loaded there, or uses one of those that it puts out. */
+  beginLoad(host: string, model: string, evicts: readonly string[]): Promise<boolean>
+  endLoad(host: string): void
+}
 
 export interface ModelLoadsParts {
   readonly clock: Clock
@@ -15,6 +23,8 @@ export interface ModelLoadsParts {
   readonly loadMsMax: (host: Host, model: string) => number
   /** Asks the host anew what it has. */
   readonly probe: (host: Host) => void
+  /** Absent where it stands alone. */
+  readonly leases?: LoadLeases | undefined
 }
 
 /** One host has one; more hosts than these wait for each other. */
@@ -24,6 +34,7 @@ const looksAtOnceMax = 4
 const lookEveryMs = 60_000
 const callMsMax = 10_000
 const bytesMax = 4_194_304
+const othersToldMs = 400
 
 export class ModelLoads {
   readonly #parts: ModelLoadsParts
@@ -85,6 +96,21 @@ export class ModelLoads {
   }
 
   async #load(order: LoadOrder): Promise<void> {
+    const { host, model, evicts, by } = order
+    const { clock, leases } = this.#parts
+    if (leases === undefined) return this.#loadAlone(order)
+    if (await leases.beginLoad(host.name, model, evicts)) {
+      await this.#loadAlone(order).finally(() => leases.endLoad(host.name))
+      return
+    }
+    // What another one does there is known with its next beats.
+    await new Promise<void>((resolve) => {
+      clock.after(othersToldMs, resolve)
+    })
+    host.memory.postponed(by)
+  }
+
+  async #loadAlone(order: LoadOrder): Promise<void> {
     const { host, model, by, charge } = order
     const { clock, probe, loadMsMax } = this.#parts
     const beganMs = clock.now()
@@ -134,7 +160,7 @@ export class ModelLoads {
     const running = await admin.running(this.#callsTo(host, callMsMax))
     const own = Math.max(before, host.leases.size)
     if (running !== null) host.signals.toldRunning(running, { own, elsewhere, askedAtMs })
-    return host.memory.usesOf(model) > 0 || host.signals.foreignRunning > 0
+    return isUsed(host.memory, model) || host.signals.strangersRunning > 0
   }
 
   #callsTo(host: Host, msMax: number): AdminCall {

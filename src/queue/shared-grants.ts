@@ -7,10 +7,11 @@ import type { Decision } from '../balancing/decision.ts'
 import type { Ask } from '../balancing/policy.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Host } from '../hosts/host.ts'
+import { victimsFor } from '../hosts/model-places.ts'
 import type { SharedSlotEvents, SharedSlotsState } from './events.ts'
 import type { Grant, Grants } from './grants.ts'
 import type { Lease } from './lease.ts'
-import type { OwnSlots, SharedSlots, SlotAnswer, SlotRank } from './shared-slots.ts'
+import type { ModelWish, OwnSlots, SharedSlots, SlotAnswer, SlotRank } from './shared-slots.ts'
 import { toldOf } from './told-waits.ts'
 import type { Waiter } from './waiter.ts'
 
@@ -115,7 +116,8 @@ export class SharedGrants {
     at.isUntold = false
     host.elsewhere.asking++
     const waiting = next === null ? 0 : line.waitingFor(host)
-    slots.take({ host: host.name, rank, next, waiting }, (answer) => {
+    const models = this.#modelWish(decision)
+    slots.take({ host: host.name, rank, next, waiting, models }, (answer) => {
       if (answer === null) this.#answered(asked, this.#ownAnswer(host), 'local')
       else this.#answered(asked, answer, answer.granted ? 'granted' : 'refused')
     })
@@ -173,12 +175,34 @@ export class SharedGrants {
   #ownAt(name: string): OwnSlots {
     const at = this.#at.get(name)
     if (at === undefined) return { held: 0, limit: 0 }
-    let [held, limit] = [-at.reserved, 0]
+    let [held, limit, loads] = [-at.reserved, 0, false]
     for (const host of at.hosts) {
       held += host.leases.size
       limit = Math.max(limit, host.health.limit)
+      loads ||= host.memory.loading !== null
     }
-    return { held, limit }
+    return { held, limit, models: this.#modelsAt(at), loads }
+  }
+
+  /** What it has requests for, where a host cannot hold all its models. */
+  #modelsAt({ hosts, reserved }: AtHost): readonly string[] | undefined {
+    const models = new Set<string>()
+    let areKnown = false
+    for (const { memory } of hosts) {
+      if (memory.loadsBy === null) continue
+      areKnown = true
+      for (const [model] of memory.uses()) models.add(model)
+    }
+    if (!areKnown) return undefined
+    if (reserved > 0) for (const { lease } of this.#asked.values()) if (hosts.has(lease.host)) models.add(lease.model)
+    return [...models]
+  }
+
+  #modelWish({ place: { host, model } }: Decision): ModelWish | undefined {
+    const { loadsBy } = host.memory
+    if (loadsBy === null) return undefined
+    const isToLoad = loadsBy === 'request' && host.mustLoad(model) && host.memory.loading === null
+    return { model, load: isToLoad ? { evicts: victimsFor(host, model) } : null }
   }
 
   /** Nobody can tell what others hold: it is granted what this gateway may have by itself. */

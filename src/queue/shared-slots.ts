@@ -8,12 +8,21 @@ export interface SlotRank {
   readonly counter: number
 }
 
+/** At a host that cannot hold all its models at once. */
+export interface ModelWish {
+  readonly model: string
+  /** The request has it loaded, and so much is put out for it; null where it is there. */
+  readonly load: { readonly evicts: readonly string[] } | null
+}
+
 export interface SlotWish {
   /** By its name, which is the same at all gateways of a fleet. */
   readonly host: string
   readonly rank: SlotRank
   /** Who waits for it next at this gateway, and has the claim once this one is granted its slot; null where nobody does. */
   readonly next: SlotRank | null
+  /** Absent where the host has all its models at any time. */
+  readonly models?: ModelWish | undefined
   /** How many wait for it here behind the one that asks: of several free slots nobody who goes after them gets one of theirs. */
   readonly waiting: number
 }
@@ -30,6 +39,10 @@ export interface OwnSlots {
   readonly held: number
   /** That all gateways may hold together, as far as this one knows. */
   readonly limit: number
+  /** That it has requests for, what it asks for included; absent where the host has all its models at any time. */
+  readonly models?: readonly string[] | undefined
+  /** One of them is being loaded for it. */
+  readonly loads?: boolean
 }
 
 export interface SlotHolder {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SlotWish } from '../../src/queue/shared-slots.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'
 import { Script } from '../../src/stores/redis/script.ts'
+import { beginLoadScript, endLoadScript } from '../../src/stores/redis/load-scripts.ts'
 import { takeScript, tellScript } from '../../src/stores/redis/slot-scripts.ts'
 import { PlainSlots, type SlotMessage } from '../kit/plain-slots.ts'
 import { hasRedis, type RedisServer, startRedis } from '../kit/redis.ts'
@@ -84,7 +85,7 @@ class Both {
 
   constructor(link: RedisLink, run: number) {
     this.#link = link
-    this.#keys = ['epoch', 'alive', 'slots', 'claims'].map((name) => link.key(`${run}:${name}`))
+    this.#keys = ['epoch', 'alive', 'slots', 'claims', 'models', 'load'].map((name) => link.key(`${run}:${name}`))
     this.plain = new PlainSlots({
       nowMs: () => this.nowMs,
       goneAfterMs,
@@ -113,10 +114,21 @@ class Both {
     await this.#link.command(['DEL', ...this.#keys.slice(1)])
   }
 
-  async take(message: SlotMessage, wish: Omit<SlotWish, 'host'>) {
+  async take(message: SlotMessage, wish: Omit<SlotWish, 'host' | 'models'>) {
     const plain = this.plain.take('studio', message, wish)
     const { rank, next, waiting } = wish
-    const args = [...this.#args(message), rank.band, rank.counter, next?.band ?? '', next?.counter ?? '', waiting]
+    const args = [
+      ...this.#args(message),
+      rank.band,
+      rank.counter,
+      next?.band ?? '',
+      next?.counter ?? '',
+      waiting,
+      '',
+      '',
+      '',
+      '',
+    ]
     const real = await this.#link.run(take, this.#keys, args).catch(() => null)
     expect(real).toEqual(plain)
     return plain
@@ -124,7 +136,7 @@ class Both {
 
   async tell(message: SlotMessage, claims: boolean): Promise<void> {
     this.plain.tell('studio', message, claims)
-    await this.#link.run(tell, this.#keys, [...this.#args(message), claims ? 1 : 0])
+    await this.#link.run(tell, this.#keys, [...this.#args(message), claims ? 1 : 0, '-'])
   }
 
   /** Who was told that a slot is free; what is published in turn is heard in turn. */
@@ -210,5 +222,39 @@ describe.skipIf(!hasRedis)('slots in Redis', () => {
       }),
       { numRuns: isLong ? 5_000 : 250, ...(isLong ? {} : { seed: 7 }) },
     )
+  })
+
+  it('are given to requests for models so that one load is made at a time, and none that puts out what another uses', async () => {
+    const { link } = await startedLink({ url: redis.url })
+    const keys = ['epoch', 'alive', 'slots', 'claims', 'models', 'load'].map((name) => link.key(`models:${name}`))
+    const ofLoad = [keys[0] ?? '', keys[1] ?? '', keys[4] ?? '', keys[5] ?? '']
+    await link.command(['SET', keys[0] ?? '', 'fleet 0'])
+    const now = Date.now()
+    for (const id of ['one', 'two']) await link.command(['ZADD', keys[1] ?? '', now + 60_000, id])
+    let number = 0
+    const common = (id: string) => [id, goneAfterMs, ++number, number - 1, 0, 8, 'studio', link.key('free:')]
+    const takes = async (id: string, model: string, load: '' | '0' | '1' = '', evicts = ''): Promise<boolean> => {
+      const args = [...common(id), 1, 0, '', '', 0, model, model, load, evicts]
+      return (await link.run(takeScript, keys, args)).granted
+    }
+    const uses = (id: string, ...models: string[]) => link.run(tellScript, keys, [...common(id), 0, models.join('\n')])
+    const begins = (id: string, model: string, isAlone: boolean, ...evicts: string[]) =>
+      link.run(beginLoadScript, ofLoad, [id, goneAfterMs, model, isAlone ? 1 : 0, evicts.join('\n')])
+    expect(await takes('one', 'a')).toBe(true)
+    expect(await takes('two', 'b', '1', 'a')).toBe(false)
+    expect(await begins('two', 'b', false, 'a')).toBe(false)
+    expect(await begins('two', 'b', false, 'c')).toBe(true)
+    await link.run(endLoadScript, [keys[0] ?? '', keys[5] ?? ''], ['two'])
+    await uses('one')
+    expect(await takes('two', 'b', '1', 'a')).toBe(true)
+    expect(await takes('one', 'a')).toBe(false)
+    expect(await takes('one', 'b')).toBe(false)
+    expect(await takes('two', 'b')).toBe(true)
+    expect(await begins('one', 'c', false)).toBe(false)
+    expect(await begins('two', 'b', true, 'a')).toBe(true)
+    await link.run(endLoadScript, [keys[0] ?? '', keys[5] ?? ''], ['one'])
+    expect(await takes('one', 'b')).toBe(false)
+    await link.command(['ZREM', keys[1] ?? '', 'two'])
+    expect(await takes('one', 'c', '1', 'b')).toBe(true)
   })
 })

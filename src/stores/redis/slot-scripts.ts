@@ -1,4 +1,5 @@
 /** Who holds how many slots of a host, who is to have the next one, and who is told of it: decided by Redis, all at once. */
+import { modelsLua } from './load-scripts.ts'
 import { Script } from './script.ts'
 
 /** A claim is kept for so long unless it is made anew, and for so long once its replica was told that a slot is free. */
@@ -8,7 +9,7 @@ const toldClaimMs = 100
 const keptMs = 60_000
 
 /**
- * KEYS epoch, alive, slots, claims: the last two of one host.
+ * KEYS epoch, alive, and of one host slots, claims, models, load.
  * ARGV id, gone after ms, number of this message, number of the last one whose answer is known, slots held for certain, limit,
  * name of the host, prefix of the channels on which replicas are told.
  *
@@ -107,11 +108,12 @@ export interface TakeAnswer {
 
 /**
  * ARGV further: band and counter of the one that asks, and of the one that has the claim once it is granted, '' where nobody has;
- * how many wait there beside the one that asks.
+ * how many wait there beside the one that asks; at a host that does not have all its models at once the model, all that this
+ * replica has requests for, 0 or 1 where it is to be loaded (1: nothing else may run there), and whom that puts out.
  */
 export const takeScript = new Script(
   'slot_take',
-  `${common}
+  `${common}${modelsLua}
 if overtaken then return { 0, 0 } end
 if not is_settled(now) then return not_settled end
 count_others()
@@ -123,11 +125,22 @@ for _, claim in ipairs(claims) do
   if claim.band < own.band or (claim.band == own.band and claim.counter < own.counter) then before = before + claim.waiting end
 end
 local granted = free > before
+local band, counter, waiting = ARGV[9], ARGV[10], ARGV[13] + 1
+if granted and ARGV[14] ~= '' then
+  local may_begin = not waits_for_load(KEYS[6], ARGV[14])
+  if may_begin and ARGV[16] ~= '' then may_begin = begin_load(KEYS[5], KEYS[6], ARGV[14], ARGV[16], ARGV[17]) end
+  if may_begin then
+    keep_models(KEYS[5], ARGV[15])
+  else
+    granted = false
+    -- A slot that it could not use is for others.
+    band = ''
+  end
+end
 if granted then
   grants[#grants + 1] = ARGV[3]
+  band, counter, waiting = ARGV[11], ARGV[12], math.max(1, ARGV[13])
 end
-local band, counter, waiting = ARGV[9], ARGV[10], ARGV[13] + 1
-if granted then band, counter, waiting = ARGV[11], ARGV[12], math.max(1, ARGV[13]) end
 if band == '' then
   redis.call('HDEL', KEYS[4], id)
 else
@@ -144,11 +157,12 @@ return { granted and 1 or 0, elsewhere }
   },
 )
 
-/** ARGV further: 1 where its claim is kept. */
+/** ARGV further: 1 where its claim is kept; the models that it has requests for, `-` where the host has all at once. */
 export const tellScript = new Script(
   'slot_tell',
-  `${common}
+  `${common}${modelsLua}
 if overtaken then return 0 end
+if ARGV[10] ~= '-' then keep_models(KEYS[5], ARGV[10]) end
 local mine_now = keep_mine()
 if ARGV[9] ~= '1' then redis.call('HDEL', KEYS[4], id) end
 if not is_settled(now) or redis.call('EXISTS', KEYS[4]) == 0 then return 1 end

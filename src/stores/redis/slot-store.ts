@@ -1,8 +1,9 @@
 /** Slots of hosts that several gateways give out together, as leases that end with the gateway that holds them. */
 import type { Clock, Timer } from '../../base/clock.ts'
-import type { SharedSlots, SlotAnswer, SlotHolder, SlotWish } from '../../queue/shared-slots.ts'
+import type { ModelWish, SharedSlots, SlotAnswer, SlotHolder, SlotWish } from '../../queue/shared-slots.ts'
 import type { Replicas } from '../../replicas/replicas.ts'
 import type { RedisLink } from './link.ts'
+import { beginLoadScript, endLoadScript } from './load-scripts.ts'
 import { takeScript, tellScript } from './slot-scripts.ts'
 
 export interface RedisSlotStoreParts {
@@ -27,9 +28,16 @@ interface Told {
   held: number
 }
 
+/** Of a model, which this gateway has made. */
+interface OwnLoad {
+  readonly args: readonly string[]
+  readonly sinceMs: number
+}
+
 export class RedisSlotStore implements SharedSlots {
   readonly #parts: RedisSlotStoreParts
   readonly #told = new Map<string, Told>()
+  readonly #loads = new Map<string, OwnLoad>()
   #holder: SlotHolder | null = null
   /** Of messages: Redis takes none that is older than one it has. */
   #number = 0
@@ -61,7 +69,7 @@ export class RedisSlotStore implements SharedSlots {
     this.#timer = null
   }
 
-  take({ host, rank, next, waiting }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+  take({ host, rank, next, waiting, models }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
     const { link } = this.#parts
     if (!this.#isShared()) {
       answered(this.#isFirstMoment() ? notYet : null)
@@ -79,8 +87,15 @@ export class RedisSlotStore implements SharedSlots {
     const late = ({ granted }: SlotAnswer): void => {
       if (granted) this.tell(host, true)
     }
-    const rest = [...(next === null ? ['', ''] : [next.band, next.counter]), waiting]
-    const answer = link.run(takeScript, this.#keys(host), [...args, rank.band, rank.counter, ...rest], { late })
+    const ofNext = next === null ? ['', ''] : [next.band, next.counter]
+    const ofModels = this.#modelArgs(host, models)
+    if (models?.load != null) this.#loads.set(host, this.#ownLoad(models.model, models.load.evicts))
+    const answer = link.run(
+      takeScript,
+      this.#keys(host),
+      [...args, rank.band, rank.counter, ...ofNext, waiting, ...ofModels],
+      { late },
+    )
     answer.then(over, () => over(null))
   }
 
@@ -89,7 +104,27 @@ export class RedisSlotStore implements SharedSlots {
     if (!link.isUp) return
     const args = this.#args(host, this.#toldOf(host), ++this.#number)
     // What is lost is told again before long.
-    link.run(tellScript, this.#keys(host), [...args, claims ? 1 : 0]).catch(() => {})
+    link
+      .run(tellScript, this.#keys(host), [...args, claims ? 1 : 0, this.#holder?.at(host).models?.join('\n') ?? '-'])
+      .catch(() => {})
+  }
+
+  /** True too where nobody can tell: then what runs at the host is asked of that alone, as by a gateway without others. */
+  async beginLoad(host: string, model: string, evicts: readonly string[]): Promise<boolean> {
+    const load = this.#ownLoad(model, evicts, false)
+    try {
+      if (!(await this.#beginOrGoOn(host, load))) return false
+    } catch {
+      return true
+    }
+    this.#loads.set(host, load)
+    return true
+  }
+
+  endLoad(host: string): void {
+    const { link, replicas } = this.#parts
+    if (!this.#loads.delete(host)) return
+    link.run(endLoadScript, [link.key('epoch'), link.key(`load:${host}`)], [replicas.id]).catch(() => {})
   }
 
   shareOf(limit: number): number {
@@ -97,6 +132,32 @@ export class RedisSlotStore implements SharedSlots {
     const count = Math.max(1, ids.length)
     const rest = ids.indexOf(id) < limit % count ? 1 : 0
     return Math.max(1, Math.floor(limit / count) + rest)
+  }
+
+  #ownLoad(model: string, evicts: readonly string[], isAlone = evicts.length > 0): OwnLoad {
+    return { args: [model, isAlone ? '1' : '0', evicts.join('\n')], sinceMs: this.#parts.clock.now() }
+  }
+
+  #modelArgs(host: string, models: ModelWish | undefined): readonly string[] {
+    if (models === undefined) return ['', '', '', '']
+    const { model, load } = models
+    const [, isAlone = '', evicts = ''] = load === null ? [] : this.#ownLoad(model, load.evicts).args
+    return [model, this.#holder?.at(host).models?.join('\n') ?? '', isAlone, evicts]
+  }
+
+  #beginOrGoOn(host: string, { args }: OwnLoad): Promise<boolean> {
+    const { link, replicas, goneAfterMs } = this.#parts
+    const keys = [link.key('epoch'), link.key('alive'), link.key(`models:${host}`), link.key(`load:${host}`)]
+    return link.run(beginLoadScript, keys, [replicas.id, goneAfterMs, ...args])
+  }
+
+  /** Those that go on are not to end by time; the others may have ended without a word. */
+  #tellLoads(): void {
+    for (const [host, load] of this.#loads) {
+      const isOver = this.#holder?.at(host).loads !== true && this.#parts.clock.now() - load.sinceMs >= tellEveryMs
+      if (isOver) this.endLoad(host)
+      else this.#beginOrGoOn(host, load).catch(() => {})
+    }
   }
 
   #isShared(): boolean {
@@ -121,7 +182,8 @@ export class RedisSlotStore implements SharedSlots {
 
   #keys(host: string): readonly string[] {
     const { link } = this.#parts
-    return [link.key('epoch'), link.key('alive'), link.key(`slots:${host}`), link.key(`claims:${host}`)]
+    const ofHost = ['slots', 'claims', 'models', 'load'].map((name) => link.key(`${name}:${host}`))
+    return [link.key('epoch'), link.key('alive'), ...ofHost]
   }
 
   #args(host: string, told: Told, number: number): readonly (string | number)[] {
@@ -140,6 +202,7 @@ export class RedisSlotStore implements SharedSlots {
 
   #tellNow(): void {
     this.#tellAll()
+    this.#tellLoads()
     this.#timer = this.#parts.clock.after(tellEveryMs, () => this.#tellNow())
   }
 

@@ -67,7 +67,7 @@ describe('slots in Redis', () => {
     await clock.advance(0)
     store.tell('studio', false)
     expect(sent.at(-1)?.args.slice(2, 6)).toEqual([4, 3, 1, 4])
-    expect([sent.at(-2)?.args.at(-1), sent.at(-1)?.args.at(-1)]).toEqual([1, 0])
+    expect([sent.at(-2)?.args.at(-2), sent.at(-1)?.args.at(-2)]).toEqual([1, 0])
     expect(answers).toEqual([{ granted: true, elsewhere: 1 }, null])
   })
 
