@@ -32,6 +32,8 @@ const entriesAtOnce = 250
 /** Of a key whose name another one has. */
 const nameCharsMax = 64
 const renamingsMax = 5
+/** In one turn, where others change Redis meanwhile. */
+const bringingsMax = 5
 
 export class FollowedKeys {
   readonly #parts: FollowedParts
@@ -134,11 +136,12 @@ export class FollowedKeys {
 
   async #followNow(): Promise<void> {
     if (this.#isToCompare) await this.#bring()
-    for (;;) {
+    for (let brought = 0; brought <= bringingsMax; ) {
       const { generation, version } = this.#position ?? { generation: '', version: 0 }
       const news = await this.#run(lookAtKeys, [generation, version, lookedAtOnce])
       if (news.generation !== generation || news.version < version) {
         await this.#bring()
+        brought += 1
         continue
       }
       await this.#take(news, news.generation)

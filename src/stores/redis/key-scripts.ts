@@ -44,6 +44,14 @@ local function put(version, id, revision, revoked, name, text)
   if text then redis.call('HSET', KEYS[2], id, text) end
   redis.call('HSET', KEYS[3], id, revision .. ' ' .. revoked .. ' ' .. name)
   redis.call('ZADD', KEYS[5], version, id)
+  redis.call('HSET', KEYS[6], 'count', redis.call('HLEN', KEYS[3]), 'names', redis.call('HLEN', KEYS[4]))
+end
+-- A Redis that is full and evicts takes one of them away and leaves the others.
+local function is_whole()
+  local counts = redis.call('HMGET', KEYS[6], 'count', 'names')
+  local count = tonumber(counts[1] or '0')
+  if redis.call('HLEN', KEYS[4]) ~= tonumber(counts[2] or '0') then return false end
+  return redis.call('HLEN', KEYS[2]) == count and redis.call('HLEN', KEYS[3]) == count and redis.call('ZCARD', KEYS[5]) == count
 end
 local function note(version, entry)
   -- The same once more, in the same millisecond, is an entry of its own: JSON may end in spaces.
@@ -54,7 +62,7 @@ end
 local function tell(version)
   redis.call('PUBLISH', KEYS[6], version)
 end
-if #ARGV > 0 and ARGV[1] == 'change' and redis.call('HEXISTS', KEYS[6], 'generation') == 0 then return 'empty' end
+if ARGV[1] == 'change' and (redis.call('HEXISTS', KEYS[6], 'generation') == 0 or not is_whole()) then return 'empty' end
 `
 
 /** `empty`: nobody has brought the fleet's keys yet. */
@@ -154,6 +162,7 @@ export const lookAtKeys = new Script(
   'lookAtKeys',
   `${prelude}
 local meta = redis.call('HMGET', KEYS[6], 'generation', 'version', 'ever', 'admin', 'adminRevision')
+if not is_whole() then return { '', 0, 0, '', '', 0, {}, {} } end
 local version = tonumber(meta[2] or '0')
 local since = tonumber(ARGV[2])
 if meta[1] ~= ARGV[1] or since > version then since = 0 end
@@ -222,8 +231,9 @@ export const offerKeys = new Script(
   `${prelude}
 local wanted = {}
 local has_newer = 0
+local whole = is_whole()
 for at = 1, #ARGV, 3 do
-  local old = known(ARGV[at])
+  local old = whole and known(ARGV[at])
   local revision = tonumber(ARGV[at + 1])
   if not old or old.revision < revision or (old.revoked == '0' and ARGV[at + 2] == '1') then
     table.insert(wanted, ARGV[at])
@@ -256,6 +266,11 @@ export interface BringAnswer {
 export const bringKeys = new Script(
   'bringKeys',
   `${prelude}
+if not is_whole() then
+  -- All gateways bring what they know.
+  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+  redis.call('HSET', KEYS[6], 'generation', ARGV[1], 'count', 0, 'names', 0)
+end
 redis.call('HSETNX', KEYS[6], 'generation', ARGV[1])
 if ARGV[2] == '1' then redis.call('HSET', KEYS[6], 'ever', '1') end
 local token = redis.call('HMGET', KEYS[6], 'admin', 'adminRevision')
