@@ -1,5 +1,6 @@
 /** The parts of README that are made from code, so that they cannot be wrong. */
 
+import { readFileSync } from 'node:fs'
 import { limitKinds } from '../../src/access/limits.ts'
 import { routingReasons } from '../../src/balancing/policy.ts'
 import { reasonMeanings } from '../../src/balancing/reasons.ts'
@@ -20,6 +21,8 @@ const readmeTables: Readonly<Record<string, () => string>> = {
   configuration: configurationTable,
   endpoints: endpointTable,
   errors: errorTable,
+  'haproxy-example': () => exampleOf('haproxy.cfg', 'haproxy'),
+  'nginx-example': () => exampleOf('nginx.conf', 'nginx'),
   'host-kinds': hostKindTable,
   limits: limitTable,
   metrics: metricTable,
@@ -40,6 +43,12 @@ export function withTables(readme: string): string {
     if (!part.test(text)) throw new Error(`README has no part "${name}"`)
     return text.replace(part, (_all, begin: string, end: string) => `${begin}${make()}\n${end}`)
   }, readme)
+}
+
+/** Run as it stands there by test/integration/balancer-examples.test.ts. */
+function exampleOf(file: string, language: string): string {
+  const text = readFileSync(new URL(`several-gateways/${file}`, import.meta.url), 'utf8')
+  return `\`\`\`${language}\n${text}\`\`\``
 }
 
 interface Property {
