@@ -2,7 +2,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientGroup } from './load.ts'
-import { type SeenRequest, unixMs } from './seen.ts'
+import { type Outcome, type SeenRequest, unixMs } from './seen.ts'
 
 const leavesAfterMs = [40, 400] as const
 /** So that nobody who cannot be served asks without a pause. */
@@ -10,6 +10,7 @@ const leastPauseMs = 20
 
 export class Clients {
   readonly seen: SeenRequest[] = []
+  readonly counts: Record<string, Partial<Record<Outcome, number>>> = {}
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
   readonly #running: Promise<void>[] = []
   #stopped = false
@@ -54,6 +55,12 @@ export class Clients {
     return seen
   }
 
+  #count({ group, outcome }: SeenRequest): void {
+    if (outcome === null) return
+    const counts = (this.counts[group] ??= {})
+    counts[outcome] = (counts[outcome] ?? 0) + 1
+  }
+
   #answered(
     group: ClientGroup,
     url: string,
@@ -75,6 +82,7 @@ export class Clients {
       const ends = (change: Partial<SeenRequest>): void => {
         if (seen.outcome !== null) return
         Object.assign(seen, change, { endedMs: unixMs() })
+        this.#count(seen)
         clearTimeout(timer)
         resolve()
       }

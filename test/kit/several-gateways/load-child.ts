@@ -33,7 +33,8 @@ process.once('disconnect', () => process.exit())
 async function answer(message: LoadMessage): Promise<void> {
   if ('begin' in message) clients.begin(message.begin, message.url)
   else if ('stop' in message) await clients.stop()
-  process.send?.('tell' in message ? truth() : {})
+  if ('tell' in message) process.send?.(truth())
+  else process.send?.('count' in message ? clients.counts : {})
 }
 
 function truth(): Truth {

@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { RunningProcess, repositoryRoot } from '../child-process.ts'
 import type { LmxDoubleOptions } from '../lmx-double/lmx-double.ts'
-import type { Truth } from './seen.ts'
+import { becomesTrue } from '../within.ts'
+import type { Outcome, Truth } from './seen.ts'
 
 export type HostWanted = Required<Pick<LmxDoubleOptions, 'models' | 'slots'>> &
   Pick<LmxDoubleOptions, 'cost'> & { readonly name: string }
@@ -28,7 +29,11 @@ export interface ClientGroup {
 export type LoadMessage =
   | { readonly begin: readonly ClientGroup[]; readonly url: string }
   | { readonly stop: true }
+  | { readonly count: true }
   | { readonly tell: true }
+
+/** By the names of groups: how many requests ended in a way. */
+export type Counts = Readonly<Record<string, Readonly<Partial<Record<Outcome, number>>>>>
 
 export class Load implements AsyncDisposable {
   /** Addresses of the hosts by their names. */
@@ -60,6 +65,25 @@ export class Load implements AsyncDisposable {
   /** Nobody asks anew; resolves once every request has ended. */
   async stop(ms = 60_000): Promise<void> {
     await this.#process.ask({ stop: true } satisfies LoadMessage, ms)
+  }
+
+  counts(): Promise<Counts> {
+    return this.#process.ask({ count: true } satisfies LoadMessage)
+  }
+
+  /** Until so many more of each of these groups have been answered whole. */
+  async answers(wanted: Readonly<Record<string, number>>, ms = 60_000): Promise<void> {
+    const before = await this.counts()
+    const wholeOf = (counts: Counts, group: string) => counts[group]?.whole ?? 0
+    let lacking = ''
+    await becomesTrue(ms, `more answers: ${JSON.stringify(wanted)}`, async () => {
+      const now = await this.counts()
+      const late = Object.entries(wanted).filter(([group, more]) => wholeOf(now, group) < wholeOf(before, group) + more)
+      lacking = late.map(([group]) => `${group}: ${wholeOf(now, group) - wholeOf(before, group)}`).join(', ')
+      return late.length === 0
+    }).catch((error: unknown) => {
+      throw new Error(`too few answers: ${lacking}`, { cause: error })
+    })
   }
 
   /** So far. */

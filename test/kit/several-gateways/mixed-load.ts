@@ -55,6 +55,30 @@ export function groupsOf(house: { readonly keys: Readonly<Record<string, HouseKe
   }))
 }
 
+/** Answers that show that every limit is used up, and then refilled; and that all hosts are busy. */
+export const enoughAnswers: Readonly<Record<KeyName, number>> = {
+  requests: 90,
+  tokens: 50,
+  'at-once': 40,
+  'crew-a': 15,
+  'crew-b': 15,
+  'free-a': 20,
+  'free-b': 20,
+  'free-c': 20,
+}
+
+/** That show that nothing has come to a halt. */
+export const someAnswers: Readonly<Record<KeyName, number>> = {
+  requests: 12,
+  tokens: 6,
+  'at-once': 10,
+  'crew-a': 2,
+  'crew-b': 2,
+  'free-a': 5,
+  'free-b': 5,
+  'free-c': 5,
+}
+
 export interface Share {
   readonly words: string
   readonly keys: readonly string[]

@@ -166,7 +166,7 @@ async function issue(folder: string, { keys, config }: HouseWanted): Promise<Iss
 }
 
 function configOf(
-  { hosts, config = {}, answerMsMax = 2_000 }: HouseWanted,
+  { hosts, config = {}, answerMsMax = 10_000 }: HouseWanted,
   { load, redis, name }: { load: Load; redis: RedisServer; name: string },
 ): ConfigInput {
   return {

@@ -53,22 +53,22 @@ export class Together {
     return this.#truth.seen.filter((one) => !goodEnds.includes(endOf(one)))
   }
 
-  /** Requests of which a client has the whole answer, against their rows of a ledger: what is wrong with them. */
+  /** Requests that a host had, against their rows of a ledger: what is wrong with them. */
   ledgerProblems(
     rows: readonly LedgerRow[],
     isExcused: (one: SeenRequest) => boolean = () => false,
   ): readonly string[] {
     const byRequest = new Map<string, LedgerRow[]>()
     for (const row of rows) byRequest.set(row.request_id, [...(byRequest.get(row.request_id) ?? []), row])
-    const hosted = new Map(this.#truth.hosted.map((one) => [one.id, one]))
-    return this.#truth.seen.flatMap((one) => {
-      const { id } = one
-      if (one.outcome !== 'whole' || isExcused(one)) return []
-      const [row, ...others] = byRequest.get(id) ?? []
-      if (row === undefined || others.length > 0) return [`${id} has ${others.length + (row ? 1 : 0)} rows`]
-      const { input = 0, output = 0 } = hosted.get(id) ?? {}
-      if (row.end === '--' && row.input === input && row.output === output) return []
-      return [`${id} has ${row.end} ${row.input} ${row.output} in the ledger, ${input} ${output} at its host`]
+    return this.#truth.hosted.flatMap((hosted) => {
+      const seen = this.#seen.get(hosted.id)
+      if (seen === undefined || (seen.outcome !== 'whole' && seen.outcome !== 'left') || isExcused(seen)) return []
+      const [row, ...others] = byRequest.get(hosted.id) ?? []
+      if (row === undefined || others.length > 0)
+        return [`${hosted.id} has ${row === undefined ? 0 : 1 + others.length} rows`]
+      if (isCounted(row, seen, hosted)) return []
+      const words = `${row.end} ${row.input} ${row.output} in the ledger`
+      return [`${hosted.id} has ${words}, ${hosted.input} ${hosted.output} at its host, ${seen.output} at its client`]
     })
   }
 
@@ -82,6 +82,12 @@ export class Together {
     const leftMs = seen?.outcome === 'left' ? (seen.endedMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
     return { fromMs: arrivedMs, toMs: Math.min(leftMs, endedMs ?? Number.POSITIVE_INFINITY) }
   }
+}
+
+/** Of a client that went away the gateway knows more than the client, and less than the host. */
+function isCounted(row: LedgerRow, seen: SeenRequest, hosted: HostedRequest): boolean {
+  if (seen.outcome === 'left') return row.end !== null && row.output >= seen.output && row.output <= hosted.output
+  return row.end === '--' && row.input === hosted.input && row.output === hosted.output
 }
 
 export const goodEnds: readonly string[] = [
