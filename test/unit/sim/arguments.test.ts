@@ -1,6 +1,7 @@
 /** The simulator's command line: what it takes, and the one sentence for what it does not. */
 import { describe, expect, it } from 'vitest'
 import { help, simArguments, UsageError } from '../../sim/arguments.ts'
+import { placements } from '../../sim/fleet-simulation.ts'
 import { simOrderNames } from '../../sim/orders.ts'
 import { simPolicyNames } from '../../sim/policies.ts'
 import { workloadNames } from '../../sim/workloads/workloads.ts'
@@ -20,6 +21,22 @@ describe('the command line', () => {
     ['1,4, 6-7,4', [1, 4, 6, 7]],
   ])('takes the seeds %s', (text, seeds) => {
     expect(simArguments(['--seeds', text]).seeds).toEqual(seeds)
+  })
+
+  it('is for one gateway, unless it says for how many', () => {
+    expect(simArguments([]).fleet).toBeNull()
+    const given = simArguments(['--replicas', '1,2,4-6', '--placement', 'by_key,mixed', '--without', 'counters'])
+    expect(given.fleet).toEqual({
+      replicas: [1, 2, 4, 5, 6],
+      placements: ['by_key', 'mixed'],
+      claims: true,
+      counters: false,
+    })
+    expect(simArguments(['--replicas', '2', '--without', 'all']).fleet).toMatchObject({
+      placements,
+      claims: false,
+      counters: false,
+    })
   })
 
   it('takes names in any case, several of them, and all', () => {
@@ -46,6 +63,14 @@ describe('the command line', () => {
     [['--requests', '1'], '--requests must be a number from 2'],
     [['--trace', 'x', '--workload', 'W1'], 'cannot be used together.'],
     [['--sedes', '1'], "Unknown option '--sedes'"],
+    [['--replicas', '0'], '--replicas must be from 1 to 64, not "0".'],
+    [['--replicas', '65'], '--replicas must be from 1 to 64, not "65".'],
+    [['--replicas', 'two'], '--replicas must be like 1,2,4,8, not "two".'],
+    [['--replicas', '2', '--placement', 'left'], '--placement knows random, by_key, mixed and all, not "left".'],
+    [['--replicas', '2', '--without', 'slots'], '--without knows claims, counters and all, not "slots".'],
+    [['--placement', 'random'], 'say how many with --replicas.'],
+    [['--without', 'claims'], 'say how many with --replicas.'],
+    [['--replicas', '2', '--order', 'all'], 'cannot be used together with --order, --policy or --trace.'],
     [['--seeds'], "Option '--seeds <value>' argument missing"],
     [['extra'], "Unexpected argument 'extra'"],
   ])('%j is refused in one sentence', (argv, sentence) => {

@@ -21,6 +21,22 @@ it('ends with 1 and one sentence for what it cannot do', { timeout }, () => {
   expect(refused.status).toBe(1)
 })
 
+it('prints what several gateways make of a workload, beside one, as a table and for a program', { timeout }, () => {
+  const given = ['--workload', 'W4', '--seeds', '1', '--replicas', '1,2', '--placement', 'by_key']
+  const tables = sim(...given)
+  const json = sim(...given, '--without', 'claims', '--json')
+  for (const { status, stderr } of [tables, json]) expect([status, stderr]).toEqual([0, ''])
+  expect(tables.stdout).toMatch(/^gateways +requests come to +lead max +bound +out tok\/s +of one +too many +/m)
+  expect(tables.stdout).toMatch(/^ +1 +it +\d+ +60104 +[\d.]+ +100\.0 % +0 /m)
+  expect(tables.stdout).toMatch(/^ +2 +by_key +\d+ +60\d{3} +[\d.]+ +\d+\.\d % +0 /m)
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    results: [{ workload: 'W4', seeds: [1], rows: [{ replicas: 1 }, { replicas: 2, placement: 'by_key' }] }],
+  })
+  const refused = sim('--workload', 'W7', '--replicas', '2')
+  expect([refused.status, refused.stdout]).toEqual([1, ''])
+  expect(refused.stderr).toBe('W7 is for one gateway alone: its hosts load models or fail.\n')
+})
+
 it('prints what each order makes of a trace, as tables and for a program', { timeout }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'lmx-sim-'))
   const path = join(folder, 'trace.jsonl')

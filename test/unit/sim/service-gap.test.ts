@@ -19,6 +19,18 @@ describe('the gap', () => {
     expect(gap.max).toBe(300)
   })
 
+  it('is led by whoever was served more since both began to wait, whatever was before', () => {
+    const gap = new ServiceGap(2)
+    gap.serve(0, 5_000)
+    gap.waits(0, 1)
+    gap.waits(1, 1)
+    gap.serve(0, 200)
+    gap.observe(1_000)
+    gap.serve(1, 500)
+    gap.observe(2_000)
+    expect(gap.leadMax).toBe(300)
+  })
+
   it('is the largest of any time within, also where the first half evens out the second', () => {
     const gap = new ServiceGap(2)
     gap.waits(0, 1)
