@@ -35,6 +35,7 @@ const lookEveryMs = 60_000
 const callMsMax = 10_000
 const bytesMax = 4_194_304
 const othersToldMs = 400
+const probedMs = 100
 
 export class ModelLoads {
   readonly #parts: ModelLoadsParts
@@ -97,16 +98,20 @@ export class ModelLoads {
 
   async #load(order: LoadOrder): Promise<void> {
     const { host, model, evicts, by } = order
-    const { clock, leases } = this.#parts
+    const { clock, leases, probe } = this.#parts
     if (leases === undefined) return this.#loadAlone(order)
     if (await leases.beginLoad(host.name, model, evicts)) {
       await this.#loadAlone(order).finally(() => leases.endLoad(host.name))
       return
     }
-    // What another one does there is known with its next beats.
-    await new Promise<void>((resolve) => {
-      clock.after(othersToldMs, resolve)
-    })
+    // What another one does there is known with its next beats, and what came of it to the host.
+    const passes = (ms: number) =>
+      new Promise<void>((resolve) => {
+        clock.after(ms, resolve)
+      })
+    await passes(othersToldMs)
+    probe(host)
+    await passes(probedMs)
     host.memory.postponed(by)
   }
 
