@@ -142,8 +142,8 @@ export class RedisLink {
     { answerMsMax = this.#options.answerMsMax, late }: RunOptions<Answer> = {},
   ): Promise<Answer> {
     const connection = this.#connection
-    if (connection === null || connection.overdueMs > 0) return this.#notAsked(script.name)
-    const sent = evaluation(script, keys, args)
+    if (connection === null || this.#isLate(connection, answerMsMax)) return this.#notAsked(script.name)
+    const sent = script.call(keys, args)
     const read = (reply: unknown) => script.read(reply)
     return this.#calls.ask(connection, { operation: script.name, args: sent, lua: script.lua, read, answerMsMax, late })
   }
@@ -152,7 +152,7 @@ export class RedisLink {
   command(args: readonly [string, ...Argument[]], answerMsMax = this.#options.answerMsMax): Promise<unknown> {
     const connection = this.#connection
     const operation = args[0].toLowerCase()
-    if (connection === null || connection.overdueMs > 0) return this.#notAsked(operation)
+    if (connection === null || this.#isLate(connection, answerMsMax)) return this.#notAsked(operation)
     const sent = args.map(String)
     return this.#calls.ask(connection, { operation, args: sent, lua: null, read: same, answerMsMax, late: undefined })
   }
@@ -186,7 +186,14 @@ export class RedisLink {
     return this.#problem ?? (this.isUp ? notInTime(this.#options.answerMsMax) : 'Redis is not there.')
   }
 
-  /** Answers come in the order of the questions: behind one that is late nobody waits too, or a request would wait twice. */
+  /**
+   * Answers come in the order of the questions: behind one that is late nobody waits too, or a request would wait twice. Who
+   * has more time than requests have may wait.
+   */
+  #isLate(connection: RedisConnection, answerMsMax: number): boolean {
+    return connection.overdueMs > 0 && answerMsMax <= this.#options.answerMsMax
+  }
+
   #notAsked<Answer>(operation: string): Promise<Answer> {
     this.#events.called(operation, 'down', 0)
     return Promise.reject(new RedisUnavailable(this.#whyNot))
@@ -385,10 +392,4 @@ export class RedisLink {
 
 function same(reply: unknown): unknown {
   return reply
-}
-
-function evaluation(script: Script<unknown>, keys: readonly string[], args: readonly Argument[]): string[] {
-  const sent = ['EVALSHA', script.digest, String(keys.length), ...keys]
-  for (const argument of args) sent.push(String(argument))
-  return sent
 }

@@ -34,6 +34,13 @@ export class Script<Answer> {
     this.#readReply = read
   }
 
+  /** As it is sent. */
+  call(keys: readonly string[], args: readonly (string | number)[]): string[] {
+    const sent = ['EVALSHA', this.digest, String(keys.length), ...keys]
+    for (const argument of args) sent.push(String(argument))
+    return sent
+  }
+
   read(reply: unknown): Answer {
     return this.#readReply(reply)
   }

@@ -112,14 +112,14 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
 
   test.each(absences)('G22: it $what when a gateway starts', async ({ plant, heal, problem }) => {
     const redis = await redisWithUser()
-    const options = before(redis, join(temporaryFolder(), 'gateway.db'))
+    const path = join(temporaryFolder(), 'gateway.db')
     // It has seen the keys of its fleet before.
-    await scenario(options, async (scene) => {
+    await scenario(before(redis, path, patient), async (scene) => {
       await becomes(scene, 'redis_up', 1)
       return ending(scene, 0)
     })
     await plant(redis)
-    await scenario(options, async (scene) => {
+    await scenario(before(redis, path), async (scene) => {
       await expectServed(scene, requests)
       await told(scene, problem)
       expect(await scene.gateway.sum('redis_up')).toBe(0)
@@ -140,12 +140,15 @@ async function redisWithUser(): Promise<RedisServer> {
   return redis
 }
 
-function before({ url }: RedisServer, path?: string): SceneOptions {
+/** A busy machine may take its time. */
+const patient = { connectMsMax: 10_000 }
+
+function before({ url }: RedisServer, path?: string, more: Partial<typeof patient> = {}): SceneOptions {
   return {
     slots: 2,
     config: {
       limits: { default: { requestsPerMinute: 10_000, tokensPerMinute: 10_000_000, concurrentRequests: 100 } },
-      storage: { path: path ?? ':memory:', redis: { url, username: 'gateway', password } },
+      storage: { path: path ?? ':memory:', redis: { url, username: 'gateway', password, ...more } },
     },
   }
 }
@@ -195,7 +198,8 @@ function outagesTold({ gateway }: Scene): string[][] {
   const outages: string[][] = [[]]
   for (const { message, fields } of gateway.log) {
     if (message === 'Redis is there') outages.push([])
-    else if (typeof fields['problem'] === 'string') outages.at(-1)?.push(fields['problem'])
+    else if (message.startsWith('Redis is ') && typeof fields['problem'] === 'string')
+      outages.at(-1)?.push(fields['problem'])
   }
   return outages
 }
