@@ -2,7 +2,7 @@
 import { Script } from './script.ts'
 
 /** A load whose gateway tells no more of it does not stand in the way for longer. */
-export const loadLeaseMs = 5_000
+const loadLeaseMs = 5_000
 
 /**
  * For scripts that have `id`, `now` and `lives`: the models of a host, `models` and `load` being its last two keys. A row of
