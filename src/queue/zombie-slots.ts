@@ -31,6 +31,8 @@ export class ZombieSlots {
   /** By host, the oldest first. */
   readonly #zombies = new Map<Host, Zombie[]>()
   readonly #asking = new Map<Host, Timer>()
+  /** What other gateways had there when the host was last asked: what they have had since then it surely counts. */
+  readonly #elsewhere = new WeakMap<Host, number>()
 
   constructor(parts: ZombieSlotsParts) {
     this.#parts = parts
@@ -58,7 +60,7 @@ export class ZombieSlots {
 
   /**
    * A host says how many requests it is working on, whoever sent them; it was asked at `askedAtMs`. Counted against it are
-   * only those of ours that it surely had by then, so that none is taken for a stranger's.
+   * only those of ours, and of other gateways, that it surely had by then, so that none is taken for a stranger's.
    */
   told(host: Host, running: number, askedAtMs: number): void {
     const zombies = this.#zombies.get(host)?.filter(({ sinceMs }) => sinceMs < askedAtMs) ?? []
@@ -68,7 +70,10 @@ export class ZombieSlots {
     for (const lease of host.leases) {
       if (lease instanceof Lease && !kept.has(lease) && lease.grantedAtMs < askedAtMs - underWayMs) live++
     }
-    const stillComputing = Math.max(0, running - live)
+    const { held } = host.elsewhere
+    const elsewhere = Math.min(held, this.#elsewhere.get(host) ?? 0)
+    this.#elsewhere.set(host, held)
+    const stillComputing = Math.max(0, running - live - elsewhere)
     for (const zombie of zombies.slice(0, Math.max(0, zombies.length - stillComputing))) this.#release(zombie)
   }
 
@@ -89,6 +94,7 @@ export class ZombieSlots {
     if (rest.length > 0) this.#zombies.set(host, rest)
     else {
       this.#zombies.delete(host)
+      this.#elsewhere.delete(host)
       this.#asking.get(host)?.cancel()
       this.#asking.delete(host)
     }

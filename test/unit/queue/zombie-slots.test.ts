@@ -122,6 +122,21 @@ describe('what a host says of itself', () => {
     expect(slots.count(host)).toBe(1)
   })
 
+  it('is not put down to these where it is explained by what other gateways have had there for a while', () => {
+    const host = knownHost('a')
+    const { clock, slots, zombie } = slotsOf(host)
+    zombie()
+    clock.advanceSync(1_000)
+    host.elsewhere.held = 2
+    slots.told(host, 2, clock.now())
+    expect(slots.count(host)).toBe(1)
+    clock.advanceSync(1_000)
+    slots.told(host, 3, clock.now())
+    expect(slots.count(host)).toBe(1)
+    slots.told(host, 2, clock.now())
+    expect(slots.count(host)).toBe(0)
+  })
+
   it('that it works on fewer than we know of frees all', () => {
     const host = knownHost('a')
     const { clock, slots, lease, zombie } = slotsOf(host)
