@@ -215,9 +215,10 @@ describe('what is no store of this version', () => {
     await (await open(folder.storePath)).close()
     for (const path of [folder.storePath, folder.usagePath]) {
       const file = new DatabaseSync(path)
+      const { user_version: form } = file.prepare('PRAGMA user_version').get() as { user_version: number }
       file.exec('PRAGMA user_version = 99')
       await expect(open(folder.storePath)).rejects.toThrow(/was written by a newer lmx-gateway \(its form is 99/)
-      file.exec('PRAGMA user_version = 1')
+      file.exec(`PRAGMA user_version = ${form}`)
       file.close()
     }
     await open(folder.storePath)

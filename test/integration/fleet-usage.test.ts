@@ -180,12 +180,12 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
     const link = new RedisLink(options, { clock: systemClock, log: silentLog, chance: Math.random })
     await link.start()
     onTestFinished(() => link.close())
-    // Few of those after which all is given again, or nothing that was lost before would show.
-    const acts = [...Array(8).fill('write'), ...Array(10).fill('turn'), 'new process', 'flush'] as const
+    // Writes and turns, and few of those after which all is given again, or nothing that was lost before would show.
+    const kinds = 'flush process w w w w w w w w t t t t t t t t t t'.split(' ')
     const callNumber = fc.nat(13).map(String)
     const act = fc.record({
       gateway: fc.nat(2),
-      what: fc.constantFrom(...acts),
+      what: fc.constantFrom(...kinds),
       request: fc.nat(5),
       isSettled: fc.boolean(),
       /** Of the calls of a turn, by their numbers. */
@@ -208,8 +208,8 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
             if (isSettled) outputs.set(id, output)
           }
           if (what === 'flush') await redis.command('FLUSHALL')
-          else if (what === 'new process') one.renew()
-          else if (what === 'turn') await one.turn(fails, { [writesAt]: write })
+          else if (what === 'process') one.renew()
+          else if (what === 't') await one.turn(fails, { [writesAt]: write })
           else await write()
         }
         for (let rounds = 0; rounds < 2; rounds += 1) for (const one of fleet) await one.turn({}, {})
@@ -268,8 +268,8 @@ async function failing(link: RedisLink, redis: object, at: number) {
     renew: () => {
       hands = made()
     },
-    turn: async (failing: typeof fails, meanwhile: typeof before) => {
-      fails = failing
+    turn: async (told: typeof fails, meanwhile: typeof before) => {
+      fails = told
       before = meanwhile
       calls = 0
       await hands.start(60_000)
