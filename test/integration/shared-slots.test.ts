@@ -55,10 +55,10 @@ async function ends(loads: readonly Load[]): Promise<void> {
 
 /** A host that could take any number, and says nothing of it: what it gets is for the gateways to say. */
 function host(): Promise<LmxDouble> {
-  return startDouble({ slots: 100, cost: { ttftMs: 3, decodeTokensPerSecond: 400 } })
+  return startDouble({ slots: 100, cost: { ttftMs: 10, decodeTokensPerSecond: 400 } })
 }
 
-describe.skipIf(!hasRedis)('gateways that share slots', { timeout: 120_000 }, () => {
+describe.skipIf(!hasRedis)('gateways that share slots', { timeout: 240_000 }, () => {
   let redis: RedisServer
 
   beforeEach(async () => {
@@ -95,14 +95,15 @@ describe.skipIf(!hasRedis)('gateways that share slots', { timeout: 120_000 }, ()
     for (let at = 0; at < count; at++) gateways.push(await gatewayBefore(hosts, config))
     await areShared(gateways)
     const loads = gateways.map((gateway) => load(gateway, 5, 2))
-    const isServed = () => loads.every(({ statuses }) => statuses.length >= 60)
-    await eventually(60_000, 'each of them to have had many answers', isServed)
+    const isServed = () => loads.every(({ statuses }) => statuses.length >= 25)
+    await eventually(100_000, 'each of them to have had many answers', isServed)
+    await eventually(100_000, 'all slots to be in use at once', () => double.arrivedConcurrentMax >= slots)
     await ends(loads)
     expect(double.arrivedConcurrentMax).toBe(slots)
     expect(new Set(loads.flatMap(({ statuses }) => statuses))).toEqual(new Set([200]))
     for (const gateway of gateways) {
       expect(await gateway.sum('shared_slot_decisions_total', { outcome: 'local' })).toBe(0)
-      expect(await gateway.sum('shared_slot_decisions_total', { outcome: 'granted' })).toBeGreaterThan(50)
+      expect(await gateway.sum('shared_slot_decisions_total', { outcome: 'granted' })).toBeGreaterThan(20)
     }
     await isAtRest()
   })
@@ -132,7 +133,7 @@ describe.skipIf(!hasRedis)('gateways that share slots', { timeout: 120_000 }, ()
     const served = async (): Promise<void> => {
       const before = loads.map(({ statuses }) => statuses.length)
       const isServed = () => loads.every(({ statuses }, at) => statuses.length >= (before[at] ?? 0) + 10)
-      await eventually(60_000, 'each of them to have answers', isServed)
+      await eventually(100_000, 'each of them to have answers', isServed)
     }
     await served()
     await redis.command('FLUSHALL')
