@@ -1,6 +1,7 @@
 /** What one request holds of one account: charged when it is admitted, added to while it runs, put right at its end. */
 import type { Allowance, Draw } from './allowance.ts'
-import type { AccountChange, MinuteChange, PeriodChange } from './limit-records.ts'
+import { HeldChange } from './held-change.ts'
+import type { AccountChange } from './limit-records.ts'
 import type { LimitName } from './limits.ts'
 import type { PeriodUse } from './quota.ts'
 import type { HeldTold } from './shared-limits.ts'
@@ -51,8 +52,15 @@ export interface ToldCharge {
   readonly held: Readonly<Partial<Record<LimitName, HeldTold>>>
 }
 
+interface Moment {
+  readonly nowMs: number
+  /** What others are told of it. */
+  readonly change: HeldChange | null
+}
+
 export const noCost: Cost = { requests: 0, input: 0, output: 0 }
 const noCharges: readonly Charge[] = []
+const noAmounts: readonly number[] = []
 
 export class Held {
   readonly #parts: HeldParts
@@ -68,7 +76,9 @@ export class Held {
     this.#parts = parts
     this.#sinceMs = nowMs
     this.#isTold = told !== null
-    this.#draws = parts.minute.map(({ name, allowance }) => drawOf(told?.held[name]) ?? allowance.draw(nowMs))
+    this.#draws = parts.minute.map(
+      ({ name, allowance }) => (told === null ? null : drawOf(told.held[name])) ?? allowance.draw(nowMs),
+    )
     if (told === null) return
     const atMs = Object.values(told.held)[0]?.[2] ?? nowMs
     this.#charges = [{ atMs, taken: parts.minute.map(({ name }) => told.held[name]?.[3] ?? 0) }]
@@ -76,12 +86,11 @@ export class Held {
   }
 
   add(cost: Cost, nowMs: number): void {
-    const { sink } = this.#parts
-    sink?.willChange()
-    const drawn = sink === null ? [] : this.#draws.map(({ room, owed, owedAtMs }) => [room, owed, owedAtMs] as const)
-    const charge = { atMs: nowMs, taken: this.#draws.map((draw, i) => this.#take(i, cost, draw, nowMs)) }
+    const change = this.#begun()
+    const charge = { atMs: nowMs, taken: this.#draws.map((draw, i) => this.#take(i, cost, draw, { nowMs, change })) }
     this.#count(cost, 1)
-    sink?.changed(this.#addition(cost, charge.taken, drawn))
+    change?.counted(this.#parts, cost.requests, cost.input + cost.output, 1)
+    if (change !== null) this.#parts.sink?.changed(change)
     // Most requests are charged once before their end.
     const isFirst = this.#cost === noCost
     this.#charges = isFirst ? [charge] : [...this.#charges, charge]
@@ -94,66 +103,46 @@ export class Held {
    */
   settle(cost: Cost, needed: Cost | null, nowMs: number): void {
     const { minute, who, running } = this.#parts
-    this.#parts.sink?.willChange()
-    this.#count(this.#cost, -1)
+    const change = this.#begun()
+    const before = this.#cost
+    this.#count(before, -1)
     this.#count(cost, 1)
-    const changes: Partial<Record<LimitName, MinuteChange>> = {}
     for (let i = 0; i < minute.length; i++) {
       const limit = minute[i]
       if (limit === undefined) continue
-      const change = this.#settled(i, limit, cost, nowMs)
-      changes[limit.name] = change
-      const { amountOf, allowance } = limit
+      const { name, amountOf, allowance } = limit
+      this.#settleOne(i, limit, cost, { nowMs, change })
       if (needed === null || !allowance.isShared) continue
       const ended = { reserved: this.#takenOf(i), needed: amountOf(needed), heldMs: nowMs - this.#sinceMs }
       allowance.ended(ended, who, nowMs)
-      change.ended = [ended.reserved, ended.needed, ended.heldMs]
+      change?.ended(name, ended.reserved, ended.needed, ended.heldMs)
     }
     running.ended()
-    this.#parts.sink?.changed({ who, minute: changes, periods: this.#periods(minusOf(cost, this.#cost), 0) })
+    if (change === null) return
+    const tokens = cost.input + cost.output - before.input - before.output
+    change.counted(this.#parts, cost.requests - before.requests, tokens, 0)
+    this.#parts.sink?.changed(change)
+  }
+
+  /** Null where nobody else is to be told. */
+  #begun(): HeldChange | null {
+    const { sink, who } = this.#parts
+    if (sink === null) return null
+    sink.willChange()
+    return new HeldChange(who)
   }
 
   /** Of one limit, what it really cost: the rest is given back, what is missing taken. */
-  #settled(i: number, { amountOf, allowance }: MinuteLimit, cost: Cost, nowMs: number): MinuteChange {
-    const more = amountOf(cost) - amountOf(this.#cost)
+  #settleOne(i: number, limit: MinuteLimit, cost: Cost, moment: Moment): void {
+    const more = limit.amountOf(cost) - limit.amountOf(this.#cost)
     const draw = this.#draws[i]
-    if (more > 0 && draw !== undefined) {
-      const drawn = [draw.room, draw.owed, draw.owedAtMs] as const
-      return { take: more, draw: drawn, taken: allowance.take(more, nowMs, draw) }
-    }
-    if (more >= 0) return {}
-    const give = this.#backOf(i, amountOf(cost), nowMs)
-    // Of what all have taken this gateway's share has only a part.
-    const isElsewhere = this.#isTold && this.#parts.sink?.isApart === true
-    if (!isElsewhere) for (const [amount, takenAtMs] of give) allowance.give(amount, takenAtMs, nowMs)
-    return { give }
+    if (more > 0 && draw !== undefined) takeOf(limit, more, draw, moment)
+    else if (more < 0) this.#giveBack(i, limit, cost, moment)
   }
 
-  #addition(
-    cost: Cost,
-    taken: readonly number[],
-    drawn: readonly (readonly [number, number, number])[],
-  ): AccountChange {
-    const minute: Partial<Record<LimitName, MinuteChange>> = {}
-    for (const [i, { name, amountOf }] of this.#parts.minute.entries()) {
-      const draw = drawn[i]
-      if (draw !== undefined) minute[name] = { take: amountOf(cost), taken: taken[i] ?? 0, draw }
-    }
-    return { who: this.#parts.who, minute, periods: this.#periods(cost, 1) }
-  }
-
-  #periods({ requests, input, output }: Cost, isNew: 0 | 1): PeriodChange[] {
-    const { day, month } = this.#parts
-    const tokens = input + output
-    return [
-      ['day', day.label, day.endsMs, requests, tokens, isNew],
-      ['month', month.label, month.endsMs, requests, tokens, isNew],
-    ]
-  }
-
-  #take(limit: number, cost: Cost, draw: Draw, nowMs: number): number {
+  #take(limit: number, cost: Cost, draw: Draw, moment: Moment): number {
     const of = this.#parts.minute[limit]
-    return of === undefined ? 0 : of.allowance.take(of.amountOf(cost), nowMs, draw)
+    return of === undefined ? 0 : takeOf(of, of.amountOf(cost), draw, moment)
   }
 
   #takenOf(limit: number): number {
@@ -163,16 +152,17 @@ export class Held {
   }
 
   /** The latest charges first, down to what was used. */
-  #backOf(limit: number, used: number, nowMs: number): [number, number][] {
-    const list: [number, number][] = []
-    let back = this.#takenOf(limit) - used
+  #giveBack(limit: number, { name, amountOf, allowance }: MinuteLimit, cost: Cost, { nowMs, change }: Moment): void {
+    // Of what all have taken this gateway's share has only a part.
+    const isElsewhere = this.#isTold && this.#parts.sink?.isApart === true
+    let back = this.#takenOf(limit) - amountOf(cost)
     for (let at = this.#charges.length - 1; at >= 0 && back > 0; at--) {
-      const charge = this.#charges[at]
-      const part = Math.min(back, charge?.taken[limit] ?? 0)
-      list.push([part, charge?.atMs ?? nowMs])
+      const { atMs = nowMs, taken = noAmounts } = this.#charges[at] ?? {}
+      const part = Math.min(back, taken[limit] ?? 0)
+      if (!isElsewhere) allowance.give(part, atMs, nowMs)
+      change?.gave(name, part, atMs)
       back -= part
     }
-    return list
   }
 
   #count(cost: Cost, sign: 1 | -1): void {
@@ -190,8 +180,11 @@ function drawOf(told: HeldTold | undefined): Draw | null {
   return told === undefined ? null : { room: Number(told[0]), owed: Number(told[1]), owedAtMs: told[2] }
 }
 
-function minusOf(a: Cost, b: Cost): Cost {
-  return { requests: a.requests - b.requests, input: a.input - b.input, output: a.output - b.output }
+function takeOf({ name, allowance }: MinuteLimit, amount: number, draw: Draw, { nowMs, change }: Moment): number {
+  change?.takes(name, amount, draw)
+  const taken = allowance.take(amount, nowMs, draw)
+  change?.took(name, taken)
+  return taken
 }
 
 function sumOf(a: Cost, b: Cost): Cost {

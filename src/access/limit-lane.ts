@@ -218,14 +218,16 @@ export class LimitLane implements AccountLane {
     else if (this.#isToSend) this.#sendSoon(false)
   }
 
-  #answered(sent: Sent, { nowMs, answers, accounts }: LimitReply, isAgain: boolean): void {
+  #answered(sent: Sent, reply: LimitReply, isAgain: boolean): void {
     this.#doubt = null
-    this.#aheadMs = nowMs - this.#parts.clock.now()
+    this.#aheadMs = reply.nowMs - this.#parts.clock.now()
     for (const [i, one] of sent.of.entries()) {
-      this.#read(one, sent.batch.accounts[i]?.live, isAgain ? null : (accounts[i] ?? null), isAgain)
+      this.#toTell.add(one)
+      if (isAgain) one.told(null, reply.epoch)
+      else this.#toldAll(one, sent.batch.accounts[i]?.live, reply.accounts[i] ?? null, reply.epoch)
     }
     for (const [i, ask] of sent.asks.entries()) {
-      const answer = answers[i]
+      const answer = reply.answers[i]
       if (!isAgain) this.#told(ask, answer)
       else if (answer?.held !== undefined) this.#undo(ask, answer.held)
     }
@@ -238,9 +240,8 @@ export class LimitLane implements AccountLane {
     ask.answered(answer ?? null)
   }
 
-  #read(one: SharedAccount, live: LiveRecord | undefined, record: AccountRecord | null, isAgain: boolean): void {
-    one.told(isAgain ? null : liveOf(record, live, this.#parts.fleet.id))
-    this.#toTell.add(one)
+  #toldAll(one: SharedAccount, live: LiveRecord | undefined, record: AccountRecord | null, epoch: string): void {
+    one.told(liveOf(record, live, this.#parts.fleet.id), epoch)
     if (record === null) return
     one.account.read(record, this.#parts.fleet.id)
     // What has happened here meanwhile is on its way.

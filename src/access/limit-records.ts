@@ -41,8 +41,8 @@ export interface AllowanceRecord extends ClaimsRecord, WastesRecord {
   readonly slots?: readonly number[]
 }
 
-/** Label, end, requests and tokens. */
-export type PeriodRecord = readonly [string, number, number, number]
+/** Label, end, requests and tokens; what else stands there is the store's. */
+export type PeriodRecord = readonly [string, number, number, number, ...number[]]
 
 export type LiveRecord = readonly [number, number]
 

@@ -31,6 +31,8 @@ export class SharedAccount implements ChargeSink {
   #kept = new KeptCharges()
   #keptBefore = new KeptCharges()
   #toldEpoch = 0
+  /** Of the store; null where it has never had this account from here. */
+  #knownEpoch: string | null = null
   /** Requests at once as all know them; null where that is not certain. */
   #toldLive: LiveRecord | null = noneLive
 
@@ -109,6 +111,7 @@ export class SharedAccount implements ChargeSink {
       kept: hasBudget || this.kind !== 'address',
       ...(concurrentRequests === undefined ? {} : { live: [live, running] as const }),
       ...(seed === null ? {} : { seed }),
+      ...(seed === null || this.#knownEpoch === null ? {} : { of: this.#knownEpoch }),
     }
   }
 
@@ -118,7 +121,8 @@ export class SharedAccount implements ChargeSink {
   }
 
   /** As it was told in the wish. */
-  told(live: LiveRecord | null): void {
+  told(live: LiveRecord | null, epoch: string): void {
+    this.#knownEpoch = epoch
     this.#toldEpoch = this.#lane.epoch
     this.#toldLive = live
     this.#base = null

@@ -11,6 +11,8 @@ export interface AccountWish {
   readonly live?: LiveRecord
   /** What this gateway knows of it, where it has not said so since Redis was emptied. */
   readonly seed?: AccountRecord
+  /** The epoch of the store in which it knew that; absent where that is from a ledger. */
+  readonly of?: string
   /** Until its day and its month are over. */
   readonly kept: boolean
 }
@@ -68,6 +70,8 @@ export interface AskAnswer {
 export interface LimitReply {
   /** By the clock of all. */
   readonly nowMs: number
+  /** The store has another one when it was emptied. */
+  readonly epoch: string
   /** By ask. */
   readonly answers: readonly AskAnswer[]
   /** By account: what it is now, where somebody asked for it. */

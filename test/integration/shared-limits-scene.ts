@@ -150,8 +150,11 @@ export async function setTime(link: RedisLink, nowMs: number): Promise<void> {
   await link.command(['SET', link.key('now'), nowMs])
 }
 
+let epochs = 0
+
 /** An epoch that holds for ever, and gateways that live for ever. */
 export async function beginEpoch(link: RedisLink, ids: readonly string[]): Promise<void> {
-  await link.command(['SET', link.key('epoch'), 'first 0'])
+  epochs += 1
+  await link.command(['SET', link.key('epoch'), `epoch-${epochs} 0`])
   for (const id of ids) await link.command(['ZADD', link.key('alive'), 9_000_000_000_000, id])
 }

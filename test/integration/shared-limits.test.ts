@@ -5,6 +5,7 @@ import { Reservation } from '../../src/access/reservation.ts'
 import type { LimitBatch, LimitStore } from '../../src/access/shared-limits.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'
 import { hasRedis, type RedisServer, startRedis } from '../kit/redis.ts'
+import { eventually } from '../kit/within.ts'
 import { startedLink } from './redis-link-scene.ts'
 import { beginEpoch, loneLimiter, SetClock, type SharedGateway, setTime, sharedGateway } from './shared-limits-scene.ts'
 
@@ -112,6 +113,28 @@ describe.skipIf(!hasRedis)('limits of four gateways', () => {
     expect(left(other, subject, 'tokensPerMinute')).toBe(0)
   })
 
+  test('what ended without Redis is given back once, also by who tells anew what it knows', async () => {
+    const [first, second] = gatewaysOf()
+    const subject = keyOf({ tokensPerDay: 10_000, requestsPerDay: 100 })
+    if (first === undefined || second === undefined) return
+    const running = [await first.ask(subject, request(1_000)), await second.ask(subject, request(500))]
+    everywhere([first, second], false)
+    for (const one of running) {
+      if (one instanceof Reservation) one.settle({ input: 10, output: 0, cachedInput: 0, reasoning: 0 })
+    }
+    const alone = first.limiter.ask(subject, request(70))
+    expect(alone).toBeInstanceOf(Reservation)
+    await emptied()
+    for (const one of [first, second]) one.begunAnew()
+    await eventually(20_000, 'both to have told', () => first.lane.waiting + second.lane.waiting === 0)
+    everywhere([first, second], true)
+    for (const { settled } of [first, second]) await settled()
+    const other = sharedGateway('e', { link, clock })
+    await other.ask(subject, request(1))
+    expect(left(other, subject, 'tokensPerDay')).toBe(10_000 - 10 - 10 - 70 - 1)
+    expect(left(other, subject, 'requestsPerDay')).toBe(100 - 4)
+  })
+
   test('without Redis each keeps a share, and what it charged is told once Redis is back', async () => {
     const gateways = gatewaysOf()
     const subject = keyOf({ tokensPerDay: 100_000, tokensPerMinute: 40_000, requestsPerDay: 800 })
@@ -128,6 +151,8 @@ describe.skipIf(!hasRedis)('limits of four gateways', () => {
     const more = answer instanceof Reservation ? 1 : 0
     expect(left(other, subject, 'requestsPerDay')).toBe(800 - 4 - apart.length - more)
     expect(left(other, subject, 'tokensPerDay')).toBe(100_000 - 100 * (4 + apart.length + more))
+    // Of what may be used at once nothing is left.
+    expect(left(other, subject, 'tokensPerMinute')).toBeLessThan(500)
     for (const reservation of apart) reservation.settle(null)
     for (const { settled } of gateways) await settled()
     await other.ask(subject, { requests: 1, input: 100, output: 0 })
@@ -178,6 +203,8 @@ describe.skipIf(!hasRedis)('limits of four gateways', () => {
     },
   )
 })
+
+const request = (input: number) => ({ requests: 1, input, output: 0 })
 
 function left({ limiter }: SharedGateway, subject: Subject, name: string): number | undefined {
   return limiter.left(subject).find(({ limit }) => limit === name)?.remaining

@@ -141,7 +141,7 @@ local function use(account, now)
   end
 end
 
-local function read_account(text, wish, now)
+local function read_account(text, wish, epoch, now)
   local r = text and cjson.decode(text) or {}
   local account = {
     shared = wish.kind == 'team',
@@ -150,6 +150,7 @@ local function read_account(text, wish, now)
     day = r.day or {},
     month = r.month or {},
     live = r.live or {},
+    epoch = r.epoch or epoch,
     own = wish.live and wish.live[1] or 0,
     running = wish.live and wish.live[2] or 0,
     tells = wish.live,
@@ -160,8 +161,23 @@ local function read_account(text, wish, now)
   return account
 end
 
--- What a gateway still knows of an account that Redis has lost, or has known otherwise: whoever says more used is right.
-local function merge(account, seed, now)
+-- Counts of a day or month stand on a base, which gateways know from before Redis was emptied: it is no charge of anybody.
+local function merge_period(known, told, of)
+  for i = 3, 4 do
+    local base = known[i + 2] or 0
+    if of then
+      local more = max(0, told[i] - base)
+      known[i], known[i + 2] = known[i] + more, base + more
+    else
+      known[i] = max(known[i], told[i])
+    end
+  end
+end
+
+-- What a gateway still knows of an account that Redis has lost, or has never had: whoever says more used is right. \`of\`: the
+-- epoch in which it was known; none of what comes from a ledger.
+local function merge(account, seed, of, now)
+  if of == account.epoch then return end
   for name, record in pairs(seed.minute or {}) do
     local other = read_allowance(name, account.shared, record, now)
     local a = account.minute[name]
@@ -187,9 +203,11 @@ local function merge(account, seed, now)
         if use[1] == told[1] then known = use end
       end
       if known then
-        known[3], known[4] = max(known[3], told[3]), max(known[4], told[4])
+        merge_period(known, told, of)
       else
-        table.insert(account[kind], told)
+        known = { told[1], told[2], 0, 0, 0, 0 }
+        merge_period(known, told, of)
+        table.insert(account[kind], known)
         table.sort(account[kind], function(a, b) return a[2] > b[2] end)
         account[kind][3] = nil
       end
@@ -202,7 +220,7 @@ local function during(account, kind, period)
   local uses = account[kind]
   local label = period[1]
   if uses[1] and uses[1][1] == label then return uses[1] end
-  local known = uses[2] and uses[2][1] == label and uses[2] or { label, period[2], 0, 0 }
+  local known = uses[2] and uses[2][1] == label and uses[2] or { label, period[2], 0, 0, 0, 0 }
   account[kind] = { known, uses[1] }
   return known
 end
@@ -342,7 +360,7 @@ local function change(account, told, now)
 end
 
 local function write_account(account, id, alive, now)
-  local r = { minute = {}, live = {} }
+  local r = { minute = {}, live = {}, epoch = account.epoch }
   for name, a in pairs(account.minute) do
     if account.limits[name] or now - a.at < 2 * window then r.minute[name] = write_allowance(a, now) end
   end

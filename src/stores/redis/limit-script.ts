@@ -12,11 +12,12 @@ import { Script } from './script.ts'
 const batchLua = `
 local now = now_ms()
 local batch = cjson.decode(ARGV[1])
-if not redis.call('GET', KEYS[1]) or not (batch.tells or is_settled(now)) then return { 'unsettled' } end
+local epoch = string.match(redis.call('GET', KEYS[1]) or '', '^%S+')
+if not epoch or not (batch.tells or is_settled(now)) then return { 'unsettled' } end
 local done = redis.call('GET', KEYS[3])
 if done then
   local seq, answer = string.match(done, '^(%d+) (.*)$')
-  if tonumber(seq) == batch.seq then return { now, answer } end
+  if tonumber(seq) == batch.seq then return { now, epoch, answer } end
 end
 
 local alive
@@ -32,9 +33,9 @@ end
 
 local accounts = {}
 for i, wish in ipairs(batch.accounts) do
-  local account = read_account(redis.call('GET', KEYS[3 + i]), wish, now)
+  local account = read_account(redis.call('GET', KEYS[3 + i]), wish, epoch, now)
   account.kept = wish.kept
-  if wish.seed then merge(account, wish.seed, now) end
+  if wish.seed then merge(account, wish.seed, wish.of, now) end
   account.others, account.others_running = others_of(account, batch.id, alive or {})
   accounts[i] = account
 end
@@ -81,7 +82,7 @@ for n, ask in ipairs(batch.asks) do
   end
 end
 
-local reply = { now, #answers > 0 and cjson.encode(answers) or '' }
+local reply = { now, epoch, #answers > 0 and cjson.encode(answers) or '' }
 for i, account in ipairs(accounts) do
   local text = write_account(account, batch.id, alive, now)
   local lives = 600000
@@ -92,9 +93,9 @@ for i, account in ipairs(accounts) do
     end
   end
   redis.call('SET', KEYS[3 + i], text, 'PX', floor(lives))
-  reply[2 + i] = asked[i] and text or ''
+  reply[3 + i] = asked[i] and text or ''
 end
-redis.call('SET', KEYS[3], batch.seq .. ' ' .. reply[2], 'PX', 3600000)
+redis.call('SET', KEYS[3], batch.seq .. ' ' .. reply[3], 'PX', 3600000)
 return reply
 `
 
@@ -102,6 +103,7 @@ export const limitsLua = allowanceLua + accountLua + batchLua
 
 export interface LimitReply {
   readonly nowMs: number
+  readonly epoch: string
   /** JSON. */
   readonly answers: string
   /** JSON by account of the batch; empty where nobody asked; none where the batch had been done before. */
@@ -111,8 +113,8 @@ export interface LimitReply {
 /** Null while nothing is granted: the fleet has begun anew. */
 export const limitScript = new Script('limits', limitsLua, (reply): LimitReply | null => {
   const parts: unknown[] = Array.isArray(reply) ? reply : []
-  const [nowMs, answers, ...accounts] = parts
+  const [nowMs, epoch, answers, ...accounts] = parts
   if (nowMs === 'unsettled') return null
   if (typeof nowMs !== 'number') throw new TypeError('no answer of the script of limits')
-  return { nowMs, answers: String(answers), accounts: accounts.map(String) }
+  return { nowMs, epoch: String(epoch), answers: String(answers), accounts: accounts.map(String) }
 })

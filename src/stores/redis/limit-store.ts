@@ -32,6 +32,7 @@ export class RedisLimitStore implements LimitStore {
     if (reply === null) return null
     return {
       nowMs: reply.nowMs,
+      epoch: reply.epoch,
       answers: reply.answers === '' ? [] : read(reply.answers, isAnswers),
       accounts: reply.accounts.map((text) => (text === '' ? null : read(text, isAccount))),
     }

@@ -38,7 +38,7 @@ export function laneOf(count = 4) {
           batch,
           answerMsMax,
           answer: (answers = [], accounts = batch.accounts.map(() => null)) =>
-            then(() => resolve({ nowMs: Math.floor(clock.wallMs()), answers, accounts })),
+            then(() => resolve({ nowMs: Math.floor(clock.wallMs()), epoch: 'first', answers, accounts })),
           refuse: () => then(() => resolve(null)),
           fail: () => then(() => reject(new Error('no answer in time'))),
         })
