@@ -22,7 +22,7 @@ export interface HouseWanted {
   /** Keys as the admin API takes them, by their names. */
   readonly keys: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly config?: Omit<ConfigInput, 'hosts'>
-  /** Of each request's call of Redis; default: so long that a busy machine is not taken for a Redis that is gone. */
+  /** Of each request's call of Redis, and of a connection; default: so long that a busy machine is not taken for a Redis that is gone. */
   readonly answerMsMax?: number
 }
 
@@ -176,6 +176,6 @@ function configOf(
     hosts: hosts.map((host) => ({ name: host.name, url: load.urls[host.name] ?? '', slots: host.slots })),
     server: { shutdownDelayMs: 5_000, drainMsMax: 30_000, trustedProxies: ['127.0.0.1'], ...config.server },
     log: { format: 'json', ...config.log },
-    storage: { redis: { url: redis.url, fleet, replica: name, answerMsMax } },
+    storage: { redis: { url: redis.url, fleet, replica: name, answerMsMax, connectMsMax: answerMsMax } },
   }
 }
