@@ -79,9 +79,12 @@ class Play {
     for (const one of this.world.gateways) {
       for (const each of one.hosts) each.resume()
       one.dispatcher.resume()
-      this.#comesBack(one)
     }
-    await this.#passes(1_000)
+    // What was lost on the way is told again, as each second.
+    for (let times = 0; times < 2; times++) {
+      for (const one of this.world.gateways) this.#comesBack(one)
+      await this.#passes(1_000)
+    }
     this.check()
     // But for those that wait for one host alone, since that is the better one.
     const waits = this.world.gateways.some(({ dispatcher }) => [...dispatcher.waiting()].some(takesAny))
