@@ -170,8 +170,7 @@ export class UsageHandOver {
       this.#waitingSinceMs = null
       return
     }
-    // Others of this gateway's store have their turn.
-    this.#isWanted = true
+    // Where an hour is given again, neither Redis nor this process is to be busy with it alone: the rest has the next turn.
     await this.#lookAtWaiting()
   }
 
