@@ -20,6 +20,9 @@ const timedScript = new Script(
   (reply) => limitScript.read(reply),
 )
 
+const placed = { placed: 1 } as const
+const newcomer = { newcomer: true } as const
+
 /** Monotonic and wall time are one, in whole milliseconds; what waits comes with the next turn. */
 export class SetClock implements Clock {
   ms = Date.UTC(2026, 0, 15, 12)
@@ -46,6 +49,8 @@ export class SetClock implements Clock {
 
 export interface HowAsked {
   readonly patienceMs?: number
+  /** It waits already. */
+  readonly isPlaced?: boolean
 }
 
 export interface SharedGateway {
@@ -122,9 +127,9 @@ export function sharedGateway(
     begunAnew: () => {
       for (const listener of listeners) listener()
     },
-    ask: (subject, cost, { patienceMs = 0 } = {}) =>
+    ask: (subject, cost, { patienceMs = 0, isPlaced = false } = {}) =>
       new Promise((resolve, reject) => {
-        const how = { patience: patienceMs, class: 1, newcomer: true as const, isStill: () => true }
+        const how = { patience: patienceMs, class: 1, isStill: () => true, ...(isPlaced ? placed : newcomer) }
         limiter.askTogether(subject, cost, how, (answer) => {
           if (answer === null) reject(new Error('another of its line goes first'))
           else resolve(answer)

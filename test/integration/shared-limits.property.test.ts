@@ -145,7 +145,8 @@ describe.skipIf(!hasRedis)('the script of limits', () => {
               const subject = subjects[step.key]
               if (subject?.keyId == null) return
               subjects[step.key] = { ...subject, limits: { ...subject.limits, tokensPerMinute: step.tokens } }
-              // New limits come with the next request, and one that stands alone looks at them at once.
+              // Each gateway hears of it; Redis does with the next request, and one that stands alone looks at it at once.
+              for (const { limiter } of gateways) limiter.left(subjects[step.key] ?? subject)
               await asked({ key: step.key, input: 1, output: 0, patienceMs: 0 })
             } else if (step.kind === 'ask') await asked(step)
             else await goneOn(step)

@@ -84,6 +84,21 @@ describe.skipIf(!hasRedis)('limits of four gateways', () => {
     expect(await admittedOf([second], subject, 8)).toHaveLength(4)
   })
 
+  test('who waits is admitted by those that run, however many began to wait at once at several gateways', async () => {
+    const [first, second] = gatewaysOf()
+    const subject = keyOf({ concurrentRequests: 2 })
+    if (first === undefined || second === undefined) return
+    for (const { limiter, settled } of [first, second]) {
+      for (let i = 0; i < 2; i++) limiter.placesOf(subject).takePlace()
+      await settled()
+    }
+    const asked = (gateway: SharedGateway) => gateway.ask(subject, nothing, { isPlaced: true })
+    expect(await asked(first)).toBeInstanceOf(Reservation)
+    expect(await asked(second)).toBeInstanceOf(Reservation)
+    expect(await asked(second)).toMatchObject({ limit: 'concurrentRequests' })
+    expect(await second.ask(subject, nothing)).toMatchObject({ limit: 'concurrentRequests' })
+  })
+
   test('what comes behind one of its key that was told to wait is not asked for before it', async () => {
     const [first, second] = gatewaysOf()
     const subject = keyOf({ tokensPerMinute: 4_000 })
