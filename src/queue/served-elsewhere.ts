@@ -41,8 +41,10 @@ interface Heard {
 }
 
 interface Other {
-  /** Its beat that was heard first: of what it told before nothing is known. */
-  readonly since: number
+  /** Of what it told up to that beat only what is in the rows is known. */
+  since: number
+  /** The one that was heard last. */
+  beat: number
   heardAtMs: number
   /** Who waits there. */
   levels: ReadonlyMap<Host, Pick<CountersOfHost, 'least' | 'last'>>
@@ -120,9 +122,12 @@ export class ServedElsewhere implements FlowsElsewhere {
     const known = this.#others.get(from)
     const isKnown = known !== undefined && now - known.heardAtMs <= silentMsMax
     if (known !== undefined && !isKnown) this.gone(from)
-    const other: Other = isKnown ? known : { since: message.beat, heardAtMs: now, levels: new Map(), rows: new Map() }
+    const other: Other = isKnown
+      ? known
+      : { since: message.beat, beat: 0, heardAtMs: now, levels: new Map(), rows: new Map() }
     this.#others.set(from, other)
     other.heardAtMs = now
+    other.beat = message.beat
     const byName = new Map(this.#parts.hosts().map((host) => [host.name, host]))
     const levels = new Map<Host, CountersOfHost>()
     const least = isKnown ? null : this.#leastHere()
@@ -206,6 +211,7 @@ export class ServedElsewhere implements FlowsElsewhere {
     if (oldest === undefined) return
     close(oldest[1])
     other.rows.delete(oldest[0])
+    other.since = other.beat
   }
 
   *#levelsOf(host: Host): Generator<Pick<CountersOfHost, 'least' | 'last'>> {

@@ -84,3 +84,11 @@ export function beat(from: CountingGateway, ...to: readonly CountingGateway[]): 
 export function beatAll(gateways: readonly CountingGateway[]): void {
   for (const one of gateways) beat(one, ...gateways.filter((other) => other !== one))
 }
+
+/** That have heard of each other. */
+export function fleet(count: number, options: { readonly clock?: FakeClock; readonly idleMax?: number } = {}) {
+  const clock = options.clock ?? new FakeClock()
+  const gateways = Array.from({ length: count }, (_, at) => new CountingGateway(`g${at + 1}`, { ...options, clock }))
+  beatAll(gateways)
+  return gateways as [CountingGateway, CountingGateway, ...CountingGateway[]]
+}
