@@ -26,6 +26,10 @@ interface Told {
   /** Those of which the answer is not known. */
   readonly open: Set<number>
   held: number
+  /** Whether Redis has heard what was sent last is not known. */
+  isDoubtful: boolean
+  /** Number of that. */
+  last: number
 }
 
 /** Of a model, which this gateway has made. */
@@ -96,17 +100,30 @@ export class RedisSlotStore implements SharedSlots {
       [...args, rank.band, rank.counter, ...ofNext, waiting, ...ofModels],
       { late },
     )
+    void this.#send(told, answer)
     answer.then(over, () => over(null))
   }
 
   tell(host: string, claims: boolean): void {
     const { link } = this.#parts
     if (!link.isUp) return
-    const args = this.#args(host, this.#toldOf(host), ++this.#number)
-    // What is lost is told again before long.
-    link
-      .run(tellScript, this.#keys(host), [...args, claims ? 1 : 0, this.#holder?.at(host).models?.join('\n') ?? '-'])
-      .catch(() => {})
+    const told = this.#toldOf(host)
+    const args = this.#args(host, told, ++this.#number)
+    const names = this.#holder?.at(host).models?.join('\n') ?? '-'
+    void this.#send(told, link.run(tellScript, this.#keys(host), [...args, claims ? 1 : 0, names]))
+  }
+
+  /** What may be lost is told again before long. */
+  async #send(told: Told, answer: Promise<unknown>): Promise<void> {
+    const number = this.#number
+    told.last = number
+    told.isDoubtful = true
+    try {
+      await answer
+      if (told.last === number) told.isDoubtful = false
+    } catch {
+      // It stays in doubt.
+    }
   }
 
   /** True too where nobody can tell: then what runs at the host is asked of that alone, as by a gateway without others. */
@@ -174,7 +191,7 @@ export class RedisSlotStore implements SharedSlots {
   #toldOf(host: string): Told {
     let told = this.#told.get(host)
     if (told === undefined) {
-      told = { open: new Set(), held: 0 }
+      told = { open: new Set(), held: 0, isDoubtful: false, last: 0 }
       this.#told.set(host, told)
     }
     return told
@@ -210,7 +227,8 @@ export class RedisSlotStore implements SharedSlots {
   #tellAll(): void {
     for (const [host, told] of this.#told) {
       const { held } = this.#holder?.at(host) ?? { held: 0 }
-      if (held === 0 && told.held === 0 && told.open.size === 0) this.#told.delete(host)
+      const isKnown = told.open.size === 0 && !told.isDoubtful
+      if (held === 0 && told.held === 0 && isKnown) this.#told.delete(host)
       else this.tell(host, true)
     }
   }
