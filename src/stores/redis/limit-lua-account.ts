@@ -161,6 +161,19 @@ local function read_account(text, wish, epoch, now)
   return account
 end
 
+-- Of what is told late: a period puts out none that is newer, however many days of several gateways come one after the other.
+local function recalled(account, kind, period)
+  local uses = account[kind]
+  for _, use in ipairs(uses) do
+    if use[1] == period[1] then return use end
+  end
+  local known = { period[1], period[2], 0, 0, 0, 0 }
+  table.insert(uses, known)
+  table.sort(uses, function(a, b) return a[2] > b[2] end)
+  uses[3] = nil
+  return known
+end
+
 -- Counts of a day or month stand on a base, which gateways know from before Redis was emptied: it is no charge of anybody.
 local function merge_period(known, told, of)
   for i = 3, 4 do
@@ -198,24 +211,12 @@ local function merge(account, seed, of, now)
   end
   for _, kind in ipairs({ 'day', 'month' }) do
     for _, told in ipairs(seed[kind] or {}) do
-      local known
-      for _, use in ipairs(account[kind]) do
-        if use[1] == told[1] then known = use end
-      end
-      if known then
-        merge_period(known, told, of)
-      else
-        known = { told[1], told[2], 0, 0, 0, 0 }
-        merge_period(known, told, of)
-        table.insert(account[kind], known)
-        table.sort(account[kind], function(a, b) return a[2] > b[2] end)
-        account[kind][3] = nil
-      end
+      merge_period(recalled(account, kind, told), told, of)
     end
   end
 end
 
--- The newest first, and the one before it.
+-- The one of now first, and the one before it.
 local function during(account, kind, period)
   local uses = account[kind]
   local label = period[1]
@@ -354,7 +355,7 @@ local function change(account, told, now)
     end
   end
   for _, used in ipairs(told.periods or {}) do
-    if used[6] then during(account, used[1], { used[2], used[3] }) end
+    if used[6] == 1 then recalled(account, used[1], { used[2], used[3] }) end
     count(account, used[1], used[2], used[4], used[5])
   end
 end
