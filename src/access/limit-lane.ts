@@ -190,7 +190,7 @@ export class LimitLane implements AccountLane {
   #next(): Sent | null {
     // Who changed its mind meanwhile has seen to itself.
     const asks = this.#asks.splice(0).filter(({ ask }) => ask.isStill())
-    const tells = [...this.#toTell].slice(0, toldAtOnce)
+    const tells = this.#toTell.values().take(toldAtOnce).toArray()
     this.#placesWait = false
     return this.#batches.next({ asks, changes: this.#changes.splice(0), tells })
   }
@@ -333,7 +333,7 @@ export class LimitLane implements AccountLane {
   }
 
   async #settle(): Promise<void> {
-    const tells = [...this.#toTell].slice(0, toldAtOnce)
+    const tells = this.#toTell.values().take(toldAtOnce).toArray()
     const sent = this.#doubt ?? this.#batches.next({ asks: [], changes: [], tells, isSettling: true })
     if (sent !== null) await this.#charge(sent)
   }
