@@ -23,7 +23,7 @@ const timedScript = new Script(
 const placed = { placed: 1 } as const
 const newcomer = { newcomer: true } as const
 
-/** Monotonic and wall time are one, in whole milliseconds; what waits comes with the next turn. */
+/** Monotonic and wall time are one, in whole milliseconds. What is due later never comes by itself. */
 export class SetClock implements Clock {
   ms = Date.UTC(2026, 0, 15, 12)
 
@@ -35,10 +35,8 @@ export class SetClock implements Clock {
     return this.ms
   }
 
-  after(_delayMs: number, callback: () => void) {
-    const handle = setTimeout(callback, 60_000)
-    handle.unref()
-    return { cancel: () => clearTimeout(handle) }
+  after() {
+    return { cancel: () => {} }
   }
 
   afterTurn(callback: () => void) {
