@@ -21,6 +21,8 @@ const guardOneMoreFrom = 4
  */
 const evenShare = 0.125
 
+const noSlots: readonly number[] = []
+
 /** A large reservation of which less was needed stood in the way of others for nothing. */
 const usedShareMin = 0.25
 
@@ -239,17 +241,18 @@ export class Allowance {
 
   /** All of it, in place of what was charged here. */
   read(record: AllowanceRecord): void {
-    const { limit, level, at, slots = [], claim, next, barred, paid, missed, other } = record
+    const { limit, level, at, slots = noSlots, claim, next, barred, paid, missed, other } = record
     this.#limit = limit
     this.#level = Number(level)
     this.#atMs = at
     this.#charges.read(slots, at)
-    const claims = { ...(claim && { claim }), ...(next !== undefined && { next }), ...(barred && { barred }) }
-    this.#claims = Object.keys(claims).length === 0 ? null : new Claims(this.#traits.shared)
-    this.#claims?.read(claims)
-    const wastes = { ...(paid && { paid }), ...(missed && { missed }), ...(other && { other }) }
-    this.#wastes = Object.keys(wastes).length === 0 ? null : new Wastes()
-    this.#wastes?.read(wastes)
+    // Each answer brings one, and few have any of these.
+    const hasClaims = claim !== undefined || next !== undefined || barred !== undefined
+    this.#claims = hasClaims ? new Claims(this.#traits.shared) : null
+    this.#claims?.read(record)
+    const hasWastes = paid !== undefined || missed !== undefined || other !== undefined
+    this.#wastes = hasWastes ? new Wastes() : null
+    this.#wastes?.read(record)
   }
 
   get #burst(): number {
