@@ -195,9 +195,11 @@ export class ServedElsewhere implements FlowsElsewhere {
   }
 
   #hearRow(other: Other, host: Host, [id, since, served, expected, floor]: CountersOfHost['served'][number]): void {
-    const flow = this.#parts.flows.heard(id)
     const key = `${host.number} ${id}`
     const known = other.rows.get(key)
+    // It has forgotten the key since, and begun to count it anew.
+    if (known !== undefined && since < known.since) return
+    const flow = this.#parts.flows.heard(id)
     const isKnown = known?.flow === flow && known.since === since
     if (known !== undefined && !isKnown) close(known)
     // What began when it was heard already has been told from its beginning.
