@@ -56,6 +56,9 @@ describe.skipIf(isSkipped).each([2, 4])('%i gateways under mixed load', (gateway
   })
 
   test('nothing is held any more', async () => {
+    await becomesTrue(10_000, 'every host to be at rest', async () => {
+      return new Together(await house.load.tell()).running.length === 0
+    })
     for (const replica of house.replicas) {
       await replica.comesToRest()
       expect(replica.strayLines).toEqual([])

@@ -12,8 +12,9 @@ export class Together {
     this.#seen = new Map(truth.seen.map((one) => [one.id, one]))
   }
 
-  get seen(): readonly SeenRequest[] {
-    return this.#truth.seen
+  /** What runs at hosts. */
+  get running(): readonly HostedRequest[] {
+    return this.#truth.hosted.filter(({ endedMs }) => endedMs === null)
   }
 
   /** Of each request once, when a host had it first. */
