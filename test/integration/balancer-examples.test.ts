@@ -1,6 +1,6 @@
 /** The examples for HAProxy and nginx, each run as it is shipped before gateways: what streams need of who stands in front. */
 import { setTimeout as pauseFor } from 'node:timers/promises'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test as plainTest } from 'vitest'
 import { ChaosHost, pause, reset, type ScriptStep, wholeRequest } from '../kit/chaos-host.ts'
 import { type GatewayUnderTest, startGateway } from '../kit/gateway-under-test.ts'
 import { chunkBytes, finalChunk, jsonResponseBytes, sseHeadBytes } from '../kit/http-bytes.ts'
@@ -15,7 +15,10 @@ const isLong = process.env['TEST_LONG'] === 'true'
 const silenceMs = isLong ? 75_000 : 7_000
 const waitMs = 20_000
 
-const balancers = (['haproxy', 'nginx'] as const).filter((name) => !isMissing(name))
+const balancers = [
+  { name: 'haproxy', absent: isMissing('haproxy') },
+  { name: 'nginx', absent: isMissing('nginx') },
+] as const
 
 interface Stage {
   readonly host: ChaosHost
@@ -93,7 +96,9 @@ async function begun(balancer: Balancer): Promise<HttpMessage> {
   return answer
 }
 
-describe.each(balancers)('%s before two gateways, as in its example', (name) => {
+describe.each(balancers)('$name before two gateways, as in its example', ({ name, absent }) => {
+  const test = plainTest.skipIf(absent)
+
   test('a stream comes through frame by frame', async () => {
     const { host, balancer } = await stage(name)
     host.play(...inParts)
@@ -198,7 +203,9 @@ describe.each(balancers)('%s before two gateways, as in its example', (name) => 
   })
 })
 
-describe.each(balancers)('%s before gateways that fail', (name) => {
+describe.each(balancers)('$name before gateways that fail', ({ name, absent }) => {
+  const test = plainTest.skipIf(absent)
+
   /** They look ready, and do what they are told. */
   async function doomed(count: number): Promise<ChaosHost[]> {
     const gateways: ChaosHost[] = []
