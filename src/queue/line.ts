@@ -230,6 +230,11 @@ export class Line {
     return first === undefined ? undefined : (this.#mostUrgent(first, claims, offer, bands).head ?? undefined)
   }
 
+  /** By what it goes at the host before counters are looked at, the least first: as `next` has it. */
+  bandOf(waiter: Waiter, { host, fits, isShort }: Offer): number {
+    return bandOf(claimOf(waiter), bandsOf([...this.#lanes.values()].filter(fits), this.heldFor(host), isShort))
+  }
+
   /**
    * Of level flows the one goes next that came first, with the most urgent that it has. Both looked for at once would be no
    * order: A before B of its flow, being more urgent, B before C of another, having come first, and C before A.

@@ -41,10 +41,19 @@ export class Serving {
 
   /** Who would be given a slot of the host, were one free. */
   next(host: Host): Waiter | undefined {
-    const { line, hosts, shares, admits } = this.#parts
-    if (line.size === 0) return undefined
+    const { line } = this.#parts
+    return line.size === 0 ? undefined : line.next(this.#offer(host))
+  }
+
+  /** What the class of a waiter has a claim on there: the least goes first (`Line.bandOf`). */
+  bandOf(waiter: Waiter, host: Host): number {
+    return this.#parts.line.bandOf(waiter, this.#offer(host))
+  }
+
+  #offer(host: Host) {
+    const { hosts, shares, admits } = this.#parts
     const fits = (lane: Lane): boolean => hosts.takes(lane, host) && admits(lane, host)
-    return line.next({ host, fits, isShort: shares.at(host) })
+    return { host, fits, isShort: shares.at(host) }
   }
 
   #serve(host: Host): void {

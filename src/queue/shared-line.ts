@@ -26,7 +26,7 @@ interface LineOfSharedParts {
   readonly isFair: boolean
   /** Nobody is given anything. */
   readonly paused: () => boolean
-  readonly serving: Pick<Serving, 'next'>
+  readonly serving: Pick<Serving, 'next' | 'bandOf'>
   /** It was never in line: whether it may wait is yet to be asked. */
   readonly enter: (waiter: Waiter) => void
   /** It may take any slot that is free. */
@@ -42,9 +42,11 @@ export class LineOfShared implements SharedLine {
     this.#parts = parts
   }
 
-  rankOf({ request, class: ofClass, flow, sinceMs }: Waiter, host: Host): SlotRank {
-    const { clock, isFair } = this.#parts
-    const band = request.place === 'sent_back' ? 0 : ofClass === 'bulk' ? 2 : 1
+  rankOf(waiter: Waiter, host: Host): SlotRank {
+    const { clock, isFair, serving } = this.#parts
+    const { request, flow, sinceMs } = waiter
+    // One whose class has less than its share goes first by that, not by its counter, behind which all of its line would stand.
+    const band = request.place === 'sent_back' ? 0 : 1 + serving.bandOf(waiter, host)
     return { band, counter: isFair ? flow.counterAt(host) : clock.wallMs() - (clock.now() - sinceMs) }
   }
 

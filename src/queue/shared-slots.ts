@@ -2,8 +2,8 @@
 
 /** Of those that wait at several gateways the least goes first: by the urgency of what they wait for, then by the counter. */
 export interface SlotRank {
-  /** 0: had its turn and was sent back. 1: interactive and default. 2: bulk. */
-  readonly band: 0 | 1 | 2
+  /** 0: had its turn and was sent back. 1 to 3: its class has less than its share. 4: interactive and default. 5: bulk. One digit. */
+  readonly band: number
   /** What the key of the request was served there (`Flow.counterAt`), or when it came, where that is the order of the line. */
   readonly counter: number
 }
