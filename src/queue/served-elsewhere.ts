@@ -25,6 +25,8 @@ const looksMax = 16
 const rowsPerBeatMax = 500
 /** Of each other gateway, in all: as many as there are flows that rest. */
 const rowsKeptMax = 10_000
+/** Flows that are yet to be told: more than others would keep of them. */
+const changingMax = 2 * rowsKeptMax
 
 /** What was told of a flow at a host last. */
 interface Told extends FlowAccount {
@@ -67,8 +69,12 @@ export class ServedElsewhere implements FlowsElsewhere {
 
   granted(flow: Flow, host: Host): void {
     const at = this.#changing.get(flow)
-    if (at === undefined) this.#changing.set(flow, new Map([[host, null]]))
-    else if (!at.has(host)) at.set(host, null)
+    if (at !== undefined) {
+      if (!at.has(host)) at.set(host, null)
+      return
+    }
+    this.#changing.set(flow, new Map([[host, null]]))
+    if (this.#changing.size > changingMax) this.#forgetOldest()
   }
 
   forget(host: Host): void {
@@ -147,6 +153,15 @@ export class ServedElsewhere implements FlowsElsewhere {
     if (other === undefined) return
     this.#others.delete(id)
     for (const heard of other.rows.values()) close(heard)
+  }
+
+  /** While nobody can be told they become ever more. Of a key that comes again all is told that it was served. */
+  #forgetOldest(): void {
+    for (const flow of this.#changing.keys()) {
+      if (flow.running > 0) continue
+      this.#changing.delete(flow)
+      return
+    }
   }
 
   /** How many rows that made. */

@@ -55,6 +55,17 @@ describe('what one gateway served', () => {
     expect(two.counter('x')).toBe(102)
   })
 
+  it('is kept for the others of 20,000 keys at the most, and of all that run, however long nobody can be told', () => {
+    const [one] = fleet(2)
+    one.grants('running', 7)
+    for (let key = 0; key < 20_100; key++) one.serves(`key${key}`, 1)
+    const told = new Set<string>()
+    for (let beats = 0; beats < 60; beats++) {
+      for (const { served } of Object.values(one.shared.tell().hosts)) for (const [id] of served) told.add(id)
+    }
+    expect([told.size, told.has('running'), told.has('key0')]).toEqual([20_000, true, false])
+  })
+
   it('counts from nothing again where the teller had forgotten the key', () => {
     const [one, two] = fleet(2, { idleMax: 1 })
     one.serves('x', 50)
