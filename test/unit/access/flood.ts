@@ -2,9 +2,9 @@
 
 import { Estimates } from '../../../src/access/estimates.ts'
 import { Limiter } from '../../../src/access/limiter.ts'
-import { Reservation } from '../../../src/access/reservation.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
+import { Reservation } from '../../../src/access/reservation.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { type Random, seeded, sizeOfRequest } from './request-sizes.ts'
 

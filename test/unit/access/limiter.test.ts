@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Subject } from '../../../src/access/limiter.ts'
-import type { Reservation } from '../../../src/access/reservation.ts'
 import type { Limits } from '../../../src/access/limits.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import { GatewayError } from '../../../src/base/errors.ts'
 import { keyOf, limiterOf, used } from './limiter-parts.ts'
 

@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest'
 import { Limiter } from '../../../src/access/limiter.ts'
-import { Reservation } from '../../../src/access/reservation.ts'
 import { limitsOptions } from '../../../src/access/options.ts'
+import { Reservation } from '../../../src/access/reservation.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 
 const clock = new FakeClock()

@@ -1,10 +1,10 @@
 /** Lines of keys that wait for their own limits, on a clock of its own, and what became of each request. */
 
 import type { Subject } from '../../../src/access/limiter.ts'
-import type { Reservation } from '../../../src/access/reservation.ts'
 import type { LimitsOptions, TeamsOptions } from '../../../src/access/options.ts'
 import type { OwnTurn } from '../../../src/access/own-line.ts'
 import { OwnLines, type OwnLinesParts } from '../../../src/access/own-lines.ts'
+import type { Reservation } from '../../../src/access/reservation.ts'
 import type { GatewayError } from '../../../src/base/errors.ts'
 import type { RequestClass } from '../../../src/base/request-class.ts'
 import { limiterOf, startWallMs } from './limiter-parts.ts'

@@ -3,7 +3,7 @@ import type { Host } from '../../../src/hosts/host.ts'
 import type { SharedSlotEvents } from '../../../src/queue/events.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { type KnownHost, knownHost } from '../../kit/known-hosts.ts'
-import { type PlainRoad, PlainReplica, PlainSlots } from '../../kit/plain-slots.ts'
+import { PlainReplica, type PlainRoad, PlainSlots } from '../../kit/plain-slots.ts'
 import { type LineOptions, line } from './line.ts'
 
 export const goneAfterMs = 3_000
