@@ -1,4 +1,7 @@
-/** A file with one character beyond Latin-1 is held with two bytes for each, by every process that loads it. */
+/**
+ * A file with one character beyond Latin-1 is held with two bytes for each, by every process that loads it.
+ * @type {import('rolldown').Plugin}
+ */
 const oneByteEach = {
   name: 'one-byte-each',
   generateBundle: (_options, bundle) => {
@@ -8,6 +11,7 @@ const oneByteEach = {
   },
 }
 
+/** @param {string} unit */
 function escaped(unit) {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
