@@ -71,9 +71,15 @@ export class SeveralGateways implements AsyncDisposable {
     const urls = replicas.map(({ url }) => url)
     const balancer = stack.use(await startBalancer('haproxy', urls))
     const house = new SeveralGateways({ redis, load, balancer, replicas, issued }, stack.move())
-    await house.ready(true)
-    await house.shares()
-    return house
+    try {
+      await house.ready(true)
+      await house.shares()
+      return house
+    } catch (error) {
+      // Nobody has it who could end it.
+      await house[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   /** Until HAProxy takes all of them for ready, or this one. */
