@@ -196,7 +196,7 @@ export class Replicas {
 
   #beaten({ epoch, settlesInMs, joined, alive: told }: Beat, sentAtMs: number): void {
     const nowMs = this.#parts.clock.now()
-    const elapsedMs = nowMs - (this.#beatAnsweredAtMs ?? nowMs)
+    const elapsedMs = nowMs - this.#beatAnsweredAtMs
     // What one says at last may be heard before an answer that was on its way already.
     const alive = told.filter(({ id }) => !this.#left.has(id))
     // To all who come back to a store that was away the others seem gone, until those have come back, too.

@@ -82,7 +82,6 @@ export class RedisLink {
   readonly #toldEver = new Set<string>()
   readonly #heard = new Map<string, Heard[]>()
   readonly #onUp: (() => void)[] = []
-  readonly #onDown: ((problem: string) => void)[] = []
 
   constructor(options: RedisOptions, { clock, log, chance, events = noRedisEvents }: RedisLinkParts) {
     this.#options = options
@@ -119,10 +118,6 @@ export class RedisLink {
 
   onUp(listener: () => void): void {
     this.#onUp.push(listener)
-  }
-
-  onDown(listener: (problem: string) => void): void {
-    this.#onDown.push(listener)
   }
 
   /**
@@ -264,7 +259,6 @@ export class RedisLink {
     connection.retire()
     if (this.#clock.now() - this.#upAtMs >= stableMs) this.#looksInVain = 0
     this.#down(problem.text, 'Redis is gone: this gateway keeps its share of the limits by itself until it is back')
-    for (const listener of this.#onDown) listener(problem.text)
     this.#lookSoon()
   }
 
