@@ -16,10 +16,12 @@ import { ServedElsewhere } from './queue/served-elsewhere.ts'
 import type { Sharing } from './queue/shared-grants.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { type FleetView, loneView, type ReplicaLoad, ReplicaLoads } from './replicas/view.ts'
+import type { AccessRecords } from './stores/access-records.ts'
 import type { LateStore } from './stores/late-store.ts'
 import { RedisBeatStore } from './stores/redis/beat-store.ts'
 import type { RedisEvents } from './stores/redis/events.ts'
 import { FleetStore } from './stores/redis/fleet-store.ts'
+import { LimitRecall } from './stores/redis/limit-recall.ts'
 import { RedisLimitStore } from './stores/redis/limit-store.ts'
 import { RedisLink } from './stores/redis/link.ts'
 import { fleetSecret } from './stores/redis/print-secret.ts'
@@ -49,6 +51,7 @@ export class SharedState {
   readonly name: string
   readonly #parts: Pick<SharedParts, 'clock' | 'log'>
   #store: FleetStore | null = null
+  #recall: LimitRecall | null = null
 
   constructor(
     redis: NonNullable<ResolvedConfig['storage']['redis']>,
@@ -64,12 +67,12 @@ export class SharedState {
     const id = randomBytes(6).toString('base64url')
     this.name = redis.replica ?? `${hostname()}:${port}`
     const own = { id, name: this.name, version, startedAtMs: clock.wallMs() }
-    const { goneAfterMs } = redis
+    const { goneAfterMs, answerMsMax } = redis
     const store = new RedisBeatStore(this.link, goneAfterMs)
     this.replicas = new Replicas({ clock, log, store, own, events, goneAfterMs })
     this.limits = new LimitLane({
       clock,
-      store: new RedisLimitStore(this.link, redis),
+      store: new RedisLimitStore(this.link, redis, log),
       fleet: this.replicas,
       chance: Math.random,
       events: {
@@ -77,7 +80,7 @@ export class SharedState {
         limitAnswerUndone: () => events().limitAnswerUndone(),
       },
     })
-    this.slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs })
+    this.slotStore = new RedisSlotStore({ clock, link: this.link, replicas: this.replicas, goneAfterMs, answerMsMax })
     const slotEvents: Sharing['events'] = {
       slotAsked: (host, outcome) => events().slotAsked(host, outcome),
       slotAnswerUndone: (host) => events().slotAnswerUndone(host),
@@ -91,7 +94,7 @@ export class SharedState {
     return {
       replica: name,
       isRedisUp: () => link.isUp,
-      replicas: () => replicas.state(),
+      replicas: () => ({ ...replicas.state(), isShared: this.limits.isShared }),
       limitChargesWaiting: () => this.limits.waiting,
       handOver: () =>
         this.#store?.handOver() ?? { waitingRows: 0, lagMs: 0, handedRows: 0, takenInRows: 0, missedRows: 0 },
@@ -105,6 +108,12 @@ export class SharedState {
     const parts = { ...this.#parts, link, id: replicas.id, name, chance: Math.random, allowAnonymous }
     this.#store = new FleetStore(file, parts)
     return this.#store
+  }
+
+  /** What the ledger says was used is told where others may have lost it. */
+  recallLimits(records: AccessRecords): void {
+    const { link, replicas: fleet, limits: lane } = this
+    this.#recall = new LimitRecall({ ...this.#parts, link, fleet, lane, records, chance: Math.random })
   }
 
   /** What each key was served is counted as in one line of all. */
@@ -143,6 +152,7 @@ export class SharedState {
 
   /** The others are told that this one goes; what it held is free again. */
   async close(): Promise<void> {
+    this.#recall?.stop()
     await this.#store?.handOverLast(flushMsMax)
     this.slotStore.stop()
     await this.limits.stop()
@@ -184,7 +194,10 @@ export function replicasOf(
     return () => loneView({ name, version, startedAtMs: figures.startedAtMs, load: load() })
   }
   const loads = new ReplicaLoads(shared.replicas, load)
-  return () => loads.view()
+  return () => {
+    const { paused } = shared.limits
+    return { ...loads.view(), ...(paused !== null && { isShared: false, ...paused }) }
+  }
 }
 
 interface Seen {

@@ -29,6 +29,7 @@ interface Length {
 interface Admission {
   readonly promptEstimate: number
   readonly outputReserved: number
+  readonly askedForMs: number
   topUp(output: number): number
   settle(used: TokenCounts | null, how: { readonly reported: boolean; readonly blameless: boolean }): void
 }
@@ -103,6 +104,10 @@ export class LimitedRequest implements Asking, Admission {
 
   get outputReserved(): number {
     return this.cost.output
+  }
+
+  get askedForMs(): number {
+    return this.#reservation?.askedForMs ?? 0
   }
 
   topUp(output: number): number {

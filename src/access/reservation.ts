@@ -11,6 +11,8 @@ export class Reservation {
   readonly #cachedInputWeight: number
   #output: number
   #settled = false
+  /** So long all gateways together were asked for it. */
+  askedForMs = 0
 
   constructor(helds: readonly Held[], cost: Cost, clock: Clock, cachedInputWeight: number) {
     this.#helds = helds

@@ -121,7 +121,7 @@ export class WorkElsewhere {
       if (before.running === 0 && running === 0 && host.elsewhere.held === 0) continue
       this.#parts.onChange(host)
       this.#sums.set(host, running === 0 ? nothingElsewhere : { running, input, output })
-      if (isSure || running !== before.running) host.elsewhere.held = running
+      if (isSure || running !== before.running) host.elsewhere.told(running, this.#parts.clock.now())
     }
   }
 }

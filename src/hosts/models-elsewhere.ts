@@ -30,6 +30,8 @@ const staleAfterMs = 3_000
 export class ModelsElsewhere {
   readonly #clock: Clock
   readonly #told = new Map<string, ModelsAt & { readonly atMs: number }>()
+  /** For which a slot was asked for in vain, because of what others do there with theirs; until it is asked for again. */
+  readonly refused = new Set<string>()
 
   constructor(clock: Clock) {
     this.#clock = clock

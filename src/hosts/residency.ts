@@ -118,6 +118,7 @@ export class ResidencyPlanner {
   access(host: Host, model: string): ModelAccess {
     const { memory } = host
     if (memory.loadsBy === null) return there
+    if (memory.elsewhere.refused.has(model)) return waiting(overdueMs, 0)
     if (memory.isResident(model)) return this.#accessToResident(host, model)
     const load = memory.loading
     const loadMs = this.loadMs(host, model)

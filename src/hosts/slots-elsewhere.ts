@@ -6,6 +6,28 @@ export class SlotsElsewhere {
   isFull = false
   /** Slots that were free here and are being asked for. */
   asking = 0
+  #toldAtMs = Number.NEGATIVE_INFINITY
+  #answered = 0
+  #answeredAtMs = Number.NEGATIVE_INFINITY
+
+  /** The others have said so, each for itself. */
+  told(held: number, nowMs: number): void {
+    this.held = held
+    this.#toldAtMs = nowMs
+  }
+
+  /** Whoever gives out the slots of all has said so. */
+  answered(held: number, nowMs: number): void {
+    this.told(held, nowMs)
+    this.#answered = held
+    this.#answeredAtMs = nowMs
+  }
+
+  /** What others hold by all that was told of it in so long, of which the one may be older than the other; null where nothing was. */
+  heldWithin(ms: number, nowMs: number): number | null {
+    if (nowMs - this.#toldAtMs >= ms) return null
+    return nowMs - this.#answeredAtMs < ms ? Math.max(this.held, this.#answered) : this.held
+  }
 
   /**
    * It is worth asking for one more where this gateway has so many. What others hold is known from a while ago: where none

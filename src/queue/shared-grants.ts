@@ -91,6 +91,7 @@ export class SharedGrants {
     parts.slots.begin({
       at: (name) => this.#ownAt(name),
       freed: (name, elsewhere) => this.#freed(name, elsewhere),
+      late: (name, answer) => this.#late(name, answer),
     })
   }
 
@@ -117,10 +118,15 @@ export class SharedGrants {
     host.elsewhere.asking++
     const waiting = next === null ? 0 : line.waitingFor(host)
     const models = this.#modelWish(decision)
-    slots.take({ host: host.name, rank, next, waiting, models }, (answer) => {
+    slots.take({ host: host.name, rank, next, waiting, models, spentMs: this.#spentMs(waiter) }, (answer) => {
       if (answer === null) this.#answered(asked, this.#ownAnswer(host), 'local')
       else this.#answered(asked, answer, answer.granted ? 'granted' : 'refused')
     })
+  }
+
+  /** Whoever waits in line has nothing to lose by it; all that one has waited who has just come was for answers. */
+  #spentMs({ request, sinceMs, hasBegun }: Waiter): number {
+    return hasBegun ? 0 : (request.storeWaitMs ?? 0) + this.#parts.clock.now() - sinceMs
   }
 
   /** False unless a slot is being asked for it: nobody waits for the answer any more. */
@@ -205,24 +211,36 @@ export class SharedGrants {
     return { model, load: isToLoad ? { evicts: victimsFor(host, model) } : null }
   }
 
-  /** Nobody can tell what others hold: it is granted what this gateway may have by itself. */
+  /**
+   * Nobody has said what others hold: it is granted what this gateway may have by itself. Where only this answer has not come,
+   * the others have theirs, and may hold more than their shares: then nothing of what was theirs a moment ago.
+   */
   #ownAnswer(host: Host): SlotAnswer {
+    const { slots, clock } = this.#parts
     const { held, limit } = this.#ownAt(host.name)
-    const share = this.#parts.slots.shareOf(limit)
-    return { granted: held < share, elsewhere: Math.max(0, limit - share) }
+    const share = slots.shareOf(limit)
+    const known = host.elsewhere.heldWithin(slots.knownForMs, clock.now())
+    if (known === null) return { granted: held < share, elsewhere: Math.max(0, limit - share) }
+    return { granted: held < share && held + known < limit, elsewhere: host.elsewhere.held }
   }
 
-  #answered(asked: Asked, { granted, elsewhere }: SlotAnswer, outcome: Outcome): void {
-    const { events, line, serve } = this.#parts
+  #answered(asked: Asked, answer: SlotAnswer, outcome: Outcome): void {
+    const { events, line, serve, clock } = this.#parts
     const { waiter, lease } = asked
     const { host } = lease
+    const { granted, elsewhere } = answer
     host.elsewhere.asking--
-    host.elsewhere.held = elsewhere
+    if (outcome === 'local') host.elsewhere.held = elsewhere
+    else host.elsewhere.answered(elsewhere, clock.now())
     events.slotAsked(host.name, outcome)
     // It has gone meanwhile, with all that was held there.
-    if (this.#at.get(host.name)?.hosts.has(host) !== true) return
+    const at = this.#at.get(host.name)
+    if (at?.hosts.has(host) !== true) return
+    // It may not even have been asked, which would have told what is held here.
+    if (outcome === 'local') this.#untold(at)
     const isWaitedFor = this.#asked.get(waiter) === asked
-    if (!granted) this.#refused(asked, outcome)
+    if (answer.isForModel === true) this.#refusedForModel(lease)
+    else if (!granted) this.#refused(asked, outcome)
     if (isWaitedFor && granted && line.isOpen(waiter, host)) this.#grant(asked, outcome)
     else {
       if (granted) this.#returned(host)
@@ -237,9 +255,8 @@ export class SharedGrants {
     const at = this.#atHost(host)
     this.#asked.delete(waiter)
     at.reserved--
-    if (outcome !== 'granted') this.#untold(at)
-    else if (next !== null && host.heldInAll >= host.health.limit) this.#claims(at, host, next)
-    else at.claim = next
+    if (outcome === 'granted' && next !== null && host.heldInAll >= host.health.limit) this.#claims(at, host, next)
+    else if (outcome === 'granted') at.claim = next
     const waitMs = Math.max(0, clock.now() - waiter.sinceMs)
     line.granted(waiter, host, waitMs, heldFor)
     grants.begin(lease, { ...grant, waitMs })
@@ -250,12 +267,27 @@ export class SharedGrants {
     this.#claims(at, host, outcome === 'refused' ? rank : at.claim)
   }
 
+  /** Others of the host's models may begin there; this one is asked for again before long. */
+  #refusedForModel({ host, model }: Lease): void {
+    const { serve } = this.#parts
+    const { elsewhere } = host.memory
+    elsewhere.refused.add(model)
+    this.#later(() => {
+      elsewhere.refused.delete(model)
+      if (this.#at.get(host.name)?.hosts.has(host) === true) serve(host)
+    })
+  }
+
+  #later(callback: () => void): Timer {
+    const { clock, chance } = this.#parts
+    return clock.after(againMsMin + chance() * (againMsMax - againMsMin), callback)
+  }
+
   /** It is full, and somebody here waits for it. */
   #claims(at: AtHost, host: Host, claim: SlotRank | null): void {
-    const { clock, chance } = this.#parts
     at.claim = claim
     host.elsewhere.isFull = true
-    at.again ??= clock.after(againMsMin + chance() * (againMsMax - againMsMin), () => this.#openAgain(host))
+    at.again ??= this.#later(() => this.#openAgain(host))
   }
 
   /** A slot of it was granted for nothing. */
@@ -286,9 +318,15 @@ export class SharedGrants {
 
   #freed(name: string, elsewhere: number): void {
     for (const host of this.#at.get(name)?.hosts ?? []) {
-      host.elsewhere.held = elsewhere
+      host.elsewhere.answered(elsewhere, this.#parts.clock.now())
       this.#openAgain(host)
     }
+  }
+
+  #late(name: string, { granted, elsewhere }: SlotAnswer): void {
+    if (granted) this.#freed(name, elsewhere)
+    else
+      for (const { elsewhere: of } of this.#at.get(name)?.hosts ?? []) of.answered(elsewhere, this.#parts.clock.now())
   }
 
   #open(host: Host): void {

@@ -25,12 +25,16 @@ export interface SlotWish {
   readonly models?: ModelWish | undefined
   /** How many wait for it here behind the one that asks: of several free slots nobody who goes after them gets one of theirs. */
   readonly waiting: number
+  /** The request has waited so long already for what all gateways decide together: only the rest of what that may take is left. */
+  readonly spentMs?: number
 }
 
 export interface SlotAnswer {
   readonly granted: boolean
   /** Slots of the host that other gateways hold. */
   readonly elsewhere: number
+  /** It was refused for its model alone: the host may have slots for others. */
+  readonly isForModel?: boolean
 }
 
 /** What this gateway has of a host, as it is when it is asked. */
@@ -49,6 +53,8 @@ export interface SlotHolder {
   at(host: string): OwnSlots
   /** A slot may have become free for this gateway, which was refused one. `elsewhere`: those that others hold. */
   freed(host: string, elsewhere: number): void
+  /** An answer to `take` that nobody waited for any more: what it granted was given back. */
+  late(host: string, answer: SlotAnswer): void
 }
 
 /**
@@ -61,11 +67,13 @@ export interface SharedSlots {
   begin(holder: SlotHolder): void
   /**
    * One more slot, on top of what is held. Answered once, within `storage.redis.answerMsMax`, and perhaps before this returns:
-   * with null where nobody can tell; then this gateway keeps to its share.
+   * with null where nobody can tell; then this gateway keeps to its share, and to what was left when that was last known.
    */
   take(wish: SlotWish, answered: (answer: SlotAnswer | null) => void): void
   /** What is held by now, after one was given back. `claims`: somebody here still waits for the host. Neither waits nor throws. */
   tell(host: string, claims: boolean): void
+  /** What was told last of slots elsewhere counts for so long where one answer does not come; 0 while nobody is asked at all. */
+  readonly knownForMs: number
   /** Of so many slots those that this gateway may hold by itself while nobody can tell what the others hold; one at the least. */
   shareOf(limit: number): number
 }

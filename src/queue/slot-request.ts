@@ -40,6 +40,8 @@ export interface SlotRequest {
   readonly place: Place
   /** What is left of its patience; that of its class where absent. */
   readonly patienceMs?: number
+  /** So long it has waited for what all gateways decide together, before it came here. */
+  readonly storeWaitMs?: number
   /** A slot is there; the receiver must release the lease. May be called before `ask` returns. */
   granted(lease: Lease, waitMs: number): void
   /**

@@ -83,6 +83,8 @@ export interface Admission {
   readonly promptEstimate: number
   /** Generated tokens that are reserved. */
   readonly outputReserved: number
+  /** So long all gateways together were asked for it, of what a request waits for that at the most. */
+  readonly askedForMs?: number
   /** So many tokens were generated already: reserves more and returns up to where. Never refuses: a running stream is not cut for a limit. */
   topUp(output: number): number
   /** Once, at the end, with what was used; null where the request does not count either. */

@@ -30,6 +30,8 @@ export interface Queued {
   /** As estimated. */
   readonly tokens: { readonly input: number; readonly output: number }
   readonly prompt: Prompt
+  /** As `SlotRequest.storeWaitMs`, of its first turn. */
+  readonly storeWaitMs: number
 }
 
 type LineParts = Pick<RelayParts, 'clock' | 'dispatcher'>
@@ -103,6 +105,7 @@ class AskedSlot implements SlotRequest {
   readonly excluded: ReadonlySet<Host>
   readonly place: Place
   readonly patienceMs: number
+  readonly storeWaitMs: number
   readonly #owner: LineOwner
   readonly #lastFailure: LastFailure | null
 
@@ -116,6 +119,7 @@ class AskedSlot implements SlotRequest {
     this.class = queued.class
     this.tokens = queued.tokens
     this.prompt = queued.prompt
+    this.storeWaitMs = place === 'newcomer' ? queued.storeWaitMs : 0
     this.#owner = owner
     this.#lastFailure = lastFailure
   }

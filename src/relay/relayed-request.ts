@@ -276,6 +276,7 @@ export class RelayedRequest implements ExchangeListener, InboundOwner, Attempted
       class: ofClass,
       holder: { id, name, weight },
       tokens: this.account.expected,
+      storeWaitMs: this.account.askedForMs,
       prompt: promptOf(this.#body, this.endpoint, source),
     }
     this.#parts.lethal.check(this.marks)

@@ -126,6 +126,11 @@ export class RequestAccount implements AdmissionTurn, Cover {
     return { ...place, class: ofClass, waitsFor: 'limit' }
   }
 
+  /** So long all gateways together were asked for what it reserved. */
+  get askedForMs(): number {
+    return this.#admission?.askedForMs ?? 0
+  }
+
   /** Tokens it is likely to take; none before it was admitted. */
   get expected(): { readonly input: number; readonly output: number } {
     return { input: this.#admission?.promptEstimate ?? 0, output: this.#admission?.outputReserved ?? 0 }

@@ -109,8 +109,19 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     for (const [index, ms] of waited.entries()) {
       expect(told[index]).toMatchObject({ reason: { message: `Redis did not answer within ${ms} ms.` } })
     }
-    expect(held.link.isUp).toBe(false)
+    await eventually(20_000, 'Redis to be given up', () => !held.link.isUp)
     expect(held.problems()).toEqual(['Redis did not answer within 50 ms.'])
+  })
+
+  it('is not late for those who give up before it is', async () => {
+    const held = await startedLink({ url: redis.url, answerMsMax: 60_000 })
+    redis.freeze()
+    const ask = () => held.link.command(['GET', held.link.key('sum')], 1)
+    for (const one of await Promise.allSettled(Array.from({ length: 2 * failuresMax }, ask)))
+      expect(one.status).toBe('rejected')
+    expect(held.link.isUp).toBe(true)
+    redis.thaw()
+    await expect(held.add(1)).resolves.toBe(1)
   })
 
   it('answers nobody ever again on this connection: another is opened', async () => {

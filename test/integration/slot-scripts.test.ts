@@ -117,18 +117,7 @@ class Both {
   async take(message: SlotMessage, wish: Omit<SlotWish, 'host' | 'models'>) {
     const plain = this.plain.take('studio', message, wish)
     const { rank, next, waiting } = wish
-    const args = [
-      ...this.#args(message),
-      rank.band,
-      rank.counter,
-      next?.band ?? '',
-      next?.counter ?? '',
-      waiting,
-      '',
-      '',
-      '',
-      '',
-    ]
+    const args = [...this.#args(message), rank.band, rank.counter, next?.band ?? '', next?.counter ?? '', waiting]
     const real = await this.#link.run(take, this.#keys, args).catch(() => null)
     expect(real).toEqual(plain)
     return plain
@@ -136,7 +125,7 @@ class Both {
 
   async tell(message: SlotMessage, claims: boolean): Promise<void> {
     this.plain.tell('studio', message, claims)
-    await this.#link.run(tell, this.#keys, [...this.#args(message), claims ? 1 : 0, '-'])
+    await this.#link.run(tell, this.#keys, [...this.#args(message), claims ? 1 : 0])
   }
 
   /** Who was told that a slot is free; what is published in turn is heard in turn. */

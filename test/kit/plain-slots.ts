@@ -189,6 +189,8 @@ export class PlainReplica implements SharedSlots {
   readonly #open = new Set<number>()
   /** False: nobody can tell what the others hold. */
   isShared = true
+  /** What was told counts for so long where one answer does not come. */
+  knownWhileSharedMs = 3_000
 
   constructor(
     id: string,
@@ -203,6 +205,10 @@ export class PlainReplica implements SharedSlots {
 
   begin(holder: SlotHolder): void {
     this.#holder = holder
+  }
+
+  get knownForMs(): number {
+    return this.isShared ? this.knownWhileSharedMs : 0
   }
 
   take({ host, ...wish }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
@@ -241,6 +247,10 @@ export class PlainReplica implements SharedSlots {
   /** To be called with what `PlainSlotsParts.free` was told. */
   freed(host: string, elsewhere: number): void {
     this.#road.send(() => this.#holder?.freed(host, elsewhere))
+  }
+
+  late(host: string, answer: SlotAnswer): void {
+    this.#holder?.late(host, answer)
   }
 
   #message(host: string): SlotMessage {

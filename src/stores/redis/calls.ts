@@ -113,9 +113,10 @@ class Call<Answer> implements Waiting {
     counts.timeouts += 1
     parts.events.called(operation, 'timeout', parts.clock.now() - this.sentAtMs)
     this.#reject(new RedisUnavailable(notInTime(answerMsMax)))
-    // Who had less time than others gave up before Redis was late.
+    // Who had less time than others gave up before Redis was late, which says nothing of it.
     this.#isOverdue = answerMsMax >= parts.answerMsMax - sameMs
-    if (this.#isOverdue) this.#connection.expired()
+    if (!this.#isOverdue) return
+    this.#connection.expired()
     parts.onTimeout(this.#connection)
   }
 

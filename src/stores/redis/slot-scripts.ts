@@ -9,7 +9,7 @@ const toldClaimMs = 100
 const keptMs = 60_000
 
 /**
- * KEYS epoch, alive, and of one host slots, claims, models, load.
+ * KEYS epoch, alive, and of one host slots, claims; where it does not have all its models at once also models, load.
  * ARGV id, gone after ms, number of this message, number of the last one whose answer is known, slots held for certain, limit,
  * name of the host, prefix of the channels on which replicas are told.
  *
@@ -104,6 +104,7 @@ end
 export interface TakeAnswer {
   readonly granted: boolean
   readonly elsewhere: number
+  readonly isForModel: boolean
 }
 
 /**
@@ -125,14 +126,16 @@ for _, claim in ipairs(claims) do
   if claim.band < own.band or (claim.band == own.band and claim.counter < own.counter) then before = before + claim.waiting end
 end
 local granted = free > before
+local for_model = 0
 local band, counter, waiting = ARGV[9], ARGV[10], ARGV[13] + 1
-if granted and ARGV[14] ~= '' then
+if granted and ARGV[14] then
   local may_begin = not waits_for_load(KEYS[6], ARGV[14])
   if may_begin and ARGV[16] ~= '' then may_begin = begin_load(KEYS[5], KEYS[6], ARGV[14], ARGV[16], ARGV[17]) end
   if may_begin then
     keep_models(KEYS[5], ARGV[15])
   else
     granted = false
+    for_model = 1
     -- A slot that it could not use is for others.
     band = ''
   end
@@ -149,20 +152,20 @@ else
 end
 local mine_now = keep_mine()
 offer(limit - elsewhere - mine_now, mine_now, claims)
-return { granted and 1 or 0, elsewhere }
+return { granted and 1 or 0, elsewhere, for_model }
 `,
   (reply): TakeAnswer => {
-    const [granted, elsewhere = 0] = Array.isArray(reply) ? reply.map(Number) : []
-    return { granted: granted === 1, elsewhere }
+    const [granted, elsewhere = 0, isForModel] = Array.isArray(reply) ? reply.map(Number) : []
+    return { granted: granted === 1, elsewhere, isForModel: isForModel === 1 }
   },
 )
 
-/** ARGV further: 1 where its claim is kept; the models that it has requests for, `-` where the host has all at once. */
+/** ARGV further: 1 where its claim is kept; at a host that does not have all its models at once, those that it has requests for. */
 export const tellScript = new Script(
   'slot_tell',
   `${common}${modelsLua}
 if overtaken then return 0 end
-if ARGV[10] ~= '-' then keep_models(KEYS[5], ARGV[10]) end
+if ARGV[10] then keep_models(KEYS[5], ARGV[10]) end
 local mine_now = keep_mine()
 if ARGV[9] ~= '1' then redis.call('HDEL', KEYS[4], id) end
 if not is_settled(now) or redis.call('EXISTS', KEYS[4]) == 0 then return 1 end

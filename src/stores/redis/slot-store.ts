@@ -11,7 +11,11 @@ export interface RedisSlotStoreParts {
   readonly link: Pick<RedisLink, 'key' | 'run' | 'subscribe' | 'onUp' | 'isUp'>
   readonly replicas: Pick<Replicas, 'id' | 'ids' | 'isShared' | 'onEpoch'>
   readonly goneAfterMs: number
+  /** What a request waits at the most for what all gateways decide together. */
+  readonly answerMsMax: number
 }
+
+type Argument = string | number
 
 /** What was not heard, or was lost on the way, is told once more. */
 const tellEveryMs = 1_000
@@ -19,6 +23,8 @@ const tellEveryMs = 1_000
 const othersReturnMs = 1_000
 /** After a start, where Redis is there: until it is known who else is. */
 const firstMomentMs = 3_000
+/** With less than that left nobody is asked. */
+const answerMsMin = 1
 const notYet: SlotAnswer = { granted: false, elsewhere: 0 }
 
 /** Of one host. */
@@ -30,6 +36,9 @@ interface Told {
   isDoubtful: boolean
   /** Number of that. */
   last: number
+  readonly keys: readonly string[]
+  /** Where the host cannot hold all its models. */
+  readonly keysWithModels: readonly string[]
 }
 
 /** Of a model, which this gateway has made. */
@@ -42,6 +51,8 @@ export class RedisSlotStore implements SharedSlots {
   readonly #parts: RedisSlotStoreParts
   readonly #told = new Map<string, Told>()
   readonly #loads = new Map<string, OwnLoad>()
+  readonly #ofAll: readonly string[]
+  readonly #freeChannels: string
   #holder: SlotHolder | null = null
   /** Of messages: Redis takes none that is older than one it has. */
   #number = 0
@@ -53,6 +64,8 @@ export class RedisSlotStore implements SharedSlots {
 
   constructor(parts: RedisSlotStoreParts) {
     this.#parts = parts
+    this.#ofAll = [parts.link.key('epoch'), parts.link.key('alive')]
+    this.#freeChannels = parts.link.key('free:')
     parts.link.onUp(() => this.#isUpAgain())
     parts.replicas.onEpoch(() => this.#tellAll())
   }
@@ -73,57 +86,61 @@ export class RedisSlotStore implements SharedSlots {
     this.#timer = null
   }
 
-  take({ host, rank, next, waiting, models }: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+  get knownForMs(): number {
+    return this.#isShared() ? this.#parts.goneAfterMs : 0
+  }
+
+  take(wish: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
+    const { host, rank, next, waiting, models, spentMs = 0 } = wish
     const { link } = this.#parts
-    if (!this.#isShared()) {
+    const answerMsMax = this.#parts.answerMsMax - spentMs
+    if (!this.#isShared() || answerMsMax < answerMsMin) {
       answered(this.#isFirstMoment() ? notYet : null)
       return
     }
-    this.#hasShared = true
     const told = this.#toldOf(host)
     const number = ++this.#number
     const args = this.#args(host, told, number)
+    args.push(rank.band, rank.counter, next?.band ?? '', next?.counter ?? '', waiting)
     told.open.add(number)
+    if (models !== undefined) this.#addModels(args, host, models)
+    const keys = models === undefined ? told.keys : told.keysWithModels
+    const late = (answer: SlotAnswer): void => {
+      this.#heardOf(told, number)
+      if (answer.granted) this.tell(host, true)
+      this.#holder?.late(host, answer)
+    }
     const over = (answer: SlotAnswer | null): void => {
       told.open.delete(number)
-      answered(answer)
+      if (answer !== null) {
+        this.#hasShared = true
+        this.#heardOf(told, number)
+      }
+      answered(answer ?? (this.#isFirstMoment() ? notYet : null))
     }
-    const late = ({ granted }: SlotAnswer): void => {
-      if (granted) this.tell(host, true)
-    }
-    const ofNext = next === null ? ['', ''] : [next.band, next.counter]
-    const ofModels = this.#modelArgs(host, models)
-    if (models?.load != null) this.#loads.set(host, this.#ownLoad(models.model, models.load.evicts))
-    const answer = link.run(
-      takeScript,
-      this.#keys(host),
-      [...args, rank.band, rank.counter, ...ofNext, waiting, ...ofModels],
-      { late },
-    )
-    void this.#send(told, answer)
-    answer.then(over, () => over(null))
+    link.run(takeScript, keys, args, { answerMsMax, late }).then(over, () => over(null))
   }
 
   tell(host: string, claims: boolean): void {
     const { link } = this.#parts
     if (!link.isUp) return
     const told = this.#toldOf(host)
-    const args = this.#args(host, told, ++this.#number)
-    const names = this.#holder?.at(host).models?.join('\n') ?? '-'
-    void this.#send(told, link.run(tellScript, this.#keys(host), [...args, claims ? 1 : 0, names]))
+    const number = ++this.#number
+    const args = this.#args(host, told, number)
+    args.push(claims ? 1 : 0)
+    const models = this.#holder?.at(host).models
+    if (models !== undefined) args.push(models.join('\n'))
+    const keys = models === undefined ? told.keys : told.keysWithModels
+    // Nobody waits for it, so that it need not be lost behind an answer that is late.
+    link.run(tellScript, keys, args, { answerMsMax: tellEveryMs }).then(
+      () => this.#heardOf(told, number),
+      // It stays in doubt, and is told again before long.
+      () => {},
+    )
   }
 
-  /** What may be lost is told again before long. */
-  async #send(told: Told, answer: Promise<unknown>): Promise<void> {
-    const number = this.#number
-    told.last = number
-    told.isDoubtful = true
-    try {
-      await answer
-      if (told.last === number) told.isDoubtful = false
-    } catch {
-      // It stays in doubt.
-    }
+  #heardOf(told: Told, number: number): void {
+    if (told.last === number) told.isDoubtful = false
   }
 
   /** True too where nobody can tell: then what runs at the host is asked of that alone, as by a gateway without others. */
@@ -155,11 +172,10 @@ export class RedisSlotStore implements SharedSlots {
     return { args: [model, isAlone ? '1' : '0', evicts.join('\n')], sinceMs: this.#parts.clock.now() }
   }
 
-  #modelArgs(host: string, models: ModelWish | undefined): readonly string[] {
-    if (models === undefined) return ['', '', '', '']
-    const { model, load } = models
+  #addModels(args: Argument[], host: string, { model, load }: ModelWish): void {
     const [, isAlone = '', evicts = ''] = load === null ? [] : this.#ownLoad(model, load.evicts).args
-    return [model, this.#holder?.at(host).models?.join('\n') ?? '', isAlone, evicts]
+    args.push(model, this.#holder?.at(host).models?.join('\n') ?? '', isAlone, evicts)
+    if (load !== null) this.#loads.set(host, this.#ownLoad(model, load.evicts))
   }
 
   #beginOrGoOn(host: string, { args }: OwnLoad): Promise<boolean> {
@@ -191,24 +207,24 @@ export class RedisSlotStore implements SharedSlots {
   #toldOf(host: string): Told {
     let told = this.#told.get(host)
     if (told === undefined) {
-      told = { open: new Set(), held: 0, isDoubtful: false, last: 0 }
+      const { link } = this.#parts
+      const keys = [...this.#ofAll, link.key(`slots:${host}`), link.key(`claims:${host}`)]
+      const keysWithModels = [...keys, link.key(`models:${host}`), link.key(`load:${host}`)]
+      told = { open: new Set(), held: 0, isDoubtful: false, last: 0, keys, keysWithModels }
       this.#told.set(host, told)
     }
     return told
   }
 
-  #keys(host: string): readonly string[] {
-    const { link } = this.#parts
-    const ofHost = ['slots', 'claims', 'models', 'load'].map((name) => link.key(`${name}:${host}`))
-    return [link.key('epoch'), link.key('alive'), ...ofHost]
-  }
-
-  #args(host: string, told: Told, number: number): readonly (string | number)[] {
-    const { link, replicas, goneAfterMs } = this.#parts
+  /** Of a message that is sent then. */
+  #args(host: string, told: Told, number: number): Argument[] {
+    const { replicas, goneAfterMs } = this.#parts
     const { held, limit } = this.#holder?.at(host) ?? { held: 0, limit: 0 }
     told.held = held
+    told.last = number
+    told.isDoubtful = true
     const [firstOpen = number] = told.open
-    return [replicas.id, goneAfterMs, number, firstOpen - 1, held, limit, host, link.key('free:')]
+    return [replicas.id, goneAfterMs, number, firstOpen - 1, held, limit, host, this.#freeChannels]
   }
 
   #isUpAgain(): void {

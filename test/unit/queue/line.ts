@@ -40,7 +40,7 @@ interface Asked {
 }
 
 export type LineOptions = Omit<z.input<typeof queueOptions>, 'bytesMax'> &
-  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs' | 'sharing'>> & {
+  Partial<Pick<DispatcherParts, 'noWaiting' | 'costs' | 'sharing' | 'planner'>> & {
     readonly clock?: FakeClock
     readonly balancer?: Balancer
     readonly decisions?: BalancingEvents
@@ -56,6 +56,7 @@ export function line(
     noWaiting,
     costs,
     sharing,
+    planner,
     ...options
   }: LineOptions = {},
 ) {
@@ -76,6 +77,7 @@ export function line(
     ...(noWaiting === undefined ? {} : { noWaiting }),
     ...(costs === undefined ? {} : { costs }),
     ...(sharing === undefined ? {} : { sharing }),
+    ...(planner === undefined ? {} : { planner }),
   })
   const catalog = new ModelCatalog(hosts, {})
   const granted: Asker[] = []

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SlotAnswer } from '../../../../src/queue/shared-slots.ts'
+import type { SlotAnswer, SlotWish } from '../../../../src/queue/shared-slots.ts'
 import { RedisSlotStore } from '../../../../src/stores/redis/slot-store.ts'
 import { FakeClock } from '../../../kit/fake-clock.ts'
 
@@ -8,6 +8,7 @@ const rank = { band: 1, counter: 0 } as const
 interface Sent {
   readonly script: string
   readonly args: readonly (string | number)[]
+  readonly answerMsMax: number | undefined
   answer(answer: SlotAnswer): void
   late(answer: SlotAnswer): void
   fail(): void
@@ -23,8 +24,18 @@ async function scene({ ids = ['b', 'me'], isUp = true } = {}) {
     key: (name: string) => name,
     run: (script: { readonly name: string }, _keys: unknown, args: readonly (string | number)[], options = {}) =>
       new Promise((resolve, reject) => {
-        const { late = () => {} } = options as { readonly late?: (answer: SlotAnswer) => void }
-        sent.push({ script: script.name, args, answer: resolve, late, fail: () => reject(new Error('gone')) })
+        const { late = () => {}, answerMsMax } = options as {
+          readonly late?: (answer: SlotAnswer) => void
+          readonly answerMsMax?: number
+        }
+        sent.push({
+          script: script.name,
+          args,
+          answerMsMax,
+          answer: resolve,
+          late,
+          fail: () => reject(new Error('gone')),
+        })
       }),
     subscribe: async (_channel: string, heard: (message: string) => void) => {
       told = heard
@@ -33,20 +44,23 @@ async function scene({ ids = ['b', 'me'], isUp = true } = {}) {
   }
   let told: (message: string) => void = () => {}
   const replicas = { id: 'me', ids, isShared: true, onEpoch: (listener: () => void) => void onEpoch.push(listener) }
-  const store = new RedisSlotStore({ clock, link: link as never, replicas, goneAfterMs: 3_000 })
+  const store = new RedisSlotStore({ clock, link: link as never, replicas, goneAfterMs: 3_000, answerMsMax: 50 })
   const held = new Map<string, number>()
   const freed: string[] = []
+  const lateOnes: string[] = []
   store.begin({
     at: (host) => ({ held: held.get(host) ?? 0, limit: 4 }),
     freed: (host, elsewhere) => void freed.push(`${host} ${elsewhere}`),
+    late: (host, { granted, elsewhere }) => void lateOnes.push(`${host} ${granted} ${elsewhere}`),
   })
   await store.start()
   const answers: (SlotAnswer | null)[] = []
-  const take = (host = 'studio') =>
-    store.take({ host, rank, next: null, waiting: 0 }, (answer) => {
+  const take = (more: Partial<SlotWish> = {}) =>
+    store.take({ host: 'studio', rank, next: null, waiting: 0, ...more }, (answer) => {
       answers.push(answer)
     })
-  return { clock, store, sent, link, replicas, held, freed, answers, take, onUp, onEpoch, told: (m: string) => told(m) }
+  const seen = { sent, freed, lateOnes, answers }
+  return { clock, store, link, replicas, held, take, onUp, onEpoch, told: (m: string) => told(m), ...seen }
 }
 
 describe('slots in Redis', () => {
@@ -67,18 +81,48 @@ describe('slots in Redis', () => {
     await clock.advance(0)
     store.tell('studio', false)
     expect(sent.at(-1)?.args.slice(2, 6)).toEqual([4, 3, 1, 4])
-    expect([sent.at(-2)?.args.at(-2), sent.at(-1)?.args.at(-2)]).toEqual([1, 0])
+    expect([sent[2]?.args.at(-1), sent.at(-1)?.args.at(-1)]).toEqual([1, 0])
     expect(answers).toEqual([{ granted: true, elsewhere: 1 }, null])
   })
 
-  it('that were granted too late are told not to be held', async () => {
-    const { sent, take } = await scene()
+  it('that were granted too late are told not to be held, and whoever waits hears what was answered', async () => {
+    const { sent, take, lateOnes } = await scene()
     take()
     sent[0]?.fail()
     sent[0]?.late({ granted: true, elsewhere: 0 })
     expect(sent.map(({ script }) => script)).toEqual(['slot_take', 'slot_tell'])
     sent[0]?.late({ granted: false, elsewhere: 4 })
     expect(sent).toHaveLength(2)
+    expect(lateOnes).toEqual(['studio true 0', 'studio false 4'])
+  })
+
+  it('are asked for within what the request has left, and not at all where that is nothing', async () => {
+    const { sent, take, answers, store } = await scene()
+    take()
+    take({ spentMs: 20 })
+    sent[0]?.answer({ granted: true, elsewhere: 0 })
+    await Promise.resolve()
+    take({ spentMs: 49.5 })
+    take({ spentMs: 60 })
+    // Nobody waits for what is only told.
+    store.tell('studio', false)
+    expect(sent.map(({ answerMsMax }) => answerMsMax)).toEqual([50, 30, 1_000])
+    expect(answers).toEqual([{ granted: true, elsewhere: 0 }, null, null])
+  })
+
+  it('are told again where what was sent last is lost, though what was sent before that is answered', async () => {
+    const { store, sent, held, clock } = await scene()
+    held.set('studio', 1)
+    store.tell('studio', false)
+    held.set('studio', 0)
+    store.tell('studio', false)
+    sent[0]?.answer({ granted: true, elsewhere: 0 })
+    sent[1]?.fail()
+    await clock.advance(1_000)
+    expect(sent.map(({ args }) => args[4])).toEqual([1, 0, 0])
+    sent[2]?.answer({ granted: true, elsewhere: 0 })
+    await clock.advance(3_000)
+    expect(sent).toHaveLength(3)
   })
 
   it('are told anew each second, and once more after the last one was given back', async () => {
@@ -158,11 +202,40 @@ describe('while nobody can tell what others hold', () => {
     expect(sent).toEqual([])
   })
 
+  it('nothing is given right after the start either where the first answer does not come', async () => {
+    const { take, answers, sent, clock } = await scene()
+    take()
+    sent[0]?.fail()
+    await clock.advance(0)
+    take()
+    sent[1]?.answer({ granted: false, elsewhere: 4 })
+    await clock.advance(0)
+    take()
+    sent[2]?.fail()
+    await clock.advance(0)
+    expect(answers).toEqual([{ granted: false, elsewhere: 0 }, { granted: false, elsewhere: 4 }, null])
+  })
+
+  it('what was told counts for as long as one that is gone would, while only answers are missing', async () => {
+    const { store, replicas, onUp, clock } = await scene()
+    for (const listener of onUp) listener()
+    expect(store.knownForMs).toBe(3_000)
+    replicas.isShared = false
+    expect(store.knownForMs).toBe(0)
+    replicas.isShared = true
+    for (const listener of onUp) listener()
+    expect(store.knownForMs).toBe(0)
+    await clock.advance(1_000)
+    expect(store.knownForMs).toBe(3_000)
+  })
+
   it('others have a while to come back before anything is shared again', async () => {
     const { onUp, take, answers, sent, clock } = await scene()
     for (const listener of onUp) listener()
     take()
-    expect(sent).toHaveLength(1)
+    sent[0]?.answer({ granted: false, elsewhere: 4 })
+    await clock.advance(0)
+    answers.length = 0
     for (const listener of onUp) listener()
     const before = sent.length
     take()
