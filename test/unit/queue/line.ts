@@ -37,6 +37,7 @@ interface Asked {
   readonly tokens: { readonly input: number; readonly output: number }
   readonly giveBack: () => boolean
   readonly prompt: Prompt
+  readonly storeWaitMs: number
 }
 
 export type LineOptions = Omit<z.input<typeof queueOptions>, 'bytesMax'> &
@@ -95,6 +96,7 @@ export function line(
       ...(more.patienceMs === undefined ? {} : { patienceMs: more.patienceMs }),
       ...(more.giveBack === undefined ? {} : { giveBack: more.giveBack }),
       ...(more.prompt === undefined ? {} : { prompt: more.prompt }),
+      ...(more.storeWaitMs === undefined ? {} : { storeWaitMs: more.storeWaitMs }),
       granted(lease) {
         // How long it is held tells how long others will be, as of any answer that came whole.
         if (more.giveBack === undefined) lease.succeeded()

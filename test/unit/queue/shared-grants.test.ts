@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
 import type { Asker } from './line.ts'
 import { goneAfterMs, type SharedWorldOptions, sharedWorld, type WorldGateway } from './shared-world.ts'
@@ -190,6 +190,22 @@ describe('a slot that is being asked for', () => {
     a.dispatcher.hostsChanged()
     await clock.advance(100)
     expect([asked.lease?.host.name, slots.held('one'), slots.held('two')]).toEqual(['two', 0, 1])
+  })
+
+  it('is asked for within what is left of the time for answers, until the request waits in line', async () => {
+    const { clock, a, b } = two({ hosts: { one: { slots: 1, tier: 1 }, two: { slots: 1, tier: 2 } }, delayMs: 5 })
+    b.ask()
+    b.ask()
+    await clock.advance(10)
+    const take = vi.spyOn(a.replica, 'take')
+    a.ask('m', { storeWaitMs: 30 })
+    await clock.advance(300)
+    expect(take.mock.calls.slice(0, 4).map(([{ host, spentMs }]) => [host, spentMs])).toEqual([
+      ['one', 30],
+      ['two', 40],
+      ['one', 0],
+      ['two', 0],
+    ])
   })
 
   it('lets the line hear that no host is left', async () => {
