@@ -153,6 +153,53 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
     expect(again.log.filter((line) => line.includes('is gone before this one could take it in'))).toHaveLength(1)
   })
 
+  it('goes on past what no gateway has written into the stream, and says so once', async () => {
+    const [a, b] = [await gateway({ path: path() }), await gateway()]
+    const stream = 'lmx-gateway:{usage}:usage'
+    const foreign = async (...fields: readonly string[]) => await redis.command('XADD', stream, '*', ...fields)
+    await foreign('foo', 'bar')
+    await a.store.ledger.write([row('a1', 1)])
+    await has(b, ['a1 1 0 1'])
+    await foreign('by', 'x', 'gateway', 'y', 'rows', '[]', 'total', 'many')
+    await foreign('by', 'x', 'gateway', 'y', 'total', '1')
+    // As many as one look takes, and more.
+    for (let entry = 0; entry < 42; entry += 1) await foreign('foo', 'bar')
+    // In another order, and with what a later version may add.
+    await foreign('more', '1', 'total', '1', 'rows', '[]', 'gateway', 'y', 'by', 'x')
+    await b.store.ledger.write([row('b1', 2)])
+    await a.store.ledger.write([row('a2', 3)])
+    const whole = ['a1 1 0 1', 'a2 1 0 3', 'b1 1 0 2']
+    for (const one of [a, b]) await has(one, whole)
+    for (const { fleet, log } of [a, b]) {
+      await eventually(longMs, 'all to be counted', () => fleet.handOver().missedRows === 45)
+      expect(log.filter((line) => line.includes('are passed over'))).toHaveLength(1)
+    }
+    // They do not stay where the stream becomes too long.
+    await redis.command('HSET', `${stream}:stream`, 'bytes', '999999999')
+    let more = 0
+    await becomesTrue(longMs, 'the stream to be shorter', async () => {
+      more += 1
+      await a.store.ledger.write([row(`more${more}`, 1)])
+      return !(await redis.command('XRANGE', stream, '-', '+')).includes('foo')
+    })
+    await has(b, await rowsOf(a.store))
+    expect([...a.log, ...b.log].filter((line) => line.startsWith('error'))).toEqual([])
+  })
+
+  it('is given to the others by one that cannot take in theirs', async () => {
+    const [a, b] = [await gateway(), await gateway()]
+    await a.store.ledger.write([row('a1', 1)])
+    await has(b, ['a1 1 0 1'])
+    const known = 'lmx-gateway:{usage}:usage:stream'
+    await redis.command('HSET', known, 'gone', '9999999999999-0', 'goneRows', 'garbage')
+    await eventually(longMs, 'the problem to be told', () => a.log.some((line) => line.startsWith('error')))
+    await a.store.ledger.write([row('a2', 2)])
+    await eventually(longMs, 'the row to be given', () => a.fleet.handOver().handedRows === 2)
+    await redis.command('HDEL', known, 'gone', 'goneRows')
+    await has(b, ['a1 1 0 1', 'a2 1 0 2'])
+    expect(a.fleet.handOver()).toMatchObject({ takenInRows: 0, missedRows: 0 })
+  })
+
   it('of a gateway that is killed is all that its file has, at all of them, once it is started anew', async () => {
     const folder = scratchFolder()
     onTestFinished(() => folder[Symbol.dispose]())

@@ -43,6 +43,8 @@ const entriesAtOnce = 20
 const callsAtOnce = 50
 /** What a Redis has lost of this gateway's rows is given again, as far as it is not older. */
 const handedAnewMs = 3_600_000
+/** That a date can be; an entry that no gateway wrote may have any. */
+const latestMs = 8.64e15
 
 export class UsageHandOver {
   readonly #parts: UsageHandOverParts
@@ -63,6 +65,7 @@ export class UsageHandOver {
   #handedRows = 0
   #takenInRows = 0
   #missedRows = 0
+  #hasToldUnknown = false
 
   constructor(parts: UsageHandOverParts) {
     this.#parts = parts
@@ -140,9 +143,10 @@ export class UsageHandOver {
     try {
       if (!link.isUp) await this.#lookAtWaiting()
       else {
-        // Whether the stream is another one shows here.
-        await this.#takeIn()
+        // Whether the stream is another one shows here; where that cannot be had, the others still get what is there for them.
+        const [takenIn] = await Promise.allSettled([this.#takeIn()])
         await this.#handOut()
+        if (takenIn.status === 'rejected') throw takenIn.reason
       }
       if (this.#problem !== null) log('warn', 'Usage of gateways is handed over again')
       this.#failures = 0
@@ -212,11 +216,11 @@ export class UsageHandOver {
       const asked = [randomId(16), id, stream, place, total, entriesAtOnce, given.stream, given.place]
       const answer: HandedRows = await this.#run(takeRows, asked)
       if (answer.isLost || answer.stream !== this.#position?.stream) await this.#handAnew()
-      if (answer.missedRows > 0) this.#missed(answer.missedRows, answer.missedToMs)
       const position: StreamPosition = { stream: answer.stream, place: `${answer.place} ${answer.total}` }
       const isMoved = position.stream !== this.#position?.stream || answer.batches.length > 0
       if (isMoved) await this.#written(answer.batches, position)
       this.#position = position
+      this.#tellOfGaps(answer)
       if (!answer.isMore) return
     }
   }
@@ -235,15 +239,24 @@ export class UsageHandOver {
     )
   }
 
-  #missed(rows: number, toMs: number): void {
-    this.#missedRows += rows
-    this.#parts.log(
+  #tellOfGaps({ missedRows, missedToMs, unknownEntries }: HandedRows): void {
+    // Of these nobody knows how many rows they are.
+    this.#missedRows += missedRows + unknownEntries
+    const { log, link } = this.#parts
+    if (missedRows > 0) {
+      const until = new Date(Math.min(missedToMs, latestMs)).toISOString()
+      log('warn', 'Usage of other gateways is gone before this one could take it in: it was away for too long', {
+        rows: missedRows,
+        until,
+      })
+    }
+    // Whoever writes such entries may well write many.
+    if (unknownEntries === 0 || this.#hasToldUnknown) return
+    this.#hasToldUnknown = true
+    log(
       'warn',
-      'Usage of other gateways is gone before this one could take it in: it was away for too long',
-      {
-        rows,
-        until: new Date(toMs).toISOString(),
-      },
+      'Entries in the stream of usage are none of a gateway, or of one of another version: they are passed over',
+      { entries: unknownEntries, stream: link.key('usage') },
     )
   }
 

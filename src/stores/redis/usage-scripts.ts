@@ -11,7 +11,8 @@ export const streamBytesMax = 64 * 1_048_576
 
 /**
  * The hash beside the stream: `name`, made anew with each stream; `bytes` of the rows in it; `rows`, that were ever given; `gone`,
- * the place of the latest entry that was taken away, and `goneRows`, that were given until then.
+ * the place of the latest entry that was taken away, and `goneRows`, that were given until then. Whoever can write into Redis may
+ * have put other entries into the stream: they are passed over.
  */
 const prelude = `
 local function less(a, b)
@@ -33,6 +34,14 @@ local function is_lost(name, stream, place)
   local gone = redis.call('HGET', KEYS[3], 'gone') or '0-0'
   if less(gone, place) and #redis.call('XRANGE', KEYS[2], place, place) == 0 then return 1 end
   return 0
+end
+-- Nil where no gateway has written it, or one of another version.
+local function fields_of(entry)
+  local fields = {}
+  for at = 1, #entry[2], 2 do fields[entry[2][at]] = entry[2][at + 1] end
+  if not (fields.by and fields.gateway and fields.rows and fields.total) then return nil end
+  if not string.match(fields.total, '^%d+$') or #fields.total > 15 then return nil end
+  return fields
 end
 `
 
@@ -58,8 +67,12 @@ for trimmed = 1, 16 do
   if not oldest or oldest[1] == place then break end
   if bytes <= tonumber(ARGV[9]) and tonumber(string.match(oldest[1], '^(%d+)')) >= oldest_ms then break end
   redis.call('XDEL', KEYS[2], oldest[1])
-  redis.call('HSET', KEYS[3], 'gone', oldest[1], 'goneRows', oldest[2][8])
-  bytes = redis.call('HINCRBY', KEYS[3], 'bytes', -#oldest[2][6])
+  redis.call('HSET', KEYS[3], 'gone', oldest[1])
+  local fields = fields_of(oldest)
+  if fields then
+    redis.call('HSET', KEYS[3], 'goneRows', fields.total)
+    bytes = redis.call('HINCRBY', KEYS[3], 'bytes', -#fields.rows)
+  end
 end
 return { lost, place, name }
 `,
@@ -80,6 +93,8 @@ export interface HandedRows {
   readonly missedRows: number
   /** When the last of these was given; wall clock of Redis. */
   readonly missedToMs: number
+  /** That no gateway has written, or one of another version. */
+  readonly unknownEntries: number
   /** Without those of the asker itself. */
   readonly batches: readonly { readonly from: string; readonly text: string }[]
   /** There is more. */
@@ -101,27 +116,29 @@ if name ~= ARGV[3] or place == '' then
   place = '0-0'
   total = 0
 elseif gone[1] and less(place, gone[1]) then
-  missed = tonumber(gone[2]) - total
+  missed = tonumber(gone[2] or '0') - total
 end
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 if last and less(last[1], place) then place = '0-0' end
 local entries = redis.call('XRANGE', KEYS[2], '(' .. place, '+', 'COUNT', ARGV[6])
 local batches = {}
+local unknown = 0
 for _, entry in ipairs(entries) do
   place = entry[1]
-  total = tonumber(entry[2][8])
-  if entry[2][2] ~= ARGV[2] then
-    table.insert(batches, entry[2][4])
-    table.insert(batches, entry[2][6])
+  local fields = fields_of(entry)
+  if fields then total = tonumber(fields.total) else unknown = unknown + 1 end
+  if fields and fields.by ~= ARGV[2] then
+    table.insert(batches, fields.gateway)
+    table.insert(batches, fields.rows)
   end
 end
 local is_more = 0
 if #entries == tonumber(ARGV[6]) then is_more = 1 end
-return { name, place, total, missed, gone[1] or '0-0', batches, is_more, is_lost(name, ARGV[7], ARGV[8]) }
+return { name, place, total, missed, gone[1] or '0-0', batches, is_more, is_lost(name, ARGV[7], ARGV[8]), unknown }
 `,
   (reply): HandedRows => {
     // oxlint-disable-next-line no-unsafe-type-assertion -- the script above answers so
-    const [stream, place, total, missedRows, gone, texts, isMore, isLost] = reply as [
+    const [stream, place, total, missedRows, gone, texts, isMore, isLost, unknownEntries] = reply as [
       string,
       string,
       number,
@@ -130,11 +147,12 @@ return { name, place, total, missed, gone[1] or '0-0', batches, is_more, is_lost
       string[],
       number,
       number,
+      number,
     ]
     const batches: { from: string; text: string }[] = []
     for (let at = 0; at < texts.length; at += 2) batches.push({ from: texts[at] ?? '', text: texts[at + 1] ?? '' })
     const missedToMs = Number(gone.split('-')[0])
     const isOf = { isMore: isMore === 1, isLost: isLost === 1 }
-    return { stream, place, total, missedRows: Math.max(0, missedRows), missedToMs, batches, ...isOf }
+    return { stream, place, total, missedRows: Math.max(0, missedRows), missedToMs, unknownEntries, batches, ...isOf }
   },
 )
