@@ -75,6 +75,8 @@ const toldMax = 1_000
 
 export class Limiter {
   readonly #clock: Clock
+  /** Not that of all, which may be set while something is waited for. */
+  readonly #ownClock: Clock
   #options: LimitsOptions
   #teamLimits: ReadonlyMap<string, Limits>
   readonly #chance: () => number
@@ -90,6 +92,7 @@ export class Limiter {
   constructor({ clock, limits, teams, chance, lane = null }: LimiterParts) {
     this.#lane = lane
     this.#clock = lane?.clock ?? clock
+    this.#ownClock = clock
     lane?.knows(() => this.#shared())
     this.#options = limits
     this.#teamLimits = new Map(Object.entries(teams))
@@ -143,12 +146,17 @@ export class Limiter {
       return new Reservation(helds, cost, this.#clock, this.#options.cachedInputWeight)
     }
     const { alone = (gateways: number) => this.ask(subject, cost, gateways) } = how
+    const sinceMs = this.#ownClock.now()
+    const decided = (answer: Reservation | Obstacle | null): void => {
+      if (answer instanceof Reservation) answer.askedForMs = this.#ownClock.now() - sinceMs
+      answered(answer)
+    }
     lane.ask({
       ...how,
       of,
       who,
       cost,
-      answered: (answer) => answered(answer === null ? alone(lane.gateways) : told(answer)),
+      answered: (answer) => decided(answer === null ? alone(lane.gateways) : told(answer)),
     })
   }
 
