@@ -61,7 +61,10 @@ export class SharedState {
     this.#parts = { clock, log }
     const redisEvents: RedisEvents = {
       called: (operation, outcome, ms) => events().redis.called(operation, outcome, ms),
-      up: (isUp, problem) => events().redis.up(isUp, problem),
+      up: (isUp, problem) => {
+        events().redis.up(isUp, problem)
+        if (!isUp) this.#recall?.redisWent()
+      },
     }
     this.link = new RedisLink(redis, { clock, log, chance: Math.random, events: redisEvents })
     const id = randomBytes(6).toString('base64url')
@@ -112,8 +115,8 @@ export class SharedState {
 
   /** What the ledger says was used is told where others may have lost it. */
   recallLimits(records: AccessRecords): void {
-    const { link, replicas: fleet, limits: lane } = this
-    this.#recall = new LimitRecall({ ...this.#parts, link, fleet, lane, records, chance: Math.random })
+    const { link, replicas: fleet } = this
+    this.#recall = new LimitRecall({ ...this.#parts, link, fleet, records, chance: Math.random })
   }
 
   /** What each key was served is counted as in one line of all. */

@@ -163,6 +163,7 @@ class BuiltGateway implements Gateway {
     this.#retention = retentionOf(this.#live, { store: this.#store.ledger, clock, log })
     this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
+    this.#shared?.recallLimits(this.#records)
     this.#relay = this.#makeRelay()
     const listened = this.#listenerParts()
     this.#data = dataListener(listened)

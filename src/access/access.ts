@@ -10,10 +10,11 @@ import { type KeyRecord, keyless } from './key-record.ts'
 import { type KeyChange, KeyRing } from './key-ring.ts'
 import type { LimitLane } from './limit-lane.ts'
 import { type Ask, LimitedRequest, type Turn } from './limited-request.ts'
-import { Limiter, type Past, type Subject } from './limiter.ts'
+import { Limiter, type Subject } from './limiter.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
 import type { OwnTurn } from './own-line.ts'
 import { OwnLines } from './own-lines.ts'
+import type { Past } from './past-use.ts'
 
 export interface AccessParts {
   readonly clock: Clock
@@ -140,6 +141,11 @@ export class Access {
   /** What the ledger says was used, so that no limit is forgotten by a restart. */
   restore(past: Past): void {
     this.limiter.restore(past, (keyId) => this.#ring.get(keyId) ?? null)
+  }
+
+  /** The same meanwhile, for others that may know less. */
+  recall(past: Omit<Past, 'minute'>, of: string | null): void {
+    this.limiter.recall(past, (keyId) => this.#ring.get(keyId) ?? null, of)
   }
 
   /** Throws a GatewayError for whoever may not come in. */

@@ -2,7 +2,7 @@
 import { Allowance } from './allowance.ts'
 import { type Calendar, type Period, type PeriodKind, periodKinds } from './calendar.ts'
 import { type Cost, Held, type MinuteLimit, noCost, type ToldCharge } from './held.ts'
-import type { AccountChange, AccountRecord } from './limit-records.ts'
+import type { AccountChange, AccountRecord, PeriodRecord } from './limit-records.ts'
 import { type LimitName, type Limits, limitKinds, limitNames } from './limits.ts'
 import { fitsBudget, PeriodCounts, type PeriodUse } from './quota.ts'
 import type { SharedAccount } from './shared-account.ts'
@@ -242,6 +242,13 @@ export class Account {
       allowance.ended({ reserved: ended[0], needed: ended[1], heldMs: ended[2] }, who, nowMs)
     }
     for (const [kind, label, , requests, tokens] of periods) this.#counts[kind].add(label, requests, tokens)
+  }
+
+  /** So much more was used of that day or month than this gateway knew. */
+  usedMore(kind: PeriodKind, [label, endsMs, requests, tokens]: PeriodRecord): void {
+    const use = this.#counts[kind].during({ label, startsMs: 0, endsMs })
+    use.requests += requests
+    use.tokens += tokens
   }
 
   /** Those that hold now. */

@@ -4,10 +4,11 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import type { SharedLimitEvents } from './events.ts'
+import { LanePause, type PauseState } from './lane-pause.ts'
 import { type Changed, type LaneAsk, LimitBatches, type Sent, undone } from './limit-batches.ts'
 import type { AccountChange, AccountRecord, LiveRecord } from './limit-records.ts'
 import type { AccountLane, SharedAccount } from './shared-account.ts'
-import type { AskAnswer, LimitFleet, LimitReply, LimitStore } from './shared-limits.ts'
+import { type AskAnswer, type LimitFleet, type LimitReply, type LimitStore, NotCharged } from './shared-limits.ts'
 
 export interface LimitLaneParts {
   readonly clock: Clock
@@ -20,6 +21,8 @@ export interface LimitLaneParts {
 
 /** What nobody waits for goes with the next ask, or after so long. */
 const changesWithinMs = 5
+/** Where none is answered, longer: up to some 10 s. */
+const doublingsMax = 11
 /** What was kept is told by and by after the store is back, so that not all of all gateways comes at once. */
 const tellEveryMs = 500
 const toldAtOnce = 100
@@ -47,7 +50,10 @@ export class LimitLane implements AccountLane {
   #placesWait = false
   /** Of which nobody knows whether it was done. */
   #doubt: Sent | null = null
+  /** Since the last answer. */
+  #failures = 0
   #epoch = 1
+  readonly #pause: LanePause
   /** Until asks are sent, and until changes are at the latest. */
   #askTimer: Timer | null = null
   #changeTimer: Timer | null = null
@@ -62,6 +68,7 @@ export class LimitLane implements AccountLane {
     const { clock, fleet } = parts
     this.#parts = parts
     this.#batches = new LimitBatches(fleet.id, clock)
+    this.#pause = new LanePause(clock)
     this.#aheadMs = clock.wallMs() - clock.now()
     fleet.onEpoch(() => this.#begunAnew())
     this.#tellLater()
@@ -73,7 +80,12 @@ export class LimitLane implements AccountLane {
   }
 
   get isShared(): boolean {
-    return this.#parts.fleet.isShared
+    return this.#parts.fleet.isShared && !this.#pause.isOn
+  }
+
+  /** Why limits are not those of all, though others can be asked; null where that is not so. */
+  get paused(): PauseState | null {
+    return this.#pause.state
   }
 
   /** Of how many gateways each keeps a share where all together cannot be asked. */
@@ -169,10 +181,13 @@ export class LimitLane implements AccountLane {
       })
     } else {
       // It goes on where asks have taken the changes along: to begin and to end one for each request costs more.
-      this.#changeTimer ??= clock.after(changesWithinMs, () => {
-        this.#changeTimer = null
-        if (this.#isToSend) void this.#send()
-      })
+      this.#changeTimer ??= clock.after(
+        changesWithinMs * 2 ** Math.min(Math.max(0, this.#failures - 1), doublingsMax),
+        () => {
+          this.#changeTimer = null
+          if (this.#isToSend) void this.#send()
+        },
+      )
     }
   }
 
@@ -206,8 +221,12 @@ export class LimitLane implements AccountLane {
       const answer = store.charge(sent.batch, Math.max(1, store.answerMsMax - (clock.now() - sinceMs)))
       this.#flight = answer.catch(() => {})
       reply = await answer
-    } catch {
+    } catch (error) {
       // Whoever keeps the connection tells of it.
+      if (error instanceof NotCharged) {
+        this.#pause.begin(error.message)
+        reply = null
+      }
     }
     this.#isBusy = false
     if (epoch !== this.#epoch) this.#lost(sent, isAgain)
@@ -220,19 +239,23 @@ export class LimitLane implements AccountLane {
 
   #answered(sent: Sent, reply: LimitReply, isAgain: boolean): void {
     this.#doubt = null
+    this.#failures = 0
+    this.#pause.end()
     this.#aheadMs = reply.nowMs - this.#parts.clock.now()
+    for (const at of reply.unreadable ?? []) sent.of[at]?.wasUnreadable()
     for (const [i, one] of sent.of.entries()) {
       this.#toTell.add(one)
       if (isAgain) one.told(null, reply.epoch)
       else this.#toldAll(one, sent.batch.accounts[i]?.live, reply.accounts[i] ?? null, reply.epoch)
     }
-    for (const [i, ask] of sent.asks.entries()) {
-      const answer = reply.answers[i]
-      if (!isAgain) this.#told(ask, answer)
-      else if (answer?.held !== undefined) this.#undo(ask, answer.held)
-    }
+    for (const [i, ask] of sent.asks.entries()) this.#toldOrUndone(ask, reply.answers[i], isAgain)
     for (const one of sent.of) if (!one.isToTell) this.#toTell.delete(one)
     this.#placesWait = sent.of.some((one) => one.isToTell)
+  }
+
+  #toldOrUndone(ask: LaneAsk, answer: AskAnswer | undefined, isAgain: boolean): void {
+    if (!isAgain) this.#told(ask, answer)
+    else if (answer?.held !== undefined) this.#undo(ask, answer.held)
   }
 
   #told(ask: LaneAsk, answer: AskAnswer | undefined): void {
@@ -257,12 +280,13 @@ export class LimitLane implements AccountLane {
 
   /** It may have been done all the same: it is sent again, without the asks, until that is known. */
   #failed(sent: Sent, isAgain: boolean): void {
+    this.#failures += 1
     for (const one of sent.of) one.tellLiveAgain()
     if (!isAgain) this.#doubt = { ...sent, batch: { ...sent.batch, asks: [] } }
     this.#decideAlone(sent, isAgain)
   }
 
-  /** Nothing of it was done: the store has been emptied, and this gateway has not heard of it yet. */
+  /** Nothing of it was done: the store has been emptied and this gateway has not heard of it yet, or will not do it. */
   #refused(sent: Sent, isAgain: boolean): void {
     this.#doubt = null
     this.#keep(sent.changes)
@@ -321,7 +345,7 @@ export class LimitLane implements AccountLane {
     // Others are told of each once here: what fails comes with the next time.
     for (let left = this.#toTell.size; left > 0 && this.#mayTell(isSettling); left -= toldAtOnce) {
       if (!this.#isBusy) await (isSettling ? this.#settle() : this.#send())
-      await this.#pause(isSettling ? 1 : tellPauseMs * (1 + chance()))
+      await this.#wait(isSettling ? 1 : tellPauseMs * (1 + chance()))
       if (epoch !== this.#epoch) return
     }
     if (this.#doubt !== null && this.isShared) this.#sendSoon(false)
@@ -351,7 +375,7 @@ export class LimitLane implements AccountLane {
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.#parts.clock.after(ms, resolve)
     })

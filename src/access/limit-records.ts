@@ -46,7 +46,9 @@ export type PeriodRecord = readonly [string, number, number, number, ...number[]
 
 export type LiveRecord = readonly [number, number]
 
-export interface AccountRecord extends Readonly<Partial<Record<PeriodKind, readonly PeriodRecord[]>>> {
+export type PeriodRecords = Readonly<Partial<Record<PeriodKind, readonly PeriodRecord[]>>>
+
+export interface AccountRecord extends PeriodRecords {
   readonly minute: Readonly<Partial<Record<LimitName, AllowanceRecord>>>
   /** Requests at once, by gateway: with those that wait, and those that run. */
   readonly live?: Readonly<Record<string, LiveRecord>>

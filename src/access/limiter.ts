@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { GatewayError } from '../base/errors.ts'
 import { Account, type Now, type Obstacle, type Owner } from './account.ts'
-import { Calendar } from './calendar.ts'
+import { Calendar, type PeriodKind, periodKinds } from './calendar.ts'
 import type { LimitRest } from './events.ts'
 import type { Cost } from './held.ts'
 import { type KeyRecord, keyless } from './key-record.ts'
@@ -12,6 +12,7 @@ import type { LimitLane } from './limit-lane.ts'
 import type { Limits } from './limits.ts'
 import { type LimitLeft, limitRests, limitsLeft } from './limits-left.ts'
 import type { LimitsOptions, TeamsOptions } from './options.ts'
+import type { LimitsOf, Past, PastUse } from './past-use.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { lineFull, longest, refusal, tooManyWait } from './refusal.ts'
 import { Reservation, weighed } from './reservation.ts'
@@ -28,25 +29,6 @@ export type Subject =
       readonly limits: Limits
     }
   | { readonly keyId: null; readonly address: string }
-
-/** What the ledger says was used: of one request, or summed up. */
-export interface PastUse {
-  readonly keyId: string | null
-  readonly team: string | null
-  readonly startedAtMs: number
-  readonly requests: number
-  readonly input: number
-  readonly cachedInput: number
-  readonly output: number
-}
-
-export interface Past {
-  /** One row for each request of the last minute. */
-  readonly minute: readonly PastUse[]
-  /** Sums since the day and the month began. */
-  readonly day: readonly PastUse[]
-  readonly month: readonly PastUse[]
-}
 
 export interface LimiterParts {
   readonly clock: Clock
@@ -260,16 +242,10 @@ export class Limiter {
   }
 
   /** Once, before the first request. `limitsOf` a key by its id, null where there is none such any more. */
-  restore(past: Past, limitsOf: (keyId: string) => { readonly name: string; readonly limits: Limits } | null): void {
+  restore(past: Past, limitsOf: LimitsOf): void {
     const now = this.#now()
-    const fullSinceMs = now.ms - windowMs
     const charge = (use: PastUse, take: (account: Account, cost: Cost) => void) => {
-      const { keyId, team } = use
-      const key = keyId === null ? null : limitsOf(keyId)
-      const cost = this.#costOf(use)
-      if (keyId !== null && key !== null) take(this.#keyAccount({ keyId, ...key }, fullSinceMs, now, null), cost)
-      const teamAccount = team === null ? null : this.#teamAccount(team, fullSinceMs, null)
-      if (teamAccount !== null) take(teamAccount, cost)
+      for (const account of this.#chargedBy(use, limitsOf, now, null)) take(account, this.#costOf(use))
     }
     for (const use of past.day) charge(use, (account, cost) => account.restorePeriod('day', cost, now.wallMs))
     for (const use of past.month) charge(use, (account, cost) => account.restorePeriod('month', cost, now.wallMs))
@@ -277,6 +253,39 @@ export class Limiter {
       const ageMs = Math.min(windowMs, Math.max(0, now.wallMs - use.startedAtMs))
       charge(use, (account, cost) => account.restoreMinute(cost, now.ms - ageMs))
     }
+  }
+
+  /** The same while it runs, where others may know less: see `SharedAccount.recall`. */
+  recall(past: Omit<Past, 'minute'>, limitsOf: LimitsOf, of: string | null): void {
+    const now = this.#now()
+    const sums = new Map<Account, Record<PeriodKind, { requests: number; tokens: number }>>()
+    for (const kind of periodKinds) {
+      for (const use of past[kind]) {
+        const { requests, input, output } = this.#costOf(use)
+        for (const account of this.#chargedBy(use, limitsOf, now, this.#apart)) {
+          const known = sums.get(account) ?? { day: { requests: 0, tokens: 0 }, month: { requests: 0, tokens: 0 } }
+          known[kind].requests += requests
+          known[kind].tokens += input + output
+          sums.set(account, known)
+        }
+      }
+    }
+    for (const [account, { day, month }] of sums) {
+      const told = (kind: PeriodKind, { requests, tokens }: typeof day) => {
+        const { label, endsMs } = account.periodOf(kind, now.wallMs)
+        return requests === 0 && tokens === 0 ? {} : { [kind]: [label, endsMs, requests, tokens] as const }
+      }
+      account.sharing?.recall({ ...told('day', day), ...told('month', month) }, of)
+    }
+  }
+
+  /** Of what was used before: its key, where there still is one, and its team. */
+  #chargedBy({ keyId, team }: PastUse, limitsOf: LimitsOf, now: Now, apart: number | null): readonly Account[] {
+    const fullSinceMs = now.ms - windowMs
+    const key = keyId === null ? null : limitsOf(keyId)
+    const own = keyId === null || key === null ? null : this.#keyAccount({ keyId, ...key }, fullSinceMs, now, apart)
+    const teams = team === null ? null : this.#teamAccount(team, fullSinceMs, apart)
+    return [own, teams].filter((account) => account !== null)
   }
 
   /** The key is gone for good. */

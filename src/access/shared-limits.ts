@@ -1,5 +1,5 @@
 /** The port through which several gateways charge the same limits, so that they never exceed them together. */
-import type { AccountChange, AccountRecord, LiveRecord } from './limit-records.ts'
+import type { AccountChange, AccountRecord, LiveRecord, PeriodRecords } from './limit-records.ts'
 import type { LimitName, Limits } from './limits.ts'
 
 export interface AccountWish {
@@ -13,8 +13,15 @@ export interface AccountWish {
   readonly seed?: AccountRecord
   /** The epoch of the store in which it knew that; absent where that is from a ledger. */
   readonly of?: string
+  /** What the ledger of this gateway says was used of its day and its month, where others may know less. */
+  readonly past?: PastTold
   /** Until its day and its month are over. */
   readonly kept: boolean
+}
+
+export interface PastTold extends PeriodRecords {
+  /** It is of before this epoch of the store was over; absent where it is of all until now. */
+  readonly of?: string
 }
 
 /** Label and end, by the wall clock. */
@@ -76,12 +83,22 @@ export interface LimitReply {
   readonly answers: readonly AskAnswer[]
   /** By account: what it is now, where somebody asked for it. */
   readonly accounts: readonly (AccountRecord | null)[]
+  /** Accounts of the batch, from 0 on, of which the store had something that nobody can read: they have begun anew. */
+  readonly unreadable?: readonly number[]
+}
+
+/** Nothing of the batch was done, and it would not be if it came again: the message says why. */
+export class NotCharged extends Error {
+  override readonly name = 'NotCharged'
 }
 
 export interface LimitStore {
   /** What a request waits for it at the most. */
   readonly answerMsMax: number
-  /** All of it or nothing. Rejects within `answerMsMax` where nobody can tell; null while nobody is granted anything. */
+  /**
+   * All of it or nothing. Rejects within `answerMsMax` where nobody can tell, with NotCharged where it was not done; null
+   * while nobody is granted anything.
+   */
   charge(batch: LimitBatch, answerMsMax: number): Promise<LimitReply | null>
 }
 

@@ -86,6 +86,11 @@ export class Replicas {
     return Math.max(1, this.#alive.length)
   }
 
+  /** Of the store since it was emptied last, as it was told; null before the first beat. */
+  get epoch(): string | null {
+    return this.#epoch
+  }
+
   /** Ids of the same, in an order that is the same for all of them. */
   get ids(): readonly string[] {
     return this.#alive.map(({ id }) => id).toSorted()

@@ -27,6 +27,7 @@ export class AccessRecords {
   /** SHA-256 in hex. */
   #adminTokenDigest: string | null = null
   #isMakingToken = false
+  #isRestored = false
   #unreadable = false
   /** The latest of the trail that was looked at. */
   #lastEntry: string | undefined
@@ -59,6 +60,21 @@ export class AccessRecords {
   async restoreLimits(): Promise<void> {
     await this.#tried('What was used before is not known: limits begin anew', () => this.#restoreLimits())
     this.#tellOfUnknownTeams()
+  }
+
+  /**
+   * For others, which may know less of what was used: `of` before that epoch of the store of all was over, or until now (null).
+   * Never rejects.
+   */
+  async recallLimits(of: string | null): Promise<void> {
+    if (!this.#isRestored) return
+    const { store, access } = this.#parts
+    await this.#tried('What was used before is not known to other gateways', async () => {
+      const from = access.limiter.pastFrom()
+      const totals = await store.ledger.totals(from)
+      // Of yesterday nobody asks any more.
+      if (access.limiter.pastFrom().dayMs === from.dayMs) access.recall(totals, of)
+    })
   }
 
   /** Once it listens: the token that opens the admin API is made, where there is none yet, and changes are seen from now on, whoever makes them. */
@@ -134,6 +150,7 @@ export class AccessRecords {
     const from = access.limiter.pastFrom()
     const [minute, totals] = await Promise.all([store.ledger.charges(from.minuteMs), store.ledger.totals(from)])
     access.restore({ minute, ...totals })
+    this.#isRestored = true
   }
 
   async #makeAdminToken(): Promise<void> {

@@ -23,7 +23,7 @@ describe.skipIf(!hasRedis)('budgets of which several gateways tell late', () => 
     link = new RedisLink(options, { clock: systemClock, log: silentLog, chance: () => 0.5 })
     await link.start()
     await link.command(['SET', link.key('epoch'), 'settled 0'])
-    store = new RedisLimitStore(link, options)
+    store = new RedisLimitStore(link, options, silentLog)
   })
 
   afterAll(async () => {

@@ -8,10 +8,12 @@ import { limitsOptions, type TeamsOptions } from '../../src/access/options.ts'
 import { Reservation } from '../../src/access/reservation.ts'
 import type { LimitBatch, LimitReply, LimitStore } from '../../src/access/shared-limits.ts'
 import type { Clock } from '../../src/base/clock.ts'
+import type { Log } from '../../src/base/log.ts'
 import { limitScript, limitsLua } from '../../src/stores/redis/limit-script.ts'
 import { RedisLimitStore } from '../../src/stores/redis/limit-store.ts'
 import type { RedisLink } from '../../src/stores/redis/link.ts'
 import { Script } from '../../src/stores/redis/script.ts'
+import { silentLog } from '../kit/silent-log.ts'
 
 /** The script of the product, but for its time: that is what stands in a key. */
 const timedScript = new Script(
@@ -74,6 +76,7 @@ function timed(link: RedisLink): RedisLink {
 
 export interface SceneParts {
   readonly link: RedisLink
+  readonly log?: Log
   readonly clock: SetClock
   readonly teams?: TeamsOptions
   readonly store?: (store: LimitStore) => LimitStore
@@ -82,13 +85,13 @@ export interface SceneParts {
 /** One of those on the Redis: `id` tells it from others. */
 export function sharedGateway(
   id: string,
-  { link, clock, teams = {}, store = (one) => one }: SceneParts,
+  { link, clock, log = silentLog, teams = {}, store = (one) => one }: SceneParts,
 ): SharedGateway {
   const listeners: (() => void)[] = []
   const fleet = { id, count: 1, isShared: true, onEpoch: (listener: () => void) => void listeners.push(listener) }
   const running = new Set<LimitBatch>()
   const failures: unknown[] = []
-  const inner = store(new RedisLimitStore(timed(link), { answerMsMax: 5_000, goneAfterMs: 3_000 }))
+  const inner = store(new RedisLimitStore(timed(link), { answerMsMax: 5_000, goneAfterMs: 3_000 }, log))
   const counted: LimitStore = {
     answerMsMax: 5_000,
     async charge(batch: LimitBatch, answerMsMax: number): Promise<LimitReply | null> {

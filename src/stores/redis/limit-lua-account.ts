@@ -1,7 +1,4 @@
-/**
- * All limits of one key, team or address, in Lua: `access/account.ts` and `quota.ts`, and how they are written down between
- * two calls: as the JSON of `access/limit-records.ts`.
- */
+/** All limits of one key, team or address, in Lua: `access/account.ts` and `quota.ts`. */
 export const accountLua = `
 local minute_names = { 'requestsPerMinute', 'tokensPerMinute', 'inputTokensPerMinute', 'outputTokensPerMinute' }
 local budget_limits = {
@@ -23,104 +20,6 @@ local function counted(field, cost)
   return field == 3 and cost[1] or cost[2] + cost[3]
 end
 
--- Of JSON only 14 digits are kept, which is not enough for parts of a millisecond and of a token.
-local function exact(n)
-  return n == floor(n) and n or string.format('%.17g', n)
-end
-
-local function read_allowance(name, shared, r, now)
-  local a = {
-    evens = name ~= 'requestsPerMinute',
-    shared = shared,
-    limit = r.limit,
-    level = tonumber(r.level),
-    at = r.at,
-    sum = 0,
-    amounts = {},
-    lasts = {},
-    next = r.next and tonumber(r.next),
-    missed = r.missed,
-    other = r.other,
-  }
-  local list = r.slots or {}
-  for i = 1, #list, 3 do
-    a.amounts[list[i]] = list[i + 1]
-    a.sum = a.sum + list[i + 1]
-    if list[i + 2] > 0 then a.lasts[list[i]] = list[i + 2] end
-  end
-  if r.claim then
-    local c = r.claim
-    a.claim = {
-      who = c.who,
-      cost = c.cost,
-      level = tonumber(c.level),
-      from = tonumber(c.from),
-      due = tonumber(c.due),
-      back = tonumber(c.back),
-      lapses = tonumber(c.lapses),
-    }
-  end
-  if r.barred then
-    a.barred = {}
-    for i, one in ipairs(r.barred) do a.barred[i] = { one[1], one[2], tonumber(one[3]) } end
-  end
-  if r.paid then
-    a.paid = {}
-    for who, at in pairs(r.paid) do a.paid[who] = tonumber(at) end
-  end
-  -- A clock was set back: what was charged counts from now on, and what was put aside or owed for other times does no more.
-  if a.at > now then
-    local charged_later
-    for slot, amount in pairs(a.amounts) do
-      if slot > floor(now / slot_ms) then
-        a.sum = a.sum - amount
-        a.amounts[slot], a.lasts[slot] = nil, nil
-        charged_later = (charged_later or 0) + amount
-      end
-    end
-    a.at = now
-    if charged_later then charges_add(a, charged_later) end
-    if a.at + 60000 < r.at then a.claim, a.next, a.paid, a.missed, a.other = nil, nil, nil, nil, nil end
-  end
-  return a
-end
-
-local function write_allowance(a, now)
-  local r = { limit = a.limit, level = exact(a.level), at = a.at, missed = a.missed, other = a.other }
-  local list = {}
-  for slot, amount in pairs(a.amounts) do
-    if amount ~= 0 then
-      local n = #list
-      list[n + 1], list[n + 2], list[n + 3] = slot, amount, a.lasts[slot] or 0
-    end
-  end
-  if #list > 0 then r.slots = list end
-  r.next = a.next and exact(a.next)
-  if a.claim then
-    local c = a.claim
-    r.claim = {
-      who = c.who,
-      cost = c.cost,
-      level = exact(c.level),
-      from = exact(c.from),
-      due = exact(c.due),
-      back = exact(c.back),
-      lapses = exact(c.lapses),
-    }
-  end
-  if a.barred and #a.barred > 0 then
-    r.barred = {}
-    for i, one in ipairs(a.barred) do r.barred[i] = { one[1], one[2], exact(one[3]) } end
-  end
-  for who, at in pairs(a.paid or {}) do
-    if at > now then
-      r.paid = r.paid or {}
-      r.paid[who] = exact(at)
-    end
-  end
-  return r
-end
-
 -- As \`Account.use\`, for those who ask. What is not limited any more is kept for a while: other gateways may not have heard of it.
 local function use(account, now)
   account.used = {}
@@ -139,26 +38,6 @@ local function use(account, now)
       account.used[name] = a
     end
   end
-end
-
-local function read_account(text, wish, epoch, now)
-  local r = text and cjson.decode(text) or {}
-  local account = {
-    shared = wish.kind == 'team',
-    limits = wish.limits,
-    minute = {},
-    day = r.day or {},
-    month = r.month or {},
-    live = r.live or {},
-    epoch = r.epoch or epoch,
-    own = wish.live and wish.live[1] or 0,
-    running = wish.live and wish.live[2] or 0,
-    tells = wish.live,
-  }
-  for name, record in pairs(r.minute or {}) do
-    account.minute[name] = read_allowance(name, account.shared, record, now)
-  end
-  return account
 end
 
 -- Of what is told late: a period puts out none that is newer, however many days of several gateways come one after the other.
@@ -182,8 +61,16 @@ local function merge_period(known, told, of)
       local more = max(0, told[i] - base)
       known[i], known[i + 2] = known[i] + more, base + more
     else
-      known[i] = max(known[i], told[i])
+      known[i], known[i + 2] = max(known[i], told[i]), max(base, told[i])
     end
+  end
+end
+
+-- What a ledger says was used: of before an epoch (\`of\` names the one that was known then), or of all until now.
+local function merge_past(account, past, of)
+  if of == account.epoch then return end
+  for _, kind in ipairs({ 'day', 'month' }) do
+    for _, told in ipairs(past[kind] or {}) do merge_period(recalled(account, kind, told), told, of) end
   end
 end
 
@@ -209,11 +96,7 @@ local function merge(account, seed, of, now)
       end
     end
   end
-  for _, kind in ipairs({ 'day', 'month' }) do
-    for _, told in ipairs(seed[kind] or {}) do
-      merge_period(recalled(account, kind, told), told, of)
-    end
-  end
+  merge_past(account, seed, of)
 end
 
 -- The one of now first, and the one before it.
@@ -358,22 +241,5 @@ local function change(account, told, now)
     if used[6] == 1 then recalled(account, used[1], { used[2], used[3] }) end
     count(account, used[1], used[2], used[4], used[5])
   end
-end
-
-local function write_account(account, id, alive, now)
-  local r = { minute = {}, live = {}, epoch = account.epoch }
-  for name, a in pairs(account.minute) do
-    if account.limits[name] or now - a.at < 2 * window then r.minute[name] = write_allowance(a, now) end
-  end
-  for _, kind in ipairs({ 'day', 'month' }) do
-    if #account[kind] > 0 then r[kind] = account[kind] end
-  end
-  for other, live in pairs(account.live) do
-    if other ~= id and (not alive or alive[other]) then
-      r.live[other] = live
-    end
-  end
-  if account.tells and account.own > 0 then r.live[id] = { account.own, account.running } end
-  return cjson.encode(r)
 end
 `

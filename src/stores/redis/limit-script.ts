@@ -1,6 +1,7 @@
 /** What several gateways charge to limits, all or none of one request, by the clock of Redis: one script for a batch of them. */
 import { accountLua } from './limit-lua-account.ts'
 import { allowanceLua } from './limit-lua-allowance.ts'
+import { recordLua } from './limit-lua-record.ts'
 import { Script } from './script.ts'
 
 /**
@@ -14,10 +15,10 @@ local now = now_ms()
 local batch = cjson.decode(ARGV[1])
 local epoch = string.match(redis.call('GET', KEYS[1]) or '', '^%S+')
 if not epoch or not (batch.tells or is_settled(now)) then return { 'unsettled' } end
-local done = redis.call('GET', KEYS[3])
-if done then
+local done = redis.pcall('GET', KEYS[3])
+if type(done) == 'string' then
   local seq, answer = string.match(done, '^(%d+) (.*)$')
-  if tonumber(seq) == batch.seq then return { now, epoch, answer } end
+  if tonumber(seq) == batch.seq then return { now, epoch, answer, '' } end
 end
 
 local alive
@@ -33,7 +34,7 @@ end
 
 local accounts = {}
 for i, wish in ipairs(batch.accounts) do
-  local account = read_account(redis.call('GET', KEYS[3 + i]), wish, epoch, now)
+  local account = read_account(KEYS[3 + i], wish, epoch, now)
   account.kept = wish.kept
   if wish.seed then merge(account, wish.seed, wish.of, now) end
   account.others, account.others_running = others_of(account, batch.id, alive or {})
@@ -42,6 +43,9 @@ end
 
 -- By the limits that it was charged to; who asks brings those of now.
 for _, told in ipairs(batch.changes) do change(accounts[told.account], told, now) end
+for i, wish in ipairs(batch.accounts) do
+  if wish.past then merge_past(accounts[i], wish.past, wish.past.of) end
+end
 for at in pairs(asked) do use(accounts[at], now) end
 
 -- Who was told to wait goes before those of its holder that come later.
@@ -82,30 +86,38 @@ for n, ask in ipairs(batch.asks) do
   end
 end
 
-local reply = { now, epoch, #answers > 0 and cjson.encode(answers) or '' }
+local unreadable = {}
+local texts, lives = {}, {}
 for i, account in ipairs(accounts) do
-  local text = write_account(account, batch.id, alive, now)
-  local lives = 600000
+  if account.unreadable then unreadable[#unreadable + 1] = i end
+  texts[i] = write_account(account, batch.id, alive, now)
+  lives[i] = 600000
   for _, kind in ipairs({ 'day', 'month' }) do
     for _, use in ipairs(account[kind]) do
       -- A day longer, in case a clock is set back.
-      if account.kept and (use[3] > 0 or use[4] > 0) then lives = max(lives, use[2] - now + 86400000) end
+      if account.kept and (use[3] > 0 or use[4] > 0) then lives[i] = max(lives[i], use[2] - now + 86400000) end
     end
   end
-  redis.call('SET', KEYS[3 + i], text, 'PX', floor(lives))
-  reply[3 + i] = asked[i] and text or ''
+end
+local reply = { now, epoch, #answers > 0 and cjson.encode(answers) or '', table.concat(unreadable, ' ') }
+-- Nothing is written before all is known: what fails has changed nothing.
+for i, text in ipairs(texts) do
+  redis.call('SET', KEYS[3 + i], text, 'PX', floor(lives[i]))
+  reply[4 + i] = asked[i] and text or ''
 end
 redis.call('SET', KEYS[3], batch.seq .. ' ' .. reply[3], 'PX', 3600000)
 return reply
 `
 
-export const limitsLua = allowanceLua + accountLua + batchLua
+export const limitsLua = allowanceLua + recordLua + accountLua + batchLua
 
 export interface LimitReply {
   readonly nowMs: number
   readonly epoch: string
   /** JSON. */
   readonly answers: string
+  /** Accounts of the batch, from 1 on, that were there and could not be read: they count as new. */
+  readonly unreadable: readonly number[]
   /** JSON by account of the batch; empty where nobody asked; none where the batch had been done before. */
   readonly accounts: readonly string[]
 }
@@ -113,8 +125,9 @@ export interface LimitReply {
 /** Null while nothing is granted: the fleet has begun anew. */
 export const limitScript = new Script('limits', limitsLua, (reply): LimitReply | null => {
   const parts: unknown[] = Array.isArray(reply) ? reply : []
-  const [nowMs, epoch, answers, ...accounts] = parts
+  const [nowMs, epoch, answers, unreadable, ...accounts] = parts
   if (nowMs === 'unsettled') return null
   if (typeof nowMs !== 'number') throw new TypeError('no answer of the script of limits')
-  return { nowMs, epoch: String(epoch), answers: String(answers), accounts: accounts.map(String) }
+  const places = unreadable === '' ? [] : String(unreadable).split(' ').map(Number)
+  return { nowMs, epoch: String(epoch), answers: String(answers), unreadable: places, accounts: accounts.map(String) }
 })

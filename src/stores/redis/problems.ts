@@ -59,6 +59,11 @@ export function problemOf(error: unknown, target: RedisTarget | null): RedisProb
   return { text: withoutSecrets(message, target), scope: 'call' }
 }
 
+/** Redis itself has refused it: whatever a script was to do, it has not. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && !('code' in error) && /^[A-Z]+ /.test(error.message)
+}
+
 /** The same of a connection that is being opened. */
 export function openingProblemOf(error: unknown, target: RedisTarget | null): string {
   const { text } = problemOf(error, target)

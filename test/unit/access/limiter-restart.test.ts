@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { PastUse } from '../../../src/access/limiter.ts'
+import type { PastUse } from '../../../src/access/past-use.ts'
 import { keyOf, limiterOf, startWallMs, used } from './limiter-parts.ts'
 
 const row = (ageMs: number, input: number, more: Partial<PastUse> = {}): PastUse => ({
