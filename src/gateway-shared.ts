@@ -108,7 +108,7 @@ export class SharedState {
   /** What this gateway keeps, in its own files, together with what all of them have; once. */
   storeOn(file: LateStore, { allowAnonymous }: { readonly allowAnonymous: boolean }): FleetStore {
     const { link, replicas, name } = this
-    const parts = { ...this.#parts, link, id: replicas.id, name, chance: Math.random, allowAnonymous }
+    const parts = { ...this.#parts, link, replicas, id: replicas.id, name, chance: Math.random, allowAnonymous }
     this.#store = new FleetStore(file, parts)
     return this.#store
   }

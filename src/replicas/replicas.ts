@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import type { AliveReplica, Beat, BeatStore } from './beat-store.ts'
 import type { ReplicaEvents, ReplicasState } from './events.ts'
+import { type KeptCount, LastSeen } from './last-seen.ts'
 import { messageOf, messageText, parsed, type ReplicaStatus, statusOf, topicCharsMax } from './message.ts'
 
 /** Whoever was not heard for some of these is gone (`storage.redis.goneAfterMs`). */
@@ -54,7 +55,12 @@ export class Replicas {
   readonly #faultsTold = new Set<string>()
   /** They said so, and none comes back under its id. */
   readonly #left = new Set<string>()
+  readonly #lastSeen: LastSeen
   #alive: readonly AliveReplica[]
+  /** The store has told of all who live; until then there are as many as were seen last, in a life before this one. */
+  #knowsAll = false
+  /** It could not be asked at the start. */
+  #startedAlone = false
   #epoch: string | null = null
   #joined: string | null = null
   #settledAtMs = Number.POSITIVE_INFINITY
@@ -71,6 +77,7 @@ export class Replicas {
 
   constructor(parts: ReplicasParts) {
     this.#parts = parts
+    this.#lastSeen = new LastSeen(parts)
     this.#alive = [{ id: parts.own.id, beatAgeMs: 0 }]
     this.#beatAnsweredAtMs = parts.clock.now()
     this.#sharing = { isShared: false, sinceMs: parts.clock.wallMs(), why: this.#unsharedBecause() }
@@ -81,9 +88,9 @@ export class Replicas {
     return this.#parts.own.id
   }
 
-  /** Those that live, this one included; those that did when the store was last there. */
+  /** Those that live, this one included; those that did when the store was last there, be it before this one started. */
   get count(): number {
-    return Math.max(1, this.#alive.length)
+    return Math.max(1, this.#alive.length, this.#knowsAll ? 1 : this.#lastSeen.count)
   }
 
   /** Of the store since it was emptied last, as it was told; null before the first beat. */
@@ -91,7 +98,7 @@ export class Replicas {
     return this.#epoch
   }
 
-  /** Ids of the same, in an order that is the same for all of them. */
+  /** Ids of the same, in an order that is the same for all of them; of those that were seen before the start none is known. */
   get ids(): readonly string[] {
     return this.#alive.map(({ id }) => id).toSorted()
   }
@@ -130,6 +137,11 @@ export class Replicas {
   /** `told` is whatever another replica, which may be of another version, has said: to be looked at before it is believed. */
   hear(topic: string, heard: Heard): void {
     this.#hearers.set(topic, [...(this.#hearers.get(topic) ?? []), heard])
+  }
+
+  /** For the next start, and from the last one. */
+  keepCount(kept: KeptCount): void {
+    this.#lastSeen.begin(kept)
   }
 
   /** Another one lives that was not known to. */
@@ -177,6 +189,7 @@ export class Replicas {
       }
     }
     if (this.#stopped) return
+    this.#startedAlone ||= this.#epoch === null
     this.#noteSharing()
     this.#timer = this.#parts.clock.after(beatEveryMs, () => void this.#beat())
   }
@@ -204,19 +217,29 @@ export class Replicas {
     const elapsedMs = nowMs - this.#beatAnsweredAtMs
     // What one says at last may be heard before an answer that was on its way already.
     const alive = told.filter(({ id }) => !this.#left.has(id))
-    // To all who come back to a store that was away the others seem gone, until those have come back, too.
-    const wasAway = elapsedMs > this.#parts.goneAfterMs / 2
-    this.#othersReturnAtMs = Math.max(this.#othersReturnAtMs, nowMs + (wasAway ? othersReturnMs : settlesInMs))
+    this.#othersReturnAtMs = Math.max(this.#othersReturnAtMs, nowMs + this.#othersReturnInMs(elapsedMs, settlesInMs))
     this.#beatSentAtMs = sentAtMs
     this.#beatAnsweredAtMs = nowMs
     const before = this.#alive.map(({ id, beatAgeMs }) => ({ id, beatAgeMs: beatAgeMs + elapsedMs }))
     this.#alive = nowMs < this.#othersReturnAtMs ? [...alive, ...missingIn(alive, before)] : alive
-    if (epoch !== this.#epoch) this.#settledAtMs = nowMs + settlesInMs
+    if (nowMs >= this.#othersReturnAtMs) this.#countAll()
+    this.#settledAtMs = nowMs + settlesInMs
     if (epoch !== this.#epoch || joined !== this.#joined) this.#beganAnew(epoch, joined)
     for (const gone of missingIn(this.#alive, before))
       if (gone.id !== this.id) this.#forget(gone.id, this.#howGone(gone))
     for (const { id } of missingIn(before, alive)) if (id !== this.id) this.#came(id)
     if (alive.some(({ id }) => id !== this.id && !this.#known.has(id))) void this.#learnOthers()
+  }
+
+  /** To all who come back to a store that was away the others seem gone, until those have come back, too. */
+  #othersReturnInMs(elapsedMs: number, settlesInMs: number): number {
+    const wasAway = elapsedMs > this.#parts.goneAfterMs / 2 || (this.#epoch === null && this.#startedAlone)
+    return wasAway ? Math.max(othersReturnMs, settlesInMs) : settlesInMs
+  }
+
+  #countAll(): void {
+    this.#knowsAll = true
+    this.#lastSeen.see(this.count)
   }
 
   /** One that beat just now has said that it leaves, which is yet to be heard. */

@@ -1,4 +1,4 @@
-/** The port through which a gateway's own file holds what its fleet knows of keys, so that they are good where nobody else can be asked. */
+/** The port through which a gateway's own file holds what its fleet knows of keys, and how many gateways it has, so that both are good where nobody else can be asked. */
 import type { KeyRecord } from '../access/key-record.ts'
 import type { AuditEntry } from '../access/key-store.ts'
 
@@ -23,12 +23,16 @@ export interface KeysNews {
   readonly audit: readonly AuditEntry[]
   /** Kept together with the rest, all or nothing; null where it stays. */
   readonly position: MirrorPosition | null
+  /** How many they are; absent where that stays. */
+  readonly gateways?: number
 }
 
 export interface Mirrored {
   /** Null where nothing of a fleet was ever known. */
   readonly position: MirrorPosition | null
   readonly adminTokenRevision: number
+  /** How many were seen last; null where nobody ever counted them. */
+  readonly gateways: number | null
 }
 
 /** Both reject with StoreError where the file cannot be used. */

@@ -180,22 +180,25 @@ export class KeysFile {
   }
 
   /** What the fleet knows, where it is newer than what stands here. */
-  mirror({ keys, keysEverCreated, adminToken, audit, position }: KeysNews): void {
+  mirror({ keys, keysEverCreated, adminToken, audit, position, gateways }: KeysNews): void {
     this.#transaction(() => {
       for (const key of keys) this.#mirrorKey(key)
       if (keysEverCreated && !this.#keysEverCreated()) this.#setMeta('keys_ever_created', 'true')
       if (adminToken !== null) this.#mirrorAdminToken(adminToken)
       this.#mirrorTrail(audit)
       if (position !== null) this.#setMeta('fleet_position', JSON.stringify(position))
+      if (gateways !== undefined) this.#setMeta('fleet_gateways', String(gateways))
     })
   }
 
   mirrored(): Mirrored {
     return this.#database.guard(() => {
       const position = this.#meta('fleet_position')
+      const gateways = this.#meta('fleet_gateways')
       return {
         position: position === null ? null : this.#parsed<MirrorPosition>(position),
         adminTokenRevision: Number(this.#meta('admin_token_revision') ?? 0),
+        gateways: gateways === null ? null : Number(gateways),
       }
     })
   }

@@ -38,7 +38,7 @@ export class UnwritableKeys implements KeptKeys {
       list: async () => this.state.keys.toSorted((a, b) => a.createdAtMs - b.createdAtMs),
       audit: async () => [],
     }
-    this.mirror = { mirror: refused, mirrored: async () => ({ position: null, adminTokenRevision: 0 }) }
+    this.mirror = { mirror: refused, mirrored: async () => ({ position: null, adminTokenRevision: 0, gateways: null }) }
   }
 
   get state(): AccessState {

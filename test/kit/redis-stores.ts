@@ -46,7 +46,14 @@ export async function openFleetMember({
   if (isDeaf) link.subscribe = async () => {}
   await link.start()
   const file = new LateStore({ path, role: 'gateway', redis })
-  const fleet = new FleetStore(file, { ...parts, link, id: randomId(8), name, allowAnonymous })
+  const fleet = new FleetStore(file, {
+    ...parts,
+    link,
+    replicas: { keepCount() {} },
+    id: randomId(8),
+    name,
+    allowAnonymous,
+  })
   try {
     const store = await fleet.open()
     return {

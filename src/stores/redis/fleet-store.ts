@@ -3,6 +3,8 @@ import type { KeyStore } from '../../access/key-store.ts'
 import { StoreError } from '../../base/store-error.ts'
 import type { HandOverState } from '../../metering/events.ts'
 import type { LedgerStore } from '../../metering/ledger-store.ts'
+import type { Replicas } from '../../replicas/replicas.ts'
+import type { KeyMirror } from '../key-mirror.ts'
 import type { GatewayStore, LateStore } from '../late-store.ts'
 import type { Store, StoreEvents } from '../store.ts'
 import { RedisKeys, type RedisKeysParts } from './key-store.ts'
@@ -12,6 +14,8 @@ export interface FleetStoreParts
   extends Omit<RedisKeysParts, 'file' | 'link'>,
     Omit<UsageHandOverParts, 'exchange' | 'link'> {
   readonly link: RedisKeysParts['link'] & UsageHandOverParts['link']
+  /** Counted while Redis is there, for a start while it is not. */
+  readonly replicas: Pick<Replicas, 'keepCount'>
   /** Clients need no key, whatever the fleet has. */
   readonly allowAnonymous: boolean
 }
@@ -45,6 +49,7 @@ export class FleetStore implements GatewayStore {
   /** After the connection was tried once. Rejects with StoreError. */
   async open(): Promise<Store> {
     const file = await this.#file.open()
+    await this.#keepCount(file.mirror)
     const state = await this.#keys.open(file.state)
     if (!this.#keys.isKnown && !state.keysEverCreated && !this.#parts.allowAnonymous)
       throw new StoreError(
@@ -60,6 +65,12 @@ export class FleetStore implements GatewayStore {
       watch: (events) => this.watch(events),
       close: () => this.close(),
     }
+  }
+
+  async #keepCount(mirror: KeyMirror): Promise<void> {
+    const { gateways: count } = await mirror.mirrored()
+    const nothingElse = { keys: [], keysEverCreated: false, adminToken: null, audit: [], position: null }
+    this.#parts.replicas.keepCount({ count, keep: (gateways) => mirror.mirror({ ...nothingElse, gateways }) })
   }
 
   watch(events: StoreEvents): void {

@@ -9,7 +9,7 @@ import { takeScript, tellScript } from './slot-scripts.ts'
 export interface RedisSlotStoreParts {
   readonly clock: Clock
   readonly link: Pick<RedisLink, 'key' | 'run' | 'subscribe' | 'onUp' | 'isUp'>
-  readonly replicas: Pick<Replicas, 'id' | 'ids' | 'isShared' | 'onEpoch'>
+  readonly replicas: Pick<Replicas, 'id' | 'ids' | 'count' | 'isShared' | 'onEpoch'>
   readonly goneAfterMs: number
   /** What a request waits at the most for what all gateways decide together. */
   readonly answerMsMax: number
@@ -77,6 +77,8 @@ export class RedisSlotStore implements SharedSlots {
   async start(): Promise<void> {
     const { clock, link, replicas } = this.#parts
     this.#startedAtMs = clock.now()
+    // It is to come back, as for those that have seen it go.
+    if (!link.isUp) this.#wasUp = true
     this.#tellNow()
     await link.subscribe(link.key(`free:${replicas.id}`), (message) => this.#heard(message))
   }
@@ -162,9 +164,9 @@ export class RedisSlotStore implements SharedSlots {
   }
 
   shareOf(limit: number): number {
-    const { ids, id } = this.#parts.replicas
-    const count = Math.max(1, ids.length)
-    const rest = ids.indexOf(id) < limit % count ? 1 : 0
+    const { ids, id, count } = this.#parts.replicas
+    // After a start while Redis is away nobody knows who the others are, and whose the rest would be: it is nobody's.
+    const rest = ids.length === count && ids.indexOf(id) < limit % count ? 1 : 0
     return Math.max(1, Math.floor(limit / count) + rest)
   }
 

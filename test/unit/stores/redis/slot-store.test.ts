@@ -43,7 +43,13 @@ async function scene({ ids = ['b', 'me'], isUp = true } = {}) {
     onUp: (listener: () => void) => void onUp.push(listener),
   }
   let told: (message: string) => void = () => {}
-  const replicas = { id: 'me', ids, isShared: true, onEpoch: (listener: () => void) => void onEpoch.push(listener) }
+  const replicas = {
+    id: 'me',
+    ids,
+    count: ids.length,
+    isShared: true,
+    onEpoch: (listener: () => void) => void onEpoch.push(listener),
+  }
   const store = new RedisSlotStore({ clock, link: link as never, replicas, goneAfterMs: 3_000, answerMsMax: 50 })
   const held = new Map<string, number>()
   const freed: string[] = []
@@ -187,6 +193,23 @@ describe('while nobody can tell what others hold', () => {
       expect(shares(4, ['a', 'b'])).resolves.toEqual([2, 2]),
       expect(shares(1, ['a', 'b', 'c'])).resolves.toEqual([1, 1, 1]),
     ])
+  })
+
+  it('of gateways that were seen only before the start nobody knows the order, and nobody takes what is left over', async () => {
+    const { store, replicas } = await scene({ ids: ['me'] })
+    replicas.count = 3
+    expect([store.shareOf(8), store.shareOf(4), store.shareOf(1)]).toEqual([2, 1, 1])
+  })
+
+  it('after a start without Redis the others have a second to come back before it is asked', async () => {
+    const { onUp, link, take, answers, sent, clock } = await scene({ isUp: false })
+    link.isUp = true
+    for (const listener of onUp) listener()
+    take()
+    expect([answers, sent.length]).toEqual([[{ granted: false, elsewhere: 0 }], 0])
+    await clock.advance(1_000)
+    take()
+    expect(sent.length).toBe(1)
   })
 
   it('nobody is asked, but right after the start, when nobody knows how many they are, nothing is given', async () => {
