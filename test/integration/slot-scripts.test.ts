@@ -14,6 +14,7 @@ import { startedLink } from './redis-link-scene.ts'
 const isLong = process.env['TEST_LONG'] === 'true'
 const ids = ['one', 'two', 'three']
 const goneAfterMs = 3_000
+/** As it is first. */
 const limit = 3
 const lastWord = 'that was all'
 
@@ -49,6 +50,10 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('tell' as const), gateway, claims: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('overtaken' as const), gateway, takes: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('limit' as const), gateway, limit: fc.integer({ min: 1, max: 5 }) }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('beat' as const), gateway }) },
   {
     weight: 3,
@@ -63,11 +68,12 @@ type Step = typeof step extends fc.Arbitrary<infer One> ? One : never
 class Sender {
   number = 0
   held = 0
+  limit = limit
   readonly unheard: { readonly number: number; readonly granted: boolean }[] = []
 
   message(id: string): SlotMessage {
     const number = ++this.number
-    return { id, number, answered: (this.unheard[0]?.number ?? number) - 1, sure: this.held, limit }
+    return { id, number, answered: (this.unheard[0]?.number ?? number) - 1, sure: this.held, limit: this.limit }
   }
 
   hear(count: number): void {
@@ -135,8 +141,8 @@ class Both {
     expect(told.slice(0, -1)).toEqual(this.#toldPlain)
   }
 
-  #args({ id, number, answered, sure }: SlotMessage): readonly (string | number)[] {
-    return [id, goneAfterMs, number, answered, sure, limit, 'studio', this.#link.key('free:')]
+  #args({ id, number, answered, sure, limit: most }: SlotMessage): readonly (string | number)[] {
+    return [id, goneAfterMs, number, answered, sure, most, 'studio', this.#link.key('free:')]
   }
 }
 
@@ -160,6 +166,9 @@ async function play(steps: readonly Step[], both: Both): Promise<void> {
         sender.hear(one.gateway)
         sender.held = Math.max(0, sender.held - 1)
         await both.tell(sender.message(id), true)
+        break
+      case 'limit':
+        sender.limit = one.limit
         break
       case 'hear':
         sender.hear(one.count)

@@ -22,6 +22,7 @@ export interface SlotMessage {
 interface Row {
   number: number
   sure: number
+  limit: number
   /** Numbers of the grants that it does not know of yet. */
   grants: number[]
 }
@@ -68,7 +69,7 @@ export class PlainSlots {
 
   /** Null where nobody can tell. */
   take(host: string, message: SlotMessage, { rank, next, waiting }: Omit<SlotWish, 'host'>): SlotAnswer | null {
-    const { id, number, limit } = message
+    const { id, number } = message
     const at = this.#at(host)
     if (this.#isOvertaken(at, message)) return { granted: false, elsewhere: 0 }
     if (!this.isSettled) return null
@@ -77,7 +78,7 @@ export class PlainSlots {
     const others = this.#claims(at, id)
     let before = 0
     for (const [, claim] of others) if (isLess(claim.rank, rank)) before += claim.waiting
-    const granted = limit - elsewhere - heldIn(row) > before
+    const granted = this.#limit(at, message) - elsewhere - heldIn(row) > before
     if (granted) row.grants.push(number)
     const claim = granted ? next : rank
     const count = granted ? Math.max(1, waiting) : waiting + 1
@@ -129,6 +130,12 @@ export class PlainSlots {
     return sum
   }
 
+  /** The largest of those that hold something, and of whoever asks. */
+  #limit({ rows }: HostRows, { id, limit }: SlotMessage): number {
+    const others = [...rows].filter(([other, row]) => other !== id && this.#lives(other) && heldIn(row) > 0)
+    return Math.max(limit, ...others.map(([, row]) => row.limit))
+  }
+
   #claims({ claims }: HostRows, id: string): [string, ClaimRow][] {
     for (const [other, { untilMs }] of claims) {
       if (untilMs <= this.#parts.nowMs() || !this.#lives(other)) claims.delete(other)
@@ -136,8 +143,10 @@ export class PlainSlots {
     return [...claims].filter(([other]) => other !== id)
   }
 
-  #offer(host: string, { id, limit }: SlotMessage, claims: readonly (readonly [string, ClaimRow])[]): void {
+  #offer(host: string, message: SlotMessage, claims: readonly (readonly [string, ClaimRow])[]): void {
+    const { id } = message
     const at = this.#at(host)
+    const limit = this.#limit(at, message)
     const mine = at.rows.get(id)
     const inAll = this.#elsewhere(at, id) + (mine === undefined ? 0 : heldIn(mine))
     const told = claims.filter(([, claim]) => claim.told).length
@@ -155,9 +164,9 @@ function heldIn({ sure, grants }: Row): number {
   return sure + grants.length
 }
 
-function rowOf({ rows }: HostRows, { id, number, answered, sure }: SlotMessage): Row {
+function rowOf({ rows }: HostRows, { id, number, answered, sure, limit }: SlotMessage): Row {
   const grants = (rows.get(id)?.grants ?? []).filter((grant) => grant > answered)
-  return { number, sure, grants }
+  return { number, sure, limit, grants }
 }
 
 function isLess(one: SlotRank, other: SlotRank): boolean {

@@ -13,8 +13,10 @@ const keptMs = 60_000
  * ARGV id, gone after ms, number of this message, number of the last one whose answer is known, slots held for certain, limit,
  * name of the host, prefix of the channels on which replicas are told.
  *
- * A row of `slots` is of one replica: `<number of its last message> <held for certain> <numbers of grants of which it does not
- * know yet>`. What comes with a smaller number than the last was overtaken, and changes nothing.
+ * A row of `slots` is of one replica: `<number of its last message> <held for certain> <limit> <numbers of grants of which it
+ * does not know yet>`. What comes with a smaller number than the last was overtaken, and changes nothing. Where replicas know
+ * of different limits, the largest of those that hold something counts for all: by a smaller one its replica could take nothing
+ * of what others may take, and would wait for ever, or keep them waiting in vain.
  * A claim is `<until ms> <1 when told> <band> <counter> <how many wait>`.
  */
 const common = `
@@ -30,7 +32,7 @@ local grants = {}
 local overtaken = false
 local mine = redis.call('HGET', KEYS[3], id)
 if mine then
-  local last, rest = string.match(mine, '^(%d+) %d+(.*)$')
+  local last, rest = string.match(mine, '^(%d+) %d+ %d+(.*)$')
   if tonumber(last) > number then overtaken = true end
   for grant in string.gmatch(rest, '%d+') do
     if tonumber(grant) > answered then grants[#grants + 1] = grant end
@@ -44,10 +46,11 @@ local function count_others()
     local other = rows[at]
     if other ~= id then
       if lives(other) then
-        local certain, rest = string.match(rows[at + 1], '^%d+ (%d+)(.*)$')
+        local certain, most, rest = string.match(rows[at + 1], '^%d+ (%d+) (%d+)(.*)$')
         local _, more = string.gsub(rest, ' ', '')
         held[other] = tonumber(certain) + more
         elsewhere = elsewhere + held[other]
+        if held[other] > 0 then limit = math.max(limit, tonumber(most)) end
       else
         redis.call('HDEL', KEYS[3], other)
       end
@@ -56,7 +59,7 @@ local function count_others()
 end
 
 local function keep_mine()
-  local row = ARGV[3] .. ' ' .. ARGV[5]
+  local row = ARGV[3] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6]
   if #grants > 0 then row = row .. ' ' .. table.concat(grants, ' ') end
   redis.call('HSET', KEYS[3], id, row)
   redis.call('PEXPIRE', KEYS[3], ${keptMs})

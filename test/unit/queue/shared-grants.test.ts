@@ -1,22 +1,15 @@
 import { describe, expect, it, vi } from 'vitest'
 import { GatewayError } from '../../../src/base/errors.ts'
 import type { Asker } from './line.ts'
-import { goneAfterMs, type SharedWorldOptions, sharedWorld, type WorldGateway } from './shared-world.ts'
-
-function two(options: SharedWorldOptions = {}) {
-  const world = sharedWorld(options)
-  const [a, b] = world.gateways as [WorldGateway, WorldGateway]
-  return { ...world, a, b }
-}
-
-function release({ lease }: Asker): void {
-  if (lease === null) throw new Error('it has no slot')
-  lease.release()
-}
-
-function state({ lease, error }: Asker): string {
-  return lease !== null ? 'runs' : error !== null ? 'refused' : 'waits'
-}
+import {
+  goneAfterMs,
+  release,
+  type SharedWorldOptions,
+  sharedWorld,
+  state,
+  two,
+  type WorldGateway,
+} from './shared-world.ts'
 
 describe('several gateways before one host', () => {
   it('never hold more of it than it has, and each slot that is given back goes to one that waits', async () => {
@@ -124,6 +117,24 @@ describe('several gateways before one host', () => {
     b.road.forget()
     await clock.advance(250)
     expect(state(waiting)).toBe('runs')
+  })
+
+  it('leave nothing idle, and nobody behind, where they know of different limits', async () => {
+    const { clock, a, b, slots, running } = two({ hosts: { studio: { slots: 4 } }, order: 'first-come' })
+    vi.spyOn(b.host().health, 'limit', 'get').mockReturnValue(2)
+    const asked = [a, b, a, b, a, b, a, b, a, b, a, b].map((one) => ({ one, asker: one.ask() }))
+    const served = new Map<WorldGateway, number>()
+    for (let turns = 0; turns < 8; turns++) {
+      const first = asked.findIndex(({ asker }) => asker.lease !== null)
+      const [ends] = asked.splice(first, 1)
+      if (ends === undefined) throw new Error('nobody runs')
+      release(ends.asker)
+      served.set(ends.one, (served.get(ends.one) ?? 0) + 1)
+      await clock.advance(260)
+      for (const { id } of [a, b]) slots.beat(id)
+      expect(running()).toBe(4)
+    }
+    expect([...served.values()]).toEqual([4, 4])
   })
 
   it('have the slots back of one that has gone', async () => {
@@ -324,65 +335,5 @@ describe('while nobody can tell what others hold', () => {
     await clock.advance(300)
     expect([state(asked[1] as Asker), slots.held('studio')]).toEqual(['runs', 2])
     expect(state(b.ask())).toBe('waits')
-  })
-})
-
-describe('one answer that does not come', () => {
-  async function fullAtB(slots: number, held: number) {
-    const world = two({ hosts: { studio: { slots } } })
-    const asked = Array.from({ length: held }, () => world.b.ask())
-    // It was told of all that others have.
-    const told = world.a.ask()
-    told.turn.leave()
-    told.lease?.release()
-    await world.clock.advance(300)
-    world.a.road.isCut = true
-    return { ...world, asked }
-  }
-
-  it('leaves to the others what was theirs a moment ago, and is asked for again', async () => {
-    const { clock, a, asked, running } = await fullAtB(4, 3)
-    const own = [a.ask(), a.ask()]
-    await clock.advance(60)
-    expect(own.map(state)).toEqual(['runs', 'waits'])
-    for (let ms = 0; ms < 900; ms += 100) {
-      await clock.advance(100)
-      expect(running()).toBe(4)
-    }
-    release(asked[0] as Asker)
-    a.road.isCut = false
-    await clock.advance(400)
-    expect(own.map(state)).toEqual(['runs', 'runs'])
-  })
-
-  it('leaves no more than its share to this gateway, however much is free', async () => {
-    const { clock, a } = await fullAtB(4, 0)
-    const own = [a.ask(), a.ask(), a.ask()]
-    await clock.advance(60)
-    expect(own.map(state)).toEqual(['runs', 'runs', 'waits'])
-  })
-
-  it('leaves all of its share once what was told is too old', async () => {
-    const { clock, a, running } = await fullAtB(4, 3)
-    const own = [a.ask(), a.ask()]
-    await clock.advance(goneAfterMs - 1_000)
-    expect(own.map(state)).toEqual(['runs', 'waits'])
-    await clock.advance(1_500)
-    expect(own.map(state)).toEqual(['runs', 'runs'])
-    expect(running()).toBe(5)
-  })
-
-  it('is late: what was refused then is no longer what was told before, and what was granted is there to be asked for', async () => {
-    const { clock, a, asked, slots } = await fullAtB(4, 4)
-    const own = a.ask()
-    await clock.advance(60)
-    expect(state(own)).toBe('waits')
-    release(asked[0] as Asker)
-    a.road.isCut = false
-    a.replica.late('studio', { granted: true, elsewhere: 3 })
-    await clock.advance(0)
-    expect([state(own), slots.held('studio')]).toEqual(['runs', 4])
-    a.replica.late('studio', { granted: false, elsewhere: 2 })
-    expect(a.host().elsewhere.held).toBe(2)
   })
 })

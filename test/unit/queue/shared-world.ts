@@ -4,7 +4,7 @@ import type { SharedSlotEvents } from '../../../src/queue/events.ts'
 import { FakeClock } from '../../kit/fake-clock.ts'
 import { type KnownHost, knownHost } from '../../kit/known-hosts.ts'
 import { PlainReplica, type PlainRoad, PlainSlots } from '../../kit/plain-slots.ts'
-import { type LineOptions, line } from './line.ts'
+import { type Asker, type LineOptions, line } from './line.ts'
 
 export const goneAfterMs = 3_000
 
@@ -96,4 +96,19 @@ function begunAt(host: Host): number {
   let begun = 0
   for (const lease of host.leases) if ('begun' in lease && lease.begun === true) begun++
   return begun
+}
+
+export function two(options: SharedWorldOptions = {}) {
+  const world = sharedWorld(options)
+  const [a, b] = world.gateways as [WorldGateway, WorldGateway]
+  return { ...world, a, b }
+}
+
+export function release({ lease }: Asker): void {
+  if (lease === null) throw new Error('it has no slot')
+  lease.release()
+}
+
+export function state({ lease, error }: Asker): string {
+  return lease !== null ? 'runs' : error !== null ? 'refused' : 'waits'
 }
