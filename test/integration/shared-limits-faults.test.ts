@@ -74,6 +74,38 @@ describe.skipIf(!hasRedis)('limits of two gateways', () => {
     },
   )
 
+  test('what a ledger knows of an emptied Redis is the base of what is charged since, whoever tells it, and once', async () => {
+    const subject = keyOf('KEY')
+    const limitsOf = () => ({ name: 'KEY', limits: subject.limits })
+    const before = String(await link.command(['GET', link.key('epoch')])).split(' ')[0] ?? ''
+    await a.ask(subject, request(300))
+    await a.settled()
+    await begun()
+    // Before the ledger of one was read, the other charged already.
+    b.begunAnew()
+    await b.ask(subject, request(10))
+    const past = (input: number) => {
+      const row = { keyId: 'KEY', team: null, startedAtMs: clock.ms, requests: 1, input, cachedInput: 0, output: 0 }
+      return { day: [row], month: [row] }
+    }
+    b.limiter.recall(past(300), limitsOf, before)
+    await b.settled()
+    a.begunAnew()
+    a.limiter.recall(past(300), limitsOf, before)
+    await a.settled()
+    await b.ask(subject, request(5))
+    expect(left(b, subject)).toBe(10_000 - 300 - 10 - 5)
+    // Of all until now it is never added, but to less.
+    b.limiter.recall(past(312), limitsOf, null)
+    await b.settled()
+    await a.ask(subject, request(1))
+    expect(left(a, subject)).toBe(10_000 - 300 - 10 - 5 - 1)
+    b.limiter.recall(past(400), limitsOf, null)
+    await b.settled()
+    await a.ask(subject, request(1))
+    expect(left(a, subject)).toBe(10_000 - 400 - 1)
+  })
+
   test('what Redis will not do is not asked of it again and again, is charged here, and is told once it will', async () => {
     const subject = { ...keyOf('KEY'), limits: { tokensPerDay: 10_000, concurrentRequests: 50 } }
     expect(await a.ask(subject, request(100))).toBeInstanceOf(Reservation)
