@@ -125,6 +125,17 @@ describe.skipIf(!hasRedis)('keys of a fleet on a real Redis', () => {
     expect(a.told).toEqual(['ci', 'ci!'])
   })
 
+  it('are changed also where Redis has lost them and has got back a part alone', async () => {
+    const [a, b] = [await gateway({ isDeaf: true }), await gateway({ isDeaf: true })]
+    await a.store.keys.insert(keyRecord('ci'), auditEntry('key.create'))
+    await known(b, 'ci')
+    await redis.command('FLUSHALL')
+    await redis.command('HSET', 'lmx-gateway:{keys}:keys:meta', 'generation', 'new', 'count', '0', 'names', '0')
+    expect(await a.store.keys.replace(revoked('ci'), auditEntry('key.revoke'))).toBe(true)
+    await known(b, 'ci!')
+    expect(await b.store.keys.replace(revoked('ci'), auditEntry('key.revoke'))).toBe(false)
+  })
+
   it('are known at a start without Redis, by a gateway that has seen them; one that has not refuses to start', async () => {
     const { storePath: path } = folder()
     const first = await openFleetMember({ url: redis.url, fleet: 'keys', path })
@@ -136,6 +147,17 @@ describe.skipIf(!hasRedis)('keys of a fleet on a real Redis', () => {
     expect(store.state).toEqual({ keys: [keyRecord('ci')], keysEverCreated: true, adminTokenDigest: 'ab'.repeat(32) })
     await expect(gateway()).rejects.toThrow(/^Redis is not there, and this gateway has never seen the keys/)
     expect((await gateway({ allowAnonymous: true })).store.state.keys).toEqual([])
+  })
+
+  it('are waited for by a gateway that has never seen them, where Redis lets it in a little later', async () => {
+    await (await gateway()).store.keys.insert(keyRecord('ci'), auditEntry('key.create'))
+    redis.freeze()
+    onTestFinished(() => redis.thaw())
+    const log: string[] = []
+    const opening = gateway({ log: (_level, message) => void log.push(message) })
+    await eventually(longMs, 'the wait to be told', () => log.some((line) => line.includes('waits for Redis')))
+    redis.thaw()
+    expect((await opening).store.state).toMatchObject({ keys: [keyRecord('ci')], keysEverCreated: true })
   })
 
   it.each(['emptied', 'another one'])(

@@ -6,7 +6,7 @@ import type { LedgerStore } from '../../metering/ledger-store.ts'
 import type { Replicas } from '../../replicas/replicas.ts'
 import type { KeyMirror } from '../key-mirror.ts'
 import type { GatewayStore, LateStore } from '../late-store.ts'
-import type { Store, StoreEvents } from '../store.ts'
+import type { AccessState, Store, StoreEvents } from '../store.ts'
 import { RedisKeys, type RedisKeysParts } from './key-store.ts'
 import { UsageHandOver, type UsageHandOverParts } from './usage-hand-over.ts'
 
@@ -22,6 +22,8 @@ export interface FleetStoreParts
 
 /** What others have used counts against limits from the start on, where it is to be had soon. */
 const firstTurnMsMax = 2_000
+/** One look at a Redis that is there may fail, where gateway and Redis start together, or on a busy machine. */
+const firstKeysMsMax = 10_000
 
 export class FleetStore implements GatewayStore {
   readonly keys: KeyStore
@@ -50,11 +52,7 @@ export class FleetStore implements GatewayStore {
   async open(): Promise<Store> {
     const file = await this.#file.open()
     await this.#keepCount(file.mirror)
-    const state = await this.#keys.open(file.state)
-    if (!this.#keys.isKnown && !state.keysEverCreated && !this.#parts.allowAnonymous)
-      throw new StoreError(
-        'Redis is not there, and this gateway has never seen the keys of its fleet, so that nobody can tell whether clients need one: start Redis first (storage.redis.url).',
-      )
+    const state = await this.#openKeys(file.state)
     await this.#usage.start(firstTurnMsMax)
     return {
       ...file,
@@ -71,6 +69,25 @@ export class FleetStore implements GatewayStore {
     const { gateways: count } = await mirror.mirrored()
     const nothingElse = { keys: [], keysEverCreated: false, adminToken: null, audit: [], position: null }
     this.#parts.replicas.keepCount({ count, keep: (gateways) => mirror.mirror({ ...nothingElse, gateways }) })
+  }
+
+  async #openKeys(fileState: AccessState): Promise<AccessState> {
+    const state = await this.#keys.open(fileState)
+    if (this.#mayLetIn(state)) return state
+    this.#parts.log(
+      'warn',
+      'This gateway has never seen the keys of its fleet: before it starts it waits for Redis, where they are',
+      { waitMsMax: firstKeysMsMax },
+    )
+    const late = await this.#keys.openLate(firstKeysMsMax)
+    if (this.#mayLetIn(late)) return late
+    throw new StoreError(
+      'Redis is not there, and this gateway has never seen the keys of its fleet, so that nobody can tell whether clients need one: start Redis first (storage.redis.url).',
+    )
+  }
+
+  #mayLetIn({ keysEverCreated }: AccessState): boolean {
+    return this.#keys.isKnown || keysEverCreated || this.#parts.allowAnonymous
   }
 
   watch(events: StoreEvents): void {

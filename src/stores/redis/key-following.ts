@@ -20,7 +20,7 @@ export interface FollowedParts {
 }
 
 /** No request waits for any of it. */
-const answerMsMax = 2_000
+export const answerMsMax = 2_000
 
 /** Changes that one look takes, records that are brought at once, and those that are compared at once: no call holds Redis up for long. */
 const lookedAtOnce = 500

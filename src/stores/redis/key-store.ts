@@ -3,11 +3,12 @@ import type { KeyRecord } from '../../access/key-record.ts'
 import { type AuditEntry, KeyNameTaken, type KeyStore } from '../../access/key-store.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
+import { withProcessHeld } from '../../base/process-held.ts'
 import { AdminTokenKnown, SharedStoreAway } from '../../base/store-error.ts'
 import type { KeyMirror } from '../key-mirror.ts'
 import type { AccessChange, AccessState, StoreEvents } from '../store.ts'
 import { found } from '../unwritable-keys.ts'
-import { entryText, FollowedKeys, revokedOf, runOnKeys } from './key-following.ts'
+import { answerMsMax, entryText, FollowedKeys, revokedOf, runOnKeys } from './key-following.ts'
 import { type ChangeOutcome, entryOf, insertKey, noteChange, replaceKey, setAdminToken } from './key-scripts.ts'
 import { type RedisLink, RedisUnavailable } from './link.ts'
 import type { Script } from './script.ts'
@@ -41,6 +42,19 @@ export class RedisKeys implements KeyStore {
   async open(state: AccessState): Promise<AccessState> {
     await this.#followed.begin(state)
     await this.#follow()
+    return this.#followed.opened()
+  }
+
+  /** After `open`, for who has never seen the keys of its fleet: looks again until it has, for `msMax` at the most. */
+  async openLate(msMax: number): Promise<AccessState> {
+    const { clock } = this.#parts
+    const untilMs = clock.now() + msMax
+    await withProcessHeld(async () => {
+      while (!this.isKnown && clock.now() < untilMs) {
+        await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve))
+        await this.#follow()
+      }
+    })
     return this.#followed.opened()
   }
 
@@ -113,7 +127,7 @@ export class RedisKeys implements KeyStore {
     const last = Math.floor(countMax) - 1
     if (!link.isUp || last < 0) return file.keys.audit(countMax)
     try {
-      const texts = await link.command(['ZRANGE', link.key('keys:trail'), 0, last, 'REV'])
+      const texts = await link.command(['ZRANGE', link.key('keys:trail'), 0, last, 'REV'], answerMsMax)
       // oxlint-disable-next-line no-unsafe-type-assertion -- the command answers so
       const entries = (texts as string[]).map(entryOf)
       // What was brought back after Redis had lost it came later than it was.
@@ -162,7 +176,8 @@ export class RedisKeys implements KeyStore {
       )
     try {
       let outcome = await runOnKeys(link, script, ['change', ...values])
-      if (outcome === 'empty') {
+      // It may be that what this gateway knows is only being brought there: whoever is late indeed is so once more.
+      if (outcome === 'empty' || outcome === 'stale') {
         await this.#followed.follow()
         outcome = await runOnKeys(link, script, ['change', ...values])
       }
