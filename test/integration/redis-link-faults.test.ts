@@ -89,6 +89,20 @@ describe.skipIf(!hasRedis)('a Redis that fails', () => {
     expect(held.problems()).toEqual([])
   })
 
+  it('hangs for a moment: who may wait longer than requests is asked all the same, and answered', async () => {
+    await using road = await redisRoad(redis.port)
+    const held = await startedLink({ url: road.url, answerMsMax: 2_000 })
+    await held.add(1)
+    redis.freeze()
+    await expect(held.add(1)).rejects.toThrow('Redis did not answer within 2000 ms.')
+    const sum = held.link.command(['GET', held.link.key('sum')], 20_000)
+    // What is rejected later must not be so unheard.
+    sum.catch(() => {})
+    await expect(held.add(1)).rejects.toThrow('Redis did not answer within 2000 ms.')
+    redis.thaw()
+    expect(await sum).toBe('2')
+  })
+
   it('hangs while hardly anybody asks: one call that stays without an answer is enough', async () => {
     await using road = await redisRoad(redis.port)
     const held = await startedLink({ url: road.url, answerMsMax: 50 })
