@@ -206,7 +206,9 @@ describe.skipIf(!hasRedis)('slots in Redis', () => {
   })
   afterAll(() => redis.close())
 
-  it('are given out by the rules, in whatever order gateways ask, hear, give back, live and die', async () => {
+  it('are given out by the rules, in whatever order gateways ask, hear, give back, live and die', {
+    timeout: 600_000,
+  }, async () => {
     const { link } = await startedLink({ url: redis.url })
     const told: string[] = []
     for (const id of ids) await link.subscribe(link.key(`free:${id}`), (message) => void told.push(`${id}: ${message}`))
