@@ -18,7 +18,7 @@ export const requestsPart: BenchPart = {
 export const requestBodyBytes = 2_048
 const slots = 256
 /** Enough of them for compiled code, connections and caches to be as they stay: at the tenth thousand a request still costs twice as much. */
-const warmUpRequests = 30_000
+export const warmUpRequests = 30_000
 const closedLoopRequests = 10_000
 export const closedLoopClients = 32
 const openLoopMs = 2_000

@@ -13,7 +13,7 @@ import { unhurried } from '../scale.ts'
 import { spreadOf } from '../statistics.ts'
 import type { Target, TargetMaker } from '../targets/target.ts'
 import { aloneRow, type BenchPart, type Row } from './part.ts'
-import { closedLoopClients, requestBodyBytes, settleMs } from './requests.ts'
+import { closedLoopClients, requestBodyBytes, settleMs, warmUpRequests } from './requests.ts'
 
 export const sharedPart: BenchPart = {
   name: 'shared',
@@ -22,9 +22,10 @@ export const sharedPart: BenchPart = {
 }
 
 const slots = 256
-const warmUpRequests = 1_500
-const closedLoopRequests = 2_500
-const oneAtATimeRequests = 600
+const closedLoopRequests = 10_000
+/** A call of Redis that is sent alone is another way through the code than one of several. */
+const oneAtATimeWarmUpRequests = 3_000
+const oneAtATimeRequests = 2_000
 const pairs = 400
 const streams = 16
 /** In the short form as well: what a request costs more must not look like a cost of its tokens. */
@@ -136,13 +137,13 @@ async function costsOf(rig: Rig, subject: Subject): Promise<Costs> {
     const { cpuUs, result } = await costOf(subject, () => generator.closedLoop(order), restMs)
     return (cpuUs ?? Number.NaN) / (tokens ? result.tokens : result.answers)
   }
-  await generator.closedLoop({
-    ...answers,
-    clients: closedLoopClients,
-    requests: Math.ceil(warmUpRequests * unhurried(rig.scale)),
-  })
-  await pause(restMs)
+  const warmUp = async (clients: number, requests: number): Promise<void> => {
+    await generator.closedLoop({ ...answers, clients, requests: Math.ceil(requests * unhurried(rig.scale)) })
+    await pause(restMs)
+  }
+  await warmUp(closedLoopClients, warmUpRequests)
   const request = await each({ ...answers, clients: closedLoopClients, requests: amount(closedLoopRequests) }, false)
+  await warmUp(1, oneAtATimeWarmUpRequests)
   const loneRequest = await each({ ...answers, clients: 1, requests: amount(oneAtATimeRequests) }, false)
   const long = {
     ...answers,
