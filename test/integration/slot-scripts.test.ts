@@ -224,6 +224,19 @@ describe.skipIf(!hasRedis)('slots in Redis', () => {
     )
   })
 
+  it('are given out whatever else is where they are kept', async () => {
+    const { link } = await startedLink({ url: redis.url })
+    const keys = ['epoch', 'alive', 'slots', 'claims'].map((name) => link.key(`foreign:${name}`))
+    const [epoch = '', alive = '', rows = '', claims = ''] = keys
+    await link.command(['SET', epoch, 'fleet 0'])
+    for (const id of ['one', 'two']) await link.command(['ZADD', alive, Date.now() + 60_000, id])
+    for (const key of [rows, claims]) for (const id of ['one', 'two']) await link.command(['HSET', key, id, 'garbage'])
+    const args = ['one', goneAfterMs, 1, 0, 0, limit, 'studio', link.key('free:')]
+    expect(await link.run(takeScript, keys, [...args, 1, 0, '', '', 0])).toMatchObject({ granted: true, elsewhere: 0 })
+    await link.run(tellScript, keys, ['one', goneAfterMs, 2, 1, 1, limit, 'studio', link.key('free:'), 1])
+    expect(await link.command(['HGET', rows, 'one'])).toBe(`2 1 ${limit}`)
+  })
+
   it('are given to requests for models so that one load is made at a time, and none that puts out what another uses', async () => {
     const { link } = await startedLink({ url: redis.url })
     const keys = ['epoch', 'alive', 'slots', 'claims', 'models', 'load'].map((name) => link.key(`models:${name}`))

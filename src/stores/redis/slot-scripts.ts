@@ -33,9 +33,11 @@ local overtaken = false
 local mine = redis.call('HGET', KEYS[3], id)
 if mine then
   local last, rest = string.match(mine, '^(%d+) %d+ %d+(.*)$')
-  if tonumber(last) > number then overtaken = true end
-  for grant in string.gmatch(rest, '%d+') do
-    if tonumber(grant) > answered then grants[#grants + 1] = grant end
+  if last then
+    overtaken = tonumber(last) > number
+    for grant in string.gmatch(rest, '%d+') do
+      if tonumber(grant) > answered then grants[#grants + 1] = grant end
+    end
   end
 end
 
@@ -46,9 +48,10 @@ local function count_others()
     local other = rows[at]
     if other ~= id then
       if lives(other) then
+        -- What nobody can read is none of a gateway.
         local certain, most, rest = string.match(rows[at + 1], '^%d+ (%d+) (%d+)(.*)$')
-        local _, more = string.gsub(rest, ' ', '')
-        held[other] = tonumber(certain) + more
+        local _, more = string.gsub(rest or '', ' ', '')
+        held[other] = tonumber(certain or 0) + more
         elsewhere = elsewhere + held[other]
         if held[other] > 0 then limit = math.max(limit, tonumber(most)) end
       else
@@ -78,7 +81,7 @@ local function claims_of_others()
   for at = 1, #rows, 2 do
     local other = rows[at]
     local till, told, band, counter, waiting = string.match(rows[at + 1], '^(%d+) (%d) (%d) (%S+) (%d+)$')
-    if tonumber(till) <= now or not lives(other) then
+    if not till or tonumber(till) <= now or not lives(other) then
       redis.call('HDEL', KEYS[4], other)
     elseif other ~= id then
       claims[#claims + 1] = { id = other, till = tonumber(till), told = told == '1', band = tonumber(band), counter = tonumber(counter), waiting = tonumber(waiting), text = counter .. ' ' .. waiting }
