@@ -89,6 +89,7 @@ export class SharedState {
       slotAnswerUndone: (host) => events().slotAnswerUndone(host),
     }
     this.slots = { slots: this.slotStore, chance: Math.random, events: slotEvents }
+    this.replicas.settlesOnce(() => this.limits.hasTold && this.slotStore.hasTold && this.#recall?.hasTold !== false)
   }
 
   /** What metrics read of it; the line knows its slots. */
@@ -115,8 +116,8 @@ export class SharedState {
 
   /** What the ledger says was used is told where others may have lost it. */
   recallLimits(records: AccessRecords): void {
-    const { link, replicas: fleet } = this
-    this.#recall = new LimitRecall({ ...this.#parts, link, fleet, records, chance: Math.random })
+    const { link, replicas: fleet, limits: lane } = this
+    this.#recall = new LimitRecall({ ...this.#parts, link, fleet, lane, records, chance: Math.random })
   }
 
   /** What each key was served is counted as in one line of all. */

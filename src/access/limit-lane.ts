@@ -3,6 +3,7 @@
  * order in which it was said, and what comes while one is answered goes together with the next.
  */
 import type { Clock, Timer } from '../base/clock.ts'
+import { BusyAccounts } from './busy-accounts.ts'
 import type { SharedLimitEvents } from './events.ts'
 import { LanePause, type PauseState } from './lane-pause.ts'
 import { type Changed, type LaneAsk, LimitBatches, type Sent, undone } from './limit-batches.ts'
@@ -27,11 +28,11 @@ const doublingsMax = 11
 const tellEveryMs = 500
 const toldAtOnce = 100
 const tellPauseMs = 50
-/** Requests at once are said again, whatever was said, so that none is held for ever. */
-const liveEveryMs = 10_000
 /** Of addresses there are as many as anybody likes. */
 const toTellMax = 100_000
 const lastRounds = 20
+/** What could not be told anew so often comes later. */
+const settleFailuresMax = 50
 const noneLive: LiveRecord = [0, 0]
 
 export class LimitLane implements AccountLane {
@@ -41,8 +42,7 @@ export class LimitLane implements AccountLane {
   readonly #changes: Changed[] = []
   /** Of which others may lack something. */
   readonly #toTell = new Set<SharedAccount>()
-  /** That have requests at once which are limited. */
-  readonly #busyAccounts = new Set<SharedAccount>()
+  readonly #busyAccounts = new BusyAccounts()
   #known: () => Iterable<SharedAccount> = () => []
   /** A batch is on its way. */
   #isBusy = false
@@ -58,7 +58,10 @@ export class LimitLane implements AccountLane {
   #askTimer: Timer | null = null
   #changeTimer: Timer | null = null
   #telling: Timer | null = null
-  #saidLiveAtMs = 0
+  /** All is told anew, and so much of it is left. */
+  #isSettling = false
+  #leftToTell = 0
+  #tellTurn = 0
   /** Of the clock of all, before that of this process. */
   #aheadMs: number
   #stopped = false
@@ -100,6 +103,19 @@ export class LimitLane implements AccountLane {
   /** Accounts of which others lack something. */
   get waiting(): number {
     return this.#toTell.size
+  }
+
+  /** All that it holds was told since the store was emptied: nothing is granted before all gateways have. */
+  get hasTold(): boolean {
+    return !this.#isSettling
+  }
+
+  /** What was found out since then is told as early. */
+  tellMore(): void {
+    this.#leftToTell = this.#toTell.size
+    if (this.#isSettling || this.#parts.fleet.isShared) return
+    this.#telling?.cancel()
+    void this.#tell(true)
   }
 
   /** This gateway decided by its share. */
@@ -264,7 +280,7 @@ export class LimitLane implements AccountLane {
   }
 
   #toldAll(one: SharedAccount, live: LiveRecord | undefined, record: AccountRecord | null, epoch: string): void {
-    one.told(liveOf(record, live, this.#parts.fleet.id), epoch)
+    one.told((record === null ? live : record.live?.[this.#parts.fleet.id]) ?? noneLive, epoch)
     if (record === null) return
     one.account.read(record, this.#parts.fleet.id)
     // What has happened here meanwhile is on its way.
@@ -338,22 +354,36 @@ export class LimitLane implements AccountLane {
 
   /** By and by, all that others lack. `isSettling`: at once, as nothing is granted before. */
   async #tell(isSettling: boolean): Promise<void> {
-    const { chance } = this.#parts
-    this.#sayLiveAgain()
-    for (const one of this.#toTell) if (!one.isToTell) this.#toTell.delete(one)
-    const epoch = this.#epoch
-    // Others are told of each once here: what fails comes with the next time.
-    for (let left = this.#toTell.size; left > 0 && this.#mayTell(isSettling); left -= toldAtOnce) {
-      if (!this.#isBusy) await (isSettling ? this.#settle() : this.#send())
-      await this.#wait(isSettling ? 1 : tellPauseMs * (1 + chance()))
-      if (epoch !== this.#epoch) return
+    const turn = ++this.#tellTurn
+    this.#isSettling = isSettling
+    this.#leftToTell = this.#untold()
+    // Others are told of each once here: what fails comes with the next time, or at once where all wait for it.
+    for (let failures = 0; this.#leftToTell > 0 && this.#mayTell; ) {
+      const isTold = await this.#tellSome()
+      if (isTold || !isSettling) this.#leftToTell -= toldAtOnce
+      else if (++failures > settleFailuresMax) this.#leftToTell = 0
+      await this.#wait(isSettling && isTold ? 1 : tellPauseMs * (1 + this.#parts.chance()))
+      if (turn !== this.#tellTurn) return
     }
+    this.#isSettling = false
     if (this.#doubt !== null && this.isShared) this.#sendSoon(false)
     this.#tellLater()
   }
 
-  #mayTell(isSettling: boolean): boolean {
-    return !this.#stopped && (isSettling || this.isShared)
+  #untold(): number {
+    for (const one of this.#busyAccounts.toSayAgain(this.#parts.clock.now())) this.#toTell.add(one)
+    for (const one of this.#toTell) if (!one.isToTell) this.#toTell.delete(one)
+    return this.#toTell.size
+  }
+
+  get #mayTell(): boolean {
+    return !this.#stopped && (this.#isSettling || this.isShared)
+  }
+
+  async #tellSome(): Promise<boolean> {
+    if (this.#isBusy) return false
+    await (this.#isSettling ? this.#settle() : this.#send())
+    return this.#doubt === null
   }
 
   async #settle(): Promise<void> {
@@ -362,26 +392,9 @@ export class LimitLane implements AccountLane {
     if (sent !== null) await this.#charge(sent)
   }
 
-  #sayLiveAgain(): void {
-    const nowMs = this.#parts.clock.now()
-    if (nowMs - this.#saidLiveAtMs < liveEveryMs) return
-    this.#saidLiveAtMs = nowMs
-    for (const one of this.#busyAccounts) {
-      if (one.account.live === 0) this.#busyAccounts.delete(one)
-      else {
-        one.tellLiveAgain()
-        this.#toTell.add(one)
-      }
-    }
-  }
-
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.#parts.clock.after(ms, resolve)
     })
   }
-}
-
-function liveOf(record: AccountRecord | null, told: LiveRecord | undefined, id: string): LiveRecord {
-  return (record === null ? told : record.live?.[id]) ?? noneLive
 }

@@ -24,6 +24,8 @@ export interface OwnBeat {
   /** Kept for whoever comes later, as long as this one lives. */
   readonly status: string
   readonly leaves: boolean
+  /** The epoch in which it has told the store all of what it holds; null while it has not. */
+  readonly toldAllIn: string | null
 }
 
 export interface BeatStore {

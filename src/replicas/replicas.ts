@@ -52,6 +52,8 @@ export class Replicas {
   readonly #onGone: ((id: string) => void)[] = []
   readonly #onEpoch: (() => void)[] = []
   readonly #known = new Map<string, ReplicaStatus>()
+  /** Each says whether it has told the store all of what this one holds, since that was emptied. */
+  readonly #told: (() => boolean)[] = []
   readonly #faultsTold = new Set<string>()
   /** They said so, and none comes back under its id. */
   readonly #left = new Set<string>()
@@ -159,6 +161,11 @@ export class Replicas {
     this.#onEpoch.push(listener)
   }
 
+  /** The store grants nothing in a new epoch before this is true at all of them, or some seconds are over. */
+  settlesOnce(hasTold: () => boolean): void {
+    this.#told.push(hasTold)
+  }
+
   /** Resolves when the store has answered, or cannot be asked. */
   async start(): Promise<void> {
     this.#listen()
@@ -182,7 +189,7 @@ export class Replicas {
     if (this.#parts.store.isUp) {
       const sentAtMs = this.#parts.clock.now()
       try {
-        const beat = await this.#send(this.#told(), false)
+        const beat = await this.#send(this.#topics(), false)
         if (!this.#stopped) this.#beaten(beat, sentAtMs)
       } catch {
         // The next one may come through.
@@ -197,11 +204,12 @@ export class Replicas {
   async #send(told: ReadonlyMap<string, string>, leaves: boolean): Promise<Beat> {
     const { own, store } = this.#parts
     const message = messageText(own, told, leaves)
-    return store.beat({ id: own.id, message, status: JSON.stringify(own), leaves })
+    const toldAllIn = this.#told.every((hasTold) => hasTold()) ? this.#epoch : null
+    return store.beat({ id: own.id, message, status: JSON.stringify(own), leaves, toldAllIn })
   }
 
   /** As JSON by topic. */
-  #told(): ReadonlyMap<string, string> {
+  #topics(): ReadonlyMap<string, string> {
     const told = new Map<string, string>()
     for (const [topic, teller] of this.#tellers) {
       const json = this.#guarded(topic, () => JSON.stringify(teller()))

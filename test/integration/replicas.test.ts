@@ -18,19 +18,26 @@ interface Member {
   readonly heard: Map<string, unknown>
 }
 
-async function member(redis: RedisServer, id: string, fleet = 'default'): Promise<Member> {
+async function linked(redis: RedisServer, fleet = 'default') {
   const options = configOf({
     hosts: [{ url: 'http://127.0.0.9:1' }],
     storage: { redis: { url: redis.url, fleet, goneAfterMs } },
   }).storage.redis
   if (options === undefined) throw new Error('no redis in the configuration')
   const link = new RedisLink(options, { clock: systemClock, log: silentLog, chance: Math.random })
+  await link.start()
+  onTestFinished(() => link.close())
+  return { link, store: new RedisBeatStore(link, goneAfterMs) }
+}
+
+async function member(redis: RedisServer, id: string, fleet?: string): Promise<Member> {
+  const { link, store } = await linked(redis, fleet)
   const events: string[] = []
   const heard = new Map<string, unknown>()
   const replicas = new Replicas({
     clock: systemClock,
     log: silentLog,
-    store: new RedisBeatStore(link, goneAfterMs),
+    store,
     own: { id, name: `gw-${id}`, version: '1', startedAtMs: Date.now() },
     events: () => ({ replicaGone: (how) => void events.push(how), epochChanged: () => {} }),
     goneAfterMs,
@@ -38,12 +45,8 @@ async function member(redis: RedisServer, id: string, fleet = 'default'): Promis
   replicas.onEpoch(() => void events.push('told anew'))
   replicas.tell('load', () => `of ${id}`)
   replicas.hear('load', (from, told) => void heard.set(from, told))
-  await link.start()
   await replicas.start()
-  onTestFinished(async () => {
-    await replicas.stop()
-    await link.close()
-  })
+  onTestFinished(() => replicas.stop())
   return { link, replicas, events, heard }
 }
 
@@ -68,6 +71,13 @@ describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () 
   /** Its name. */
   const epochOf = async (): Promise<string | undefined> =>
     (await redis.command('GET', 'lmx-gateway:{default}:epoch')).split('\n')[1]?.split(' ')[0]
+
+  /** Its name, when it began and when it settles, by the clock of Redis. */
+  const settling = async (): Promise<{ readonly epoch: string; readonly beganMs: number; readonly atMs: number }> => {
+    const [, text = ''] = (await redis.command('GET', 'lmx-gateway:{default}:epoch')).split('\n')
+    const [epoch = '', atMs] = text.split(' ')
+    return { epoch, beganMs: Number(epoch.split('.')[1]), atMs: Number(atMs) }
+  }
 
   it('find each other, hear each other, and share once the epoch has settled; those of another fleet do not', async () => {
     const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
@@ -134,6 +144,45 @@ describe.skipIf(!hasRedis)('replicas on a real Redis', { timeout: 120_000 }, () 
     redis.thaw()
     await until(() => a.replicas.isShared && b.replicas.isShared && a.replicas.count === 2 && b.replicas.count === 2)
     expect([a.events.at(0), b.events.at(0)]).toEqual(['told anew', 'told anew'])
+  })
+
+  it('share again once all have told what they hold, each time Redis was emptied', async () => {
+    const [a, b] = [await member(redis, 'a'), await member(redis, 'b')]
+    await until(() => a.replicas.isShared && b.replicas.isShared)
+    let hasTold = true
+    b.replicas.settlesOnce(() => hasTold)
+    for (const times of [2, 3]) {
+      hasTold = false
+      await redis.command('FLUSHALL')
+      await until(() => b.events.filter((event) => event === 'told anew').length === times)
+      hasTold = times === 2
+      await until(() => a.replicas.isShared && b.replicas.isShared)
+      expect([a.replicas.count, b.replicas.count]).toEqual([2, 2])
+    }
+  })
+
+  it('settle no sooner than half a second after one that has more to tell, and 5 s after the beginning', async () => {
+    const { store } = await linked(redis)
+    const beat = (id: string, toldAllIn: string | null) =>
+      store.beat({ id, message: '{}', status: '{}', leaves: false, toldAllIn })
+    await beat('a', null)
+    const { epoch, beganMs, ...first } = await settling()
+    let { atMs } = first
+    expect(atMs - beganMs).toBe(1_000)
+    for (;;) {
+      const { settlesInMs } = await beat('b', 'another')
+      const nowMs = (await settling()).atMs - settlesInMs
+      if (settlesInMs === 0) break
+      atMs = Math.max(atMs, Math.min(nowMs + 500, beganMs + 5_000))
+      expect(await settling()).toEqual({ epoch, beganMs, atMs })
+      await beat('a', epoch)
+      expect(await settling()).toEqual({ epoch, beganMs, atMs })
+      await pause(20)
+    }
+    expect(atMs).toBeGreaterThan(beganMs + 1_000)
+    // Once settled it is not moved any more.
+    await beat('b', null)
+    expect(await settling()).toEqual({ epoch, beganMs, atMs })
   })
 
   it('are not kept alive by a clock of Redis that was set back', async () => {

@@ -3,12 +3,16 @@ import type { AliveReplica, Beat, BeatStore, OwnBeat } from '../../replicas/beat
 import type { RedisLink } from './link.ts'
 import { Script } from './script.ts'
 
-/** How long after Redis was empty nothing is granted by it: several beats, in which each replica tells what it holds. */
+/** How long after Redis was empty nothing is granted by it at the least: several beats, in which each replica tells what it holds. */
 const settleMs = 1_000
+/** Whoever has more to tell than goes into that says so with each beat, and all wait for it: until so long after the next one, and in all. */
+const settleMoreMs = 500
+const settleMsMax = 5_000
 
 /**
- * KEYS epoch, alive, replicas. ARGV id, message, own status, gone after ms, settle ms, 1 to leave. A clock that was set back
- * makes nobody live longer, nor an epoch settle later, than if it had been right all the time. Of each replica it is kept, in
+ * KEYS epoch, alive, replicas. ARGV id, message, own status, gone after ms, settle ms, 1 to leave,
+ * the epoch in which all was told, settle more ms, settle ms at the most. The name of an epoch ends with when it began.
+ * A clock that was set back makes nobody live longer, nor an epoch settle later, than if it had been right all the time. Of each replica it is kept, in
  * front of its status, when it joined, so that one that was given up meanwhile can tell, even where an answer is lost.
  */
 const beatScript = new Script(
@@ -22,6 +26,14 @@ if not settled or settled > now + ARGV[5] then
   settled = settled and now or now + ARGV[5]
   name = name or ARGV[1] .. '.' .. string.format('%.0f', now)
   redis.call('SET', KEYS[1], name .. ' ' .. string.format('%.0f', settled))
+end
+if settled > now and ARGV[6] ~= '1' and ARGV[7] ~= name then
+  local began = tonumber(string.match(name, '%.(%d+)$')) or 0
+  local later = math.min(now + ARGV[8], began + ARGV[9])
+  if later > settled then
+    settled = later
+    redis.call('SET', KEYS[1], name .. ' ' .. string.format('%.0f', settled))
+  end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')) do
   redis.call('ZADD', KEYS[2], now, id)
@@ -70,9 +82,10 @@ export class RedisBeatStore implements BeatStore {
     return null
   }
 
-  async beat({ id, message, status, leaves }: OwnBeat): Promise<Beat> {
+  async beat({ id, message, status, leaves, toldAllIn }: OwnBeat): Promise<Beat> {
     const keys = [this.#link.key('epoch'), this.#link.key('alive'), this.#link.key('replicas')]
-    const args = [id, message, status, this.#goneAfterMs, settleMs, leaves ? 1 : 0]
+    const settles = [toldAllIn ?? '', settleMoreMs, settleMsMax]
+    const args = [id, message, status, this.#goneAfterMs, settleMs, leaves ? 1 : 0, ...settles]
     return this.#link.run(beatScript, keys, args)
   }
 

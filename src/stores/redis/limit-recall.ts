@@ -2,6 +2,7 @@
  * What the ledger of a gateway says was used of days and months is told wherever others may know less of it: it has the rows of
  * all, also of those that are gone, which nobody else can tell when Redis was emptied.
  */
+import type { LimitLane } from '../../access/limit-lane.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Replicas } from '../../replicas/replicas.ts'
 import type { AccessRecords } from '../access-records.ts'
@@ -12,6 +13,7 @@ export interface LimitRecallParts {
   readonly link: Pick<RedisLink, 'onUp'>
   readonly fleet: Pick<Replicas, 'epoch' | 'onEpoch' | 'isShared'>
   readonly records: Pick<AccessRecords, 'recallLimits'>
+  readonly lane: Pick<LimitLane, 'tellMore'>
   /** From 0 to 1. */
   readonly chance: () => number
 }
@@ -25,6 +27,7 @@ export class LimitRecall {
   /** What was known when Redis went is still to be told. */
   #isDown = false
   #stopped = false
+  #isReading = false
   /** Of the store; null before the first. */
   #epoch: string | null
 
@@ -37,17 +40,22 @@ export class LimitRecall {
       const before = this.#epoch
       this.#epoch = fleet.epoch
       // What was read at the start is known; and rows of an outage are told by whoever was charged them.
-      if (!this.#isDown && before !== null) this.#recall(before)
+      if (!this.#isDown && before !== null) void this.#recallFirst(before)
       this.#recallLater()
     })
     link.onUp(() => this.#recallLater())
+  }
+
+  /** Nothing of an epoch that has just begun is still to be read. */
+  get hasTold(): boolean {
+    return !this.#isReading
   }
 
   /** From now on each gateway keeps its share by itself, of what was left. */
   redisWent(): void {
     if (this.#isDown) return
     this.#isDown = true
-    if (this.#epoch !== null) this.#recall(this.#epoch)
+    if (this.#epoch !== null) void this.#recall(this.#epoch)
   }
 
   stop(): void {
@@ -59,13 +67,21 @@ export class LimitRecall {
     const { clock, chance, fleet } = this.#parts
     this.#timer?.cancel()
     this.#timer = clock.after(caughtUpMs * (1 + chance() / 2), () => {
-      if (!fleet.isShared) return
+      if (!fleet.isShared) return this.#recallLater()
       this.#isDown = false
-      this.#recall(null)
+      void this.#recall(null)
     })
   }
 
-  #recall(of: string | null): void {
-    if (!this.#stopped) void this.#parts.records.recallLimits(of)
+  /** Before anything is granted in the new epoch. */
+  async #recallFirst(of: string): Promise<void> {
+    this.#isReading = true
+    await this.#recall(of)
+    this.#parts.lane.tellMore()
+    this.#isReading = false
+  }
+
+  async #recall(of: string | null): Promise<void> {
+    if (!this.#stopped) await this.#parts.records.recallLimits(of)
   }
 }

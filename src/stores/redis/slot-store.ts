@@ -36,6 +36,8 @@ interface Told {
   isDoubtful: boolean
   /** Number of that. */
   last: number
+  /** Number of the first message that tells all anew, until one of those was answered; 0 where that is so. */
+  anewFrom: number
   readonly keys: readonly string[]
   /** Where the host cannot hold all its models. */
   readonly keysWithModels: readonly string[]
@@ -67,7 +69,7 @@ export class RedisSlotStore implements SharedSlots {
     this.#ofAll = [parts.link.key('epoch'), parts.link.key('alive')]
     this.#freeChannels = parts.link.key('free:')
     parts.link.onUp(() => this.#isUpAgain())
-    parts.replicas.onEpoch(() => this.#tellAll())
+    parts.replicas.onEpoch(() => this.#tellAnew())
   }
 
   begin(holder: SlotHolder): void {
@@ -90,6 +92,11 @@ export class RedisSlotStore implements SharedSlots {
 
   get knownForMs(): number {
     return this.#isShared() ? this.#parts.goneAfterMs : 0
+  }
+
+  /** Redis has heard what is held of each host since it was emptied. */
+  get hasTold(): boolean {
+    return this.#told.values().every(({ anewFrom }) => anewFrom === 0)
   }
 
   take(wish: SlotWish, answered: (answer: SlotAnswer | null) => void): void {
@@ -143,6 +150,7 @@ export class RedisSlotStore implements SharedSlots {
 
   #heardOf(told: Told, number: number): void {
     if (told.last === number) told.isDoubtful = false
+    if (number >= told.anewFrom) told.anewFrom = 0
   }
 
   /** True too where nobody can tell: then what runs at the host is asked of that alone, as by a gateway without others. */
@@ -212,7 +220,7 @@ export class RedisSlotStore implements SharedSlots {
       const { link } = this.#parts
       const keys = [...this.#ofAll, link.key(`slots:${host}`), link.key(`claims:${host}`)]
       const keysWithModels = [...keys, link.key(`models:${host}`), link.key(`load:${host}`)]
-      told = { open: new Set(), held: 0, isDoubtful: false, last: 0, keys, keysWithModels }
+      told = { open: new Set(), held: 0, isDoubtful: false, last: 0, anewFrom: 0, keys, keysWithModels }
       this.#told.set(host, told)
     }
     return told
@@ -232,6 +240,11 @@ export class RedisSlotStore implements SharedSlots {
   #isUpAgain(): void {
     if (this.#wasUp) this.#sharesAtMs = this.#parts.clock.now() + othersReturnMs
     this.#wasUp = true
+    this.#tellAll()
+  }
+
+  #tellAnew(): void {
+    for (const told of this.#told.values()) told.anewFrom = this.#number + 1
     this.#tellAll()
   }
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { Reservation } from '../../../src/access/reservation.ts'
 import { admitted, laneOf } from './limit-lane-parts.ts'
-import { used } from './limiter-parts.ts'
+import { keyOf, used } from './limiter-parts.ts'
 
 test('what is asked in one turn is one batch, and what comes while it is answered is the next', async () => {
   const { clock, calls, ask, answers, events } = laneOf()
@@ -188,5 +188,40 @@ test('at its end a gateway tells what is not told yet', async () => {
   await calls[1]?.answer()
   await stopped
   expect(calls[1]?.batch.changes).toHaveLength(1)
+  expect(clock.pendingTimers).toBe(0)
+})
+
+test('after the store was emptied it has told all once each account was, though a batch fails, and what is found out meanwhile too', async () => {
+  const { clock, calls, ask, lane, fleet, begin } = laneOf()
+  const asked = (id: number) => ask(() => true, keyOf({ tokensPerDay: 1_000 }, null, `key-${id}`))
+  fleet.isShared = false
+  for (let id = 0; id < 250; id++) asked(id)
+  expect(lane.hasTold).toBe(true)
+  begin()
+  const told = new Set<string>()
+  let sent = 0
+  const answerAll = async () => {
+    for (; !lane.hasTold && sent < 20; sent++) {
+      expect(calls.length).toBe(sent + 1)
+      const call = calls[sent]
+      if (sent % 3 === 1) await call?.fail()
+      else {
+        for (const { id } of call?.batch.accounts ?? []) told.add(id)
+        await call?.answer()
+      }
+      if (sent === 0) asked(250)
+      if (sent === 0) lane.tellMore()
+      await clock.advance(100)
+    }
+  }
+  await answerAll()
+  expect([told.size, sent, lane.hasTold]).toEqual([251, 4, true])
+  asked(251)
+  lane.tellMore()
+  expect(lane.hasTold).toBe(false)
+  await clock.advance(0)
+  await answerAll()
+  expect([told.size, lane.hasTold]).toEqual([252, true])
+  lane.stop()
   expect(clock.pendingTimers).toBe(0)
 })

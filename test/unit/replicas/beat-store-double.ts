@@ -64,6 +64,8 @@ export class StoreDouble implements BeatStore {
   deaf = false
   listenFails = 0
   statusesAsked = 0
+  /** With the last beat. */
+  toldAllIn: string | null = null
   extraStatuses: readonly (readonly [string, string])[] = []
 
   constructor(fleet: FleetDouble, name: string) {
@@ -73,6 +75,7 @@ export class StoreDouble implements BeatStore {
 
   async beat(own: OwnBeat): Promise<Beat> {
     this.beats++
+    this.toldAllIn = own.toldAllIn
     if (this.fails === 'before') throw new Error('no answer')
     const beat = this.#fleet.beat(own)
     if (this.fails === 'after') throw new Error('no answer')

@@ -192,6 +192,29 @@ describe('whether limits are shared', () => {
     expect(a.replicas.isShared).toBe(true)
   })
 
+  it('tells the store whether all was told to it, and waits for as long as others have not', async () => {
+    const fleet = new FleetDouble()
+    const a = replicaIn(fleet, 'a')
+    const has = { limits: false, slots: true }
+    a.replicas.settlesOnce(() => has.limits)
+    a.replicas.settlesOnce(() => has.slots)
+    await a.replicas.start()
+    await beats(fleet)
+    expect(a.store.toldAllIn).toBe(null)
+    has.limits = true
+    await beats(fleet)
+    expect(a.store.toldAllIn).toBe('epoch-1')
+    fleet.settlesAtMs += 1_000
+    await beats(fleet, 5)
+    expect(a.replicas.isShared).toBe(false)
+    await beats(fleet, 4)
+    expect(a.replicas.isShared).toBe(true)
+    // Until it has heard of the next one, it has told all in the one before.
+    fleet.empty()
+    await beats(fleet)
+    expect(a.store.toldAllIn).toBe('epoch-1')
+  })
+
   it('says since when not, and why', async () => {
     const { fleet, a } = await two()
     a.store.isUp = false

@@ -36,7 +36,7 @@ it('one that came just now has no name yet, and what it tells amiss is not taken
   const loads = new ReplicaLoads(a.replicas, () => nothing)
   await a.replicas.start()
   const status = 'none'
-  fleet.beat({ id: 'new', message: '', status, leaves: false })
+  fleet.beat({ id: 'new', message: '', status, leaves: false, toldAllIn: null })
   await beats(fleet)
   const [, came] = loads.view().replicas
   expect(came).toMatchObject({ id: 'new', name: null, version: null, startedAtMs: null, load: null })

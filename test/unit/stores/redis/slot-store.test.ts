@@ -212,6 +212,25 @@ describe('while nobody can tell what others hold', () => {
     expect(sent.length).toBe(1)
   })
 
+  it('it says once Redis has heard of each host since it was emptied', async () => {
+    const { store, held, sent, onEpoch, clock } = await scene()
+    held.set('studio', 2)
+    store.tell('studio', false)
+    expect(store.hasTold).toBe(true)
+    for (const listener of onEpoch) listener()
+    const [before, anew] = sent
+    // It may have been done before Redis was emptied.
+    before?.answer({ granted: true, elsewhere: 0 })
+    await clock.advance(0)
+    expect(store.hasTold).toBe(false)
+    anew?.fail()
+    await clock.advance(1_000)
+    expect(store.hasTold).toBe(false)
+    sent.at(-1)?.answer({ granted: true, elsewhere: 0 })
+    await clock.advance(0)
+    expect(store.hasTold).toBe(true)
+  })
+
   it('nobody is asked, but right after the start, when nobody knows how many they are, nothing is given', async () => {
     const { replicas, link, take, answers, sent, clock } = await scene()
     replicas.isShared = false
