@@ -84,11 +84,13 @@ export class SharedAccount implements ChargeSink {
 
   /** What is to be told beside what is asked: it is told once. What was charged before the base is in the base. */
   takeKept(): AccountChange | null {
+    // Each batch asks, and mostly there is nothing.
+    if (this.#kept.isEmpty && this.#keptBefore.isEmpty) return null
     const nowMs = this.#lane.nowMs()
-    if (!this.#isSeedToTell && !this.#keptBefore.isEmpty) {
-      this.#kept.add(this.#keptBefore.taken(nowMs), () => 0, nowMs)
+    if (!this.#keptBefore.isEmpty) {
+      if (!this.#isSeedToTell) this.#kept.add(this.#keptBefore.taken(nowMs), () => 0, nowMs)
+      this.#keptBefore = new KeptCharges()
     }
-    this.#keptBefore = new KeptCharges()
     return this.#kept.isEmpty ? null : this.#kept.taken(nowMs)
   }
 

@@ -5,8 +5,9 @@ import { recordLua } from './limit-lua-record.ts'
 import { Script } from './script.ts'
 
 /**
- * KEYS epoch, alive, what this gateway's last batch was answered, then an account each. ARGV the batch in JSON. What stands
- * in `tells` is told by everybody in the first second of an epoch, when nothing is granted yet.
+ * KEYS epoch, alive, what this gateway's last batch was answered, then an account each. ARGV the batch in JSON, and after how many
+ * milliseconds a gateway is gone (0: it does not matter to this batch). What has `tells` is told by everybody in the first
+ * second of an epoch, when nothing is granted yet.
  *
  * A batch that was answered too late is sent again under its number: then it is not done twice, but answered as before.
  */
@@ -22,9 +23,9 @@ if type(done) == 'string' then
 end
 
 local alive
-if batch.atOnce then
+if tonumber(ARGV[2]) > 0 then
   alive = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now - batch.goneAfterMs, '+inf')) do alive[id] = true end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now - tonumber(ARGV[2]), '+inf')) do alive[id] = true end
 end
 
 local asked = {}

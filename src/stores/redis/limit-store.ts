@@ -42,8 +42,8 @@ export class RedisLimitStore implements LimitStore {
     const accounts = batch.accounts.map(({ kind, id }) => link.key(`limits:${kind}:${id}`))
     const keys = [link.key('epoch'), link.key('alive'), link.key(`limits:done:${batch.id}`), ...accounts]
     const atOnce = batch.accounts.some(({ limits }) => limits.concurrentRequests !== undefined)
-    const told = JSON.stringify({ ...batch, atOnce, goneAfterMs: this.#options.goneAfterMs })
-    const reply = await link.run(limitScript, keys, [told], { answerMsMax }).catch(refused)
+    const args = [JSON.stringify(batch), atOnce ? this.#options.goneAfterMs : 0]
+    const reply = await link.run(limitScript, keys, args, { answerMsMax }).catch(refused)
     if (reply === null) return null
     for (const at of reply.unreadable) this.#tell(accounts[at - 1] ?? '')
     return {
