@@ -144,6 +144,7 @@ export class Replicas {
   /** For the next start, and from the last one. */
   keepCount(kept: KeptCount): void {
     this.#lastSeen.begin(kept)
+    if (this.#epoch !== null) this.#keepCount()
   }
 
   /** Another one lives that was not known to. */
@@ -230,7 +231,8 @@ export class Replicas {
     this.#beatAnsweredAtMs = nowMs
     const before = this.#alive.map(({ id, beatAgeMs }) => ({ id, beatAgeMs: beatAgeMs + elapsedMs }))
     this.#alive = nowMs < this.#othersReturnAtMs ? [...alive, ...missingIn(alive, before)] : alive
-    if (nowMs >= this.#othersReturnAtMs) this.#countAll()
+    if (nowMs >= this.#othersReturnAtMs) this.#knowsAll = true
+    this.#keepCount()
     this.#settledAtMs = nowMs + settlesInMs
     if (epoch !== this.#epoch || joined !== this.#joined) this.#beganAnew(epoch, joined)
     for (const gone of missingIn(this.#alive, before))
@@ -245,9 +247,10 @@ export class Replicas {
     return wasAway ? Math.max(othersReturnMs, settlesInMs) : settlesInMs
   }
 
-  #countAll(): void {
-    this.#knowsAll = true
-    this.#lastSeen.see(this.count)
+  /** There may be more of them than have come back by now. */
+  #keepCount(): void {
+    const { count } = this
+    this.#lastSeen.see(this.#parts.clock.now() < this.#othersReturnAtMs ? Math.max(count, this.#lastSeen.count) : count)
   }
 
   /** One that beat just now has said that it leaves, which is yet to be heard. */

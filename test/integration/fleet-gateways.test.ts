@@ -23,9 +23,13 @@ describe.skipIf(!hasRedis)('gateways of a fleet', () => {
   })
   afterAll(() => redis.close())
 
-  async function gateway(url: string, allowAnonymous = false): Promise<GatewayUnderTest> {
+  function keptFolder() {
     const folder = scratchFolder()
     onTestFinished(() => folder[Symbol.dispose]())
+    return folder
+  }
+
+  async function gateway(url: string, allowAnonymous = false, folder = keptFolder()): Promise<GatewayUnderTest> {
     const started = await startGateway({
       hosts: [{ name: 'studio', url, slots: 4 }],
       server: { allowAnonymous },
@@ -113,6 +117,31 @@ describe.skipIf(!hasRedis)('gateways of a fleet', () => {
       async () => (await asked(a, adminToken, 'POST', 'keys', { name: 'bob' })).status === 201,
     )
     expect(await statusOf(a, key)).toBe(200)
+  })
+
+  it('begin with as many as they were where Redis is away at their start, and find each other once it is back', async () => {
+    const double = await startDouble()
+    const folders = [keptFolder(), keptFolder(), keptFolder()]
+    const started = async () => {
+      const all: GatewayUnderTest[] = []
+      for (const folder of folders) all.push(await gateway(double.url, true, folder))
+      return all
+    }
+    const become = async (all: readonly GatewayUnderTest[], count: number) => {
+      for (const one of all)
+        await becomesTrue(longMs, `${count} gateways`, async () => (await one.sum('replicas')) === count)
+    }
+    const first = await started()
+    await become(first, 3)
+    await redis.kill()
+    for (const one of first) await one[Symbol.asyncDispose]()
+    const again = await started()
+    await become(again, 3)
+    for (const one of again) expect(await one.sum('redis_up')).toBe(0)
+    await redis.startAgain()
+    for (const one of again)
+      await becomesTrue(longMs, 'limits to be shared', async () => (await one.sum('sharing_degraded')) === 0)
+    await become(again, 3)
   })
 
   it('make the admin token once Redis is there, where it was not at the start', async () => {

@@ -78,6 +78,18 @@ describe('what is kept', () => {
     expect([a.kept, b.kept]).toEqual([[2], [2]])
   })
 
+  it('is written as soon as more are seen, also by one that has just come', async () => {
+    const fleet = new FleetDouble()
+    const a = keeping(fleet, 'a', null)
+    await a.replicas.start()
+    const b = replicaIn(fleet, 'b')
+    await b.replicas.start()
+    const kept: number[] = []
+    b.replicas.keepCount({ count: null, keep: async (count) => void kept.push(count) })
+    await beats(fleet)
+    expect([a.replicas.isShared, a.kept, kept]).toEqual([false, [2], [2]])
+  })
+
   it('is not made less by gateways that are stopped one after the other, only by fewer for long', async () => {
     const fleet = new FleetDouble()
     const [a, b, c] = ['a', 'b', 'c'].map((id) => keeping(fleet, id, 3))
