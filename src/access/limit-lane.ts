@@ -31,8 +31,8 @@ const tellPauseMs = 50
 /** Of addresses there are as many as anybody likes. */
 const toTellMax = 100_000
 const lastRounds = 20
-/** What could not be told anew so often comes later. */
-const settleFailuresMax = 50
+/** What failed, or has changed since it was told, is told once more while all wait for it: so many accounts on top of twice all. */
+const settleMoreMax = 5_000
 const noneLive: LiveRecord = [0, 0]
 
 export class LimitLane implements AccountLane {
@@ -112,7 +112,7 @@ export class LimitLane implements AccountLane {
 
   /** What was found out since then is told as early. */
   tellMore(): void {
-    this.#leftToTell = this.#toTell.size
+    this.#leftToTell += 2 * this.#toTell.size
     if (this.#isSettling || this.#parts.fleet.isShared) return
     this.#telling?.cancel()
     void this.#tell(true)
@@ -356,12 +356,10 @@ export class LimitLane implements AccountLane {
   async #tell(isSettling: boolean): Promise<void> {
     const turn = ++this.#tellTurn
     this.#isSettling = isSettling
-    this.#leftToTell = this.#untold()
-    // Others are told of each once here: what fails comes with the next time, or at once where all wait for it.
-    for (let failures = 0; this.#leftToTell > 0 && this.#mayTell; ) {
+    this.#leftToTell = this.#untold() + (isSettling ? settleMoreMax + this.#toTell.size : 0)
+    // Others are told of each once here, and what fails comes with the next time; while all wait for it, until nothing is left.
+    for (; this.#leftToTell > 0 && this.#mayTell; this.#leftToTell -= toldAtOnce) {
       const isTold = await this.#tellSome()
-      if (isTold || !isSettling) this.#leftToTell -= toldAtOnce
-      else if (++failures > settleFailuresMax) this.#leftToTell = 0
       await this.#wait(isSettling && isTold ? 1 : tellPauseMs * (1 + this.#parts.chance()))
       if (turn !== this.#tellTurn) return
     }
@@ -377,7 +375,7 @@ export class LimitLane implements AccountLane {
   }
 
   get #mayTell(): boolean {
-    return !this.#stopped && (this.#isSettling || this.isShared)
+    return !this.#stopped && (this.#isSettling ? this.#toTell.size > 0 : this.isShared)
   }
 
   async #tellSome(): Promise<boolean> {
@@ -390,6 +388,7 @@ export class LimitLane implements AccountLane {
     const tells = this.#toTell.values().take(toldAtOnce).toArray()
     const sent = this.#doubt ?? this.#batches.next({ asks: [], changes: [], tells, isSettling: true })
     if (sent !== null) await this.#charge(sent)
+    else for (const one of tells) this.#toTell.delete(one)
   }
 
   #wait(ms: number): Promise<void> {

@@ -191,6 +191,24 @@ test('at its end a gateway tells what is not told yet', async () => {
   expect(clock.pendingTimers).toBe(0)
 })
 
+test('what is charged while all is told anew keeps nothing else from being told', async () => {
+  const { clock, calls, ask, lane, fleet, begin } = laneOf()
+  fleet.isShared = false
+  const told = new Set<string>()
+  const asked = (count: number) => {
+    for (let id = 0; id < count; id++) ask(() => true, keyOf({ tokensPerDay: 1_000 }, null, `key-${id}`))
+  }
+  asked(250)
+  begin()
+  asked(100)
+  for (let sent = 0; !lane.hasTold; sent++) {
+    for (const { id } of calls[sent]?.batch.accounts ?? []) told.add(id)
+    await calls[sent]?.answer()
+    await clock.advance(1)
+  }
+  expect(told.size).toBe(250)
+})
+
 test('after the store was emptied it has told all once each account was, though a batch fails, and what is found out meanwhile too', async () => {
   const { clock, calls, ask, lane, fleet, begin } = laneOf()
   const asked = (id: number) => ask(() => true, keyOf({ tokensPerDay: 1_000 }, null, `key-${id}`))
