@@ -200,7 +200,9 @@ describe.skipIf(!hasRedis)('usage of a fleet on a real Redis', () => {
     expect(a.fleet.handOver()).toMatchObject({ takenInRows: 0, missedRows: 0 })
   })
 
-  it('of a gateway that is killed is all that its file has, at all of them, once it is started anew', async () => {
+  it('of a gateway that is killed is all that its file has, at all of them, once it is started anew', {
+    timeout: 180_000,
+  }, async () => {
     const folder = scratchFolder()
     onTestFinished(() => folder[Symbol.dispose]())
     const other = scratchFolder()
