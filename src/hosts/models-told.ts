@@ -4,7 +4,7 @@
  */
 import type { Host } from './host.ts'
 import type { LoadElsewhere, ModelsAt, ModelTurn } from './models-elsewhere.ts'
-import { type Counts, type ModelsRow, modelsRow } from './models-told-schema.ts'
+import { type Counts, type ModelsRow, readModelsRow } from './models-row.ts'
 import type { ResidencyPlanner } from './residency.ts'
 
 export interface ModelsToldParts {
@@ -44,8 +44,8 @@ export class ModelsTold {
     if (!Array.isArray(told) || told.length > rowsMax) throw new Error('Models are not told as rows.')
     const rows = new Map<string, ModelsRow>()
     for (const one of told) {
-      const { data } = modelsRow.safeParse(one)
-      if (data !== undefined) rows.set(data[0], data)
+      const row = readModelsRow(one)
+      if (row !== null) rows.set(row[0], row)
     }
     const before = this.#heard.get(from) ?? nothing
     const heard = new Map(Array.from(rows, ([name, row]) => [name, gistOf(row)]))

@@ -32,7 +32,6 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'src/access/checked.ts',
     'src/access/key-schema.ts',
     'src/metering/usage-report-schema.ts',
-    'src/hosts/models-told-schema.ts',
     'src/queue/line-view-schema.ts',
     'src/relay/live-request-schema.ts',
     'src/http/admin/',
