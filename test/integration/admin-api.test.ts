@@ -10,6 +10,7 @@ import { decisionRoutes } from '../../src/http/admin/decision-routes.ts'
 import { fleetRoutes } from '../../src/http/admin/fleet-routes.ts'
 import { hostRoutes } from '../../src/http/admin/host-routes.ts'
 import { lineRoutes } from '../../src/http/admin/line-routes.ts'
+import { replicaRoutes } from '../../src/http/admin/replica-routes.ts'
 import { requestRoutes } from '../../src/http/admin/request-routes.ts'
 import { adminRoutes } from '../../src/http/admin/routes.ts'
 import { TooManyUsageRows, type UsageSum } from '../../src/metering/ledger-store.ts'
@@ -327,7 +328,10 @@ test('HEAD is answered as GET, without a body', async () => {
 
 /** Those of what waits and runs need a fleet, and have their tests with one. */
 const recordRoutes = adminRoutes.filter(
-  (route) => ![...lineRoutes, ...fleetRoutes, ...hostRoutes, ...requestRoutes, ...decisionRoutes].includes(route),
+  (route) =>
+    ![...lineRoutes, ...fleetRoutes, ...hostRoutes, ...requestRoutes, ...decisionRoutes, ...replicaRoutes].includes(
+      route,
+    ),
 )
 
 /** A store that has just broken. */
