@@ -114,7 +114,6 @@ export class SharedState {
     return this.#store
   }
 
-  /** What the ledger says was used is told where others may have lost it. */
   recallLimits(records: AccessRecords): void {
     const { link, replicas: fleet, limits: lane } = this
     this.#recall = new LimitRecall({ ...this.#parts, link, fleet, lane, records, chance: Math.random })
@@ -170,6 +169,11 @@ export function share(shared: SharedState | null, { dispatcher, balancing, model
   shared?.shareCounters(dispatcher, hosts)
   shared?.shareHosts(balancing, hosts)
   shared?.shareModels(models, dispatcher, hosts)
+}
+
+/** What the ledger says was used is told where others may have lost it. */
+export function recallLimits(shared: SharedState | null, records: AccessRecords): void {
+  shared?.recallLimits(records)
 }
 
 interface Shared {

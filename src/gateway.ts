@@ -18,7 +18,7 @@ import { adminListener, cannotWrite, dataListener, type ListenerParts } from './
 import type { Gateway, GatewayParts, Started } from './gateway-parts.ts'
 import { relayOf } from './gateway-relay.ts'
 import { LiveConfig } from './gateway-reload.ts'
-import { nameOf, type SharedState, share, sharedOf } from './gateway-shared.ts'
+import { nameOf, recallLimits, type SharedState, share, sharedOf } from './gateway-shared.ts'
 import { retentionOf, zombiesOf } from './gateway-upkeep.ts'
 import { authoritiesOf } from './hosts/authorities.ts'
 import type { Fleet } from './hosts/fleet.ts'
@@ -163,7 +163,7 @@ class BuiltGateway implements Gateway {
     this.#retention = retentionOf(this.#live, { store: this.#store.ledger, clock, log })
     this.#access = this.#makeAccess()
     this.#records = new AccessRecords({ store: this.#store, access: this.#access, clock, log, onAdminToken })
-    this.#shared?.recallLimits(this.#records)
+    recallLimits(this.#shared, this.#records)
     this.#relay = this.#makeRelay()
     const listened = this.#listenerParts()
     this.#data = dataListener(listened)

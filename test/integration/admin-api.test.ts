@@ -327,12 +327,8 @@ test('HEAD is answered as GET, without a body', async () => {
 })
 
 /** Those of what waits and runs need a fleet, and have their tests with one. */
-const recordRoutes = adminRoutes.filter(
-  (route) =>
-    ![...lineRoutes, ...fleetRoutes, ...hostRoutes, ...requestRoutes, ...decisionRoutes, ...replicaRoutes].includes(
-      route,
-    ),
-)
+const ofTraffic = [lineRoutes, fleetRoutes, hostRoutes, requestRoutes, decisionRoutes, replicaRoutes].flat()
+const recordRoutes = adminRoutes.filter((route) => !ofTraffic.includes(route))
 
 /** A store that has just broken. */
 class BrokenKeys extends MemoryKeys {

@@ -240,6 +240,6 @@ test('after the store was emptied it has told all once each account was, though 
   await clock.advance(0)
   await answerAll()
   expect([told.size, lane.hasTold]).toEqual([252, true])
-  lane.stop()
+  void lane.stop()
   expect(clock.pendingTimers).toBe(0)
 })
