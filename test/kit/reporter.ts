@@ -4,8 +4,9 @@
  * were tried again: a test that does so often is to be mended.
  */
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { Reporter, SerializedError, TestModule } from 'vitest/node'
+import { missing } from '../outside/tool.ts'
 
 interface Counts {
   passed: number
@@ -21,12 +22,18 @@ export class CountsReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    // Of many files: said once, and not by each.
+    if (modules.some(({ moduleId }) => usesRedis(moduleId))) missing('redis-server', '--version', 'redis-server')
     for (const name of passedLate(modules)) process.stdout.write(`passed only when tried again: ${name}\n`)
     if (this.#file === undefined) return
     const { passed, failed, skipped } = countTests(modules, unhandledErrors.length)
     const lines = [`${passed} ${failed} ${skipped}`, ...failures(modules), ...unhandledErrors.map(toldOf)]
     writeFileSync(this.#file, `${lines.join('\n')}\n`)
   }
+}
+
+function usesRedis(file: string): boolean {
+  return readFileSync(file, 'utf8').includes('hasRedis')
 }
 
 function failures(modules: readonly TestModule[]): string[] {
