@@ -232,6 +232,7 @@ export class Flows {
     this.#elsewhere?.forget(host)
   }
 
+  /** It has a slot at once. */
   granted(flow: Flow, host: Host): void {
     this.reserved(flow)
     this.begins(flow, host)

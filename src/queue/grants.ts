@@ -44,8 +44,6 @@ export class Grants {
   }
 
   give(grant: Grant): void {
-    const { flow, decision } = grant
-    this.#parts.flows.begins(flow, decision.place.host)
     this.#begin(this.#leaseOf(grant, this.#parts.onRelease, false), grant)
   }
 
@@ -78,7 +76,8 @@ export class Grants {
   ): Lease {
     const { clock, balancer, costs = tokenCosts, flows, decisions } = this.#parts
     const { host } = decision.place
-    flows.reserved(flow)
+    if (isReserved) flows.reserved(flow)
+    else flows.granted(flow, host)
     const bill = new Bill(flow, { host, expected: request.tokens, costs })
     const assignment = balancer[isReserved ? 'reserve' : 'begin'](ask, decision.place, bill)
     return new Lease(decision, {

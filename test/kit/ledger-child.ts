@@ -1,39 +1,29 @@
 /**
  * A gateway's ledger under load, to be killed: `node ledger-child.ts PATH PREFIX [BATCH MS]`; with the last two it kills
- * itself so long into the writing of that batch. Each line of its output stands before the next thing happens: `b 3 ID=OUTPUT ID=OUTPUT! …` as the third batch begins (`!` where it is settled), `w 3` once
- * the store says that it is written.
+ * itself so long into the writing of that batch. It tells what it writes (told-writes.ts).
  */
 import { systemClock } from '../../src/base/clock.ts'
 import { Ledger } from '../../src/metering/ledger.ts'
 import { openStore } from '../../src/stores/open-store.ts'
 import { silentLog } from './silent-log.ts'
 import { admittedRequest, figuresSoFar, settledRequest } from './stored-rows.ts'
+import { toldWrites } from './told-writes.ts'
 
 const [path = '', prefix = '', lastBatch = '0', dieAfterMs = '0'] = process.argv.slice(2)
 const liveMax = 40
 const beganEachTurn = 3
 
 const store = await openStore({ path, role: 'gateway' })
-let batches = 0
 const ledger = new Ledger(
   { pendingRowsMax: 100_000, whenFull: 'continue' },
   {
     clock: systemClock,
     log: silentLog,
-    store: {
-      async write(rows) {
-        batches += 1
-        const number = batches
-        const told = rows.map(({ admitted, figures, settled }) =>
-          settled === null ? `${admitted.id}=${figures?.output ?? 0}` : `${admitted.id}=${settled.output}!`,
-        )
-        process.stdout.write(`b ${number} ${told.join(' ')}\n`)
-        const write = store.ledger.write(rows)
-        if (number === Number(lastBatch)) dieAfter(Number(dieAfterMs))
-        await write
-        process.stdout.write(`w ${number}\n`)
-      },
-    },
+    store: toldWrites((rows, number) => {
+      const written = store.ledger.write(rows)
+      if (number === Number(lastBatch)) dieAfter(Number(dieAfterMs))
+      return written
+    }),
   },
 )
 
